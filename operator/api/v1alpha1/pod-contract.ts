@@ -1,0 +1,50 @@
+/**
+ * What the operator that renders a pod and the program that runs inside it must agree on.
+ * Changing a value here changes what a running pod of an older revision expects: the operator
+ * must go on understanding every message that a released runtime can write.
+ */
+
+/** Data plane: the Open Inference Protocol. */
+export const HTTP_PORT = 8080;
+/** /livez, /readyz, /metrics and /statusz; never reachable through a Service. */
+export const ADMIN_PORT = 9090;
+
+/** emptyDir into which the init container puts the verified model, read-only in the server. */
+export const MODEL_DIRECTORY = "/var/lib/berth/model";
+export const MODEL_FILE = `${MODEL_DIRECTORY}/model.onnx`;
+/** Optional ConfigMap: the digest (`sha256:<hex>`) that this revision was first proved with. */
+export const PIN_DIRECTORY = "/etc/berth/pin";
+export const PIN_KEY = "digest";
+/** Optional Secret, mounted by the kubelet: `token` (Bearer), or `username` and `password` (Basic). */
+export const CREDENTIALS_DIRECTORY = "/etc/berth/credentials";
+/** Optional ConfigMap with `ca.crt`: PEM certificates trusted besides the system's. */
+export const CA_BUNDLE_DIRECTORY = "/etc/berth/ca";
+export const CA_BUNDLE_KEY = "ca.crt";
+/** The claim of a `pvc://claim/path` URI, mounted read-only in the init container. */
+export const CLAIM_DIRECTORY = "/var/lib/berth/claim";
+
+export const FETCH_CONTAINER = "fetch";
+export const SERVER_CONTAINER = "server";
+
+/**
+ * Why a fetch or a server ended, as the JSON of its termination message (4096 bytes at most, the kubelet's bound).
+ * `code` becomes the reason of the ModelDeployment's condition, `message` its text: it is written for the user.
+ */
+export type TerminationMessage =
+  | { outcome: "fetched"; digest: string; bytes: number }
+  | { outcome: "failed"; code: FailureCode; message: string };
+
+export type FailureCode =
+  | "ModelNotFound" // 404, or no such file in the claim
+  | "ModelForbidden" // 401, 403
+  | "ModelUnreachable" // DNS, connection, TLS, 5xx, time-out: worth another try
+  | "ModelUriInvalid" // a URI that this runtime cannot or must not read
+  | "ChecksumMismatch" // not the bytes of `model.sha256`
+  | "ModelChanged" // not the bytes that this revision is pinned to
+  | "DiskFull" // larger than the disk, or than the pod's limit
+  | "ModelInvalid" // not an ONNX model, or one that does not load: the message names the operator or tensor
+  | "ExecutionProviderUnavailable" // this image, or this node, lacks the execution provider that was asked for
+  | "WarmUpFailed"; // the model loaded and its first inference failed
+
+/** Failures that the same spec can outlive, because what failed is outside of it. */
+export const RETRYABLE_FAILURES: ReadonlySet<FailureCode> = new Set(["ModelUnreachable", "DiskFull"]);

@@ -1,0 +1,9 @@
+import type { KubeObject, ObjectKey } from "../kube/objects.ts";
+
+/** A read-only view of one kind, as the last list and the watch events since have left it. Objects are not to be changed. */
+export type Store<T extends KubeObject> = {
+  get(key: ObjectKey): T | undefined;
+  list(): Iterable<T>;
+  /** The objects whose controller owner (ownerReference with `controller: true`) has this uid. */
+  ownedBy(uid: string): T[];
+};

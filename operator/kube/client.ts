@@ -1,0 +1,37 @@
+import type { KubeObject, ObjectKey, Resource } from "./objects.ts";
+
+export type ListOptions = { namespace?: string; labelSelector?: string; limit?: number; continue?: string };
+
+export type DeleteOptions = {
+  /** Delete only this very object, not one of the same name made since. */
+  uid?: string;
+  resourceVersion?: string;
+  propagationPolicy?: "Background" | "Foreground" | "Orphan";
+};
+
+export type WriteOptions = { fieldManager: string; subresource?: "status" | "scale" };
+
+/**
+ * Typed access to the API server. Each call rejects with a `KubeError` (errors.ts) whose `kind` is
+ * `conflict`, `notFound`, `retryable` or `terminal`; a read or a write is one request.
+ */
+export type Client = {
+  get<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, signal?: AbortSignal): Promise<T>;
+  list<T extends KubeObject>(
+    resource: Resource<T>,
+    options?: ListOptions,
+    signal?: AbortSignal,
+  ): Promise<{ items: T[]; resourceVersion: string; continue?: string }>;
+  /** POST. An object of that name rejects with kind `conflict`. */
+  create<T extends KubeObject>(resource: Resource<T>, object: T, options: WriteOptions): Promise<T>;
+  /**
+   * Server-side apply with `force`: the fields in `object` become ours, the fields that we applied
+   * before and leave out now are removed, the others are untouched. Never pass an object that was read.
+   */
+  apply<T extends KubeObject>(
+    resource: Resource<T>,
+    object: { apiVersion: string; kind: string; metadata: { name: string; namespace?: string } },
+    options: WriteOptions,
+  ): Promise<T>;
+  delete<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, options?: DeleteOptions): Promise<void>;
+};

@@ -1,0 +1,73 @@
+/**
+ * The Kubernetes objects as they come over the wire: client-node's types with its `Date`s
+ * as the strings that JSON really holds. Everything else in the operator takes its types from
+ * here, so that client-node stays behind this folder's door.
+ */
+import type {
+  CoreV1Event,
+  V1ConfigMap,
+  V1ControllerRevision,
+  V1Deployment,
+  V1Lease,
+  V1Pod,
+  V1PodTemplateSpec,
+  V1Service,
+} from "@kubernetes/client-node";
+
+/** A client-node type as JSON: each `Date` is an RFC 3339 string. */
+export type Wire<T> = T extends Date
+  ? string
+  : T extends (infer Item)[]
+    ? Wire<Item>[]
+    : T extends object
+      ? { [Key in keyof T]: Wire<T[Key]> }
+      : T;
+
+export type OwnerReference = {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  blockOwnerDeletion?: boolean;
+};
+
+export type ObjectMeta = {
+  name: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  ownerReferences?: OwnerReference[];
+  finalizers?: string[];
+};
+
+/** Any object: what the client, the caches and the queue need to know of one. */
+export type KubeObject = { apiVersion: string; kind: string; metadata: ObjectMeta };
+
+type Concrete<T> = Omit<Wire<T>, "apiVersion" | "kind" | "metadata"> & KubeObject;
+
+export type Pod = Concrete<V1Pod>;
+export type PodTemplate = Wire<V1PodTemplateSpec>;
+export type Deployment = Concrete<V1Deployment>;
+export type Service = Concrete<V1Service>;
+export type ConfigMap = Concrete<V1ConfigMap>;
+export type Lease = Concrete<V1Lease>;
+export type Event = Concrete<CoreV1Event>;
+/** `data` is free-form in the API; each user of a ControllerRevision parses its own. */
+export type ControllerRevision = Omit<Concrete<V1ControllerRevision>, "data"> & { data?: unknown };
+
+export type ObjectKey = { namespace: string; name: string };
+
+/** What the client needs to address a kind. `T` only carries the object's type. */
+export type Resource<T extends KubeObject> = {
+  apiVersion: string;
+  kind: string;
+  plural: string;
+  namespaced: boolean;
+  readonly object?: T;
+};
