@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { specifiersOf, violations } from "./arrows.ts";
+
+describe("specifiersOf", () => {
+  it("finds every form of import", () => {
+    const source = [
+      'import { readFile } from "node:fs/promises";',
+      'import type { Client } from "../kube/client.ts";',
+      'import "./side-effect.ts";',
+      "import {\n  a,\n  b,\n} from './several-lines.ts';",
+      'export * from "./all.ts";',
+      'const later = await import("./later.ts");',
+      '// a comment that says import "nothing"',
+    ].join("\n");
+    assert.deepEqual(specifiersOf(source), [
+      "node:fs/promises",
+      "../kube/client.ts",
+      "./side-effect.ts",
+      "./several-lines.ts",
+      "./all.ts",
+      "./later.ts",
+    ]);
+  });
+});
+
+describe("violations", () => {
+  it("allows the arrows of the architecture", () => {
+    assert.deepEqual(
+      violations([
+        { from: "operator/controller/controller.ts", to: "operator/cache/store.ts" },
+        { from: "operator/kube/transport.ts", to: "@kubernetes/client-node" },
+        { from: "operator/model-deployment/children/service.ts", to: "operator/api/v1alpha1/names.ts" },
+        { from: "runtime/server/shard.ts", to: "operator/api/v1alpha1/pod-contract.ts" },
+        { from: "operator/main.ts", to: "operator/manager/manager.ts" },
+        { from: "test/e2e/anything.ts", to: "operator/kube/client.ts" },
+      ]),
+      [],
+    );
+  });
+
+  it("names each import that goes against them", () => {
+    const against = [
+      { from: "operator/cache/reflector.ts", to: "operator/controller/work-queue.ts" },
+      { from: "operator/manager/manager.ts", to: "@kubernetes/client-node" },
+      { from: "operator/model-deployment/children/service.ts", to: "operator/kube/client.ts" },
+      { from: "operator/model-deployment/plan.ts", to: "node:fs" },
+      { from: "runtime/server/shard.ts", to: "operator/kube/client.ts" },
+      { from: "operator/main.ts", to: "test/cluster/index.ts" },
+    ];
+    const found = violations(against);
+    assert.equal(found.length, against.length);
+    assert.match(found[0] ?? "", /^operator\/cache\/reflector\.ts imports operator\/controller\/work-queue\.ts: /);
+  });
+});

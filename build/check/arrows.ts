@@ -1,0 +1,100 @@
+/**
+ * The import arrows of docs/architecture.md as data, and a check of a tree against them. Arrows keep the
+ * decisions pure and each library behind one door; a rule that nobody checks is soon broken by one convenient import.
+ */
+
+/** A folder, and what its files (tests aside) may import from: folders, and packages by name. */
+type Rule = { folder: string; folders: readonly string[]; packages: readonly string[] };
+
+const ANYTHING_OF_NODE = "node:*";
+
+/** The longest matching folder decides. */
+export const RULES: readonly Rule[] = [
+  { folder: "operator/api", folders: ["operator/kube/objects.ts"], packages: ["zod", "node:crypto"] },
+  { folder: "operator/telemetry", folders: [], packages: ["pino", "prom-client", ANYTHING_OF_NODE] },
+  {
+    folder: "operator/kube",
+    folders: ["operator/telemetry", "operator/api"],
+    packages: ["@kubernetes/client-node", "undici", "js-yaml", "zod", "pino", "prom-client", ANYTHING_OF_NODE],
+  },
+  {
+    folder: "operator/cache",
+    folders: ["operator/kube", "operator/telemetry", "operator/api"],
+    packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
+  },
+  {
+    folder: "operator/controller",
+    folders: ["operator/cache", "operator/kube", "operator/telemetry", "operator/api"],
+    packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
+  },
+  {
+    folder: "operator/manager",
+    folders: ["operator/controller", "operator/cache", "operator/kube", "operator/telemetry", "operator/api"],
+    packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
+  },
+  { folder: "operator/placement", folders: ["operator/api", "operator/kube/objects.ts"], packages: ["zod"] },
+  {
+    folder: "operator/model-deployment",
+    folders: ["operator/api", "operator/controller", "operator/placement", "operator/cache/store.ts", "operator/kube"],
+    packages: ["zod", "pino"],
+  },
+  // Pure: plain data in, plain data out.
+  {
+    folder: "operator/model-deployment/children",
+    folders: ["operator/api", "operator/placement", "operator/kube/objects.ts", "operator/model-deployment"],
+    packages: ["node:crypto"],
+  },
+  {
+    folder: "operator/model-deployment/explain",
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/model-deployment"],
+    packages: ["zod"],
+  },
+  {
+    folder: "operator/model-deployment/plan",
+    folders: ["operator/api", "operator/placement", "operator/kube/objects.ts", "operator/model-deployment"],
+    packages: [],
+  },
+  {
+    folder: "operator",
+    folders: ["operator"],
+    packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
+  },
+  {
+    folder: "runtime",
+    folders: ["operator/api"],
+    packages: ["onnxruntime-node", "onnxruntime-common", "pino", "prom-client", "undici", "zod", ANYTHING_OF_NODE],
+  },
+];
+
+export type Import = { from: string; to: string };
+
+/** The specifiers that a source imports, exports from, or imports at run time. */
+export const specifiersOf = (source: string): string[] =>
+  [
+    ...source.matchAll(
+      /^(?:import|export)(?:[\s\w{},*$]+?from)?\s*["']([^"']+)["']|^\} from ["']([^"']+)["']|\bimport\(["']([^"']+)["']\)/gm,
+    ),
+  ].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+
+/** One line for each import that no rule allows; `to` is a path from the repository's root, or a package's name. */
+export const violations = (imports: readonly Import[], rules: readonly Rule[] = RULES): string[] =>
+  imports.flatMap(({ from, to }) => {
+    const rule = ruleOf(from, rules);
+    if (rule === undefined || isAllowed(rule, to)) return [];
+    const allowed = [rule.folder, ...rule.folders, ...rule.packages].join(", ");
+    return [`${from} imports ${to}: ${rule.folder} may import only ${allowed}`];
+  });
+
+const ruleOf = (file: string, rules: readonly Rule[]): Rule | undefined =>
+  rules
+    .filter(({ folder }) => isBelow(file, folder))
+    .sort((one, other) => other.folder.length - one.folder.length)
+    .at(0);
+
+const isAllowed = (rule: Rule, to: string): boolean =>
+  [rule.folder, ...rule.folders].some((folder) => isBelow(to, folder)) ||
+  rule.packages.some((name) => (name === ANYTHING_OF_NODE ? to.startsWith("node:") : to === name));
+
+// A rule may name a file or the stem of one: `plan` covers plan.ts and plan/.
+const isBelow = (path: string, folder: string): boolean =>
+  path === folder || path === `${folder}.ts` || path.startsWith(`${folder}/`);

@@ -1,0 +1,75 @@
+/**
+ * `npm run check`: everything about the sources that can be known without running them. Each part prints one line,
+ * and its findings when there are any; the exit status is 1 if any part found something.
+ */
+import { execFile, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { type Import, specifiersOf, violations } from "./arrows.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+type Part = { name: string; run: () => Promise<string> };
+
+/** Runs a program in the repository's root; resolves with its output if it failed, and with "" if it did not. */
+const complaintsOf = (command: string, args: string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+      });
+    }
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code === 0 ? "" : output || `${command} ended with ${code}`));
+  });
+
+const trackedSources = async (): Promise<string[]> => {
+  const listed = await promisify(execFile)("git", ["ls-files", "-co", "--exclude-standard", "--", "*.ts"], {
+    cwd: root,
+  });
+  return listed.stdout.split("\n").filter((file) => file !== "" && !file.endsWith(".test.ts"));
+};
+
+const againstTheArrows = async (): Promise<string> => {
+  const imports: Import[] = [];
+  for (const from of await trackedSources()) {
+    const source = await readFile(join(root, from), "utf8").catch(() => "");
+    for (const specifier of specifiersOf(source)) {
+      imports.push({ from, to: specifier.startsWith(".") ? normalize(join(dirname(from), specifier)) : specifier });
+    }
+  }
+  return violations(imports).join("\n");
+};
+
+const bin = (name: string) => join(root, "node_modules/.bin", name);
+
+const parts: readonly Part[] = [
+  { name: "types (tsc)", run: () => complaintsOf(bin("tsc"), ["--pretty", "false"]) },
+  { name: "lint and format (biome)", run: () => complaintsOf(bin("biome"), ["ci", "--colors=off", "."]) },
+  { name: "import arrows", run: againstTheArrows },
+  {
+    name: "generated files are current",
+    run: () => complaintsOf(process.execPath, [join(root, "build/generate/main.ts"), "--check"]),
+  },
+];
+
+if (process.argv.includes("--help")) {
+  console.log(`npm run check: ${parts.map(({ name }) => name).join(", ")}`);
+  process.exit(0);
+}
+
+const results = await Promise.all(
+  parts.map(async ({ name, run }) => {
+    const started = performance.now();
+    const complaints = await run();
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`${complaints === "" ? "ok    " : "FAILED"} ${name} (${seconds} s)`);
+    if (complaints !== "") console.log(complaints.trimEnd());
+    return complaints === "";
+  }),
+);
+process.exit(results.every(Boolean) ? 0 : 1);

@@ -1,0 +1,71 @@
+/**
+ * `npm test`: every fast suite whole and the cluster suite, in the order in which they can start: the control plane is
+ * compiled (once; it is kept) while the checks and the unit tests run on sources alone.
+ */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const node = process.execPath;
+
+if (process.argv.includes("--help")) {
+  console.log(`npm test: everything that CI runs.
+  npm run check          types, lint, import arrows, generated files
+  npm run test:unit      the tests beside the code
+  npm run test:cluster   the operator, chart and server on a real Kubernetes (-- --kubeconfig FILE for another one)`);
+  process.exit(0);
+}
+
+const started = Date.now();
+const elapsed = () => `${Math.round((Date.now() - started) / 1000)} s`;
+
+/** Runs one suite with its own output on ours. Resolves with whether it passed. */
+const suite = async (name: string, args: readonly string[]): Promise<boolean> => {
+  console.log(`\n=== ${name} (at ${elapsed()})`);
+  const child = spawn(node, args, { cwd: root, stdio: "inherit" });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
+  console.log(`=== ${name}: ${code === 0 ? "passed" : "FAILED"} (at ${elapsed()})`);
+  return code === 0;
+};
+
+/** In the background, quiet unless it fails: the cluster suite finds what it has built. */
+const tools = spawn(node, [join(root, "test/cluster/main.ts"), "build"], {
+  cwd: root,
+  stdio: ["ignore", "pipe", "pipe"],
+});
+let toolsSaid = "";
+for (const stream of [tools.stdout, tools.stderr]) {
+  stream.setEncoding("utf8").on("data", (text: string) => {
+    toolsSaid += text;
+    process.stdout.write(text.replace(/^(?=.)/gm, "    [control plane] "));
+  });
+}
+const toolsBuilt = new Promise<number | null>((resolve, reject) => {
+  tools.on("error", reject);
+  tools.on("close", resolve);
+});
+
+const unitGlobs = ["operator", "runtime", "build", "examples", "test/cluster", "test/fixtures", "test/world"].map(
+  (folder) => `${folder}/**/*.test.ts`,
+);
+
+const results = new Map<string, boolean>();
+results.set("check", await suite("check", [join(root, "build/check/main.ts")]));
+results.set("unit tests", await suite("unit tests", ["--test", ...unitGlobs]));
+if ((await toolsBuilt) === 0) {
+  results.set(
+    "cluster tests",
+    await suite("cluster tests", [join(root, "test/e2e/main.ts"), ...process.argv.slice(2)]),
+  );
+} else {
+  console.log(`the control plane did not build:\n${toolsSaid.slice(-4000)}`);
+  results.set("cluster tests", false);
+}
+
+console.log(`\n${[...results].map(([name, passed]) => `${passed ? "ok    " : "FAILED"} ${name}`).join("\n")}`);
+console.log(`all of it in ${elapsed()}`);
+process.exit([...results.values()].every(Boolean) ? 0 : 1);

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { installChart, OPERATOR_NAMESPACE, RELEASE } from "../world/helm.ts";
+import { isReady, waitFor } from "../world/model-deployment.ts";
+import { modelDeployment, useWorld } from "./world.ts";
+
+describe("the chart", () => {
+  const { world, namespace } = useWorld("e2e-install");
+  const operatorPods = async (): Promise<string> =>
+    (
+      await world().cluster.kubectl([
+        "get",
+        "pods",
+        "-n",
+        OPERATOR_NAMESPACE,
+        "-o",
+        "jsonpath={.items[*].metadata.name}",
+      ])
+    ).stdout;
+
+  it("passes its own helm test", async () => {
+    assert.match(await world().helm(["test", RELEASE, "--namespace", OPERATOR_NAMESPACE]), /Phase:\s+Succeeded/);
+  });
+
+  it("installs nothing that may read a Secret, or do everything", async () => {
+    const account = `system:serviceaccount:${OPERATOR_NAMESPACE}:${RELEASE}`;
+    const may = async (...what: string[]): Promise<string> =>
+      world()
+        .cluster.kubectl(["auth", "can-i", ...what, "--as", account, "-A"])
+        .then(({ stdout }) => stdout.trim())
+        // kubectl says "no" and ends with 1.
+        .catch(() => "no");
+    assert.equal(await may("get", "modeldeployments.berth.dev"), "yes");
+    for (const refused of [
+      ["get", "secrets"],
+      ["list", "secrets"],
+      ["create", "pods/exec"],
+      ["update", "modeldeployments.berth.dev"],
+    ]) {
+      assert.equal(await may(...refused), "no", refused.join(" "));
+    }
+  });
+
+  it("upgrades without a restart of what serves, and keeps the objects when it is uninstalled", async () => {
+    await world().apply([modelDeployment("kept")], namespace);
+    const ready = await waitFor(world().cluster, { namespace, name: "kept" }, "ready", isReady);
+    const podOf = async () =>
+      (await world().cluster.kubectl(["get", "pods", "-n", namespace, "-o", "jsonpath={.items[*].metadata.uid}"]))
+        .stdout;
+    const pods = await podOf();
+
+    const before = await operatorPods();
+    await installChart(world().helm, ["logLevel=debug", "runtime.image.tag=of-another-release"]);
+    assert.notEqual(await operatorPods(), before);
+    await world().helm(["uninstall", RELEASE, "--namespace", OPERATOR_NAMESPACE, "--wait"]);
+    assert.equal(
+      (await world().cluster.kubectl(["get", "mdeploy", "kept", "-n", namespace])).stdout.includes("kept"),
+      true,
+    );
+    await installChart(world().helm);
+    const again = await waitFor(world().cluster, { namespace, name: "kept" }, "ready", isReady);
+    assert.equal(again.status.stable?.revision, ready.status.stable?.revision);
+    assert.equal(await podOf(), pods);
+  });
+});

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { INVALID_MANIFESTS } from "./invalid-manifests.ts";
+import { modelDeployment, useWorld } from "./world.ts";
+
+describe("manifests", () => {
+  const { world, namespace } = useWorld("e2e-manifests");
+
+  const dryRun = (manifest: object) =>
+    world().cluster.kubectl(["create", "-n", namespace, "--dry-run=server", "-f", "-"], {
+      input: JSON.stringify(manifest),
+    });
+
+  it("a valid one is accepted", async () => {
+    assert.match((await dryRun(modelDeployment("valid"))).stdout, /created \(server dry run\)/);
+  });
+
+  it("there are at least 25 invalid ones", () => {
+    assert.ok(INVALID_MANIFESTS.length >= 25, `${INVALID_MANIFESTS.length}`);
+  });
+
+  for (const { name, manifest, field } of INVALID_MANIFESTS) {
+    it(`refused, with ${field} named: ${name}`, async () => {
+      await assert.rejects(dryRun(manifest), (error) => {
+        assert.ok(error instanceof Error);
+        assert.ok(error.message.includes(field), `the message does not name ${field}: ${error.message}`);
+        return true;
+      });
+    });
+  }
+});

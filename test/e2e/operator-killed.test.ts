@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { request } from "../world/client.ts";
+import { OPERATOR_NAMESPACE } from "../world/helm.ts";
+import type { World } from "../world/index.ts";
+import { isReady, waitFor } from "../world/model-deployment.ts";
+import { modelDeployment, useWorld } from "./world.ts";
+
+describe("the operator killed with -9", () => {
+  const { world, namespace } = useWorld("e2e-killed");
+
+  it("at moments all through a create and an update, ends where an undisturbed one does", async () => {
+    const name = "survivor";
+    await world().apply([modelDeployment(name)], namespace);
+    // 200 ms apart at first: between the first writes; later ones fall into the waits.
+    for (const wait of [200, 400, 1500]) {
+      await sleep(wait);
+      await killOperator(world());
+    }
+    const first = await waitFor(world().cluster, { namespace, name }, "ready", isReady, 180);
+    await world().apply([modelDeployment(name, { server: { requestTimeout: "20s" } })], namespace);
+    await sleep(700);
+    await killOperator(world());
+    const second = await waitFor(
+      world().cluster,
+      { namespace, name },
+      "on the new revision",
+      (seen) => isReady(seen) && seen.status.stable?.revision !== first.status.stable?.revision,
+      180,
+    );
+    const { stdout } = await world().cluster.kubectl([
+      ...["get", "deployments", "-n", namespace, "-l", `berth.dev/model-deployment=${name}`, "-o", "name"],
+    ]);
+    const deployments = stdout.trim().split("\n");
+    assert.ok(deployments.includes(`deployment.apps/${second.status.stable?.revision}`), stdout);
+    assert.ok(deployments.length <= 2, `the old revision's Deployment may still be retiring: ${stdout}`);
+  });
+
+  it("does not disturb what serves", async () => {
+    const { status } = await waitFor(world().cluster, { namespace, name: "survivor" }, "ready", isReady);
+    await killOperator(world());
+    const health = await request(world().cluster, `${status.url}/v2/health/ready`);
+    assert.equal(health.status, 200);
+  });
+});
+
+/**
+ * On the dev cluster the process itself gets SIGKILL; it is found by its command line inside this cluster's control
+ * groups. Elsewhere the pod is deleted without grace, which is as near as the API lets one come.
+ */
+const killOperator = async (world: World): Promise<void> => {
+  if (world.handle.where.kubeconfig !== undefined) {
+    await world.cluster.kubectl([
+      ...[
+        "delete",
+        "pod",
+        "-n",
+        OPERATOR_NAMESPACE,
+        "-l",
+        "app.kubernetes.io/name=berth",
+        "--force",
+        "--grace-period=0",
+      ],
+    ]);
+    return;
+  }
+  const pids = await operatorProcesses(world.handle.where.name);
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+};
+
+const operatorProcesses = async (cluster: string): Promise<number[]> => {
+  const found: number[] = [];
+  for (const entry of await readdir("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    const [command, groups] = await Promise.all(
+      ["cmdline", "cgroup"].map((file) => readFile(`/proc/${entry}/${file}`, "utf8").catch(() => "")),
+    );
+    if (command?.includes("operator/main.ts") && groups?.includes(`/${cluster}/node`)) found.push(Number(entry));
+  }
+  return found;
+};

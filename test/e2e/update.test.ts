@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { load } from "../world/client.ts";
+import { isReady, isStalled, statusOf, waitFor } from "../world/model-deployment.ts";
+import { ANGLE_FILE, answerHere, INPUT, question } from "../world/reference.ts";
+import { modelDeployment, useWorld } from "./world.ts";
+
+describe("an update of a running deployment", () => {
+  const { world, namespace } = useWorld("e2e-update");
+  const key = { namespace, name: "busy" };
+  const answered = async () => {
+    const { upright } = await question(192);
+    const body = JSON.stringify({
+      inputs: [{ name: INPUT, shape: upright.shape, datatype: "FP32", data: Array.from(upright.data) }],
+    });
+    // The server prints each float32 with as many digits as it needs to be read back as the same float32.
+    const expected = Array.from(await answerHere(ANGLE_FILE, upright), shortest);
+    return { body, expected: `[${expected.join(",")}]` };
+  };
+
+  it("to a new revision, under constant load, fails not one request", async () => {
+    await world().apply([modelDeployment("busy", { scaling: { minReplicas: 2 } })], namespace);
+    const before = await waitFor(world().cluster, key, "ready", isReady);
+    const { body, expected } = await answered();
+    const loaded = load(world().cluster, {
+      url: `${before.status.url}/v2/models/busy/infer`,
+      ...{ body, expected, seconds: 40, perSecond: 25 },
+    });
+    await sleep(3000);
+    await world().apply(
+      [modelDeployment("busy", { scaling: { minReplicas: 2 }, server: { requestTimeout: "20s" } })],
+      namespace,
+    );
+    const after = await waitFor(
+      world().cluster,
+      key,
+      "on a new revision",
+      (seen) => isReady(seen) && seen.status.stable?.revision !== before.status.stable?.revision,
+    );
+    assert.equal(after.status.canary, undefined);
+    const report = await loaded;
+    assert.deepEqual(report.failures, []);
+    assert.ok(report.answered > 500, `${report.answered} requests were answered`);
+  });
+
+  it("to a model that does not load leaves the stable revision serving, and going back clears the error", async () => {
+    const stable = (await waitFor(world().cluster, key, "ready", isReady)).status.stable?.revision;
+    await world().apply(
+      [
+        modelDeployment("busy", {
+          model: { uri: "http://models.berth-models.svc:8080/unloadable.onnx" },
+          scaling: { minReplicas: 2 },
+        }),
+      ],
+      namespace,
+    );
+    const stalled = await waitFor(world().cluster, key, "stalled", isStalled);
+    assert.equal(stalled.status.stable?.revision, stable);
+    assert.equal(statusOf(stalled, "Available"), "True");
+    await world().apply(
+      [modelDeployment("busy", { scaling: { minReplicas: 2 }, server: { requestTimeout: "20s" } })],
+      namespace,
+    );
+    const back = await waitFor(world().cluster, key, "ready again", isReady);
+    assert.equal(back.status.stable?.revision, stable);
+    assert.equal(statusOf(back, "Stalled"), "absent");
+  });
+
+  it("of the number of replicas scales the same revision", async () => {
+    const { uid } = (await waitFor(world().cluster, key, "ready", isReady)).metadata;
+    await world().apply(
+      [modelDeployment("busy", { scaling: { minReplicas: 3 }, server: { requestTimeout: "20s" } })],
+      namespace,
+    );
+    const scaled = await waitFor(world().cluster, key, "three replicas", (seen) => seen.status.stable?.ready === 3);
+    assert.equal(scaled.metadata.uid, uid);
+    assert.equal(scaled.status.canary, undefined);
+  });
+});
+
+/** The shortest decimal number that is read back as the same float32. */
+const shortest = (value: number): number => {
+  for (let digits = 1; digits < 17; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (Math.fround(candidate) === Math.fround(value)) return candidate;
+  }
+  return value;
+};

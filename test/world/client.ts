@@ -1,0 +1,105 @@
+/** Requests from inside the cluster's network, on any cluster: a script on the standard input of node in the client pod. */
+import { z } from "zod";
+import type { Cluster } from "../cluster/index.ts";
+import { MODELS_NAMESPACE } from "./model-server.ts";
+
+export type Reply = { status: number; body: string };
+
+const replySchema = z.object({ status: z.number(), body: z.string() });
+
+/** Runs `script` (an ES module that prints one line of JSON) in the client pod, with `input` as the constant of that name. */
+export const runInside = async (cluster: Cluster, script: string, input: unknown): Promise<unknown> => {
+  const { stdout } = await cluster.kubectl(
+    ["exec", "-i", "-n", MODELS_NAMESPACE, "client", "--", "/usr/local/bin/node", "--input-type=module", "-"],
+    { input: `const input = ${JSON.stringify(input)};\n${script}` },
+  );
+  return JSON.parse(stdout);
+};
+
+export const request = async (
+  cluster: Cluster,
+  url: string,
+  options: { method?: string; body?: string; headers?: Record<string, string> } = {},
+): Promise<Reply> =>
+  replySchema.parse(
+    await runInside(
+      cluster,
+      `const reply = await fetch(input.url, { ...input.options, signal: AbortSignal.timeout(20_000) });
+       console.log(JSON.stringify({ status: reply.status, body: await reply.text() }));`,
+      { url, options },
+    ),
+  );
+
+const inferReply = z.object({
+  outputs: z.array(z.object({ name: z.string(), shape: z.array(z.number()), data: z.array(z.number()) })),
+});
+
+/** One float32 input, sent by the Open Inference Protocol; resolves with the first output's values. */
+export const infer = async (
+  cluster: Cluster,
+  at: { url: string; model: string },
+  input: { name: string; shape: readonly number[]; data: Float32Array },
+): Promise<Float32Array> => {
+  const reply = await request(cluster, `${at.url}/v2/models/${at.model}/infer`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      inputs: [{ name: input.name, shape: input.shape, datatype: "FP32", data: Array.from(input.data) }],
+    }),
+  });
+  if (reply.status !== 200) throw new Error(`infer ${at.url}: ${reply.status} ${reply.body}`);
+  const first = inferReply.parse(JSON.parse(reply.body)).outputs[0];
+  if (first === undefined) throw new Error(`infer ${at.url}: no output in ${reply.body}`);
+  return Float32Array.from(first.data);
+};
+
+export type LoadReport = { answered: number; failures: string[] };
+
+const loadReport = z.object({ answered: z.number(), failures: z.array(z.string()) });
+
+/**
+ * Constant load for `seconds`: half of the requests on connections that are kept, half on new ones, `perSecond` in all.
+ * Whatever is not a 200 with an answer equal to `expected` is a failure.
+ */
+export const load = async (
+  cluster: Cluster,
+  options: { url: string; body: string; expected: string; seconds: number; perSecond: number },
+): Promise<LoadReport> => loadReport.parse(await runInside(cluster, LOAD_SCRIPT, options));
+
+const LOAD_SCRIPT = `
+import http from "node:http";
+const kept = new http.Agent({ keepAlive: true, maxSockets: 4 });
+const url = new URL(input.url);
+const failures = [], pending = new Set();
+let answered = 0;
+const send = (agent) => new Promise((resolve) => {
+  const request = http.request(url, { method: "POST", agent, timeout: 15_000, headers: { "content-type": "application/json" } }, (reply) => {
+    let body = "";
+    reply.setEncoding("utf8").on("data", (text) => { body += text; }).on("end", () => {
+      const data = reply.statusCode === 200 ? JSON.stringify(JSON.parse(body).outputs[0].data) : "";
+      if (data === input.expected) answered++;
+      else failures.push(reply.statusCode + " " + body.slice(0, 200));
+      resolve();
+    });
+    reply.on("error", (error) => { failures.push("reply: " + error.message); resolve(); });
+  });
+  request.on("timeout", () => request.destroy(new Error("no answer in 15 s")));
+  request.on("error", (error) => {
+    // A kept connection may be closed by the server just as a request is put on it: every HTTP client
+    // sends such a request again on a new connection, and so does this one (Node's agent does not).
+    if (request.reusedSocket && error.code === "ECONNRESET" && agent) { send(false).then(resolve); return; }
+    failures.push((error.code ?? "") + " " + error.message); resolve();
+  });
+  request.end(input.body);
+});
+const end = Date.now() + input.seconds * 1000;
+let turn = 0;
+while (Date.now() < end) {
+  const sent = send(turn++ % 2 === 0 ? kept : false);
+  pending.add(sent); sent.then(() => pending.delete(sent));
+  await new Promise((resolve) => setTimeout(resolve, 1000 / input.perSecond));
+}
+await Promise.all(pending);
+kept.destroy();
+console.log(JSON.stringify({ answered, failures }));
+`;
