@@ -1,0 +1,58 @@
+/** `npm run bench -- NAME`: speed, always against a peer or a limit, interleaved in one run, as a ratio. */
+import { cpus } from "node:os";
+import { serveBench } from "./serve.ts";
+
+/** Rates of two things measured in turns, in operations a second; `limit` is what the ratio is to. */
+export type Round = { ours: number; limit: number };
+
+export type Bench = {
+  summary: string;
+  ours: string;
+  limit: string;
+  run: (report: (line: string) => void) => Promise<Round[]>;
+};
+
+const BENCHES: Readonly<Record<string, Bench>> = { serve: serveBench };
+
+const listing = Object.entries(BENCHES)
+  .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+  .join("\n");
+
+const name = process.argv[2];
+const bench = name === undefined ? undefined : BENCHES[name];
+if (bench === undefined) {
+  const asked = name === undefined || name === "--help";
+  console.log(`${asked ? "" : `no bench ${name}\n`}npm run bench -- NAME\n${listing}`);
+  process.exit(asked ? 0 : 2);
+}
+
+const of = (values: readonly number[], digits: number): string => {
+  const sorted = [...values].sort((one, other) => one - other);
+  const at = (share: number) => (sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN).toFixed(digits);
+  return `${at(0.5).padStart(9)}  (${at(0)} to ${at(1)})`;
+};
+
+const rounds = await bench.run((line) => console.log(line));
+console.log(`\n${bench.summary}; median (least to greatest) of ${rounds.length} rounds in turns`);
+const column = (pick: (round: Round) => number) => rounds.map(pick);
+console.log(
+  `  ours   ${of(
+    column(({ ours }) => ours),
+    0,
+  )} /s   ${bench.ours}`,
+);
+console.log(
+  `  limit  ${of(
+    column(({ limit }) => limit),
+    0,
+  )} /s   ${bench.limit}`,
+);
+console.log(
+  `  ratio  ${of(
+    column(({ ours, limit }) => ours / limit),
+    3,
+  )}`,
+);
+console.log(
+  `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model ?? "processor unknown"}, Node ${process.version}`,
+);
