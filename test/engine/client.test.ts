@@ -73,8 +73,8 @@ test("status is written apart from the rest", async () => {
   const head = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "default" } };
   const spec = { replicas: 0, selector: { matchLabels: labels }, template };
   await client.create(DEPLOYMENTS, { ...head, spec }, manager);
-  const status = { observedGeneration: 7 };
-  await client.apply(DEPLOYMENTS, { ...head, status }, { ...manager, subresource: "status" });
+  const withStatus = { ...head, status: { observedGeneration: 7 } };
+  await client.apply(DEPLOYMENTS, withStatus, { ...manager, subresource: "status" });
   const now = await client.get(DEPLOYMENTS, key(name));
   assert.deepEqual([now.status?.observedGeneration, now.spec?.replicas, now.metadata.generation], [7, 0, 1]);
   await client.delete(DEPLOYMENTS, key(name));
