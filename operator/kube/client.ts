@@ -9,7 +9,7 @@ export type DeleteOptions = {
   propagationPolicy?: "Background" | "Foreground" | "Orphan";
 };
 
-export type WriteOptions = { fieldManager: string; subresource?: "status" | "scale" };
+export type WriteOptions = { fieldManager: string; subresource?: "status" };
 
 /**
  * Typed access to the API server. Each call rejects with a `KubeError` (errors.ts) whose `kind` is

@@ -4,11 +4,12 @@
  * here, so that client-node stays behind this folder's door.
  */
 import type {
-  CoreV1Event,
+  EventsV1Event,
   V1ConfigMap,
   V1ControllerRevision,
   V1Deployment,
   V1Lease,
+  V1Node,
   V1Pod,
   V1PodTemplateSpec,
   V1Service,
@@ -57,7 +58,9 @@ export type Deployment = Concrete<V1Deployment>;
 export type Service = Concrete<V1Service>;
 export type ConfigMap = Concrete<V1ConfigMap>;
 export type Lease = Concrete<V1Lease>;
-export type Event = Concrete<CoreV1Event>;
+export type Node = Concrete<V1Node>;
+/** events.k8s.io/v1, not the older core/v1 of the same storage. */
+export type Event = Concrete<EventsV1Event>;
 /** `data` is free-form in the API; each user of a ControllerRevision parses its own. */
 export type ControllerRevision = Omit<Concrete<V1ControllerRevision>, "data"> & { data?: unknown };
 

@@ -1,0 +1,65 @@
+/** What lies below /app: the packages that an image needs, pruned, and its code as it is in the repository. */
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { z } from "zod";
+import { closure, packageName, parseLock } from "./closure.ts";
+import { missingImports } from "./imports.ts";
+import { type Arch, needed, neverLoaded } from "./prune.ts";
+import type { Entry } from "./tar.ts";
+
+/** Every path is relative to the repository's root; `code` are folders, `entry` is the program in one of them. */
+export type Contents = { packages: readonly string[]; code: readonly string[]; entry: string };
+
+export const packageVersion = async (root: string): Promise<string> =>
+  z.object({ version: z.string() }).parse(JSON.parse(await readFile(join(root, "package.json"), "utf8"))).version;
+
+/** The dependencies: `app/node_modules/…`. */
+export const packageEntries = async (root: string, contents: Contents, arch: Arch): Promise<Entry[]> => {
+  const lock = parseLock(await readFile(join(root, "package-lock.json"), "utf8"));
+  const folders = closure(lock, contents.packages, neverLoaded);
+  const entries = await Promise.all(folders.map((folder) => packageFiles(root, folder, arch)));
+  return entries.flat();
+};
+
+const packageFiles = async (root: string, folder: string, arch: Arch): Promise<Entry[]> => {
+  const name = packageName(folder);
+  const files = (await filesBelow(join(root, folder))).filter((path) => needed(name, path, arch));
+  if (!files.includes("package.json")) throw new Error(`${folder} is not installed: run npm ci`);
+  return await Promise.all(files.map((path) => entry(root, `${folder}/${path}`)));
+};
+
+/** The code: `app/operator/main.ts` and so on, with the little of package.json that Node reads. */
+export const codeEntries = async (root: string, contents: Contents, version: string): Promise<Entry[]> => {
+  const paths = new Set<string>();
+  for (const folder of contents.code)
+    for (const path of await filesBelow(join(root, folder)))
+      if (path.endsWith(".ts") && !path.endsWith(".test.ts")) paths.add(`${folder}/${path}`);
+  if (!paths.has(contents.entry)) throw new Error(`the image starts ${contents.entry}, and there is no such file`);
+  const entries = await Promise.all([...paths].map((path) => entry(root, path)));
+  const missing = missingImports(sourcesOf(entries), new Set(contents.packages));
+  if (missing.length > 0) throw new Error(`the image of ${contents.entry} would not run:\n  ${missing.join("\n  ")}`);
+  const manifest = JSON.stringify({ name: "berth", version, type: "module" });
+  return [{ path: "app/package.json", kind: "file", mode: 0o644, content: Buffer.from(`${manifest}\n`) }, ...entries];
+};
+
+const sourcesOf = (entries: readonly Entry[]): Map<string, string> =>
+  new Map(entries.map((found) => [found.path.slice("app/".length), textOf(found)]));
+
+const textOf = (entry: Entry): string => (entry.kind === "file" ? Buffer.from(entry.content).toString("utf8") : "");
+
+const entry = async (root: string, path: string): Promise<Entry> => ({
+  path: `app/${path}`,
+  kind: "file",
+  mode: 0o644,
+  content: await readFile(join(root, path)),
+});
+
+const filesBelow = async (folder: string): Promise<string[]> => {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+    throw new Error(`${folder} is missing; if it is a package, run npm ci`, { cause });
+  });
+  return found
+    .filter((item) => item.isFile())
+    .map((item) => relative(folder, join(item.parentPath, item.name)))
+    .sort();
+};

@@ -1,0 +1,23 @@
+/** Labels and annotations that Berth puts on what it makes. Nothing is copied from the user's object. */
+export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
+export const MANAGED_BY = "berth";
+/** Selects every child of every ModelDeployment: the caches watch no more than that. */
+export const MANAGED_BY_SELECTOR = `${MANAGED_BY_LABEL}=${MANAGED_BY}`;
+
+export const MODEL_DEPLOYMENT_LABEL = "berth.dev/model-deployment";
+export const REVISION_LABEL = "berth.dev/revision";
+
+/** On a ControllerRevision: a number that grows with each promotion. It finds stable again when status was lost. */
+export const PROMOTED_ANNOTATION = "berth.dev/promoted";
+/** On a ControllerRevision: when it was superseded (RFC 3339). Its pods serve on for a moment after that. */
+export const RETIRED_ANNOTATION = "berth.dev/retired-at";
+
+export const childLabels = (modelDeployment: string): Record<string, string> => ({
+  [MANAGED_BY_LABEL]: MANAGED_BY,
+  [MODEL_DEPLOYMENT_LABEL]: modelDeployment,
+});
+
+export const revisionLabels = (modelDeployment: string, revision: string): Record<string, string> => ({
+  ...childLabels(modelDeployment),
+  [REVISION_LABEL]: revision,
+});

@@ -1,0 +1,119 @@
+/**
+ * Every reason that a condition of a ModelDeployment can carry. They are part of the API: a reason's
+ * name never changes its meaning. docs/troubleshooting.md is generated from this table.
+ */
+import type { FailureCode } from "./pod-contract.ts";
+
+export type Explanation = {
+  /** What it means. */
+  means: string;
+  /** What the user can do; empty where there is nothing to do. */
+  cure: string;
+};
+
+const failures: Record<FailureCode, Explanation> = {
+  ModelNotFound: {
+    means: "The server answered 404, or the claim has no such file.",
+    cure: "Correct `spec.model.uri`, or put the file there.",
+  },
+  ModelForbidden: {
+    means: "The server answered 401 or 403.",
+    cure: "Correct the Secret that `spec.model.credentials` names, or the rights of its user.",
+  },
+  ModelUnreachable: {
+    means: "DNS, the connection, TLS or the server (5xx) failed, or it took too long. Berth goes on trying.",
+    cure: "Check the host from inside the cluster; for a private certificate authority set `spec.model.caBundle`.",
+  },
+  ModelUriInvalid: {
+    means: "The runtime cannot or must not read this URI.",
+    cure: "Correct `spec.model.uri`; see the message.",
+  },
+  ChecksumMismatch: {
+    means: "The bytes are not those of `spec.model.sha256`.",
+    cure: "Correct the checksum, or restore the file. Nothing that differs is ever served.",
+  },
+  ModelChanged: {
+    means: "The file at the URI is no longer the one that this revision was proved with (its pin).",
+    cure: "Restore the file, or give the new model a URI (or `sha256`) of its own.",
+  },
+  DiskFull: {
+    means: "The model is larger than the disk, or than the pod's limit of ephemeral-storage.",
+    cure: "Raise `spec.resources.limits.ephemeral-storage`, or free the node's disk.",
+  },
+  ModelInvalid: {
+    means: "The file is not an ONNX model, or does not load; the message names the operator or tensor.",
+    cure: "Export the model again; check its opset against the runtime's onnxruntime.",
+  },
+  ExecutionProviderUnavailable: {
+    means: "The runtime image, or the node, lacks the execution provider that was asked for.",
+    cure: "Use a runtime image that has it, or set `spec.server.executionProvider`.",
+  },
+  WarmUpFailed: {
+    means: "The model loaded, but its first inference failed.",
+    cure: "Run the model locally with the shapes of its inputs; see the message.",
+  },
+};
+
+export const REASONS = {
+  Serving: { means: "All wanted pods of the stable revision are ready.", cure: "" },
+  Starting: { means: "Pods are being started, or are loading the model.", cure: "" },
+  Updating: { means: "A new revision is starting; the stable one serves until it is ready.", cure: "" },
+  Retiring: { means: "The old revision keeps serving until every node sends its requests to the new one.", cure: "" },
+  ProgressingWithRetry: {
+    means: "Something outside of the spec is in the way; Berth goes on trying.",
+    cure: "See the reason and message of `Ready`.",
+  },
+  PodsNotReady: {
+    means: "Fewer pods are ready than wanted, and no pod says why yet.",
+    cure: "If it stays, look at the pods' events.",
+  },
+  NoPodReady: { means: "No pod can answer requests.", cure: "See the reason and message of `Ready`." },
+  InvalidSpec: {
+    means: "The spec breaks a rule that the installed CRD does not know.",
+    cure: "Install the CRD that belongs to this operator, and correct the field in the message.",
+  },
+  HttpNotAllowed: {
+    means: "`spec.model.uri` is http://, which this operator was not started to allow.",
+    cure: "Use https://, or start the operator with `--allow-http-models`.",
+  },
+  NotOwned: {
+    means: "An object with a name that Berth needs exists already and belongs to something else.",
+    cure: "Delete or rename that object, or rename the ModelDeployment. Berth does not overwrite it.",
+  },
+  Unschedulable: {
+    means: "No node has what a pod needs.",
+    cure: "Free or add devices, cpu or memory, or ask for less; the message says which.",
+  },
+  ImageUnavailable: {
+    means: "The runtime's image cannot be pulled.",
+    cure: "Check the operator's runtime image, `spec.imagePullSecrets` and the registry.",
+  },
+  ContainerConfigInvalid: {
+    means: "A container cannot be made, usually because a Secret or ConfigMap that the spec names is missing.",
+    cure: "Create it in the namespace of the ModelDeployment.",
+  },
+  PodsRefused: {
+    means: "The API server refuses the pods: a quota, a missing ServiceAccount or an admission policy.",
+    cure: "See the message; raise the quota or create what is missing.",
+  },
+  OutOfMemory: {
+    means: "A container used more memory than its limit and was killed.",
+    cure: "Raise `spec.resources.limits.memory`.",
+  },
+  CrashLooping: { means: "A container ends again and again.", cure: "Read its log with `kubectl logs --previous`." },
+  Evicted: {
+    means: "The kubelet evicted a pod, because the node ran short or the pod went over a limit.",
+    cure: "See the message; set requests that match the use.",
+  },
+  DeviceUnavailable: {
+    means: "The node could not give a pod the device that it was scheduled for.",
+    cure: "Check the node's device plugin and the devices' health.",
+  },
+  ProgressDeadlineExceeded: {
+    means: "A revision was not ready within ten minutes, and no pod says why.",
+    cure: "Look at the pods' events.",
+  },
+  ...failures,
+} satisfies Record<string, Explanation>;
+
+export type Reason = keyof typeof REASONS;

@@ -1,0 +1,248 @@
+/** `spec` of a ModelDeployment: the one source of the CRD, the types and docs/api.md. */
+import { z } from "zod";
+import { objectName, quantity, rules } from "./fields.ts";
+
+const isHttps = "self.uri.startsWith('https://')";
+
+const model = z
+  .object({
+    uri: z
+      .string()
+      .min(1)
+      .max(2048)
+      .describe(
+        "Where the ONNX file is: `https://host/path`, `http://host/path` (only where the operator runs with " +
+          "`--allow-http-models`), or `pvc://claim/path` in a PersistentVolumeClaim of this namespace.",
+      )
+      .meta(
+        rules(
+          {
+            rule: "self.matches('^(https|http|pvc)://')",
+            message: "spec.model.uri: must start with https://, http:// or pvc://",
+          },
+          {
+            rule: "self.matches('^[!-~]*$')",
+            message: "spec.model.uri: printable ASCII only, no spaces or line breaks; percent-encode other characters",
+          },
+          {
+            rule: "!self.matches('^https?://[^/?#]*@')",
+            message: "spec.model.uri: no user or password here; name a Secret in spec.model.credentials",
+          },
+          {
+            rule:
+              "!self.matches('^https?://') || " +
+              "self.matches('^https?://([A-Za-z0-9_.-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?/[^#]+$') || " +
+              "self.matches('^https?://[^/?#]*@')",
+            message: "spec.model.uri: must be https://host[:port]/path of one file, without a #fragment",
+          },
+          {
+            rule: "!self.startsWith('pvc://') || self.matches('^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[^/?#]+)+$')",
+            message: "spec.model.uri: must be pvc://claim/path of one file, without empty path segments, ? or #",
+          },
+          {
+            rule: "!self.startsWith('pvc://') || !self.matches('/[.]{1,2}(/|$)')",
+            message: "spec.model.uri: a pvc:// path cannot contain . or .. segments",
+          },
+        ),
+      ),
+    sha256: z
+      .string()
+      .length(64)
+      .regex(/^[0-9a-f]{64}$/)
+      .optional()
+      .describe(
+        "SHA-256 of the file, 64 lower-case hex digits: any other bytes are refused. Without it, the bytes that a " +
+          "revision was first proved with are pinned for that revision.",
+      ),
+    credentials: z
+      .object({
+        secretName: objectName(
+          "A Secret of this namespace with `token` (sent as a Bearer token), or `username` and `password` (Basic). " +
+            "The kubelet mounts it into the init container; the operator never reads it.",
+        ),
+      })
+      .optional()
+      .describe("Credentials for an https:// URI. They are not sent to another host that the first one redirects to."),
+    caBundle: z
+      .object({ configMapName: objectName("A ConfigMap of this namespace whose key `ca.crt` holds PEM certificates.") })
+      .optional()
+      .describe("Certificates to trust for an https:// URI, besides the system's."),
+  })
+  .describe("The model to serve.")
+  .meta(
+    rules(
+      {
+        rule: `!has(self.credentials) || ${isHttps}`,
+        message: "spec.model.credentials: only with an https:// uri; remove it or use https://",
+      },
+      {
+        rule: `!has(self.caBundle) || ${isHttps}`,
+        message: "spec.model.caBundle: only with an https:// uri; remove it or use https://",
+      },
+    ),
+  );
+
+const server = z
+  .object({
+    executionProvider: z
+      .enum(["auto", "cpu", "cuda", "tensorrt"])
+      .optional()
+      .describe(
+        "onnxruntime's execution provider. `auto` (the default) is what the accelerator implies: `cuda` with vendor " +
+          "nvidia, `cpu` without an accelerator. A runtime image without it fails with a clear message; nothing falls back to the CPU.",
+      ),
+    requestTimeout: z
+      .string()
+      .min(2)
+      .max(16)
+      .optional()
+      .describe("Longest time for one request, as a Go duration from `1ms` to `10m`. Default `30s`.")
+      .meta(
+        rules({
+          rule: "self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('10m')",
+          message:
+            "spec.server.requestTimeout: must be a duration from 1ms to 10m in whole units, such as 30s or 2m30s",
+        }),
+      ),
+  })
+  .describe("How the model is served.");
+
+const accelerator = z
+  .object({
+    vendor: z
+      .enum(["nvidia", "amd", "intel"])
+      .optional()
+      .describe("Implies the resource: nvidia is `nvidia.com/gpu`, amd is `amd.com/gpu`; intel needs `resourceName`."),
+    count: z.int32().min(1).max(16).optional().describe("Devices of each pod. Default 1."),
+    resourceName: z
+      .string()
+      .min(3)
+      .max(253)
+      .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/)
+      .optional()
+      .describe("The extended resource to ask for, such as `nvidia.com/mig-1g.5gb`. Overrides the vendor's.")
+      .meta(
+        rules({
+          rule: "!self.matches('^([^/]*[.])?kubernetes[.]io/') && !self.startsWith('requests.')",
+          message: "spec.accelerator.resourceName: must be a device plugin's resource, such as nvidia.com/gpu",
+        }),
+      ),
+    products: z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(63)
+          .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/),
+      )
+      .min(1)
+      .max(16)
+      .optional()
+      .describe(
+        "Any of these products, exactly as in the node label `nvidia.com/gpu.product`. Only with vendor nvidia.",
+      )
+      .meta({ "x-kubernetes-list-type": "set" }),
+    memory: quantity(
+      "At least this much memory on each device, by the node label `nvidia.com/gpu.memory`. Only with vendor nvidia.",
+    ).optional(),
+  })
+  .describe("The devices that each pod holds. Without this block the model runs on the CPU.")
+  .meta(
+    rules(
+      {
+        rule: "has(self.vendor) || has(self.resourceName)",
+        message: "spec.accelerator: set vendor (nvidia, amd or intel) or resourceName (such as nvidia.com/gpu)",
+      },
+      {
+        rule: "!has(self.products) || (has(self.vendor) && self.vendor == 'nvidia')",
+        message: "spec.accelerator.products: only with vendor: nvidia, whose node labels name the product",
+      },
+      {
+        rule: "!has(self.memory) || (has(self.vendor) && self.vendor == 'nvidia')",
+        message: "spec.accelerator.memory: only with vendor: nvidia, whose node labels tell the memory",
+      },
+      {
+        rule: "!has(self.vendor) || self.vendor != 'intel' || has(self.resourceName)",
+        message:
+          "spec.accelerator.resourceName: vendor intel needs it: gpu.intel.com/i915 or gpu.intel.com/xe, by the node's driver",
+      },
+    ),
+  );
+
+const resourceList = (what: string) =>
+  z
+    .object({
+      cpu: quantity("Cores, such as `500m` or `2`.").optional(),
+      memory: quantity("Bytes, such as `512Mi`.").optional(),
+      "ephemeral-storage": quantity("Bytes of disk, the model's file included, such as `4Gi`.").optional(),
+    })
+    .describe(what);
+
+const notAbove = (resource: string, field: string) => ({
+  rule:
+    `!has(self.requests) || !has(self.limits) || !has(self.requests.${field}) || !has(self.limits.${field}) || ` +
+    `quantity(string(self.requests.${field})).compareTo(quantity(string(self.limits.${field}))) <= 0`,
+  message: `spec.resources.requests.${resource}: must not be above spec.resources.limits.${resource}`,
+});
+
+const resources = z
+  .object({
+    requests: resourceList("What the scheduler sets aside. Default: cpu 100m, memory 256Mi.").optional(),
+    limits: resourceList(
+      "What the server may use at most. Default: no limits. A limit of `ephemeral-storage` also bounds the model's size.",
+    ).optional(),
+  })
+  .describe("Resources of the server container. Devices belong into spec.accelerator.")
+  .meta(
+    rules(
+      notAbove("cpu", "cpu"),
+      notAbove("memory", "memory"),
+      notAbove("ephemeral-storage", "ephemeral__dash__storage"),
+    ),
+  );
+
+const scaling = z
+  .object({
+    minReplicas: z.int32().min(1).max(1000).default(1).describe("How many pods serve, 1 to 1000."),
+  })
+  .describe("How many pods serve. Not part of the revision: a change starts no rollout.");
+
+export const specSchema = z
+  .object({
+    model,
+    server: server.optional(),
+    accelerator: accelerator.optional(),
+    resources: resources.optional(),
+    scaling: scaling.optional(),
+    serviceAccountName: objectName(
+      "The pods' ServiceAccount, of this namespace. Its token is not mounted. Default: the namespace's `default`.",
+    ).optional(),
+    imagePullSecrets: z
+      .array(z.object({ name: objectName("A Secret of this namespace.") }))
+      .max(8)
+      .optional()
+      .describe("Secrets to pull the runtime's image with.")
+      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
+  })
+  .describe("What should serve. Berth never writes it.")
+  .meta(
+    rules(
+      {
+        rule:
+          "!has(self.accelerator) || (has(self.accelerator.vendor) && self.accelerator.vendor == 'nvidia') || " +
+          "(has(self.server) && has(self.server.executionProvider) && self.server.executionProvider != 'auto')",
+        message:
+          "spec.server.executionProvider: must be set (cpu, cuda or tensorrt), because only vendor nvidia implies one",
+      },
+      {
+        rule:
+          "!has(self.server) || !has(self.server.executionProvider) || " +
+          "!(self.server.executionProvider in ['cuda', 'tensorrt']) || has(self.accelerator)",
+        message:
+          "spec.server.executionProvider: cuda and tensorrt need devices; set spec.accelerator, such as {vendor: nvidia}",
+      },
+    ),
+  );
+
+/** `spec` as a user may write it: whatever the API server lets through. */
+export type ModelDeploymentSpec = z.output<typeof specSchema>;

@@ -1,0 +1,51 @@
+/** `status` of a ModelDeployment. Only the operator writes it, and only when something in it changes. */
+import { z } from "zod";
+
+const conditionSchema = z.object({
+  type: z.string().min(1).max(64).describe("Ready, Reconciling, Stalled or Available."),
+  status: z.enum(["True", "False", "Unknown"]),
+  reason: z.string().min(1).max(128).describe("One of the reasons in docs/troubleshooting.md."),
+  message: z.string().max(1024).describe("What happened, and what to do."),
+  lastTransitionTime: z.string().max(40).meta({ format: "date-time" }).describe("When `status` last changed."),
+  observedGeneration: z.int().describe("The generation of the spec that this condition is about."),
+});
+
+const revisionSchema = z.object({
+  revision: z.string().max(63).describe("Name of the revision, its ControllerRevision and its Deployment."),
+  modelDigest: z.string().max(80).optional().describe("`sha256:<hex>` of the bytes that the revision is pinned to."),
+  executionProvider: z.string().max(32).describe("The execution provider that the revision asks for."),
+  replicas: z.int32().describe("Pods wanted."),
+  ready: z.int32().describe("Pods ready."),
+});
+
+export const statusSchema = z
+  .object({
+    observedGeneration: z
+      .int()
+      .describe("The generation that this status describes; -1 before the operator has seen it."),
+    phase: z
+      .enum(["Progressing", "Healthy", "Degraded"])
+      .optional()
+      .describe("A summary for people and for Argo CD; programs read the conditions."),
+    message: z.string().max(1024).optional().describe("The first cause of trouble, or what serves, in one line."),
+    url: z.string().max(512).optional().describe("Where clients inside the cluster reach the model."),
+    devices: z
+      .string()
+      .max(320)
+      .optional()
+      .describe("Devices held, such as `2 nvidia.com/gpu`, or `8/12 nvidia.com/gpu` of those wanted."),
+    pods: z.string().max(24).optional().describe("Pods ready of pods wanted, such as `2/2`."),
+    conditions: z
+      .array(conditionSchema)
+      .max(16)
+      .optional()
+      .describe("Ready is always there; Reconciling and Stalled only while they are True.")
+      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
+    stable: revisionSchema.optional().describe("The revision that serves; absent until one was ready."),
+    canary: revisionSchema.optional().describe("The revision that is to take over, while it is not ready."),
+  })
+  .describe("What Berth has done about it.");
+
+export type Condition = z.output<typeof conditionSchema>;
+export type RevisionStatus = z.output<typeof revisionSchema>;
+export type ModelDeploymentStatus = z.output<typeof statusSchema>;

@@ -1,0 +1,78 @@
+/**
+ * From zod's JSON schema to what a CRD may hold: a structural schema. zod writes three things that
+ * Kubernetes refuses or that mean nothing there: bounds inside `anyOf`, JavaScript's 2^53 bounds of
+ * integers, and `additionalProperties: {}` of loose objects.
+ */
+import { z } from "zod";
+
+export type JsonSchema = {
+  type?: string;
+  description?: string;
+  format?: string;
+  default?: unknown;
+  enum?: string[];
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+  minItems?: number;
+  maxItems?: number;
+  properties?: Record<string, JsonSchema> | undefined;
+  required?: string[];
+  items?: JsonSchema | undefined;
+  anyOf?: JsonSchema[] | undefined;
+  "x-kubernetes-int-or-string"?: boolean;
+  "x-kubernetes-list-type"?: string;
+  "x-kubernetes-list-map-keys"?: string[];
+  "x-kubernetes-validations"?: { rule: string; message: string }[];
+};
+
+const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
+  z.looseObject({
+    properties: z.record(z.string(), jsonSchema).optional(),
+    items: jsonSchema.optional(),
+    anyOf: z.array(jsonSchema).optional(),
+  }),
+);
+
+/** The structural schema of a zod schema, with the keys that Kubernetes knows in one fixed order. */
+export const structural = (schema: z.ZodType): JsonSchema =>
+  convert(jsonSchema.parse(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" })));
+
+const convert = (from: JsonSchema): JsonSchema => {
+  const alternatives = from["x-kubernetes-int-or-string"] === true ? (from.anyOf ?? []) : [];
+  const number = alternatives.find((one) => one.type === "integer") ?? from;
+  const text = alternatives.find((one) => one.type === "string") ?? from;
+  const properties = Object.entries(from.properties ?? {}).map(([name, schema]) => [name, convert(schema)]);
+  const entries: [keyof JsonSchema, unknown][] = [
+    ["type", from.type],
+    ["description", from.description],
+    ["format", from.format ?? integerFormat(from)],
+    ["default", from.default],
+    ["enum", from.enum],
+    ["pattern", text.pattern],
+    ["minimum", bound(number.minimum)],
+    ["maximum", bound(number.maximum)],
+    ["minLength", text.minLength],
+    ["maxLength", text.maxLength],
+    ["minItems", from.minItems],
+    ["maxItems", from.maxItems],
+    ["required", from.required],
+    ["properties", from.properties && Object.fromEntries(properties)],
+    ["items", from.items && convert(from.items)],
+    ["anyOf", alternatives.length > 0 ? [{ type: "integer" }, { type: "string" }] : undefined],
+    ["x-kubernetes-int-or-string", from["x-kubernetes-int-or-string"]],
+    ["x-kubernetes-list-type", from["x-kubernetes-list-type"]],
+    ["x-kubernetes-list-map-keys", from["x-kubernetes-list-map-keys"]],
+    ["x-kubernetes-validations", from["x-kubernetes-validations"]],
+  ];
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+};
+
+const integerFormat = (schema: JsonSchema): string | undefined =>
+  schema.type !== "integer" ? undefined : schema.maximum === Number.MAX_SAFE_INTEGER ? "int64" : "int32";
+
+/** Bounds of the number type itself say nothing that `format` does not. */
+const bound = (value: number | undefined): number | undefined =>
+  value === undefined || Math.abs(value) >= 2 ** 31 - 1 ? undefined : value;

@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { KubeError } from "../kube/errors.ts";
+import type { ObjectKey } from "../kube/objects.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Reconcile } from "./result.ts";
+import { createWorkQueue, type QueueObserver, systemTimers, type WorkQueue } from "./work-queue.ts";
+
+/** How soon a key is looked at again whose last writes the caches have not seen: a watch takes a few milliseconds. */
+const STALE_CACHE_DELAY_MS = 100;
+
+export type Controller = {
+  name: string;
+  /** For the sources: what happens to a key's objects makes the key due. */
+  add(key: ObjectKey): void;
+  /** Works until the signal; resolves once the last reconcile has returned. */
+  run(signal: AbortSignal): Promise<void>;
+};
+
+export type ControllerOptions = {
+  name: string;
+  workers: number;
+  reconcile: Reconcile;
+  /** Whether the caches have seen all that was written for this key. */
+  isCurrent(key: ObjectKey): boolean;
+  log: Logger;
+  metrics: Metrics;
+};
+
+export const createController = (options: ControllerOptions): Controller => {
+  const { name, workers, metrics } = options;
+  const queue = createWorkQueue(systemTimers, queueObserver(name, metrics));
+  const labels = { controller: name };
+  metrics.reconcile.maxConcurrent.set(labels, workers);
+  metrics.reconcile.activeWorkers.set(labels, 0);
+  metrics.reconcile.errors.inc(labels, 0);
+  metrics.reconcile.terminalErrors.inc(labels, 0);
+  for (const result of ["success", "error", "requeue", "requeue_after"]) {
+    metrics.reconcile.total.inc({ ...labels, result }, 0);
+  }
+
+  const work = async (signal: AbortSignal): Promise<void> => {
+    for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+      metrics.reconcile.activeWorkers.inc(labels);
+      try {
+        const result = await processKey(key, queue, options, signal);
+        metrics.reconcile.total.inc({ ...labels, result });
+      } finally {
+        metrics.reconcile.activeWorkers.dec(labels);
+        queue.done(key);
+      }
+    }
+  };
+  return {
+    name,
+    add: queue.add,
+    async run(signal) {
+      const stop = () => queue.shutDown();
+      if (signal.aborted) stop();
+      signal.addEventListener("abort", stop, { once: true });
+      await Promise.all(Array.from({ length: workers }, () => work(signal)));
+    },
+  };
+};
+
+/** One reconcile and what becomes of its key. Never rejects: whatever is thrown is logged, counted and tried again. */
+const processKey = async (key: ObjectKey, queue: WorkQueue, options: ControllerOptions, signal: AbortSignal) => {
+  const { name, metrics, reconcile, isCurrent } = options;
+  if (!isCurrent(key)) {
+    queue.addAfter(key, STALE_CACHE_DELAY_MS);
+    return "requeue";
+  }
+  const reconcileID = randomUUID();
+  const log = options.log.child({ controller: name, ...key, reconcileID });
+  const stopTimer = metrics.reconcile.seconds.startTimer({ controller: name });
+  try {
+    const { requeueAfterMs } = await reconcile(key, { log, reconcileID, signal });
+    queue.forget(key);
+    if (requeueAfterMs === undefined) return "success";
+    queue.addAfter(key, requeueAfterMs);
+    return "requeue_after";
+  } catch (error) {
+    metrics.reconcile.errors.inc({ controller: name });
+    const isTerminal = error instanceof KubeError && error.kind === "terminal";
+    if (isTerminal) {
+      metrics.reconcile.terminalErrors.inc({ controller: name });
+      queue.forget(key);
+    } else {
+      queue.retry(key);
+    }
+    // A conflict is the everyday way to learn that somebody else wrote first, and an aborted call that we are stopping.
+    const isExpected = signal.aborted || (error instanceof KubeError && error.kind === "conflict");
+    log[isExpected ? "debug" : "error"]({ err: error, retry: !isTerminal }, "reconcile failed");
+    return "error";
+  } finally {
+    stopTimer();
+  }
+};
+
+const queueObserver = (controller: string, { queue }: Metrics): QueueObserver => {
+  const labels = { name: controller, controller };
+  queue.depth.set(labels, 0);
+  queue.adds.inc(labels, 0);
+  queue.retries.inc(labels, 0);
+  return {
+    depth: (due) => queue.depth.set(labels, due),
+    added: () => queue.adds.inc(labels),
+    retried: () => queue.retries.inc(labels),
+    taken: (waited) => queue.waitSeconds.observe(labels, waited / 1000),
+    finished: (worked) => queue.workSeconds.observe(labels, worked / 1000),
+  };
+};

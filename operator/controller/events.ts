@@ -1,0 +1,134 @@
+import { createHash } from "node:crypto";
+import type { Client } from "../kube/client.ts";
+import type { Event, KubeObject } from "../kube/objects.ts";
+import { EVENTS } from "../kube/resources.ts";
+
+/**
+ * Records what happened to an object, for `kubectl describe`. To be called when something changes, not on each
+ * reconcile. `reason` and `action` are UpperCamelCase words of 128 characters at most; a longer `note` is cut.
+ * Never throws and never waits: events are a courtesy, and too many of them are dropped.
+ */
+export type EventRecorder = {
+  event(object: KubeObject, type: "Normal" | "Warning", reason: string, action: string, note: string): void;
+};
+
+export type EventSender = EventRecorder & {
+  /** Waits until what was recorded is sent. */
+  flush(): Promise<void>;
+};
+
+export type EventOptions = {
+  client: Client;
+  /** The program, and which process of it. */
+  reportingController: string;
+  reportingInstance: string;
+  /** Milliseconds since 1970. */
+  clock: () => number;
+  onFailure(error: unknown): void;
+};
+
+const FIELD_MANAGER = "berth-events";
+/** The API's bound of `note`, in bytes. */
+const NOTE_BYTES = 1024;
+/** The same event within this time counts as one more of the same, as in client-go. */
+const SERIES_MS = 6 * 60_000;
+/** Per object, as in client-go: 25 at once, then one in five minutes. */
+const BURST = 25;
+const REFILL_MS = 300_000;
+const MOST_SERIES = 1000;
+const MOST_PENDING = 256;
+
+type Series = { name: string; first: number; last: number; count: number };
+type Allowance = { tokens: number; at: number };
+
+export const createEventRecorder = (options: EventOptions): EventSender => {
+  const { client, clock, reportingController, reportingInstance } = options;
+  const allSeries = new Map<string, Series>();
+  const allowances = new Map<string, Allowance>();
+  let sending: Promise<void> = Promise.resolve();
+  let pending = 0;
+
+  const isAllowed = (uid: string, now: number): boolean => {
+    const { tokens, at } = allowances.get(uid) ?? { tokens: BURST, at: now };
+    const left = Math.min(BURST, tokens + (now - at) / REFILL_MS);
+    const allowed = left >= 1 && pending < MOST_PENDING;
+    remember(allowances, uid, { tokens: allowed ? left - 1 : left, at: now });
+    return allowed;
+  };
+  const nextOf = (identity: string, object: KubeObject, now: number): Series => {
+    const known = allSeries.get(identity);
+    const series =
+      known !== undefined && now - known.last < SERIES_MS
+        ? { ...known, last: now, count: known.count + 1 }
+        : { name: eventName(object, identity, now), first: now, last: now, count: 1 };
+    remember(allSeries, identity, series);
+    return series;
+  };
+
+  return {
+    event(object, type, reason, action, note) {
+      const now = clock();
+      const { namespace = "default", name, uid = "", resourceVersion } = object.metadata;
+      if (!isAllowed(uid, now)) return;
+      const identity = JSON.stringify([uid, type, reason, action, note]);
+      const { name: eventName, first, last, count } = nextOf(identity, object, now);
+      const event: Event = {
+        apiVersion: "events.k8s.io/v1",
+        kind: "Event",
+        metadata: { name: eventName, namespace },
+        eventTime: microTime(first),
+        reportingController,
+        reportingInstance,
+        type,
+        reason,
+        action,
+        note: cut(note),
+        regarding: {
+          apiVersion: object.apiVersion,
+          kind: object.kind,
+          namespace,
+          name,
+          uid,
+          ...(count === 1 && resourceVersion !== undefined ? { resourceVersion } : {}),
+        },
+        ...(count > 1 ? { series: { count, lastObservedTime: microTime(last) } } : {}),
+      };
+      pending++;
+      // One after the other: the second of a series must not overtake the first.
+      sending = sending
+        .then(async () => {
+          await client.apply(EVENTS, event, { fieldManager: FIELD_MANAGER });
+        })
+        .catch(options.onFailure)
+        .finally(() => pending--);
+    },
+    flush: () => sending,
+  };
+};
+
+/** Keeps the most recently used; one who is forgotten starts anew, which costs a second event at worst. */
+const remember = <V>(map: Map<string, V>, key: string, value: V): void => {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MOST_SERIES && oldest !== undefined) map.delete(oldest);
+};
+
+const eventName = (object: KubeObject, identity: string, now: number): string => {
+  const hash = createHash("sha256").update(`${identity}${now}`).digest("hex").slice(0, 16);
+  // A name may have 253 characters.
+  return `${object.metadata.name.slice(0, 230).replace(/[.-]+$/, "")}.${hash}`;
+};
+
+/** A MicroTime: the API server refuses any but six digits of a second. */
+export const microTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, -1)}000Z`;
+
+const cut = (note: string): string => {
+  const bytes = Buffer.from(note);
+  if (bytes.length <= NOTE_BYTES) return note;
+  // A character that is cut in two decodes to U+FFFD, which goes too.
+  return `${bytes
+    .subarray(0, NOTE_BYTES - 3)
+    .toString()
+    .replace(/\uFFFD$/, "")}…`;
+};

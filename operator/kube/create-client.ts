@@ -1,0 +1,61 @@
+import type { Client } from "./client.ts";
+import { decode, decodeList } from "./decode.ts";
+import { describe, pathOf, requireNamespace } from "./paths.ts";
+import { createRawClient } from "./raw-client.ts";
+import type { Transport } from "./transport.ts";
+
+/** The API server gives up on a request after 60 s; one that took half of that is lost. */
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+const JSON_BODY = { "content-type": "application/json" };
+/** JSON is YAML: this is server-side apply's only content type that every supported API server knows. */
+const APPLY_BODY = { "content-type": "application/apply-patch+yaml" };
+
+export const createClient = (transport: Transport, timeoutMs = DEFAULT_TIMEOUT_MS): Client => {
+  const call = createRawClient(transport, timeoutMs);
+  return {
+    async get(resource, key, signal) {
+      const operation = describe("get", resource, key);
+      requireNamespace(operation, resource, key.namespace);
+      return decode(operation, resource, await call({ operation, method: "GET", path: pathOf(resource, key), signal }));
+    },
+
+    async list(resource, options = {}, signal) {
+      const { namespace, ...query } = options;
+      const operation = describe("list", resource, { namespace });
+      const path = pathOf(resource, { namespace }, query);
+      return decodeList(operation, resource, await call({ operation, method: "GET", path, signal }));
+    },
+
+    async create(resource, object, { fieldManager, subresource }) {
+      const { namespace, name } = object.metadata;
+      const operation = describe("create", resource, { namespace, name, subresource });
+      requireNamespace(operation, resource, namespace);
+      // A subresource is posted to its object, an object to its collection.
+      const path = pathOf(resource, subresource ? { namespace, name, subresource } : { namespace }, { fieldManager });
+      const body = JSON.stringify(object);
+      return decode(operation, resource, await call({ operation, method: "POST", path, headers: JSON_BODY, body }));
+    },
+
+    async apply(resource, object, { fieldManager, subresource }) {
+      const { namespace, name } = object.metadata;
+      const operation = describe("apply", resource, { namespace, name, subresource });
+      requireNamespace(operation, resource, namespace);
+      const path = pathOf(resource, { namespace, name, subresource }, { fieldManager, force: true });
+      const body = JSON.stringify(object);
+      return decode(operation, resource, await call({ operation, method: "PATCH", path, headers: APPLY_BODY, body }));
+    },
+
+    async delete(resource, key, { uid, resourceVersion, propagationPolicy = "Background" } = {}) {
+      const operation = describe("delete", resource, key);
+      requireNamespace(operation, resource, key.namespace);
+      const body = JSON.stringify({
+        apiVersion: "v1",
+        kind: "DeleteOptions",
+        propagationPolicy,
+        preconditions: { uid, resourceVersion },
+      });
+      await call({ operation, method: "DELETE", path: pathOf(resource, key), headers: JSON_BODY, body });
+    },
+  };
+};

@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
+import type { HttpRequest, Transport } from "./transport.ts";
+
+export type Call = Pick<HttpRequest, "method" | "path" | "headers" | "body"> & {
+  /** What is done to what, for messages: `get Lease berth/leader`. */
+  operation: string;
+  signal?: AbortSignal | undefined;
+};
+
+export type RawClient = (call: Call) => Promise<unknown>;
+
+/** A request that the server refused before acting on it, with a Retry-After, is sent this often in all. */
+const TRIES = 4;
+/** The longest that we stay away within one call; asked for more, the call fails and its caller's backoff takes over. */
+const RETRY_AFTER_LIMIT_MS = 10_000;
+
+/** One call, its answer parsed from JSON. Rejects with a `KubeError`. `timeoutMs` bounds each try, its body included. */
+export const createRawClient =
+  (transport: Transport, timeoutMs: number): RawClient =>
+  async (call) => {
+    for (let left = TRIES - 1; ; left--) {
+      try {
+        return await attempt(transport, call, timeoutMs);
+      } catch (error) {
+        const wait = error instanceof KubeError ? error.retryAfterMs : undefined;
+        if (wait === undefined || wait > RETRY_AFTER_LIMIT_MS || left === 0) throw error;
+        await sleep(wait, undefined, call.signal === undefined ? {} : { signal: call.signal }).catch(() => {
+          throw error;
+        });
+      }
+    }
+  };
+
+const attempt = async (transport: Transport, call: Call, timeoutMs: number): Promise<unknown> => {
+  const { operation } = call;
+  const deadline = startDeadline(timeoutMs, call.signal);
+  try {
+    const { method, path, headers = {} } = call;
+    const response = await transport.send({
+      method,
+      path,
+      headers,
+      ...(call.body === undefined ? {} : { body: call.body }),
+      purpose: "request",
+      signal: deadline.signal,
+    });
+    const text = await response.body.text();
+    const body = parse(text);
+    if (response.statusCode >= 400) {
+      throw errorFromStatus(operation, response.statusCode, body, retryAfter(response.headers["retry-after"]));
+    }
+    if (body === undefined) throw errorWithoutAnswer(operation, "NotJson", `not JSON: ${text.slice(0, 200)}`);
+    return body;
+  } catch (error) {
+    if (error instanceof KubeError) throw error;
+    throw errorWithoutAnswer(operation, deadline.reason() ?? "Unreachable", deadline.signal.reason ?? error);
+  } finally {
+    deadline.stop();
+  }
+};
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+/** Retry-After in milliseconds. The API server sends whole seconds, never a date. */
+const retryAfter = (header: string | string[] | undefined): number | undefined =>
+  typeof header === "string" && /^\d+$/.test(header) ? Number(header) * 1000 : undefined;
+
+/** An abort signal for one request: after `timeoutMs`, or with the caller's, which keeps no reference afterwards. */
+export const startDeadline = (timeoutMs: number, caller?: AbortSignal) => {
+  const controller = new AbortController();
+  let reason: "Timeout" | "Aborted" | undefined;
+  const end = (why: "Timeout" | "Aborted", error: Error) => {
+    reason ??= why;
+    controller.abort(error);
+  };
+  const onAbort = () => end("Aborted", new Error("aborted by the caller"));
+  let timer: NodeJS.Timeout | undefined;
+  const restart = (ms: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => end("Timeout", new Error(`no answer within ${ms / 1000} s`)), ms);
+  };
+  restart(timeoutMs);
+  if (caller?.aborted) onAbort();
+  caller?.addEventListener("abort", onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    reason: () => reason,
+    /** Starts the time over, as data arrives. */
+    restart,
+    stop() {
+      clearTimeout(timer);
+      caller?.removeEventListener("abort", onAbort);
+    },
+  };
+};

@@ -1,0 +1,32 @@
+import type {
+  ConfigMap,
+  ControllerRevision,
+  Deployment,
+  Event,
+  KubeObject,
+  Lease,
+  Node,
+  Pod,
+  Resource,
+  Service,
+} from "./objects.ts";
+
+const namespaced = <T extends KubeObject>(apiVersion: string, kind: string, plural: string): Resource<T> => ({
+  apiVersion,
+  kind,
+  plural,
+  namespaced: true,
+});
+
+export const PODS: Resource<Pod> = namespaced("v1", "Pod", "pods");
+export const SERVICES: Resource<Service> = namespaced("v1", "Service", "services");
+export const CONFIG_MAPS: Resource<ConfigMap> = namespaced("v1", "ConfigMap", "configmaps");
+export const DEPLOYMENTS: Resource<Deployment> = namespaced("apps/v1", "Deployment", "deployments");
+export const CONTROLLER_REVISIONS: Resource<ControllerRevision> = namespaced(
+  "apps/v1",
+  "ControllerRevision",
+  "controllerrevisions",
+);
+export const LEASES: Resource<Lease> = namespaced("coordination.k8s.io/v1", "Lease", "leases");
+export const EVENTS: Resource<Event> = namespaced("events.k8s.io/v1", "Event", "events");
+export const NODES: Resource<Node> = { apiVersion: "v1", kind: "Node", plural: "nodes", namespaced: false };

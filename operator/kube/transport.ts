@@ -1,0 +1,127 @@
+import { Agent, type Dispatcher, request } from "undici";
+import type { Credentials, ReadCredentials } from "./kubeconfig.ts";
+
+export type HttpRequest = {
+  method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** Path below the server's address, with its query. */
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+  /** Watches stay open, so they have connections of their own and never hold up a request. */
+  purpose: "request" | "watch";
+  signal: AbortSignal;
+};
+
+/** Called once for each request sent, with the HTTP status, or `<error>` where there was no answer. */
+export type RequestObserver = (sent: { code: string; method: string; host: string; seconds: number }) => void;
+
+/** HTTP to the API server with pooled connections and the credentials of the moment. */
+export type Transport = {
+  send(request: HttpRequest): Promise<Dispatcher.ResponseData>;
+  /** Ends every connection, watches too. */
+  close(): Promise<void>;
+};
+
+/** A service account token is replaced at 80 % of its life; client-go re-reads it each minute as well. */
+const CREDENTIALS_AGE_MS = 55_000;
+/** After a 401 the credentials are read at once, but not by every request of a busy operator. */
+const REFUSED_CREDENTIALS_AGE_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The API server closes an idle connection after 90 s; ours goes first, so that a request never meets a closing one. */
+const KEEP_ALIVE_MS = 60_000;
+/** Connections for requests. More calls than these at one time wait for a free one. */
+const REQUEST_CONNECTIONS = 8;
+
+type Pools = { fingerprint: string; request: Agent; watch: Agent };
+
+/** HTTP/1.1: with HTTP/2 one lost packet or one busy stream would delay all watches and the lease together. */
+const openPools = ({ fingerprint, tls }: Credentials): Pools => {
+  const options = {
+    allowH2: false,
+    pipelining: 1,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    bodyTimeout: 0, // each caller has a timer of its own
+    headersTimeout: 0,
+    connect: { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: 30_000 },
+  };
+  return {
+    fingerprint,
+    request: new Agent({ ...options, connections: REQUEST_CONNECTIONS }),
+    watch: new Agent(options),
+  };
+};
+
+/** `now` is a monotonic clock in milliseconds. */
+export const createTransport = (
+  readCredentials: ReadCredentials,
+  observe: RequestObserver = () => undefined,
+  now: () => number = () => performance.now(),
+): Transport => {
+  let current: Promise<{ credentials: Credentials; pools: Pools }> | undefined;
+  let readAt = 0;
+  let pools: Pools | undefined;
+  const retired = new Set<Pools>();
+
+  const load = async () => {
+    const credentials = await readCredentials();
+    if (pools?.fingerprint !== credentials.fingerprint) {
+      const old = pools;
+      pools = openPools(credentials);
+      // Calls in flight end on the old connections; its watches end when the server's timeout ends them.
+      if (old !== undefined) void retire(old);
+    }
+    return { credentials, pools };
+  };
+  const retire = async (old: Pools) => {
+    retired.add(old);
+    await Promise.allSettled([old.request.close(), old.watch.close()]);
+    retired.delete(old);
+  };
+  const connection = (maxAgeMs: number) => {
+    if (current === undefined || now() - readAt > maxAgeMs) {
+      readAt = now();
+      const loading = load();
+      current = loading;
+      // A failed read is not kept: the next request reads again.
+      loading.catch(() => {
+        if (current === loading) current = undefined;
+      });
+    }
+    return current;
+  };
+
+  const once = async (sent: HttpRequest, maxAgeMs: number) => {
+    const { credentials, pools: open } = await connection(maxAgeMs);
+    const start = now();
+    let code = "<error>";
+    try {
+      const response = await request(`${credentials.server}${sent.path}`, {
+        dispatcher: sent.purpose === "watch" ? open.watch : open.request,
+        method: sent.method,
+        headers: { accept: "application/json", "user-agent": "berth", ...credentials.headers, ...sent.headers },
+        body: sent.body ?? null,
+        signal: sent.signal,
+      });
+      code = String(response.statusCode);
+      return response;
+    } finally {
+      const { host } = new URL(credentials.server);
+      observe({ code, method: sent.method, host, seconds: (now() - start) / 1000 });
+    }
+  };
+
+  return {
+    async send(sent) {
+      const response = await once(sent, CREDENTIALS_AGE_MS);
+      if (response.statusCode !== 401) return response;
+      await response.body.dump();
+      return await once(sent, REFUSED_CREDENTIALS_AGE_MS);
+    },
+    async close() {
+      await current?.catch(() => undefined);
+      const all = pools === undefined ? [...retired] : [pools, ...retired];
+      await Promise.all(all.flatMap((each) => [each.request.destroy(), each.watch.destroy()]));
+    },
+  };
+};

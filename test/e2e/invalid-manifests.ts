@@ -1,0 +1,141 @@
+/**
+ * ModelDeployments that the API server must refuse. Each differs from a valid one in one thing;
+ * `field` is what the API server's message must name.
+ */
+import type { KubeObject } from "../../operator/kube/objects.ts";
+
+export type InvalidManifest = { name: string; manifest: KubeObject & { spec: unknown }; field: string };
+
+const uri = "https://models.example.com/digits.onnx";
+
+const object = (spec: unknown, name = "invalid"): InvalidManifest["manifest"] => ({
+  apiVersion: "berth.dev/v1alpha1",
+  kind: "ModelDeployment",
+  metadata: { name },
+  spec,
+});
+
+const model = (name: string, fields: Record<string, unknown>, field: string): InvalidManifest => ({
+  name,
+  manifest: object({ model: { uri, ...fields } }),
+  field,
+});
+
+const spec = (name: string, fields: Record<string, unknown>, field: string): InvalidManifest => ({
+  name,
+  manifest: object({ model: { uri }, ...fields }),
+  field,
+});
+
+const nvidia = { vendor: "nvidia" };
+
+export const invalidManifests: InvalidManifest[] = [
+  { name: "no model", manifest: object({}), field: "spec.model" },
+  { name: "no uri", manifest: object({ model: {} }), field: "spec.model.uri" },
+  { name: "a name with a dot", manifest: object({ model: { uri } }, "digits.v2"), field: "metadata.name" },
+  { name: "a name that starts with a digit", manifest: object({ model: { uri } }, "2digits"), field: "metadata.name" },
+  { name: "a name too long for pods", manifest: object({ model: { uri } }, "n".repeat(47)), field: "metadata.name" },
+  model("an empty uri", { uri: "" }, "spec.model.uri"),
+  model("a uri that is a number", { uri: 7 }, "spec.model.uri"),
+  model("a scheme that reads the node", { uri: "file:///etc/passwd" }, "spec.model.uri"),
+  model("a scheme in capitals", { uri: "HTTPS://models.example.com/a.onnx" }, "spec.model.uri"),
+  model("a uri without a host", { uri: "https:///a.onnx" }, "spec.model.uri"),
+  model("a uri without a path", { uri: "https://models.example.com" }, "spec.model.uri"),
+  model("a uri with a fragment", { uri: `${uri}#v2` }, "spec.model.uri"),
+  model("a password in the uri", { uri: "https://me:secret@models.example.com/a.onnx" }, "spec.model.credentials"),
+  model("a line break in the uri", { uri: `${uri}\r\nHost: other` }, "spec.model.uri"),
+  model("a space in the uri", { uri: "https://models.example.com/my model.onnx" }, "spec.model.uri"),
+  model("a letter beyond ASCII in the uri", { uri: "https://models.example.com/modèle.onnx" }, "spec.model.uri"),
+  model("a uri of 2049 characters", { uri: uri + "x".repeat(2049 - uri.length) }, "spec.model.uri"),
+  model("a claim without a path", { uri: "pvc://models" }, "spec.model.uri"),
+  model("a claim in capitals", { uri: "pvc://Models/a.onnx" }, "spec.model.uri"),
+  model("a path out of the claim", { uri: "pvc://models/../../etc/passwd" }, "spec.model.uri"),
+  model("a path that ends with ..", { uri: "pvc://models/a/.." }, "spec.model.uri"),
+  model("a short checksum", { sha256: "abc" }, "spec.model.sha256"),
+  model("a checksum in capitals", { sha256: "A".repeat(64) }, "spec.model.sha256"),
+  model("a secret's name in capitals", { credentials: { secretName: "Token" } }, "spec.model.credentials.secretName"),
+  model("credentials without a secret", { credentials: {} }, "spec.model.credentials.secretName"),
+  model("a CA without a ConfigMap", { caBundle: {} }, "spec.model.caBundle.configMapName"),
+  model(
+    "credentials over http",
+    { uri: "http://models.example.com/a.onnx", credentials: { secretName: "token" } },
+    "spec.model.credentials",
+  ),
+  model("a CA for a claim", { uri: "pvc://models/a.onnx", caBundle: { configMapName: "ca" } }, "spec.model.caBundle"),
+  spec(
+    "an execution provider that we do not know",
+    { server: { executionProvider: "rocm" } },
+    "spec.server.executionProvider",
+  ),
+  spec("cuda without devices", { server: { executionProvider: "cuda" } }, "spec.server.executionProvider"),
+  spec("a time-out without a unit", { server: { requestTimeout: "30" } }, "spec.server.requestTimeout"),
+  spec("a time-out of nothing", { server: { requestTimeout: "0s" } }, "spec.server.requestTimeout"),
+  spec("a time-out of eleven minutes", { server: { requestTimeout: "11m" } }, "spec.server.requestTimeout"),
+  spec("a negative time-out", { server: { requestTimeout: "-5s" } }, "spec.server.requestTimeout"),
+  spec("an accelerator of nothing", { accelerator: { count: 1 } }, "spec.accelerator"),
+  spec("an unknown vendor", { accelerator: { vendor: "none" } }, "spec.accelerator.vendor"),
+  spec("no device", { accelerator: { ...nvidia, count: 0 } }, "spec.accelerator.count"),
+  spec("17 devices", { accelerator: { ...nvidia, count: 17 } }, "spec.accelerator.count"),
+  spec("half a device", { accelerator: { ...nvidia, count: 0.5 } }, "spec.accelerator.count"),
+  spec(
+    "a resource without a domain",
+    { accelerator: { ...nvidia, resourceName: "gpu" } },
+    "spec.accelerator.resourceName",
+  ),
+  spec(
+    "a resource of Kubernetes itself",
+    { accelerator: { ...nvidia, resourceName: "kubernetes.io/cpu" } },
+    "spec.accelerator.resourceName",
+  ),
+  spec(
+    "intel without a resource",
+    { accelerator: { vendor: "intel" }, server: { executionProvider: "cpu" } },
+    "spec.accelerator.resourceName",
+  ),
+  spec("amd without an execution provider", { accelerator: { vendor: "amd" } }, "spec.server.executionProvider"),
+  spec(
+    "products of amd",
+    { accelerator: { vendor: "amd", products: ["MI300X"] }, server: { executionProvider: "cpu" } },
+    "spec.accelerator.products",
+  ),
+  spec(
+    "memory of a bare resource",
+    { accelerator: { resourceName: "example.com/npu", memory: "1Gi" }, server: { executionProvider: "cpu" } },
+    "spec.accelerator.memory",
+  ),
+  spec("memory with a wrong unit", { accelerator: { ...nvidia, memory: "20GB" } }, "spec.accelerator.memory"),
+  spec(
+    "a product that no label can hold",
+    { accelerator: { ...nvidia, products: ["NVIDIA L4"] } },
+    "spec.accelerator.products[0]",
+  ),
+  spec(
+    "17 products",
+    { accelerator: { ...nvidia, products: Array.from({ length: 17 }, (_, index) => `P${index}`) } },
+    "spec.accelerator.products",
+  ),
+  spec("the same product twice", { accelerator: { ...nvidia, products: ["L4", "L4"] } }, "spec.accelerator.products"),
+  spec("a quantity with an exponent", { resources: { requests: { cpu: "1e30" } } }, "spec.resources.requests.cpu"),
+  spec("a negative quantity", { resources: { limits: { memory: -1 } } }, "spec.resources.limits.memory"),
+  spec("a fraction as a number", { resources: { requests: { cpu: 0.5 } } }, "spec.resources.requests.cpu"),
+  spec(
+    "a request above its limit",
+    { resources: { requests: { memory: "2Gi" }, limits: { memory: "2000Mi" } } },
+    "spec.resources.requests.memory",
+  ),
+  spec(
+    "a disk request above its limit",
+    { resources: { requests: { "ephemeral-storage": "2Gi" }, limits: { "ephemeral-storage": 1024 } } },
+    "spec.resources.requests.ephemeral-storage",
+  ),
+  spec("no replicas", { scaling: { minReplicas: 0 } }, "spec.scaling.minReplicas"),
+  spec("1001 replicas", { scaling: { minReplicas: 1001 } }, "spec.scaling.minReplicas"),
+  spec("replicas as text", { scaling: { minReplicas: "2" } }, "spec.scaling.minReplicas"),
+  spec("an account of another namespace", { serviceAccountName: "other/admin" }, "spec.serviceAccountName"),
+  spec(
+    "nine pull secrets",
+    { imagePullSecrets: Array.from({ length: 9 }, (_, index) => ({ name: `s${index}` })) },
+    "spec.imagePullSecrets",
+  ),
+  spec("the same pull secret twice", { imagePullSecrets: [{ name: "s" }, { name: "s" }] }, "spec.imagePullSecrets[1]"),
+];

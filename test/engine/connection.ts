@@ -1,0 +1,38 @@
+import { createClient } from "../../operator/kube/create-client.ts";
+import { readKubeConfig } from "../../operator/kube/kubeconfig.ts";
+import type { ConfigMap } from "../../operator/kube/objects.ts";
+import { createTransport } from "../../operator/kube/transport.ts";
+import { createWatch } from "../../operator/kube/watch.ts";
+
+/** These tests need a real API server, and change nothing but the namespace `default` and objects named `engine-…`. */
+export const kubeconfig = (): string => {
+  const file = process.env.BERTH_KUBECONFIG;
+  if (file === undefined) throw new Error("BERTH_KUBECONFIG must name the kubeconfig of an API server to test against");
+  return file;
+};
+
+export const connect = () => {
+  const transport = createTransport(readKubeConfig(kubeconfig()));
+  return { transport, client: createClient(transport), watch: createWatch(transport) };
+};
+
+/** A ConfigMap that only this test run knows. */
+export const configMap = (name: string, labels: Record<string, string>, data: Record<string, string>): ConfigMap => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "default", labels },
+  data,
+});
+
+/** Waits until it holds, or fails naming what did not. */
+export const eventually = async (
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  seconds = 20,
+): Promise<void> => {
+  const end = performance.now() + seconds * 1000;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
