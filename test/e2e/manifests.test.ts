@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { INVALID_MANIFESTS } from "./invalid-manifests.ts";
+import { invalidManifests } from "./invalid-manifests.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 describe("manifests", () => {
@@ -16,10 +16,10 @@ describe("manifests", () => {
   });
 
   it("there are at least 25 invalid ones", () => {
-    assert.ok(INVALID_MANIFESTS.length >= 25, `${INVALID_MANIFESTS.length}`);
+    assert.ok(invalidManifests.length >= 25, `${invalidManifests.length}`);
   });
 
-  for (const { name, manifest, field } of INVALID_MANIFESTS) {
+  for (const { name, manifest, field } of invalidManifests) {
     it(`refused, with ${field} named: ${name}`, async () => {
       await assert.rejects(dryRun(manifest), (error) => {
         assert.ok(error instanceof Error);

@@ -92,7 +92,9 @@ export const joinWorld = async (handle: string): Promise<World> => {
 };
 
 const clusterAt = (where: Where, report: Report): Promise<Cluster> =>
-  where.kubeconfig === undefined ? up({ name: where.name, nodes: where.nodes }, report) : external(where.kubeconfig);
+  where.kubeconfig === undefined
+    ? up({ name: where.name, nodes: where.nodes }, report)
+    : external(where.kubeconfig, report);
 
 const worldOf = (cluster: Cluster, handle: Handle): World => {
   const helm = helmOf(handle.helm, cluster.hostKubeconfig);

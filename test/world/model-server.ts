@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-const openssl = promisify(execFile).bind(undefined, "openssl");
+const run = promisify(execFile);
+const openssl = (args: readonly string[]) => run("openssl", args);
 
 export const MODELS_NAMESPACE = "berth-models";
 export const MODELS_HOST = `models.${MODELS_NAMESPACE}.svc`;
