@@ -15,8 +15,10 @@ die() {
 
 # ---- npm packages, Node 24 among them ------------------------------------------------------------------------------
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  say "npm ci: the packages of package-lock.json, and Node 24, which runs TypeScript as it is"
-  npm ci --no-progress >&2
+  say "npm install: the packages of package-lock.json, and Node 24, which runs TypeScript as it is"
+  # Not `npm ci`: it refuses a lock file that leaves out optional packages of other platforms, which a registry may not
+  # have. This takes the same versions and leaves the lock file as it is.
+  npm install --no-save --no-progress >&2
   touch node_modules/.package-lock.json
 fi
 major=$(node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { run, succeeds } from "./commands.ts";
@@ -19,13 +19,10 @@ export const ensurePauseImage = async (cache: string, report: Report): Promise<s
   if (!existsSync(busybox) || (await succeeds(["ldd", busybox]))) {
     throw new ClusterError(`${busybox} is missing or not static: install the package busybox-static`);
   }
-  const recipe = JSON.stringify([pauseImage, applets, user]);
-  const key = createHash("sha256")
-    .update(recipe)
-    .update(await readFile(busybox))
-    .digest("hex")
-    .slice(0, 16);
-  const archive = join(cache, `pause-${key}.tar`);
+  const inputs = await Promise.all([import.meta.filename, busybox].map((file) => readFile(file)));
+  const hash = createHash("sha256").update(pauseImage);
+  for (const input of inputs) hash.update(input);
+  const archive = join(cache, `pause-${hash.digest("hex").slice(0, 16)}.tar`);
   if (existsSync(archive)) return archive;
   const waiting = () => report("another process is packing the pause image: waiting for it");
   await withLock(`${archive}.lock`, waiting, async () => {
@@ -43,7 +40,8 @@ export const ensurePauseImage = async (cache: string, report: Report): Promise<s
 const pack = async (work: string): Promise<string> => {
   const root = join(work, "root");
   await mkdir(join(root, "bin"), { recursive: true });
-  await mkdir(join(root, "tmp"), { mode: 0o1777 });
+  await mkdir(join(root, "tmp"));
+  await chmod(join(root, "tmp"), 0o1777); // mkdir would take the umask from it
   await copyFile(busybox, join(root, "bin/busybox"));
   for (const applet of applets) await symlink("busybox", join(root, "bin", applet));
   const layout = join(work, "layout");
