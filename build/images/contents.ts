@@ -25,7 +25,8 @@ const packageFiles = async (root: string, folder: string, arch: Arch): Promise<E
   const name = packageName(folder);
   const files = (await filesBelow(join(root, folder))).filter((path) => needed(name, path, arch));
   if (!files.includes("package.json")) throw new Error(`${folder} is not installed: run npm ci`);
-  return await Promise.all(files.map((path) => entry(root, `${folder}/${path}`)));
+  // One after the other: a package can have more files than a process may open (often 1024).
+  return await Array.fromAsync(files, (path) => entry(root, `${folder}/${path}`));
 };
 
 /** The code: `app/operator/main.ts` and so on, with the little of package.json that Node reads. */
@@ -35,7 +36,7 @@ export const codeEntries = async (root: string, contents: Contents, version: str
     for (const path of await filesBelow(join(root, folder)))
       if (path.endsWith(".ts") && !path.endsWith(".test.ts")) paths.add(`${folder}/${path}`);
   if (!paths.has(contents.entry)) throw new Error(`the image starts ${contents.entry}, and there is no such file`);
-  const entries = await Promise.all([...paths].map((path) => entry(root, path)));
+  const entries = await Array.fromAsync(paths, (path) => entry(root, path));
   const missing = missingImports(sourcesOf(entries), new Set(contents.packages));
   if (missing.length > 0) throw new Error(`the image of ${contents.entry} would not run:\n  ${missing.join("\n  ")}`);
   const manifest = JSON.stringify({ name: "berth", version, type: "module" });
