@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { load } from "js-yaml";
-import { CHART, helm, type Manifest, podSpecs, render, renderWith } from "./render.ts";
+import { generateKustomize } from "../../build/generate/kustomize.ts";
+import { CHART, helm, helmPath, type Manifest, podSpecs, render, renderWith } from "./render.ts";
 
 const MODES = {
   defaults: [],
@@ -135,4 +136,9 @@ test("CRDs are those of the chart's folder, kept on uninstall unless told otherw
   for (const { metadata } of crdsOf(await render()))
     assert.equal(metadata.annotations?.["helm.sh/resource-policy"], "keep");
   assert.deepEqual(crdsOf(await render("crds.enabled=false")), []);
+});
+
+test("config/ is what the chart renders today", async () => {
+  for (const [path, text] of await generateKustomize(".", helmPath()))
+    assert.equal(readFileSync(path, "utf8"), text, `${path} is stale: npm run generate`);
 });

@@ -54,11 +54,14 @@ const Manifest = z.looseObject({
 });
 export type Manifest = z.infer<typeof Manifest>;
 
-export const helm = async (...args: string[]): Promise<string> => {
+export const helmPath = (): string => {
   const path = process.env.BERTH_HELM;
   if (path === undefined) throw new Error("BERTH_HELM must name the helm binary; `npm test` sets it");
-  return (await run(path, args, { maxBuffer: 64 * 1024 * 1024 })).stdout;
+  return path;
 };
+
+export const helm = async (...args: string[]): Promise<string> =>
+  (await run(helmPath(), args, { maxBuffer: 64 * 1024 * 1024 })).stdout;
 
 /** The chart's manifests, test hooks included, with `--set` values. */
 export const render = async (...values: string[]): Promise<Manifest[]> => renderWith([], ...values);
