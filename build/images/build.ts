@@ -84,6 +84,8 @@ const recipes = (name: ImageName, { root, arch, version }: Request): Recipe[] =>
 const environment = {
   PATH: "/usr/local/bin",
   NODE_ENV: "production",
+  // Node trusts its own list; with this also the bundle below, which a cluster may mount its own over.
+  NODE_USE_SYSTEM_CA: "1",
   SSL_CERT_FILE: `/${CERTIFICATES}`,
   // onnxruntime sends usage data unless it is told not to.
   ORT_DISABLE_TELEMETRY: "1",

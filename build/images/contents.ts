@@ -25,7 +25,10 @@ const packageFiles = async (root: string, folder: string, arch: Arch): Promise<E
   const name = packageName(folder);
   const files = (await filesBelow(join(root, folder))).filter((path) => needed(name, path, arch));
   if (!files.includes("package.json")) throw new Error(`${folder} is not installed: run npm ci`);
-  return await Promise.all(files.map((path) => entry(root, `${folder}/${path}`)));
+  return await read(
+    root,
+    files.map((path) => `${folder}/${path}`),
+  );
 };
 
 /** The code: `app/operator/main.ts` and so on, with the little of package.json that Node reads. */
@@ -35,7 +38,7 @@ export const codeEntries = async (root: string, contents: Contents, version: str
     for (const path of await filesBelow(join(root, folder)))
       if (path.endsWith(".ts") && !path.endsWith(".test.ts")) paths.add(`${folder}/${path}`);
   if (!paths.has(contents.entry)) throw new Error(`the image starts ${contents.entry}, and there is no such file`);
-  const entries = await Promise.all([...paths].map((path) => entry(root, path)));
+  const entries = await read(root, paths);
   const missing = missingImports(sourcesOf(entries), new Set(contents.packages));
   if (missing.length > 0) throw new Error(`the image of ${contents.entry} would not run:\n  ${missing.join("\n  ")}`);
   const manifest = JSON.stringify({ name: "berth", version, type: "module" });
@@ -47,12 +50,13 @@ const sourcesOf = (entries: readonly Entry[]): Map<string, string> =>
 
 const textOf = (entry: Entry): string => (entry.kind === "file" ? Buffer.from(entry.content).toString("utf8") : "");
 
-const entry = async (root: string, path: string): Promise<Entry> => ({
-  path: `app/${path}`,
-  kind: "file",
-  mode: 0o644,
-  content: await readFile(join(root, path)),
-});
+/** One after the other: a package can have more files than a process may open (often 1024). */
+const read = async (root: string, paths: Iterable<string>): Promise<Entry[]> => {
+  const entries: Entry[] = [];
+  for (const path of paths)
+    entries.push({ path: `app/${path}`, kind: "file", mode: 0o644, content: await readFile(join(root, path)) });
+  return entries;
+};
 
 const filesBelow = async (folder: string): Promise<string[]> => {
   const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {

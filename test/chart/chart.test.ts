@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { load } from "js-yaml";
+import { generateKustomize } from "../../build/generate/kustomize.ts";
+import { CHART, helm, helmPath, type Manifest, podSpecs, render, renderWith } from "./render.ts";
+
+const MODES = {
+  defaults: [],
+  everything: [
+    "replicas=3",
+    "models.allowHttp=true",
+    "priorityClassName=high",
+    "imagePullSecrets[0].name=pull",
+    "nodeSelector.disk=ssd",
+    "tolerations[0].operator=Exists",
+    "image.tag=other",
+    "runtime.image.tag=next",
+  ],
+  bare: ["crds.enabled=false", "replicas=0", "resources=null"],
+};
+
+test("helm lint --strict finds nothing", async () => {
+  for (const values of Object.values(MODES))
+    assert.match(
+      await helm("lint", "--strict", CHART, ...values.flatMap((value) => ["--set", value])),
+      /0 chart\(s\) failed/,
+    );
+});
+
+const rulesOf = (manifests: readonly Manifest[]) =>
+  manifests.flatMap(({ kind, metadata, rules = [] }) =>
+    rules.flatMap((rule) =>
+      rule.resources.flatMap((resource) =>
+        rule.apiGroups.map(
+          (group) => `${kind} ${metadata.name} ${group || "core"}/${resource} ${rule.verbs.join(",")}`,
+        ),
+      ),
+    ),
+  );
+
+/** Whoever widens what the operator may do changes this list, and a reviewer sees it. */
+const RIGHTS = [
+  "ClusterRole berth-operator berth.dev/modeldeployments get,list,watch",
+  "ClusterRole berth-operator berth.dev/modeldeployments/status patch,update",
+  "ClusterRole berth-operator berth.dev/modeldeployments/finalizers update",
+  "ClusterRole berth-operator apps/controllerrevisions create,delete,get,list,patch,watch",
+  "ClusterRole berth-operator apps/deployments create,delete,get,list,patch,watch",
+  "ClusterRole berth-operator apps/deployments/scale get,patch,update",
+  "ClusterRole berth-operator core/configmaps create,delete,get,list,patch,watch",
+  "ClusterRole berth-operator core/services create,delete,get,list,patch,watch",
+  "ClusterRole berth-operator core/pods delete,get,list,watch",
+  "ClusterRole berth-operator core/nodes get,list,watch",
+  "ClusterRole berth-operator core/events create,patch",
+  "ClusterRole berth-operator events.k8s.io/events create,patch",
+  "Role berth-operator coordination.k8s.io/leases create,get,patch,update",
+  "Role berth-operator-test berth.dev/modeldeployments create",
+];
+
+test("the rights are exactly these, in every mode", async () => {
+  for (const values of Object.values(MODES)) assert.deepEqual(rulesOf(await render(...values)), RIGHTS);
+});
+
+test("no right reads a Secret, is a wildcard, or can be raised", async () => {
+  for (const { rules = [] } of await render())
+    for (const { apiGroups, resources, verbs } of rules) {
+      const words = [...apiGroups, ...resources, ...verbs];
+      assert.ok(!words.some((word) => word.includes("*")));
+      for (const never of ["secrets", "pods/exec", "serviceaccounts/token", "escalate", "bind", "impersonate"])
+        assert.ok(!words.includes(never), never);
+    }
+});
+
+test("every pod fits the Pod Security Standard restricted, on a read-only root", async () => {
+  for (const values of Object.values(MODES)) {
+    const pods = podSpecs(await render(...values));
+    assert.deepEqual(
+      pods.map((pod) => pod.name),
+      ["Deployment berth-operator", "Pod berth-operator-test"],
+    );
+    for (const { name, spec } of pods) {
+      assert.equal(spec.securityContext.runAsNonRoot, true, name);
+      assert.equal(spec.securityContext.runAsUser, 65532, name);
+      assert.equal(spec.securityContext.seccompProfile.type, "RuntimeDefault", name);
+      for (const host of [spec.hostNetwork, spec.hostPID, spec.hostIPC]) assert.equal(host, undefined, name);
+      for (const volume of spec.volumes ?? []) assert.deepEqual(Object.keys(volume).sort(), ["emptyDir", "name"], name);
+      for (const { securityContext } of [...spec.containers, ...(spec.initContainers ?? [])]) {
+        assert.equal(securityContext.allowPrivilegeEscalation, false, name);
+        assert.equal(securityContext.readOnlyRootFilesystem, true, name);
+        assert.equal(securityContext.privileged, undefined, name);
+        assert.deepEqual(securityContext.capabilities, { drop: ["ALL"] }, name);
+      }
+    }
+  }
+});
+
+test("the values reach the operator's command line", async () => {
+  const [operator] = podSpecs(await render(...MODES.everything));
+  const container = operator?.spec.containers[0];
+  assert.equal(container?.image, "localhost/berth-operator:other");
+  const args = container?.args?.join(" ") ?? "";
+  assert.match(args, /--namespace \$\(POD_NAMESPACE\) --identity \$\(POD_NAME\)/);
+  assert.match(args, /--runtime-image localhost\/berth-runtime:next --runtime-image-pull-policy IfNotPresent/);
+  assert.match(args, /--allow-http-models=true/);
+});
+
+test("several replicas get a disruption budget, one does not", async () => {
+  const budgets = async (...values: string[]) =>
+    (await render(...values)).filter(({ kind }) => kind === "PodDisruptionBudget").length;
+  assert.deepEqual([await budgets(), await budgets("replicas=2")], [0, 1]);
+});
+
+for (const [what, value, message] of [
+  ["an unknown value", "replcias=2", /replcias/],
+  ["an unknown value inside", "image.tga=1", /tga/],
+  ["another type", "replicas=two", /replicas/],
+  ["another word", "logLevel=loud", /logLevel/],
+  ["a monitor without its API", "serviceMonitor.enabled=true", /monitoring\.coreos\.com\/v1/],
+] as const)
+  test(`${what} is refused by name`, async () => {
+    await assert.rejects(render(value), message);
+  });
+
+test("a monitor is made where its API is", async () => {
+  const manifests = await renderWith(["--api-versions", "monitoring.coreos.com/v1"], "serviceMonitor.enabled=true");
+  assert.equal(manifests.filter(({ kind }) => kind === "ServiceMonitor").length, 1);
+});
+
+const crdsOf = (manifests: readonly Manifest[]) => manifests.filter(({ kind }) => kind === "CustomResourceDefinition");
+
+test("CRDs are those of the chart's folder, kept on uninstall unless told otherwise, and can be left out", async () => {
+  const folder = `${CHART}/files/crds`;
+  const sources = readdirSync(folder).map((name) => load(readFileSync(`${folder}/${name}`, "utf8")));
+  assert.ok(sources.length > 0);
+  assert.deepEqual(crdsOf(await render("crds.keep=false")), sources);
+  for (const { metadata } of crdsOf(await render()))
+    assert.equal(metadata.annotations?.["helm.sh/resource-policy"], "keep");
+  assert.deepEqual(crdsOf(await render("crds.enabled=false")), []);
+});
+
+test("config/ is what the chart renders today", async () => {
+  for (const [path, text] of await generateKustomize(".", helmPath()))
+    assert.equal(readFileSync(path, "utf8"), text, `${path} is stale: npm run generate`);
+});
