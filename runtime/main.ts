@@ -1,0 +1,47 @@
+import { FETCH_HELP, parseFetchOptions, parseServeOptions, SERVE_HELP, UsageError } from "./options.ts";
+import { createLogger } from "./telemetry/logger.ts";
+
+const HELP = `berth-runtime: what runs inside an inference pod, and alone.
+
+  node runtime/main.ts serve --model FILE.onnx   serve a model (serve --help)
+  node runtime/main.ts fetch --uri URI --to FILE download and check a model (fetch --help)`;
+
+const print = (text: string): number => {
+  process.stdout.write(`${text}\n`);
+  return 0;
+};
+
+const run = async ([command, ...args]: string[]): Promise<number> => {
+  switch (command) {
+    case "serve": {
+      const options = parseServeOptions(args, process.stdout.isTTY === true);
+      if (options === "help") return print(SERVE_HELP);
+      // Each command loads only what it needs.
+      const { supervise } = await import("./server/supervisor.ts");
+      return supervise(options, createLogger(options.logFormat, "server"));
+    }
+    case "fetch": {
+      const options = parseFetchOptions(args);
+      if (options === "help") return print(FETCH_HELP);
+      const { fetchCommand } = await import("./models/fetch/command.ts");
+      return fetchCommand(options, createLogger(process.stdout.isTTY === true ? "text" : "json", "fetch"));
+    }
+    case "help":
+    case "--help":
+      return print(HELP);
+    default:
+      throw new UsageError(
+        `${command === undefined ? "a command is missing" : `"${command}" is no command`}; see --help`,
+      );
+  }
+};
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+  // Timers and connections that nobody waits for must not hold the process.
+  process.exit();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`berth-runtime: ${error.message}\n`);
+  process.exit(2);
+}

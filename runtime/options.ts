@@ -1,0 +1,233 @@
+import { readFileSync } from "node:fs";
+import { basename, extname } from "node:path";
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { ADMIN_PORT, CLAIM_DIRECTORY, HTTP_PORT } from "../operator/api/v1alpha1/pod-contract.ts";
+
+/** A command line that cannot be understood; `message` is one line that says what to do. */
+export class UsageError extends Error {}
+
+export type ExecutionProvider = "cpu" | "cuda" | "tensorrt";
+
+export type ServeOptions = {
+  model: string;
+  name: string;
+  modelVersion: string;
+  host: string;
+  httpPort: number;
+  adminPort: number;
+  executionProvider: ExecutionProvider;
+  requestTimeoutMs: number;
+  drainTimeoutMs: number;
+  maxBodyBytes: number;
+  logFormat: "json" | "text";
+  terminationLog: string;
+};
+
+export type FetchOptions = {
+  uri: string;
+  to: string;
+  sha256: string | undefined;
+  pinFile: string | undefined;
+  caFile: string | undefined;
+  credentials: string | undefined;
+  claimDirectory: string;
+  allowHttp: boolean;
+  diskLimitBytes: number | undefined;
+  terminationLog: string;
+};
+
+const TERMINATION_LOG = "/dev/termination-log";
+
+export const SERVE_HELP = `Serve an ONNX model over HTTP (Open Inference Protocol v2).
+
+  npm run serve -- --model FILE.onnx [options]
+
+  --model FILE                the ONNX model (required)
+  --name NAME                 the model's name in URLs (default: the file's base name)
+  --model-version VERSION     shown in the metadata and accepted in URLs (default: 1)
+  --host ADDRESS              address to listen on (default: 127.0.0.1; in a pod 0.0.0.0)
+  --http-port PORT            inference (default: ${HTTP_PORT}; 0 = any free port)
+  --admin-port PORT           /livez /readyz /metrics /statusz (default: ${ADMIN_PORT}; 0 = any free port)
+  --execution-provider EP     cpu, cuda or tensorrt; never falls back to another (default: cpu)
+  --request-timeout DURATION  a request that takes longer fails; a run that hangs this long is killed (default: 30s)
+  --drain-timeout DURATION    after SIGTERM, end at the latest after this long (default: 20s)
+  --max-body SIZE             largest request body, after decompression (default: 64Mi)
+  --log-format FORMAT         json or text (default: text on a terminal, else json)
+  --termination-log FILE      where the reason of a failure is left (default: ${TERMINATION_LOG}, if it is there)
+  --help
+
+Durations are Go style (500ms, 30s, 1m30s), sizes Kubernetes style (1000000, 64Mi, 1G).`;
+
+export const FETCH_HELP = `Download a model, check it, and put it in place.
+
+  node runtime/main.ts fetch --uri URI --to FILE [options]
+
+  --uri URI               https://…, http://… (with --allow-http) or pvc://claim/path (required)
+  --to FILE               where the model goes, whole and verified or not at all (required)
+  --sha256 HEX            refuse other bytes
+  --pin-file FILE         if FILE exists it holds "sha256:HEX": refuse other bytes
+  --ca-file FILE          PEM certificates to trust besides the system's, if FILE exists
+  --credentials DIR       if DIR exists: its file "token" (Bearer), or "username" and "password" (Basic)
+  --claim-directory DIR   where the claim of a pvc:// URI is mounted (default: ${CLAIM_DIRECTORY})
+  --allow-http            accept http:// too
+  --disk-limit SIZE       the most bytes that the model may have (default: what is free on the disk)
+  --termination-log FILE  where the outcome is left (default: ${TERMINATION_LOG}, if it is there)
+  --help`;
+
+export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOptions | "help" => {
+  const values = parse("serve", args, [
+    "model",
+    "name",
+    "model-version",
+    "host",
+    "http-port",
+    "admin-port",
+    "execution-provider",
+    "request-timeout",
+    "drain-timeout",
+    "max-body",
+    "log-format",
+    "termination-log",
+  ]);
+  if (values === "help") return "help";
+  const model = required(values, "model", "serve", "--model FILE.onnx");
+  const name = text(values, "name") ?? basename(model, extname(model));
+  if (!/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(name)) {
+    throw new UsageError(`--name: "${name}" cannot stand in a URL; use letters, digits, '-', '_' and '.'`);
+  }
+  const modelVersion = text(values, "model-version") ?? "1";
+  if (!/^[A-Za-z0-9._-]{1,63}$/.test(modelVersion)) {
+    throw new UsageError(
+      `--model-version: "${modelVersion}" cannot stand in a URL; use letters, digits, '-', '_', '.'`,
+    );
+  }
+  return {
+    model,
+    name,
+    modelVersion,
+    host: text(values, "host") ?? "127.0.0.1",
+    httpPort: port(values, "http-port", HTTP_PORT),
+    adminPort: port(values, "admin-port", ADMIN_PORT),
+    executionProvider: choice(values, "execution-provider", ["cpu", "cuda", "tensorrt"], "cpu"),
+    requestTimeoutMs: duration(values, "request-timeout", 30_000),
+    drainTimeoutMs: duration(values, "drain-timeout", 20_000),
+    maxBodyBytes: size(values, "max-body") ?? 64 * 1024 ** 2,
+    logFormat: choice(values, "log-format", ["json", "text"], isTerminal ? "text" : "json"),
+    terminationLog: text(values, "termination-log") ?? TERMINATION_LOG,
+  };
+};
+
+export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {
+  const names = ["uri", "to", "sha256", "pin-file", "ca-file", "credentials", "claim-directory", "disk-limit"];
+  const values = parse("fetch", args, [...names, "termination-log"], ["allow-http"]);
+  if (values === "help") return "help";
+  const sha256 = text(values, "sha256")?.toLowerCase();
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256)) {
+    throw new UsageError("--sha256: give the 64 hexadecimal digits that sha256sum prints");
+  }
+  return {
+    uri: required(values, "uri", "fetch", "--uri URI"),
+    to: required(values, "to", "fetch", "--to FILE"),
+    sha256,
+    pinFile: text(values, "pin-file"),
+    caFile: text(values, "ca-file"),
+    credentials: text(values, "credentials"),
+    claimDirectory: text(values, "claim-directory") ?? CLAIM_DIRECTORY,
+    allowHttp: values["allow-http"] === true,
+    diskLimitBytes: size(values, "disk-limit"),
+    terminationLog: text(values, "termination-log") ?? TERMINATION_LOG,
+  };
+};
+
+/** Go's durations: a sequence of numbers with units ("1h", "1m30s", "250ms"). In milliseconds. */
+export const parseDuration = (value: string): number | undefined => {
+  const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) return undefined;
+  return [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
+    (sum, [, number, unit]) => sum + Number(number) * (unitMs[unit ?? ""] ?? Number.NaN),
+    0,
+  );
+};
+
+/** Kubernetes' quantities of bytes: "1048576", "64Mi", "2G". */
+export const parseSize = (value: string): number | undefined => {
+  const match = /^(\d{1,15})(Ki|Mi|Gi|Ti|k|M|G|T)?$/.exec(value);
+  if (match === null) return undefined;
+  const unit = match[2] ?? "";
+  const power = { "": 0, k: 1, K: 1, M: 2, G: 3, T: 4 }[unit.charAt(0)] ?? 0;
+  const bytes = Number(match[1]) * (unit.endsWith("i") ? 1024 : 1000) ** power;
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+};
+
+/** The version of this package, as /v2 and /statusz report it. */
+export const packageVersion = (): string => {
+  const parsed: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  return typeof parsed === "object" && parsed !== null && "version" in parsed ? String(parsed.version) : "0.0.0";
+};
+
+type Values = Record<string, string | boolean | undefined>;
+
+const parse = (command: string, args: string[], strings: string[], booleans: string[] = []): Values | "help" => {
+  const options: NonNullable<ParseArgsConfig["options"]> = { help: { type: "boolean" } };
+  for (const name of strings) options[name] = { type: "string" };
+  for (const name of booleans) options[name] = { type: "boolean" };
+  try {
+    const { values } = parseArgs({ args, options, allowPositionals: false });
+    if (values.help === true) return "help";
+    const flat: Values = {};
+    for (const [name, value] of Object.entries(values)) flat[name] = Array.isArray(value) ? undefined : value;
+    return flat;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split(". ")[0] : String(error);
+    throw new UsageError(`${reason}; see ${command} --help`);
+  }
+};
+
+const text = (values: Values, name: string): string | undefined => {
+  const value = values[name];
+  return typeof value === "string" && value !== "" ? value : undefined;
+};
+
+const required = (values: Values, name: string, command: string, usage: string): string => {
+  const value = text(values, name);
+  if (value === undefined) throw new UsageError(`--${name} is missing: give ${usage}; see ${command} --help`);
+  return value;
+};
+
+const port = (values: Values, name: string, fallback: number): number => {
+  const value = text(values, name);
+  if (value === undefined) return fallback;
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) {
+    throw new UsageError(`--${name}: "${value}" is not a port; give a number from 0 to 65535`);
+  }
+  return Number(value);
+};
+
+const choice = <T extends string>(values: Values, name: string, choices: readonly T[], fallback: T): T => {
+  const value = text(values, name);
+  if (value === undefined) return fallback;
+  const found = choices.find((one) => one === value);
+  if (found === undefined) throw new UsageError(`--${name}: "${value}" is unknown; give one of ${choices.join(", ")}`);
+  return found;
+};
+
+const duration = (values: Values, name: string, fallback: number): number => {
+  const value = text(values, name);
+  if (value === undefined) return fallback;
+  const ms = parseDuration(value);
+  // setTimeout's largest delay is 2^31 - 1 ms
+  if (ms === undefined || ms < 1 || ms > 2 ** 31 - 1) {
+    throw new UsageError(`--${name}: "${value}" is not a duration; give for example 500ms, 30s or 1m30s`);
+  }
+  return ms;
+};
+
+const size = (values: Values, name: string): number | undefined => {
+  const value = text(values, name);
+  if (value === undefined) return undefined;
+  const bytes = parseSize(value);
+  if (bytes === undefined || bytes < 1) {
+    throw new UsageError(`--${name}: "${value}" is not a size; give for example 1000000, 64Mi or 2G`);
+  }
+  return bytes;
+};
