@@ -68,7 +68,7 @@ export const createEventRecorder = (options: EventOptions): EventSender => {
   return {
     event(object, type, reason, action, note) {
       const now = clock();
-      const { namespace = "default", name, uid = "", resourceVersion } = object.metadata;
+      const { namespace = "default", name, uid = "" } = object.metadata;
       if (!isAllowed(uid, now)) return;
       const identity = JSON.stringify([uid, type, reason, action, note]);
       const { name: eventName, first, last, count } = nextOf(identity, object, now);
@@ -83,14 +83,7 @@ export const createEventRecorder = (options: EventOptions): EventSender => {
         reason,
         action,
         note: cut(note),
-        regarding: {
-          apiVersion: object.apiVersion,
-          kind: object.kind,
-          namespace,
-          name,
-          uid,
-          ...(count === 1 && resourceVersion !== undefined ? { resourceVersion } : {}),
-        },
+        regarding: { apiVersion: object.apiVersion, kind: object.kind, namespace, name, uid },
         ...(count > 1 ? { series: { count, lastObservedTime: microTime(last) } } : {}),
       };
       pending++;

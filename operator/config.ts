@@ -1,0 +1,101 @@
+import { parseArgs } from "node:util";
+import { LOG_LEVELS, type LogLevel } from "./telemetry/logger.ts";
+
+export type Config = {
+  namespace: string;
+  identity: string;
+  runtimeImage: string;
+  runtimeImagePullPolicy: string;
+  allowHttpModels: boolean;
+  logLevel: LogLevel;
+  probePort: number;
+  metricsPort: number;
+  /** Undefined: the pod's service account. */
+  kubeconfig: string | undefined;
+  workers: number;
+};
+
+export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --identity NAME --runtime-image IMAGE [options]
+
+  --namespace NAMESPACE             where the operator runs, and keeps its lease
+  --identity NAME                   names this process in the lease: unique for each that ever runs
+  --runtime-image IMAGE             the image of the inference pods
+  --runtime-image-pull-policy WORD  Always, IfNotPresent or Never (IfNotPresent)
+  --allow-http-models=BOOLEAN       true lets models come over plain http:// (false)
+  --log-level LEVEL                 ${LOG_LEVELS.join(", ")} (info)
+  --probe-port PORT                 /livez and /readyz (8081)
+  --metrics-port PORT               /metrics (8080)
+  --kubeconfig FILE                 outside a cluster: how to reach the API server
+  --workers NUMBER                  ModelDeployments that are reconciled at one time (4)
+  --help                            print this`;
+
+/** A command line that cannot be used; the message says which option and what it takes. */
+export class ConfigError extends Error {
+  readonly code = "BAD_OPTION";
+}
+
+/** The configuration of a command line without the program's name, or "help". Throws a `ConfigError`. */
+export const parseConfig = (args: string[]): Config | "help" => {
+  const values = parse(args);
+  if (values.help) return "help";
+  return {
+    namespace: required(values, "namespace"),
+    identity: required(values, "identity"),
+    runtimeImage: required(values, "runtime-image"),
+    runtimeImagePullPolicy: oneOf(values, "runtime-image-pull-policy", ["Always", "IfNotPresent", "Never"]),
+    allowHttpModels: oneOf(values, "allow-http-models", ["true", "false"]) === "true",
+    logLevel: oneOf(values, "log-level", LOG_LEVELS),
+    probePort: integer(values, "probe-port", 65535),
+    metricsPort: integer(values, "metrics-port", 65535),
+    kubeconfig: values.kubeconfig,
+    workers: integer(values, "workers", 64),
+  };
+};
+
+const parse = (args: string[]) => {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        namespace: { type: "string" },
+        identity: { type: "string" },
+        "runtime-image": { type: "string" },
+        "runtime-image-pull-policy": { type: "string", default: "IfNotPresent" },
+        "allow-http-models": { type: "string", default: "false" },
+        "log-level": { type: "string", default: "info" },
+        "probe-port": { type: "string", default: "8081" },
+        "metrics-port": { type: "string", default: "8080" },
+        kubeconfig: { type: "string" },
+        workers: { type: "string", default: "4" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+};
+
+type Values = ReturnType<typeof parse>;
+type TextOption = Exclude<keyof Values, "help">;
+
+const required = (values: Values, option: TextOption): string => {
+  const value = values[option];
+  if (!value) throw new ConfigError(`--${option} is missing`);
+  return value;
+};
+
+const oneOf = <T extends string>(values: Values, option: TextOption, words: readonly T[]): T => {
+  const word = words.find((each) => each === values[option]);
+  if (word === undefined)
+    throw new ConfigError(`--${option} must be one of ${words.join(", ")}, not "${values[option]}"`);
+  return word;
+};
+
+const integer = (values: Values, option: TextOption, most: number): number => {
+  const value = values[option] ?? "";
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < 1 || number > most) {
+    throw new ConfigError(`--${option} must be a whole number from 1 to ${most}, not "${value}"`);
+  }
+  return number;
+};

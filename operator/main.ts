@@ -1,0 +1,126 @@
+import { hostname } from "node:os";
+import { Registry } from "prom-client";
+import { MANAGED_BY, MANAGED_BY_LABEL, MODEL_DEPLOYMENT_LABEL, MODEL_DEPLOYMENTS } from "./api/v1alpha1/index.ts";
+import { createCaches } from "./cache/caches.ts";
+import { createConsistency, recordWrites } from "./cache/consistency.ts";
+import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
+import { createController } from "./controller/controller.ts";
+import { createEventRecorder } from "./controller/events.ts";
+import { controllerOwner, follow, itself, namedByLabel } from "./controller/sources.ts";
+import { createClient } from "./kube/create-client.ts";
+import { readKubeConfig } from "./kube/kubeconfig.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "./kube/resources.ts";
+import { createTransport } from "./kube/transport.ts";
+import { createWatch } from "./kube/watch.ts";
+import { fenceWrites } from "./manager/fence.ts";
+import { createLeaderElection } from "./manager/leader-election.ts";
+import { runManager } from "./manager/manager.ts";
+import { modelDeploymentController } from "./model-deployment/index.ts";
+import { createLogger } from "./telemetry/logger.ts";
+import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
+
+const LEASE = "berth-operator";
+/** A renewal that takes half of the renew deadline has failed: there is time for another. */
+const ELECTION_TIMEOUT_MS = 5_000;
+
+/** Runs the operator until the signal; resolves to the process's exit code. */
+const run = async (config: Config, stop: AbortSignal): Promise<number> => {
+  const log = createLogger(config.logLevel);
+  const metrics = createMetrics(new Registry());
+
+  // The API server: one set of connections for the work, one for the lease.
+  const credentials = readKubeConfig(config.kubeconfig);
+  const transport = createTransport(credentials, requestObserver(metrics));
+  const electionTransport = createTransport(credentials, requestObserver(metrics));
+  const client = createClient(transport);
+  const election = createLeaderElection({
+    client: createClient(electionTransport, ELECTION_TIMEOUT_MS),
+    namespace: config.namespace,
+    name: LEASE,
+    identity: config.identity,
+    log,
+  });
+
+  // What is watched: every ModelDeployment, and of the other kinds only what we made.
+  const caches = createCaches(client, createWatch(transport), (kind, error, delayMs) => {
+    metrics.watchFailures.inc({ kind, reason: error.reason });
+    log.warn({ err: error, kind, delayMs }, "watch failed");
+  });
+  const ours = { [MANAGED_BY_LABEL]: MANAGED_BY };
+  const stores = {
+    modelDeployments: caches.of(MODEL_DEPLOYMENTS),
+    deployments: caches.of(DEPLOYMENTS, ours),
+    services: caches.of(SERVICES, ours),
+    controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours),
+    configMaps: caches.of(CONFIG_MAPS, ours),
+    pods: caches.of(PODS, ours),
+  };
+
+  // What is written: only while we lead, and remembered until the caches have seen it.
+  const consistency = createConsistency(caches.resourceVersion);
+  const writer = recordWrites(fenceWrites(client, election.isLeader), consistency, caches.covers);
+  const events = createEventRecorder({
+    client,
+    reportingController: "berth.dev/operator",
+    reportingInstance: hostname(),
+    clock: Date.now,
+    onFailure: (error) => log.warn({ err: error }, "an event was not recorded"),
+  });
+
+  // The one controller and what wakes it.
+  const { runtimeImage, runtimeImagePullPolicy, allowHttpModels } = config;
+  const controller = createController({
+    name: "model-deployment",
+    workers: config.workers,
+    reconcile: modelDeploymentController({
+      client: writer,
+      stores,
+      settings: { runtimeImage, runtimeImagePullPolicy, allowHttpModels },
+      clock: Date.now,
+      events,
+    }),
+    isCurrent: (key) => consistency.isCurrent(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
+    log,
+    metrics,
+  });
+  const owned = controllerOwner(MODEL_DEPLOYMENTS);
+  follow(stores.modelDeployments, itself, controller);
+  follow(stores.deployments, owned, controller);
+  follow(stores.services, owned, controller);
+  follow(stores.controllerRevisions, owned, controller);
+  follow(stores.configMaps, owned, controller);
+  follow(stores.pods, namedByLabel(MODEL_DEPLOYMENT_LABEL), controller);
+  stores.modelDeployments.subscribe((change) => {
+    if (change.type === "deleted") consistency.forget(change.old.metadata.uid ?? "");
+  });
+
+  const { probePort, metricsPort } = config;
+  const disconnect = async () => void (await Promise.all([transport.close(), electionTransport.close()]));
+  const controllers = [controller];
+  return await runManager(
+    { caches, controllers, election, events, disconnect, metrics, log, probePort, metricsPort, leaseName: LEASE },
+    stop,
+  );
+};
+
+const fail = (message: string, exitCode: number): never => {
+  process.stderr.write(`${message}\n`);
+  process.exit(exitCode);
+};
+
+const configOf = (args: string[]): Config => {
+  try {
+    const config = parseConfig(args);
+    if (config !== "help") return config;
+  } catch (error) {
+    return fail(error instanceof ConfigError ? `berth: ${error.message} (--help lists the options)` : String(error), 2);
+  }
+  process.stdout.write(`${USAGE}\n`);
+  process.exit(0);
+};
+
+const config = configOf(process.argv.slice(2));
+const stop = new AbortController();
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
+// Not merely the code: after a lost lease, nothing that is still under way may go on.
+run(config, stop.signal).then(process.exit, (error: unknown) => fail(`berth: ${error}`, 1));
