@@ -7,3 +7,6 @@ export * from "./pod-contract.ts";
 export * from "./reasons.ts";
 export * from "./spec.ts";
 export * from "./status.ts";
+export * from "./duration.ts";
+export * from "./effective.ts";
+export * from "./quantity.ts";
