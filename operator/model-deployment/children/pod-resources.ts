@@ -49,5 +49,5 @@ export const nodeAffinity = ({ accelerator }: RevisionSpec): NodeAffinity | unde
 };
 
 /** Nodes with NVIDIA devices are often tainted, so that nothing else runs there. */
-export const tolerations = ({ accelerator }: RevisionSpec): NonNullable<PodSpec["tolerations"]> =>
-  accelerator?.vendor === "nvidia" ? [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }] : [];
+export const tolerations = ({ accelerator }: RevisionSpec): NonNullable<PodSpec["tolerations"]> | undefined =>
+  accelerator?.vendor === "nvidia" ? [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }] : undefined;

@@ -51,6 +51,7 @@ export const podTemplate = (
   const requestTimeoutMs = parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT);
   const drainTimeoutMs = requestTimeoutMs + DRAIN_MARGIN_MS;
   const affinity = nodeAffinity(spec);
+  const tolerated = tolerations(spec);
   return {
     spec: {
       automountServiceAccountToken: false,
@@ -65,7 +66,7 @@ export const podTemplate = (
       ...(spec.serviceAccountName === undefined ? {} : { serviceAccountName: spec.serviceAccountName }),
       ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
       ...(affinity === undefined ? {} : { affinity: { nodeAffinity: affinity } }),
-      tolerations: tolerations(spec),
+      ...(tolerated === undefined ? {} : { tolerations: tolerated }),
       initContainers: [fetchContainer(spec, settings)],
       containers: [serverContainer(modelDeployment, spec, settings, requestTimeoutMs, drainTimeoutMs)],
       volumes: volumes(revision, spec),
