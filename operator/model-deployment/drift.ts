@@ -23,12 +23,12 @@ export const covers = (intended: unknown, observed: unknown, field = ""): boolea
 };
 
 const coversList = (intended: unknown[], observed: unknown[], field: string): boolean => {
-  const named = intended.every((item) => isMap(item) && typeof item["name"] === "string");
+  const named = intended.every((item) => isMap(item) && typeof item.name === "string");
   if (!named) {
     return intended.length === observed.length && intended.every((item, index) => covers(item, observed[index], field));
   }
   return intended.every((item) =>
-    observed.some((other) => isMap(item) && isMap(other) && other["name"] === item["name"] && covers(item, other, field)),
+    observed.some((other) => isMap(item) && isMap(other) && other.name === item.name && covers(item, other, field)),
   );
 };
 

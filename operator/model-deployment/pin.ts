@@ -23,7 +23,10 @@ export const pinActions = (observed: Observed): Action[] =>
       const others = pods.filter((pod) => (fetchedDigest(pod) ?? pin) !== pin);
       return others.map((pod) => remove(PODS, pod));
     }
-    const proved = pods.filter(isReady).toSorted(byName).flatMap((pod) => fetchedDigest(pod) ?? []);
+    const proved = pods
+      .filter(isReady)
+      .toSorted(byName)
+      .flatMap((pod) => fetchedDigest(pod) ?? []);
     const first = proved[0];
     return first === undefined ? [] : [create(CONFIG_MAPS, pinConfigMap(observed.owner, revision.name, first))];
   });

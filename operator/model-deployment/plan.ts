@@ -40,7 +40,9 @@ export const plan = (observed: Observed, roles: Roles, now: number): Plan => {
   );
   return {
     actions: [
-      ...(unrecorded === undefined ? [] : [create(CONTROLLER_REVISIONS, controllerRevision(observed.owner, unrecorded))]),
+      ...(unrecorded === undefined
+        ? []
+        : [create(CONTROLLER_REVISIONS, controllerRevision(observed.owner, unrecorded))]),
       ...markPromoted(observed, roles),
       ...(stable === undefined ? [] : run(observed, stable)),
       ...(candidate === undefined || !mayStart(observed, roles, candidate) ? [] : run(observed, candidate)),
@@ -74,11 +76,7 @@ const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undef
 /** The Deployment and the headless Service of a revision that is to have pods. */
 const run = (observed: Observed, revision: Revision): Action[] => [
   ...runDeployment(observed, revision),
-  ...ensure(
-    SERVICES,
-    named(observed.services, revision.name),
-    revisionService(observed.owner, revision.name),
-  ),
+  ...ensure(SERVICES, named(observed.services, revision.name), revisionService(observed.owner, revision.name)),
 ];
 
 const runDeployment = (observed: Observed, revision: Revision): Action[] => {
@@ -96,10 +94,7 @@ const runDeployment = (observed: Observed, revision: Revision): Action[] => {
     object: deploymentReplicas(existing, replicas),
     manager: SCALING_FIELD_MANAGER,
   };
-  return [
-    ...ensure(DEPLOYMENTS, existing, intended),
-    ...(existing.spec?.replicas === replicas ? [] : [scale]),
-  ];
+  return [...ensure(DEPLOYMENTS, existing, intended), ...(existing.spec?.replicas === replicas ? [] : [scale])];
 };
 
 /** Without a stable revision the candidate waits until the pods of its predecessor are gone: they may hold its devices. */
@@ -137,9 +132,7 @@ const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision:
 };
 
 const clientService = ({ owner, services }: Observed, serving: Revision | undefined): Action[] =>
-  serving === undefined
-    ? []
-    : ensure(SERVICES, named(services, serviceName(owner.name)), service(owner, serving.name));
+  serving === undefined ? [] : ensure(SERVICES, named(services, serviceName(owner.name)), service(owner, serving.name));
 
 /** Whether clients' new connections go to the pods of `revision`. */
 export const isServing = ({ owner, services }: Observed, revision: Revision): boolean => {
@@ -151,7 +144,11 @@ export const isServing = ({ owner, services }: Observed, revision: Revision): bo
  * Takes the pods of superseded revisions away: at once if they never served beside a stable one, else a
  * while after the Service was switched to stable.
  */
-const retire = (observed: Observed, { stable, superseded }: Roles, now: number): Pick<Plan, "actions" | "againAfterMs"> => {
+const retire = (
+  observed: Observed,
+  { stable, superseded }: Roles,
+  now: number,
+): Pick<Plan, "actions" | "againAfterMs"> => {
   const actions: Action[] = [];
   const waits: number[] = [];
   for (const revision of superseded) {
@@ -173,9 +170,7 @@ const retire = (observed: Observed, { stable, superseded }: Roles, now: number):
 /** Deletes what superseded revisions without pods leave behind: their Service, and all of it beyond the last few. */
 const forget = (observed: Observed, { superseded }: Roles): Action[] => {
   const idle = superseded.filter((revision) => deploymentOf(observed, revision) === undefined);
-  const byAge = idle.toSorted(
-    (one, other) => (other.promoted ?? 0) - (one.promoted ?? 0) || other.number - one.number,
-  );
+  const byAge = idle.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0) || other.number - one.number);
   const old = byAge.slice(KEPT_REVISIONS);
   const existing = <T extends KubeObject>(objects: T[], revisions: Revision[]) =>
     revisions.flatMap(({ name }) => named(objects, name) ?? []);

@@ -44,7 +44,9 @@ export const revisionSpecOf = ({ scaling: _, ...spec }: ModelDeploymentSpec): Re
 export const canonical = (spec: RevisionSpec): string => {
   const { accelerator, model, resources } = spec;
   const amounts = (list: Record<string, string | number | undefined> | undefined) =>
-    Object.entries(list ?? {}).flatMap(([name, value]) => (value === undefined ? [] : [[name, canonicalQuantity(value)]]));
+    Object.entries(list ?? {}).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, canonicalQuantity(value)]],
+    );
   return sortedJson({
     model,
     executionProvider: executionProviderOf(spec),

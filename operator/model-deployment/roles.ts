@@ -48,7 +48,11 @@ const targetOf = (observed: Observed, settings: RenderSettings): Revision => {
   const wanted = canonical(spec);
   const same = revisions.find((revision) => canonical(revision.spec) === wanted);
   if (same !== undefined) return same;
-  const name = newRevisionName(owner.name, spec, new Set(observed.controllerRevisions.map(({ metadata }) => metadata.name)));
+  const name = newRevisionName(
+    owner.name,
+    spec,
+    new Set(observed.controllerRevisions.map(({ metadata }) => metadata.name)),
+  );
   const number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
   return { name, spec, number, template: podTemplate(owner.name, name, spec, settings) };
 };
@@ -59,7 +63,8 @@ const refuse = ({ modelDeployment }: Observed, { allowHttpModels }: RenderSettin
   if (!allowHttpModels && modelDeployment.spec.model.uri.startsWith("http://")) {
     return {
       reason: "HttpNotAllowed",
-      message: "spec.model.uri: this operator does not allow http://; use https://, or start it with --allow-http-models",
+      message:
+        "spec.model.uri: this operator does not allow http://; use https://, or start it with --allow-http-models",
     };
   }
   return undefined;

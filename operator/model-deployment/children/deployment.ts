@@ -30,7 +30,12 @@ export const deployment = (owner: Owner, revision: Revision): Deployment => ({
 export const deploymentReplicas = (
   { metadata: { name, namespace = "", uid = "" } }: Deployment,
   replicas: number,
-): { apiVersion: string; kind: string; metadata: { name: string; namespace: string; uid: string }; spec: { replicas: number } } => ({
+): {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace: string; uid: string };
+  spec: { replicas: number };
+} => ({
   apiVersion: "apps/v1",
   kind: "Deployment",
   metadata: { name, namespace, uid },

@@ -7,7 +7,8 @@ export type Owner = { name: string; namespace: string; uid: string };
 
 /** Throws on an object that did not come from the API server. */
 export const ownerOf = ({ metadata: { name, namespace, uid } }: ModelDeployment): Owner => {
-  if (namespace === undefined || uid === undefined) throw new Error(`ModelDeployment ${name} has no namespace or no uid`);
+  if (namespace === undefined || uid === undefined)
+    throw new Error(`ModelDeployment ${name} has no namespace or no uid`);
   return { name, namespace, uid };
 };
 
@@ -17,7 +18,14 @@ export const childMeta = (owner: Owner, name: string, revision?: string): Object
   namespace: owner.namespace,
   labels: revision === undefined ? childLabels(owner.name) : revisionLabels(owner.name, revision),
   ownerReferences: [
-    { apiVersion: API_VERSION, kind: KIND, name: owner.name, uid: owner.uid, controller: true, blockOwnerDeletion: true },
+    {
+      apiVersion: API_VERSION,
+      kind: KIND,
+      name: owner.name,
+      uid: owner.uid,
+      controller: true,
+      blockOwnerDeletion: true,
+    },
   ],
 });
 
