@@ -1,9 +1,12 @@
 /** The API of Berth, as the rest of the operator imports it. */
 export * from "./conditions.ts";
+export * from "./duration.ts";
+export * from "./effective.ts";
 export * from "./labels.ts";
 export * from "./model-deployment.ts";
 export * from "./names.ts";
 export * from "./pod-contract.ts";
+export * from "./quantity.ts";
 export * from "./reasons.ts";
 export * from "./spec.ts";
 export * from "./status.ts";

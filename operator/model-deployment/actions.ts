@@ -1,0 +1,35 @@
+/** What a plan can ask for: one request to the API server each. */
+import type { KubeObject, Resource } from "../kube/objects.ts";
+
+/** Owns all that Berth writes but the replicas. */
+export const FIELD_MANAGER = "berth";
+/** Owns the replicas of Deployments alone. */
+export const SCALING_FIELD_MANAGER = "berth-scaling";
+
+type Applied = { apiVersion: string; kind: string; metadata: { name: string; namespace: string; uid: string } };
+
+export type Action =
+  /** POST: refuses to touch an object of that name, so that nothing of somebody else is overwritten. */
+  | { verb: "create"; resource: Resource<KubeObject>; object: KubeObject; manager: string }
+  /** Server-side apply to the very object (by uid) that was observed. */
+  | { verb: "apply"; resource: Resource<KubeObject>; object: Applied; manager: string }
+  | { verb: "delete"; resource: Resource<KubeObject>; name: string; namespace: string; uid: string };
+
+export const create = (resource: Resource<KubeObject>, object: KubeObject, manager = FIELD_MANAGER): Action => ({
+  verb: "create",
+  resource,
+  object,
+  manager,
+});
+
+/** `intended`, bound to the object that was observed. */
+export const apply = (resource: Resource<KubeObject>, intended: KubeObject, observed: KubeObject): Action => {
+  const { namespace = "", uid = "" } = observed.metadata;
+  const object = { ...intended, metadata: { ...intended.metadata, namespace, uid } };
+  return { verb: "apply", resource, object, manager: FIELD_MANAGER };
+};
+
+export const remove = (resource: Resource<KubeObject>, { metadata }: KubeObject): Action => {
+  const { name, namespace = "", uid = "" } = metadata;
+  return { verb: "delete", resource, name, namespace, uid };
+};

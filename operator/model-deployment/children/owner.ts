@@ -1,0 +1,33 @@
+/** What all children have in common: a namespace, labels, and an owner whose deletion takes them along. */
+import { API_VERSION, childLabels, KIND, type ModelDeployment, revisionLabels } from "../../api/v1alpha1/index.ts";
+import type { KubeObject, ObjectMeta } from "../../kube/objects.ts";
+
+/** A ModelDeployment as it is stored: with a namespace and a uid. */
+export type Owner = { name: string; namespace: string; uid: string };
+
+/** Throws on an object that did not come from the API server. */
+export const ownerOf = ({ metadata: { name, namespace, uid } }: ModelDeployment): Owner => {
+  if (namespace === undefined || uid === undefined)
+    throw new Error(`ModelDeployment ${name} has no namespace or no uid`);
+  return { name, namespace, uid };
+};
+
+/** `revision` is left out for what belongs to the ModelDeployment as a whole. */
+export const childMeta = (owner: Owner, name: string, revision?: string): ObjectMeta & { namespace: string } => ({
+  name,
+  namespace: owner.namespace,
+  labels: revision === undefined ? childLabels(owner.name) : revisionLabels(owner.name, revision),
+  ownerReferences: [
+    {
+      apiVersion: API_VERSION,
+      kind: KIND,
+      name: owner.name,
+      uid: owner.uid,
+      controller: true,
+      blockOwnerDeletion: true,
+    },
+  ],
+});
+
+export const isOwnedBy = (owner: Owner, { metadata }: KubeObject): boolean =>
+  metadata.ownerReferences?.some(({ controller, uid }) => controller === true && uid === owner.uid) ?? false;

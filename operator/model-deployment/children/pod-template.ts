@@ -1,0 +1,172 @@
+/** The pods of a revision: an init container that fetches and verifies the model, and the server. */
+import {
+  ADMIN_PORT,
+  CA_BUNDLE_DIRECTORY,
+  CA_BUNDLE_KEY,
+  CLAIM_DIRECTORY,
+  CREDENTIALS_DIRECTORY,
+  DEFAULT_REQUEST_TIMEOUT,
+  executionProviderOf,
+  FETCH_CONTAINER,
+  formatDuration,
+  HTTP_PORT,
+  MODEL_DIRECTORY,
+  MODEL_FILE,
+  PIN_DIRECTORY,
+  PIN_KEY,
+  parseDuration,
+  SERVER_CONTAINER,
+} from "../../api/v1alpha1/index.ts";
+import type { PodTemplate } from "../../kube/objects.ts";
+import type { RevisionSpec } from "../revision.ts";
+import { nodeAffinity, resourcesOf, tolerations } from "./pod-resources.ts";
+
+export type RenderSettings = { runtimeImage: string; runtimeImagePullPolicy: string; allowHttpModels: boolean };
+
+type PodSpec = NonNullable<PodTemplate["spec"]>;
+type Container = PodSpec["containers"][number];
+type Volume = NonNullable<PodSpec["volumes"]>[number];
+type Mount = NonNullable<Container["volumeMounts"]>[number];
+
+/** After SIGTERM is due, a pod serves on for so long (seconds), until no node sends it requests any more. */
+const PRE_STOP_SECONDS = 5;
+/** Time (ms) to end the requests that run, on top of the longest request's own. */
+const DRAIN_MARGIN_MS = 20_000;
+const EXIT_MARGIN_SECONDS = 5;
+
+/** What Pod Security's `restricted` asks of a container, and a root file system that cannot be written. */
+const securityContext: NonNullable<Container["securityContext"]> = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ["ALL"] },
+};
+
+/** `revision` is also the name of the ConfigMap with the pin, which may not exist yet. */
+export const podTemplate = (
+  modelDeployment: string,
+  revision: string,
+  spec: RevisionSpec,
+  settings: RenderSettings,
+): PodTemplate => {
+  const requestTimeoutMs = parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT);
+  const drainTimeoutMs = requestTimeoutMs + DRAIN_MARGIN_MS;
+  const affinity = nodeAffinity(spec);
+  const tolerated = tolerations(spec);
+  return {
+    spec: {
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: PRE_STOP_SECONDS + Math.ceil(drainTimeoutMs / 1000) + EXIT_MARGIN_SECONDS,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 65532,
+        runAsGroup: 65532,
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+      ...(spec.serviceAccountName === undefined ? {} : { serviceAccountName: spec.serviceAccountName }),
+      ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
+      ...(affinity === undefined ? {} : { affinity: { nodeAffinity: affinity } }),
+      ...(tolerated === undefined ? {} : { tolerations: tolerated }),
+      initContainers: [fetchContainer(spec, settings)],
+      containers: [serverContainer(modelDeployment, spec, settings, requestTimeoutMs, drainTimeoutMs)],
+      volumes: volumes(revision, spec),
+    },
+  };
+};
+
+const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container => {
+  const { uri, sha256, caBundle, credentials } = spec.model;
+  const diskLimit = spec.resources?.limits?.["ephemeral-storage"] !== undefined;
+  return {
+    name: FETCH_CONTAINER,
+    image: settings.runtimeImage,
+    imagePullPolicy: settings.runtimeImagePullPolicy,
+    args: [
+      "fetch",
+      ...["--uri", uri, "--to", MODEL_FILE],
+      ...(sha256 === undefined ? [] : ["--sha256", sha256]),
+      ...["--pin-file", `${PIN_DIRECTORY}/${PIN_KEY}`],
+      ...(caBundle === undefined ? [] : ["--ca-file", `${CA_BUNDLE_DIRECTORY}/${CA_BUNDLE_KEY}`]),
+      ...(credentials === undefined ? [] : ["--credentials", CREDENTIALS_DIRECTORY]),
+      ...(settings.allowHttpModels ? ["--allow-http"] : []),
+      ...(diskLimit ? ["--disk-limit", "$(DISK_LIMIT)"] : []),
+    ],
+    // The kubelet evicts a pod that goes over this limit; the fetch ends with a clear error before that.
+    ...(diskLimit
+      ? { env: [{ name: "DISK_LIMIT", valueFrom: { resourceFieldRef: { resource: "limits.ephemeral-storage" } } }] }
+      : {}),
+    resources: resourcesOf(spec, { devices: false }),
+    securityContext,
+    terminationMessagePolicy: "File",
+    volumeMounts: [
+      { name: "model", mountPath: MODEL_DIRECTORY },
+      { name: "tmp", mountPath: "/tmp" },
+      { name: "pin", mountPath: PIN_DIRECTORY, readOnly: true },
+      ...mounts(spec),
+    ],
+  };
+};
+
+const serverContainer = (
+  modelDeployment: string,
+  spec: RevisionSpec,
+  settings: RenderSettings,
+  requestTimeoutMs: number,
+  drainTimeoutMs: number,
+): Container => ({
+  name: SERVER_CONTAINER,
+  image: settings.runtimeImage,
+  imagePullPolicy: settings.runtimeImagePullPolicy,
+  args: [
+    "serve",
+    ...["--model", MODEL_FILE, "--name", modelDeployment],
+    ...["--host", "0.0.0.0", "--http-port", String(HTTP_PORT), "--admin-port", String(ADMIN_PORT)],
+    ...["--execution-provider", executionProviderOf(spec)],
+    ...["--request-timeout", formatDuration(requestTimeoutMs), "--drain-timeout", formatDuration(drainTimeoutMs)],
+  ],
+  env: [{ name: "ORT_DISABLE_TELEMETRY", value: "1" }],
+  ports: [
+    { name: "http", containerPort: HTTP_PORT, protocol: "TCP" },
+    { name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" },
+  ],
+  resources: resourcesOf(spec, { devices: true }),
+  securityContext,
+  // A large model may take minutes to load: nothing else is asked of the pod before that.
+  startupProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 1, failureThreshold: 600 },
+  readinessProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 2 },
+  livenessProbe: { httpGet: { path: "/livez", port: "admin" }, periodSeconds: 5, failureThreshold: 3 },
+  lifecycle: { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } },
+  terminationMessagePolicy: "File",
+  volumeMounts: [
+    { name: "model", mountPath: MODEL_DIRECTORY, readOnly: true },
+    { name: "tmp", mountPath: "/tmp" },
+  ],
+});
+
+const claimOf = (uri: string): string | undefined => /^pvc:\/\/([^/]+)\//.exec(uri)?.[1];
+
+/** Where the model comes from, for the init container only: the server sees no credentials. */
+const mounts = ({ model }: RevisionSpec): Mount[] => [
+  ...(model.credentials ? [{ name: "credentials", mountPath: CREDENTIALS_DIRECTORY, readOnly: true }] : []),
+  ...(model.caBundle ? [{ name: "ca", mountPath: CA_BUNDLE_DIRECTORY, readOnly: true }] : []),
+  ...(claimOf(model.uri) ? [{ name: "claim", mountPath: CLAIM_DIRECTORY, readOnly: true }] : []),
+];
+
+const volumes = (revision: string, { model }: RevisionSpec): Volume[] => {
+  const claim = claimOf(model.uri);
+  return [
+    { name: "model", emptyDir: {} },
+    { name: "tmp", emptyDir: { medium: "Memory", sizeLimit: "64Mi" } },
+    { name: "pin", configMap: { name: revision, optional: true } },
+    ...(model.credentials ? [{ name: "credentials", secret: { secretName: model.credentials.secretName } }] : []),
+    ...(model.caBundle
+      ? [
+          {
+            name: "ca",
+            configMap: { name: model.caBundle.configMapName, items: [{ key: CA_BUNDLE_KEY, path: CA_BUNDLE_KEY }] },
+          },
+        ]
+      : []),
+    ...(claim ? [{ name: "claim", persistentVolumeClaim: { claimName: claim } }] : []),
+  ];
+};

@@ -1,0 +1,26 @@
+import { HTTP_PORT, revisionLabels, serviceName } from "../../api/v1alpha1/index.ts";
+import type { Service } from "../../kube/objects.ts";
+import { childMeta, type Owner } from "./owner.ts";
+
+/** The Service that clients use, on port 80, sending requests to the ready pods of `revision`. */
+export const service = (owner: Owner, revision: string): Service => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: childMeta(owner, serviceName(owner.name)),
+  spec: {
+    selector: revisionLabels(owner.name, revision),
+    ports: [{ name: "http", port: 80, targetPort: "http", protocol: "TCP", appProtocol: "http" }],
+  },
+});
+
+/** The headless Service of one revision: the addresses of its pods, whichever revision the clients' Service selects. */
+export const revisionService = (owner: Owner, revision: string): Service => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: childMeta(owner, revision, revision),
+  spec: {
+    clusterIP: "None",
+    selector: revisionLabels(owner.name, revision),
+    ports: [{ name: "http", port: HTTP_PORT, targetPort: "http", protocol: "TCP", appProtocol: "http" }],
+  },
+});

@@ -1,0 +1,38 @@
+/** Whether an object still is as we want it. Pure. */
+import { sameQuantity } from "../api/v1alpha1/index.ts";
+
+/** Maps whose values are quantities, which the API server respells (`1024Mi` comes back as `1Gi`). */
+const QUANTITY_MAPS = new Set(["limits", "requests"]);
+/** Maps that are one value: a key that somebody added changes their meaning. */
+const ATOMIC_MAPS = new Set(["selector", "matchLabels"]);
+
+/**
+ * True if everything in `intended` is in `observed` with the same value. What only `observed` has are
+ * the API server's defaults and other managers' fields. Lists of named things are matched by name.
+ */
+export const covers = (intended: unknown, observed: unknown, field = ""): boolean => {
+  if (Array.isArray(intended)) return Array.isArray(observed) && coversList(intended, observed, field);
+  if (isMap(intended)) {
+    if (!isMap(observed)) return false;
+    if (ATOMIC_MAPS.has(field) && Object.keys(observed).length !== Object.keys(intended).length) return false;
+    const inner = (key: string) => (QUANTITY_MAPS.has(field) ? "quantity" : key);
+    return Object.entries(intended).every(([key, value]) => covers(value, observed[key], inner(key)));
+  }
+  if (field === "quantity" && isScalar(intended) && isScalar(observed)) return sameQuantity(intended, observed);
+  return intended === observed;
+};
+
+const coversList = (intended: unknown[], observed: unknown[], field: string): boolean => {
+  const named = intended.every((item) => isMap(item) && typeof item.name === "string");
+  if (!named) {
+    return intended.length === observed.length && intended.every((item, index) => covers(item, observed[index], field));
+  }
+  return intended.every((item) =>
+    observed.some((other) => isMap(item) && isMap(other) && other.name === item.name && covers(item, other, field)),
+  );
+};
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isScalar = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";

@@ -1,0 +1,28 @@
+/** Events for people who watch: on transitions only, read off the status before and after. */
+import { findCondition, type ModelDeployment, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
+import type { KubeObject } from "../kube/objects.ts";
+
+/** The recorder of the controller folder, as far as it is used here. */
+export type EventRecorder = {
+  event(object: KubeObject, type: "Normal" | "Warning", reason: string, action: string, note: string): void;
+};
+
+export const recordTransitions = (
+  events: EventRecorder,
+  modelDeployment: ModelDeployment,
+  status: ModelDeploymentStatus,
+): void => {
+  const before = modelDeployment.status;
+  const stable = status.stable?.revision;
+  if (stable !== undefined && stable !== before?.stable?.revision) {
+    events.event(modelDeployment, "Normal", "Promoted", "Promote", `${stable} is the stable revision now`);
+  }
+  const stalled = findCondition(status.conditions, "Stalled");
+  if (stalled !== undefined && stalled.reason !== findCondition(before?.conditions, "Stalled")?.reason) {
+    events.event(modelDeployment, "Warning", stalled.reason, "Reconcile", stalled.message);
+  }
+  const isReady = findCondition(status.conditions, "Ready")?.status === "True";
+  if (isReady && findCondition(before?.conditions, "Ready")?.status !== "True") {
+    events.event(modelDeployment, "Normal", "Ready", "Reconcile", status.message ?? "");
+  }
+};

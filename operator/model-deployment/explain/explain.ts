@@ -1,0 +1,54 @@
+/** The first failing cause of a revision that is not ready. Pure. */
+import type { Pod } from "../../kube/objects.ts";
+import { isOver, isReady } from "../pods.ts";
+import { type Cause, oneLine, type Subject } from "./cause.ts";
+import { containerCause } from "./containers.ts";
+import { schedulingCause } from "./scheduling.ts";
+
+/**
+ * Undefined while nothing is wrong: pods are starting. What the model itself does comes before what
+ * the cluster lacks, and what will not pass before what may.
+ */
+export const explain = (subject: Subject): Cause | undefined => {
+  const pods = subject.pods
+    .filter((pod) => pod.metadata.deletionTimestamp === undefined && !isReady(pod))
+    .toSorted((one, other) => (one.metadata.name < other.metadata.name ? -1 : 1));
+  const live = pods.filter((pod) => !isOver(pod));
+  const ofContainers = live.flatMap((pod) => containerCause(pod) ?? []);
+  const cause =
+    ofContainers.find(({ stalled }) => stalled) ??
+    ofContainers[0] ??
+    refused(subject) ??
+    schedulingCause({ ...subject, pods: live }) ??
+    pods.filter(isOver).flatMap((pod) => lost(pod) ?? [])[0];
+  if (!subject.overdue) return cause && { ...cause, message: oneLine(cause.message) };
+  return {
+    reason: cause?.reason ?? "ProgressDeadlineExceeded",
+    message: oneLine(`not ready for 10 minutes: ${cause?.message ?? "no pod says why; see the events of its pods"}`),
+    stalled: true,
+  };
+};
+
+/** The API server made no pod: a quota, a missing ServiceAccount, an admission policy. */
+const refused = ({ deployment }: Subject): Cause | undefined => {
+  const condition = deployment?.status?.conditions?.find(({ type }) => type === "ReplicaFailure");
+  if (condition?.status !== "True") return undefined;
+  const message = (condition.message ?? "").replace(/^pods "[^"]*" is forbidden: /, "");
+  return { reason: "PodsRefused", message: `pods are refused: ${message}`, stalled: false };
+};
+
+/** A pod that its node gave up. */
+const lost = ({ metadata, status }: Pod): Cause | undefined => {
+  const why = status?.message ?? "";
+  if (status?.reason === "Evicted") {
+    return { reason: "Evicted", message: `pod ${metadata.name} was evicted: ${why}`, stalled: false };
+  }
+  if (status?.reason === "UnexpectedAdmissionError") {
+    return {
+      reason: "DeviceUnavailable",
+      message: `the node of pod ${metadata.name} refused it: ${why}`,
+      stalled: false,
+    };
+  }
+  return undefined;
+};

@@ -1,0 +1,48 @@
+/** Everything that one reconcile looks at, read from the caches at its start. */
+import { MODEL_DEPLOYMENT_LABEL, type ModelDeployment } from "../api/v1alpha1/index.ts";
+import type { Store } from "../cache/store.ts";
+import type { ConfigMap, ControllerRevision, Deployment, ObjectKey, Pod, Service } from "../kube/objects.ts";
+import { type Owner, ownerOf } from "./children/owner.ts";
+import { parseRevision, type Revision } from "./revision.ts";
+
+export type Stores = {
+  modelDeployments: Store<ModelDeployment>;
+  deployments: Store<Deployment>;
+  services: Store<Service>;
+  controllerRevisions: Store<ControllerRevision>;
+  configMaps: Store<ConfigMap>;
+  pods: Store<Pod>;
+};
+
+/** Plain data. All but the pods are controlled by the ModelDeployment; the pods are told by their label. */
+export type Observed = {
+  modelDeployment: ModelDeployment;
+  owner: Owner;
+  revisions: Revision[];
+  controllerRevisions: ControllerRevision[];
+  deployments: Deployment[];
+  services: Service[];
+  configMaps: ConfigMap[];
+  pods: Pod[];
+};
+
+/** Undefined if the ModelDeployment is gone or going: its children go with it, by their owner reference. */
+export const observe = (stores: Stores, key: ObjectKey): Observed | undefined => {
+  const modelDeployment = stores.modelDeployments.get(key);
+  if (modelDeployment === undefined || modelDeployment.metadata.deletionTimestamp !== undefined) return undefined;
+  const owner = ownerOf(modelDeployment);
+  const controllerRevisions = stores.controllerRevisions.ownedBy(owner.uid);
+  return {
+    modelDeployment,
+    owner,
+    revisions: controllerRevisions.flatMap((one) => parseRevision(one) ?? []),
+    controllerRevisions,
+    deployments: stores.deployments.ownedBy(owner.uid),
+    services: stores.services.ownedBy(owner.uid),
+    configMaps: stores.configMaps.ownedBy(owner.uid),
+    pods: [...stores.pods.list()].filter(
+      ({ metadata }) =>
+        metadata.namespace === key.namespace && metadata.labels?.[MODEL_DEPLOYMENT_LABEL] === owner.name,
+    ),
+  };
+};

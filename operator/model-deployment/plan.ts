@@ -1,0 +1,182 @@
+/**
+ * From what is observed to what is to be done now. Pure. Each step is taken only when the step before it
+ * is observed to be done, so that a crash between any two writes changes nothing in the end.
+ */
+import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
+import type { Deployment, KubeObject, Resource } from "../kube/objects.ts";
+import { type Action, apply, create, remove, SCALING_FIELD_MANAGER } from "./actions.ts";
+import { controllerRevision } from "./children/controller-revision.ts";
+import { deployment, deploymentReplicas } from "./children/deployment.ts";
+import { revisionService, service } from "./children/service.ts";
+import { covers } from "./drift.ts";
+import type { Observed } from "./observe.ts";
+import { pinActions } from "./pin.ts";
+import { isOver, revisionOf } from "./pods.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES } from "./resources.ts";
+import type { Revision } from "./revision.ts";
+import type { Roles } from "./roles.ts";
+
+/** The old revision serves on for so long after the Service was switched: by then every node knows of it. */
+export const RETIREMENT_MS = 10_000;
+/** Superseded revisions that are kept, so that going back to one finds its pin and its very template. */
+export const KEPT_REVISIONS = 3;
+/** A revision that was not ready within this time will not be, as far as its users can tell. */
+export const PROGRESS_DEADLINE_MS = 600_000;
+
+export type Plan = {
+  actions: Action[];
+  /** The candidate has all of its pods: it is stable from the next status write on. */
+  promote: boolean;
+  /** Look again after this time, though nothing may have changed by then. */
+  againAfterMs?: number;
+};
+
+export const plan = (observed: Observed, roles: Roles, now: number): Plan => {
+  const { candidate, stable, unrecorded } = roles;
+  const retirement = retire(observed, roles, now);
+  const deadline = candidate === undefined ? undefined : deadlineOf(observed, candidate);
+  const waits = [retirement.againAfterMs, deadline === undefined ? undefined : deadline - now].filter(
+    (wait) => wait !== undefined && wait > 0,
+  );
+  return {
+    actions: [
+      ...(unrecorded === undefined
+        ? []
+        : [create(CONTROLLER_REVISIONS, controllerRevision(observed.owner, unrecorded))]),
+      ...markPromoted(observed, roles),
+      ...(stable === undefined ? [] : run(observed, stable)),
+      ...(candidate === undefined || !mayStart(observed, roles, candidate) ? [] : run(observed, candidate)),
+      ...clientService(observed, stable ?? candidate),
+      ...pinActions(observed),
+      ...retirement.actions,
+      ...forget(observed, roles),
+    ],
+    promote: candidate !== undefined && isAvailable(observed, candidate),
+    ...(waits.length > 0 ? { againAfterMs: Math.min(...waits.map(Number)) } : {}),
+  };
+};
+
+const named = <T extends KubeObject>(objects: T[], name: string): T | undefined =>
+  objects.find(({ metadata }) => metadata.name === name);
+
+export const deploymentOf = ({ deployments }: Observed, { name }: Revision): Deployment | undefined =>
+  named(deployments, name);
+
+/** When (ms since 1970) an unready candidate is given up on; undefined while it has no Deployment. */
+export const deadlineOf = (observed: Observed, candidate: Revision): number | undefined => {
+  const created = Date.parse(deploymentOf(observed, candidate)?.metadata.creationTimestamp ?? "");
+  return Number.isNaN(created) ? undefined : created + PROGRESS_DEADLINE_MS;
+};
+
+const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
+  if (observed === undefined) return [create(resource, intended)];
+  return covers(intended, observed) ? [] : [apply(resource, intended, observed)];
+};
+
+/** The Deployment and the headless Service of a revision that is to have pods. */
+const run = (observed: Observed, revision: Revision): Action[] => [
+  ...runDeployment(observed, revision),
+  ...ensure(SERVICES, named(observed.services, revision.name), revisionService(observed.owner, revision.name)),
+];
+
+const runDeployment = (observed: Observed, revision: Revision): Action[] => {
+  const intended = deployment(observed.owner, revision);
+  const existing = deploymentOf(observed, revision);
+  if (existing === undefined) {
+    const { metadata, spec } = intended;
+    const empty = spec === undefined ? {} : { spec: { ...spec, replicas: 0 } };
+    return [create(DEPLOYMENTS, { ...intended, metadata, ...empty }, SCALING_FIELD_MANAGER)];
+  }
+  const replicas = minReplicasOf(observed.modelDeployment.spec);
+  const scale: Action = {
+    verb: "apply",
+    resource: DEPLOYMENTS,
+    object: deploymentReplicas(existing, replicas),
+    manager: SCALING_FIELD_MANAGER,
+  };
+  return [...ensure(DEPLOYMENTS, existing, intended), ...(existing.spec?.replicas === replicas ? [] : [scale])];
+};
+
+/** Without a stable revision the candidate waits until the pods of its predecessor are gone: they may hold its devices. */
+const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision): boolean =>
+  stable !== undefined || pods.every((pod) => revisionOf(pod) === candidate.name || isOver(pod));
+
+const isAvailable = (observed: Observed, revision: Revision): boolean => {
+  const { metadata, spec, status } = deploymentOf(observed, revision) ?? {};
+  const replicas = minReplicasOf(observed.modelDeployment.spec);
+  return (
+    (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
+    spec?.replicas === replicas &&
+    (status?.availableReplicas ?? 0) >= replicas
+  );
+};
+
+/** Writes each promotion on its ControllerRevision, where it outlives a lost status. */
+const markPromoted = (observed: Observed, { stable, candidate }: Roles): Action[] => {
+  const latest = Math.max(0, ...observed.revisions.map(({ promoted }) => promoted ?? 0));
+  return [
+    ...(stable === undefined ? [] : [{ ...stable, promoted: isLatest(stable, latest) ? latest : latest + 1 }]),
+    ...(candidate === undefined ? [] : [candidate]),
+  ].flatMap(({ retiredAt: _, ...revision }) => annotate(observed, revision));
+};
+
+const isLatest = ({ promoted }: Revision, latest: number): boolean => promoted === latest;
+
+/** A ControllerRevision's annotations, brought to what `revision` says. */
+const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision: Revision): Action[] => {
+  const before = revisions.find(({ name }) => name === revision.name);
+  const existing = named(controllerRevisions, revision.name);
+  if (existing === undefined) return [];
+  if (before?.promoted === revision.promoted && before?.retiredAt === revision.retiredAt) return [];
+  return [apply(CONTROLLER_REVISIONS, controllerRevision(owner, revision), existing)];
+};
+
+const clientService = ({ owner, services }: Observed, serving: Revision | undefined): Action[] =>
+  serving === undefined ? [] : ensure(SERVICES, named(services, serviceName(owner.name)), service(owner, serving.name));
+
+/** Whether clients' new connections go to the pods of `revision`. */
+export const isServing = ({ owner, services }: Observed, revision: Revision): boolean => {
+  const selector = named(services, serviceName(owner.name))?.spec?.selector;
+  return selector !== undefined && covers(revisionLabels(owner.name, revision.name), selector, "selector");
+};
+
+/**
+ * Takes the pods of superseded revisions away: at once if they never served beside a stable one, else a
+ * while after the Service was switched to stable.
+ */
+const retire = (
+  observed: Observed,
+  { stable, superseded }: Roles,
+  now: number,
+): Pick<Plan, "actions" | "againAfterMs"> => {
+  const actions: Action[] = [];
+  const waits: number[] = [];
+  for (const revision of superseded) {
+    const existing = deploymentOf(observed, revision);
+    if (existing === undefined) continue;
+    const served = revision.promoted !== undefined && stable !== undefined;
+    if (served && !isServing(observed, stable)) continue;
+    const leave = served ? (revision.retiredAt ?? now) + RETIREMENT_MS - now : 0;
+    if (leave <= 0) {
+      actions.push(remove(DEPLOYMENTS, existing));
+    } else {
+      if (revision.retiredAt === undefined) actions.push(...annotate(observed, { ...revision, retiredAt: now }));
+      waits.push(leave);
+    }
+  }
+  return { actions, ...(waits.length > 0 ? { againAfterMs: Math.min(...waits) } : {}) };
+};
+
+/** Deletes what superseded revisions without pods leave behind: their Service, and all of it beyond the last few. */
+const forget = (observed: Observed, { superseded }: Roles): Action[] => {
+  const idle = superseded.filter((revision) => deploymentOf(observed, revision) === undefined);
+  const byAge = idle.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0) || other.number - one.number);
+  const old = byAge.slice(KEPT_REVISIONS);
+  const existing = <T extends KubeObject>(objects: T[], revisions: Revision[]) =>
+    revisions.flatMap(({ name }) => named(objects, name) ?? []);
+  return [
+    ...existing(observed.services, idle).map((object) => remove(SERVICES, object)),
+    ...existing(observed.configMaps, old).map((object) => remove(CONFIG_MAPS, object)),
+    ...existing(observed.controllerRevisions, old).map((object) => remove(CONTROLLER_REVISIONS, object)),
+  ];
+};

@@ -1,0 +1,53 @@
+/** What a pod's status says, in one word each. Pure. */
+import { z } from "zod";
+import { FETCH_CONTAINER, REVISION_LABEL, type TerminationMessage } from "../api/v1alpha1/index.ts";
+import type { Pod } from "../kube/objects.ts";
+
+export type ContainerStatus = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>[number];
+
+export const revisionOf = ({ metadata }: Pod): string | undefined => metadata.labels?.[REVISION_LABEL];
+
+export const isReady = ({ metadata, status }: Pod): boolean =>
+  metadata.deletionTimestamp === undefined &&
+  (status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false);
+
+/** Ended for good: it holds no device, and its Deployment replaces it. */
+export const isOver = ({ status }: Pod): boolean => status?.phase === "Failed" || status?.phase === "Succeeded";
+
+const code = z.enum([
+  "ModelNotFound",
+  "ModelForbidden",
+  "ModelUnreachable",
+  "ModelUriInvalid",
+  "ChecksumMismatch",
+  "ModelChanged",
+  "DiskFull",
+  "ModelInvalid",
+  "ExecutionProviderUnavailable",
+  "WarmUpFailed",
+]);
+
+const terminationMessage: z.ZodType<TerminationMessage> = z.discriminatedUnion("outcome", [
+  z.object({
+    outcome: z.literal("fetched"),
+    digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+    bytes: z.number(),
+  }),
+  z.object({ outcome: z.literal("failed"), code, message: z.string() }),
+]);
+
+/** What the runtime wrote when it ended; undefined for anything else, such as the last lines of a crash. */
+export const parseTermination = (message: string | undefined): TerminationMessage | undefined => {
+  try {
+    return terminationMessage.safeParse(JSON.parse(message ?? "")).data;
+  } catch {
+    return undefined;
+  }
+};
+
+/** `sha256:<hex>` of the model that the pod's init container fetched; undefined if it has not (yet). */
+export const fetchedDigest = ({ status }: Pod): string | undefined => {
+  const fetch = status?.initContainerStatuses?.find(({ name }) => name === FETCH_CONTAINER);
+  const message = parseTermination(fetch?.state?.terminated?.message);
+  return message?.outcome === "fetched" ? message.digest : undefined;
+};

@@ -1,0 +1,62 @@
+/** The life of a ModelDeployment: observe → plan → execute → status. */
+import { isDeepStrictEqual } from "node:util";
+import { API_VERSION, KIND, MODEL_DEPLOYMENTS, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
+import type { Reconcile, Result } from "../controller/result.ts";
+import type { Client } from "../kube/client.ts";
+import { FIELD_MANAGER } from "./actions.ts";
+import type { RenderSettings } from "./children/pod-template.ts";
+import { type EventRecorder, recordTransitions } from "./events.ts";
+import { execute } from "./execute.ts";
+import { type Observed, observe, type Stores } from "./observe.ts";
+import { plan } from "./plan.ts";
+import { rolesOf } from "./roles.ts";
+import { promoted, statusOf } from "./status.ts";
+
+export type Dependencies = {
+  client: Client;
+  stores: Stores;
+  settings: RenderSettings;
+  /** Milliseconds since 1970. */
+  clock: () => number;
+  events: EventRecorder;
+};
+
+/** No watch tells when an object that is in our way goes: it has none of our labels. */
+const LOOK_AGAIN_FOR_STRANGER_MS = 30_000;
+
+export const modelDeploymentController =
+  ({ client, stores, settings, clock, events }: Dependencies): Reconcile =>
+  async (key): Promise<Result> => {
+    const observed = observe(stores, key);
+    if (observed === undefined) return {};
+    const now = clock();
+
+    const roles = rolesOf(observed, settings);
+    const { actions, promote, againAfterMs } = plan(observed, roles, now);
+    const stranger = await execute(client, observed.owner, actions);
+
+    const status = statusOf(observed, promote ? promoted(roles) : roles, stranger, now);
+    if (!isDeepStrictEqual(status, observed.modelDeployment.status)) {
+      await writeStatus(client, observed, status);
+      recordTransitions(events, observed.modelDeployment, status);
+    }
+    return after(againAfterMs, stranger === undefined ? undefined : LOOK_AGAIN_FOR_STRANGER_MS);
+  };
+
+/** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */
+const writeStatus = async (client: Client, observed: Observed, status: ModelDeploymentStatus): Promise<void> => {
+  const { resourceVersion } = observed.modelDeployment.metadata;
+  const { name, namespace, uid } = observed.owner;
+  const object = {
+    apiVersion: API_VERSION,
+    kind: KIND,
+    metadata: { name, namespace, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
+    status,
+  };
+  await client.apply(MODEL_DEPLOYMENTS, object, { fieldManager: FIELD_MANAGER, subresource: "status" });
+};
+
+const after = (...waits: (number | undefined)[]): Result => {
+  const given = waits.filter((wait) => wait !== undefined);
+  return given.length === 0 ? {} : { requeueAfterMs: Math.min(...given) };
+};

@@ -1,0 +1,99 @@
+/**
+ * Revisions: which part of the spec defines one, when two are the same, and how one is read back from
+ * its ControllerRevision. Pure.
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import {
+  canonicalQuantity,
+  DEFAULT_REQUEST_TIMEOUT,
+  devicesOf,
+  executionProviderOf,
+  type ModelDeploymentSpec,
+  PROMOTED_ANNOTATION,
+  parseDuration,
+  RETIRED_ANNOTATION,
+  revisionName,
+  specSchema,
+} from "../api/v1alpha1/index.ts";
+import type { ControllerRevision, PodTemplate } from "../kube/objects.ts";
+
+/** The part of the spec that a running pod depends on. Scaling is not in it: it never restarts a pod. */
+export type RevisionSpec = Omit<ModelDeploymentSpec, "scaling">;
+
+export type Revision = {
+  name: string;
+  /** As the user wrote it. Compared in canonical form only, so that new defaults make no new revision. */
+  spec: RevisionSpec;
+  /** Rendered once, when the revision was made; never rendered again. */
+  template: PodTemplate;
+  /** Grows by one with each revision of the ModelDeployment. */
+  number: number;
+  /** The number of its latest promotion; undefined if it never served. */
+  promoted?: number;
+  /** Since when it is superseded, in ms since 1970. */
+  retiredAt?: number;
+};
+
+export const revisionSpecOf = ({ scaling: _, ...spec }: ModelDeploymentSpec): RevisionSpec => spec;
+
+/**
+ * The spec in one spelling: quantities by value, defaults filled in, keys and sets in order. Two specs
+ * that render the same pods have the same canonical form.
+ */
+export const canonical = (spec: RevisionSpec): string => {
+  const { accelerator, model, resources } = spec;
+  const amounts = (list: Record<string, string | number | undefined> | undefined) =>
+    Object.entries(list ?? {}).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, canonicalQuantity(value)]],
+    );
+  return sortedJson({
+    model,
+    executionProvider: executionProviderOf(spec),
+    requestTimeoutMs: parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT),
+    devices: devicesOf(spec),
+    vendor: accelerator?.vendor,
+    products: accelerator?.products?.toSorted(),
+    memory: accelerator?.memory === undefined ? undefined : canonicalQuantity(accelerator.memory),
+    requests: Object.fromEntries(amounts(resources?.requests)),
+    limits: Object.fromEntries(amounts(resources?.limits)),
+    serviceAccountName: spec.serviceAccountName,
+    imagePullSecrets: (spec.imagePullSecrets ?? []).map(({ name }) => name).toSorted(),
+  });
+};
+
+const sortedJson = (value: unknown): string =>
+  JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+      : inner,
+  );
+
+/** A name that no other revision has: the hash only names, so a collision is told apart by a count. */
+export const newRevisionName = (modelDeployment: string, spec: RevisionSpec, taken: ReadonlySet<string>): string => {
+  for (let collisions = 0; ; collisions += 1) {
+    const text = collisions === 0 ? canonical(spec) : `${canonical(spec)}#${collisions}`;
+    const name = revisionName(modelDeployment, createHash("sha256").update(text).digest("hex").slice(0, 8));
+    if (!taken.has(name)) return name;
+  }
+};
+
+const dataSchema = z.object({
+  spec: specSchema.omit({ scaling: true }),
+  template: z.custom<PodTemplate>((value) => typeof value === "object" && value !== null && "spec" in value),
+});
+
+/** The revision that a ControllerRevision holds; undefined for one that we did not write. */
+export const parseRevision = ({ metadata, revision, data }: ControllerRevision): Revision | undefined => {
+  const parsed = dataSchema.safeParse(data);
+  if (!parsed.success) return undefined;
+  const promoted = Number(metadata.annotations?.[PROMOTED_ANNOTATION]);
+  const retiredAt = Date.parse(metadata.annotations?.[RETIRED_ANNOTATION] ?? "");
+  return {
+    name: metadata.name,
+    ...parsed.data,
+    number: revision,
+    ...(promoted > 0 ? { promoted } : {}),
+    ...(retiredAt > 0 ? { retiredAt } : {}),
+  };
+};

@@ -1,0 +1,86 @@
+/** Which revision is wanted, which serves, and which are on their way out. Pure. */
+import { type ModelDeploymentSpec, type Reason, specSchema } from "../api/v1alpha1/index.ts";
+import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
+import type { Observed } from "./observe.ts";
+import { canonical, newRevisionName, type Revision, revisionSpecOf } from "./revision.ts";
+
+/** Why the spec cannot be followed at all. */
+export type Refusal = { reason: Reason; message: string };
+
+export type Roles = {
+  /** The revision of the current spec, if there is no ControllerRevision of it yet: it is to be stored first. */
+  unrecorded?: Revision;
+  /** Serves, and was promoted. */
+  stable?: Revision;
+  /** Is to take over from stable when it is ready. */
+  candidate?: Revision;
+  /** All others. */
+  superseded: Revision[];
+  refusal?: Refusal;
+};
+
+export const rolesOf = (observed: Observed, settings: RenderSettings): Roles => {
+  const { revisions } = observed;
+  const refusal = refuse(observed, settings);
+  const target = refusal === undefined ? targetOf(observed, settings) : undefined;
+  const recorded = revisions.find(({ name }) => name === target?.name);
+  const stable = stableOf(observed);
+  const candidate = recorded === stable ? undefined : recorded;
+  return {
+    ...(target !== undefined && recorded === undefined ? { unrecorded: target } : {}),
+    ...(stable === undefined ? {} : { stable }),
+    ...(candidate === undefined ? {} : { candidate }),
+    superseded: revisions.filter((revision) => revision !== stable && revision !== candidate),
+    ...(refusal === undefined ? {} : { refusal }),
+  };
+};
+
+/** Status is the authority; without it (a restore), the latest promotion that is written on a ControllerRevision. */
+const stableOf = ({ modelDeployment, revisions }: Observed): Revision | undefined => {
+  const byStatus = revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
+  const promoted = revisions.filter((revision) => revision.promoted !== undefined);
+  return byStatus ?? promoted.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0))[0];
+};
+
+const targetOf = (observed: Observed, settings: RenderSettings): Revision => {
+  const { modelDeployment, owner, revisions } = observed;
+  const spec = revisionSpecOf(modelDeployment.spec);
+  const wanted = canonical(spec);
+  const same = revisions.find((revision) => canonical(revision.spec) === wanted);
+  if (same !== undefined) return same;
+  const name = newRevisionName(
+    owner.name,
+    spec,
+    new Set(observed.controllerRevisions.map(({ metadata }) => metadata.name)),
+  );
+  const number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
+  return { name, spec, number, template: podTemplate(owner.name, name, spec, settings) };
+};
+
+const refuse = ({ modelDeployment }: Observed, { allowHttpModels }: RenderSettings): Refusal | undefined => {
+  const problem = invalidity(modelDeployment.spec);
+  if (problem !== undefined) return { reason: "InvalidSpec", message: problem };
+  if (!allowHttpModels && modelDeployment.spec.model.uri.startsWith("http://")) {
+    return {
+      reason: "HttpNotAllowed",
+      message:
+        "spec.model.uri: this operator does not allow http://; use https://, or start it with --allow-http-models",
+    };
+  }
+  return undefined;
+};
+
+/** The API server has checked the spec against its CRD, which may be older or newer than this operator. */
+const invalidity = (spec: ModelDeploymentSpec): string | undefined => {
+  const { success, error } = specSchema.safeParse(spec);
+  if (!success) {
+    const first = error.issues[0];
+    return `${["spec", ...(first?.path ?? [])].join(".")}: ${first?.message}; is the CRD of this operator's version installed?`;
+  }
+  try {
+    canonical(revisionSpecOf(spec));
+    return undefined;
+  } catch (error) {
+    return `spec: ${error instanceof Error ? error.message : String(error)}`;
+  }
+};

@@ -1,0 +1,181 @@
+/** What the user sees, by the kstatus contract: Ready always, Reconciling and Stalled only while True. Pure. */
+import {
+  devicesOf,
+  executionProviderOf,
+  type Mark,
+  type ModelDeploymentStatus,
+  minReplicasOf,
+  type Reason,
+  type RevisionStatus,
+  serviceUrl,
+  toConditions,
+} from "../api/v1alpha1/index.ts";
+import type { Cause } from "./explain/cause.ts";
+import { explain } from "./explain/explain.ts";
+import type { Observed } from "./observe.ts";
+import { pinOf } from "./pin.ts";
+import { deadlineOf, deploymentOf, isServing } from "./plan.ts";
+import { isOver, revisionOf } from "./pods.ts";
+import type { Revision } from "./revision.ts";
+import type { Roles } from "./roles.ts";
+
+/** Roles as they are once this status is written: a promotion is nothing but that. */
+export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Roles => ({
+  ...rest,
+  ...(candidate === undefined ? {} : { stable: candidate }),
+  superseded: [...superseded, ...(stable === undefined ? [] : [stable])],
+});
+
+/** The new status. `stranger`: an object in our way that is not ours, such as `Service digits`. */
+export const statusOf = (
+  observed: Observed,
+  roles: Roles,
+  stranger: string | undefined,
+  now: number,
+): ModelDeploymentStatus => {
+  const { modelDeployment, owner } = observed;
+  const { candidate, stable } = roles;
+  const verdict = judge(observed, roles, stranger, now);
+  const shown = stable ?? candidate;
+  const generation = modelDeployment.metadata.generation ?? 0;
+  const previous = modelDeployment.status?.conditions ?? [];
+  const devices = shown && devicesHeld(observed, shown);
+  return {
+    observedGeneration: generation,
+    phase: verdict.stalled ? "Degraded" : verdict.reconciling ? "Progressing" : "Healthy",
+    message: verdict.message,
+    url: serviceUrl(owner.name, owner.namespace),
+    ...(devices === undefined ? {} : { devices }),
+    ...(shown === undefined ? {} : { pods: `${readyOf(observed, shown)}/${wantedOf(observed)}` }),
+    conditions: toConditions(
+      [...marksOf(verdict), availability(observed, shown)],
+      previous,
+      generation,
+      new Date(now).toISOString().replace(/\.\d+Z$/, "Z"),
+    ),
+    ...(stable === undefined ? {} : { stable: revisionStatus(observed, stable) }),
+    ...(candidate === undefined ? {} : { canary: revisionStatus(observed, candidate) }),
+  };
+};
+
+/** `reconciling` and `stalled` exclude each other; neither means Ready. */
+type Verdict = {
+  reason: Reason;
+  message: string;
+  ready: "True" | "False" | "Unknown";
+  reconciling?: Reason;
+  stalled?: true;
+};
+
+const stalled = (reason: Reason, message: string): Verdict => ({ reason, message, ready: "False", stalled: true });
+const working = (reason: Reason, message: string): Verdict => ({
+  reason,
+  message,
+  ready: "Unknown",
+  reconciling: reason,
+});
+
+const judge = (observed: Observed, roles: Roles, stranger: string | undefined, now: number): Verdict => {
+  const { candidate, refusal, stable, superseded, unrecorded } = roles;
+  const still = stable === undefined ? "" : `; ${stable.name} still serves`;
+  if (refusal !== undefined) return stalled(refusal.reason, refusal.message + still);
+  if (stranger !== undefined) {
+    return stalled(
+      "NotOwned",
+      `${stranger} exists and belongs to something else; delete it, or rename this ModelDeployment${still}`,
+    );
+  }
+  const starting = candidate ?? unrecorded;
+  if (starting !== undefined) {
+    const overdue = now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
+    const cause = causeOf(observed, starting, overdue);
+    if (cause !== undefined) return failing(cause, still);
+    const reason = stable === undefined ? "Starting" : "Updating";
+    return working(reason, progress(observed, starting) + still);
+  }
+  if (stable === undefined) return working("Starting", "the first revision is being made");
+  if (readyOf(observed, stable) < wantedOf(observed)) {
+    const cause = causeOf(observed, stable, false);
+    return cause === undefined ? working("Starting", progress(observed, stable)) : failing(cause, "");
+  }
+  if (!isServing(observed, stable)) return working("Updating", `requests are being switched to ${stable.name}`);
+  const retiring = superseded.find((revision) => deploymentOf(observed, revision) !== undefined);
+  if (retiring !== undefined) {
+    return working("Retiring", `${stable.name} serves; ${retiring.name} is kept until every node knows`);
+  }
+  const count = wantedOf(observed);
+  return {
+    reason: "Serving",
+    message: `${count} ${count === 1 ? "pod serves" : "pods serve"} ${stable.name}`,
+    ready: "True",
+  };
+};
+
+const failing = ({ reason, message, stalled: hopeless }: Cause, still: string): Verdict =>
+  hopeless
+    ? stalled(reason, message + still)
+    : { reason, message: message + still, ready: "False", reconciling: "ProgressingWithRetry" };
+
+const marksOf = ({ message, ready, reason, reconciling, stalled }: Verdict): Mark[] => [
+  { type: "Ready", status: ready, reason, message },
+  ...(reconciling === undefined
+    ? []
+    : [{ type: "Reconciling", status: "True", reason: reconciling, message } as const]),
+  ...(stalled === undefined ? [] : [{ type: "Stalled", status: "True", reason, message } as const]),
+];
+
+const availability = (observed: Observed, shown: Revision | undefined): Mark =>
+  shown !== undefined && readyOf(observed, shown) > 0
+    ? { type: "Available", status: "True", reason: "Serving", message: `${shown.name} answers requests` }
+    : { type: "Available", status: "False", reason: "NoPodReady", message: "no pod is ready to answer requests" };
+
+const wantedOf = ({ modelDeployment }: Observed): number => minReplicasOf(modelDeployment.spec);
+
+const readyOf = (observed: Observed, revision: Revision): number =>
+  deploymentOf(observed, revision)?.status?.readyReplicas ?? 0;
+
+const podsOf = ({ pods }: Observed, { name }: Revision) => pods.filter((pod) => revisionOf(pod) === name);
+
+const causeOf = (observed: Observed, revision: Revision, overdue: boolean): Cause | undefined =>
+  explain({
+    deployment: deploymentOf(observed, revision),
+    pods: podsOf(observed, revision),
+    wanted: wantedOf(observed),
+    devices: devicesOf(revision.spec),
+    overdue,
+  });
+
+/** How far a revision without trouble has come. Pods that have no volumes yet may wait for what the spec names. */
+const progress = (observed: Observed, revision: Revision): string => {
+  const done = `${readyOf(observed, revision)} of ${wantedOf(observed)} pods of ${revision.name} are ready`;
+  const { caBundle, credentials, uri } = revision.spec.model;
+  const needed = [
+    ...(caBundle ? [`ConfigMap ${caBundle.configMapName}`] : []),
+    ...(credentials ? [`Secret ${credentials.secretName}`] : []),
+    ...(uri.startsWith("pvc://") ? [`the claim of ${uri}`] : []),
+  ];
+  const unmounted = podsOf(observed, revision).some(
+    ({ status }) => status?.initContainerStatuses?.[0]?.state?.waiting?.reason === "PodInitializing",
+  );
+  return unmounted && needed.length > 0 ? `${done}; their volumes need ${needed.join(" and ")}` : done;
+};
+
+const devicesHeld = (observed: Observed, revision: Revision): string | undefined => {
+  const devices = devicesOf(revision.spec);
+  if (devices === undefined) return undefined;
+  const placed = podsOf(observed, revision).filter((pod) => pod.spec?.nodeName !== undefined && !isOver(pod));
+  const held = placed.length * devices.count;
+  const wanted = wantedOf(observed) * devices.count;
+  return `${held === wanted ? wanted : `${held}/${wanted}`} ${devices.resource}`;
+};
+
+const revisionStatus = (observed: Observed, revision: Revision): RevisionStatus => {
+  const modelDigest = pinOf(observed, revision);
+  return {
+    revision: revision.name,
+    ...(modelDigest === undefined ? {} : { modelDigest }),
+    executionProvider: executionProviderOf(revision.spec),
+    replicas: wantedOf(observed),
+    ready: readyOf(observed, revision),
+  };
+};
