@@ -36,7 +36,7 @@ export const RULES: readonly Rule[] = [
   {
     folder: "operator/model-deployment",
     folders: ["operator/api", "operator/controller", "operator/placement", "operator/cache/store.ts", "operator/kube"],
-    packages: ["zod", "pino"],
+    packages: ["zod", "pino", "node:crypto", "node:util"],
   },
   // Pure: plain data in, plain data out.
   {
