@@ -60,7 +60,7 @@ export const power = async (instance: Instance, index: number, state: "on" | "of
   await Promise.all([nodeReady(apiOf(instance.plan), node), componentReady(node, kubeProxy)]);
 };
 
-export const link = (instance: Instance, index: number, state: "up" | "down"): Promise<void> =>
+export const link = async (instance: Instance, index: number, state: "up" | "down"): Promise<void> =>
   setLink(instance.plan, workerAt(instance.plan, index, "link"), state);
 
 export const setDevices = async (
