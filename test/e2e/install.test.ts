@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { installChart, OPERATOR_NAMESPACE, RELEASE } from "../world/helm.ts";
-import { isReady, waitFor } from "../world/model-deployment.ts";
+import { conditionOf, isReady, waitFor } from "../world/model-deployment.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 describe("the chart", () => {
@@ -23,7 +23,7 @@ describe("the chart", () => {
   });
 
   it("installs nothing that may read a Secret, or do everything", async () => {
-    const account = `system:serviceaccount:${OPERATOR_NAMESPACE}:${RELEASE}`;
+    const account = `system:serviceaccount:${OPERATOR_NAMESPACE}:berth-operator`;
     const may = async (...what: string[]): Promise<string> =>
       world()
         .cluster.kubectl(["auth", "can-i", ...what, "--as", account, "-A"])
@@ -52,6 +52,14 @@ describe("the chart", () => {
     const before = await operatorPods();
     await installChart(world().helm, ["logLevel=debug", "runtime.image.tag=of-another-release"]);
     assert.notEqual(await operatorPods(), before);
+
+    // A new deployment takes the operator's new image, which nobody has: the status says so.
+    await world().apply([modelDeployment("new")], namespace);
+    const waiting = await waitFor(world().cluster, { namespace, name: "new" }, "told of the image", (seen) =>
+      /of-another-release/.test(seen.status.message ?? ""),
+    );
+    assert.equal(conditionOf(waiting, "Ready")?.reason, "ImageUnavailable");
+
     await world().helm(["uninstall", RELEASE, "--namespace", OPERATOR_NAMESPACE, "--wait"]);
     assert.equal(
       (await world().cluster.kubectl(["get", "mdeploy", "kept", "-n", namespace])).stdout.includes("kept"),

@@ -55,7 +55,7 @@ const runFiles = (world: World, names: readonly string[], concurrency: number): 
 
 const showLogs = async (world: World): Promise<void> => {
   const commands = [
-    ["logs", "-n", OPERATOR_NAMESPACE, "-l", "app.kubernetes.io/name=berth", "--tail=80", "--prefix"],
+    ["logs", "-n", OPERATOR_NAMESPACE, "-l", "app.kubernetes.io/name=berth-operator", "--tail=80", "--prefix"],
     ["get", "mdeploy,pods", "-A", "-o", "wide"],
     ["get", "events", "-A", "--sort-by=.lastTimestamp"],
   ];

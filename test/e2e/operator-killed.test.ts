@@ -59,7 +59,7 @@ const killOperator = async (world: World): Promise<void> => {
         "-n",
         OPERATOR_NAMESPACE,
         "-l",
-        "app.kubernetes.io/name=berth",
+        "app.kubernetes.io/name=berth-operator",
         "--force",
         "--grace-period=0",
       ],
