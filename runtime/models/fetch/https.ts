@@ -39,7 +39,7 @@ export const httpsSource = (url: URL, options: HttpsOptions): Source => {
 };
 
 const redirect = (from: URL, location: string, allowHttp: boolean): URL => {
-  const target = URL.parse(location, from)?.href ?? location;
+  const target = URL.parse(location, from.href)?.href ?? location;
   const next = parseModelUri(target, allowHttp);
   if (next.scheme === "pvc" || (from.protocol === "https:" && next.scheme === "http")) {
     throw new Failure(

@@ -34,6 +34,6 @@ export const parseModelUri = (uri: string, allowHttp: boolean): ModelUri => {
 /** A URI as it may be shown: queries and user names can hold credentials. */
 export const redact = (uri: string): string => {
   const [base = "", ...rest] = uri.slice(0, MAX_LENGTH).split(/[?#]/);
-  const shown = base.replace(/^([a-z0-9+.-]*:\/\/)[^/]*@/i, "$1…@").replace(/[^\x21-\x7e]/g, "�");
+  const shown = base.replace(/[^\x21-\x7e]/g, "�").replace(/^([a-z0-9+.-]*:\/\/)[^/]*@/i, "$1…@");
   return `${shown.length > 200 ? `${shown.slice(0, 200)}…` : shown}${rest.length > 0 ? "?…" : ""}`;
 };
