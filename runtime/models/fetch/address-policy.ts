@@ -1,0 +1,65 @@
+import { lookup } from "node:dns/promises";
+import { BlockList, isIP, isIPv6 } from "node:net";
+import { Failure } from "../../termination.ts";
+
+export type Address = { address: string; family: number };
+/** Whether a connection to this IP address (in its canonical text) may be made. */
+export type AddressPolicy = (address: string) => boolean;
+
+/**
+ * Where no model can be, but what must not be reached from a pod: the pod itself, the node's link (cloud metadata),
+ * groups. Private ranges are not among them: Services of the cluster live there.
+ */
+const refused = new BlockList();
+for (const [network, prefix] of [
+  ["0.0.0.0", 8],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["224.0.0.0", 4],
+  ["240.0.0.0", 4],
+  ["100.100.100.200", 32], // a cloud's metadata, in the shared address space
+] as const) {
+  refused.addSubnet(network, prefix, "ipv4");
+}
+for (const [network, prefix] of [
+  ["::", 96], // unspecified, loopback, and the old form of IPv4 addresses
+  ["fe80::", 10],
+  ["ff00::", 8],
+  ["fd00:ec2::254", 128], // a cloud's metadata, in the private range
+  ["64:ff9b::7f00:0", 104], // NAT64 of 127.0.0.0/8
+  ["64:ff9b::a9fe:0", 112], // NAT64 of 169.254.0.0/16
+] as const) {
+  refused.addSubnet(network, prefix, "ipv6");
+}
+
+/** IPv4-mapped IPv6 addresses fall under IPv4's rules. */
+export const clusterAddressPolicy: AddressPolicy = (address) =>
+  isIP(address) !== 0 && !refused.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+
+/**
+ * The addresses of a URL's host, resolved once: connections are made to these and no others, so that a name cannot
+ * change its meaning between check and use. Throws a Failure.
+ */
+export const resolveHost = async (hostname: string, policy: AddressPolicy): Promise<Address[]> => {
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const family = isIP(host);
+  const addresses = family === 0 ? await lookUp(host) : [{ address: host, family }];
+  for (const { address } of addresses) {
+    if (!policy(address)) {
+      throw new Failure(
+        "ModelUriInvalid",
+        `the model's host ${host} is ${address}, an address that no model is fetched from (loopback, link-local, metadata or multicast)`,
+      );
+    }
+  }
+  return addresses;
+};
+
+const lookUp = async (host: string): Promise<Address[]> => {
+  try {
+    return await lookup(host, { all: true });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new Failure("ModelUnreachable", `the model's host ${host} has no address (${code})`);
+  }
+};

@@ -1,0 +1,69 @@
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FetchOptions } from "../../options.ts";
+import type { Logger } from "../../telemetry/logger.ts";
+import { Failure, writeTermination } from "../../termination.ts";
+import { type AddressPolicy, clusterAddressPolicy } from "./address-policy.ts";
+import { formatBytes } from "./disk.ts";
+import { httpsSource, readAuthorization, TIMEOUTS } from "./https.ts";
+import { type Fetched, fetchModel } from "./index.ts";
+import { pvcSource } from "./pvc.ts";
+import type { Source } from "./source.ts";
+import { parseModelUri, redact } from "./uri.ts";
+import { readPin } from "./verify.ts";
+
+const timing = { now: () => performance.now(), sleep: (ms: number) => sleep(ms), random: Math.random };
+
+/** `fetch`, with the outcome left in the termination message. Resolves to the exit code. */
+export const fetchCommand = async (options: FetchOptions, log: Logger): Promise<number> => {
+  process.once("SIGTERM", () => process.exit(143));
+  const started = performance.now();
+  try {
+    log.info(`fetching ${redact(options.uri)}`);
+    const fetched = await runFetch(options, clusterAddressPolicy, log);
+    writeTermination(options.terminationLog, { outcome: "fetched", ...fetched });
+    log.info(
+      fetched,
+      `fetched ${formatBytes(fetched.bytes)} in ${((performance.now() - started) / 1000).toFixed(1)} s: ${fetched.digest}`,
+    );
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    log.error({ code: error.code }, error.message);
+    writeTermination(options.terminationLog, { outcome: "failed", code: error.code, message: error.message });
+    return 1;
+  }
+};
+
+/** @param policy which addresses may be connected to */
+export const runFetch = async (options: FetchOptions, policy: AddressPolicy, log: Logger): Promise<Fetched> => {
+  const expected = { sha256: options.sha256, pin: readPin(options.pinFile) };
+  const request = {
+    source: createSource(options, policy),
+    to: options.to,
+    expected,
+    diskLimitBytes: options.diskLimitBytes,
+  };
+  return fetchModel(request, log, timing);
+};
+
+const createSource = (options: FetchOptions, policy: AddressPolicy): Source => {
+  const uri = parseModelUri(options.uri, options.allowHttp);
+  if (uri.scheme === "pvc") return pvcSource(uri.claim, uri.path, options.claimDirectory);
+  return httpsSource(uri.url, {
+    allowHttp: options.allowHttp,
+    ca: options.caFile === undefined ? undefined : readCa(options.caFile),
+    authorization: options.credentials === undefined ? undefined : readAuthorization(options.credentials),
+    policy,
+    timeouts: TIMEOUTS,
+  });
+};
+
+const readCa = (file: string): string | undefined => {
+  if (!existsSync(file)) return undefined;
+  const pem = readFileSync(file, "utf8");
+  if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new Failure("ModelUnreachable", "the ConfigMap of model.caBundle holds no PEM certificate in its key ca.crt");
+  }
+  return pem;
+};

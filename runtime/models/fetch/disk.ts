@@ -1,0 +1,25 @@
+import { statfs } from "node:fs/promises";
+import { Failure } from "../../termination.ts";
+
+/** How many bytes a model may have: what is free in `directory`, and not more than `limit`. */
+export const roomFor = async (directory: string, limit: number | undefined): Promise<number> => {
+  const { bavail, bsize } = await statfs(directory);
+  return Math.min(bavail * bsize, limit ?? Number.POSITIVE_INFINITY);
+};
+
+/** @param needed undefined where the server did not say how large the model is */
+export const diskFull = (needed: number | undefined, available: number): Failure =>
+  new Failure(
+    "DiskFull",
+    `the model needs ${needed === undefined ? `more than ${formatBytes(available)}` : formatBytes(needed)}, ${formatBytes(available)} are available; ` +
+      "raise the limit of ephemeral-storage in resources, or use a smaller model",
+  );
+
+export const isNoSpace = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+
+export const formatBytes = (bytes: number): string => {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+};
