@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Pod } from "../../kube/objects.ts";
+import { explain } from "./explain.ts";
+
+type Status = NonNullable<Pod["status"]>;
+type Container = NonNullable<Status["containerStatuses"]>[number];
+
+const pod = (name: string, status: Status): Pod => ({ apiVersion: "v1", kind: "Pod", metadata: { name }, status });
+const container = (name: string, state: Partial<Container>): Container => ({
+  name,
+  image: "berth-runtime:1",
+  imageID: "",
+  ready: false,
+  restartCount: 0,
+  ...state,
+});
+const pending = (name: string, message: string) =>
+  pod(name, { conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }] });
+const fetch = (state: Partial<Container>) => pod("a", { initContainerStatuses: [container("fetch", state)] });
+const server = (state: Partial<Container>) => pod("a", { containerStatuses: [container("server", state)] });
+const failed = (code: string) => JSON.stringify({ outcome: "failed", code, message: `${code} here` });
+const ended = (exitCode: number, message?: string, reason = "Error") => ({
+  terminated: { exitCode, reason, ...(message === undefined ? {} : { message }) },
+});
+
+const gpu =
+  "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.";
+const cases: [name: string, pods: Pod[], reason: string, message: RegExp, stalled: boolean][] = [
+  [
+    "devices",
+    [pending("a", gpu), pending("b", gpu)],
+    "Unschedulable",
+    /^2 of 5 pods wait for 1 nvidia.com\/gpu each: 0\/2 nodes have one free: 2 Insufficient nvidia.com\/gpu$/,
+    false,
+  ],
+  [
+    "a claim",
+    [pending("a", '0/1 nodes are available: persistentvolumeclaim "models" not found. not found')],
+    "Unschedulable",
+    /PersistentVolumeClaim models, which does not exist/,
+    false,
+  ],
+  [
+    "an image",
+    [
+      fetch({
+        state: {
+          waiting: { reason: "ImagePullBackOff", message: 'Back-off pulling image "x": ErrImagePull: no such host' },
+        },
+      }),
+    ],
+    "ImageUnavailable",
+    /berth-runtime:1 cannot be pulled: no such host$/,
+    false,
+  ],
+  [
+    "a Secret",
+    [fetch({ state: { waiting: { reason: "CreateContainerConfigError", message: 'secret "t" not found' } } })],
+    "ContainerConfigInvalid",
+    /secret "t" not found/,
+    false,
+  ],
+  [
+    "a 404",
+    [fetch({ state: { waiting: { reason: "CrashLoopBackOff" } }, lastState: ended(1, failed("ModelNotFound")) })],
+    "ModelNotFound",
+    /cannot be fetched: ModelNotFound here/,
+    true,
+  ],
+  [
+    "a 404, tried again",
+    [fetch({ state: { running: {} }, lastState: ended(1, failed("ModelNotFound")) })],
+    "ModelNotFound",
+    /cannot be fetched/,
+    true,
+  ],
+  [
+    "a dead host",
+    [fetch({ state: ended(1, failed("ModelUnreachable")) })],
+    "ModelUnreachable",
+    /ModelUnreachable here/,
+    false,
+  ],
+  [
+    "a bad model",
+    [server({ state: ended(1, failed("ModelInvalid")) })],
+    "ModelInvalid",
+    /cannot be served: ModelInvalid here/,
+    true,
+  ],
+  ["memory", [server({ state: ended(137, undefined, "OOMKilled") })], "OutOfMemory", /requests.memory/, true],
+  ["a crash", [server({ state: ended(139, "segfault") })], "CrashLooping", /exit code 139: segfault/, false],
+  [
+    "a crash loop",
+    [server({ restartCount: 3, lastState: ended(1) })],
+    "CrashLooping",
+    /exit code 1; see kubectl logs a -c server/,
+    true,
+  ],
+  [
+    "an eviction",
+    [pod("a", { phase: "Failed", reason: "Evicted", message: "low on\nmemory" })],
+    "Evicted",
+    /evicted: low on memory$/,
+    false,
+  ],
+  [
+    "the model before the devices",
+    [pending("a", gpu), server({ state: ended(1, failed("ModelInvalid")) })],
+    "ModelInvalid",
+    /./,
+    true,
+  ],
+];
+
+const subject = { deployment: undefined, wanted: 5, devices: { resource: "nvidia.com/gpu", count: 1 }, overdue: false };
+
+describe("explain", () => {
+  for (const [name, pods, reason, message, stalled] of cases) {
+    it(name, () => {
+      const cause = explain({ ...subject, pods });
+      assert.equal(cause?.reason, reason);
+      assert.match(cause?.message ?? "", message);
+      assert.equal(cause?.stalled, stalled);
+    });
+  }
+
+  it("finds nothing wrong with a pod that is starting", () => {
+    assert.equal(explain({ ...subject, pods: [server({ state: { running: {} } })] }), undefined);
+  });
+
+  it("gives up after the deadline, and names the cause", () => {
+    const cause = explain({ ...subject, pods: [pending("a", gpu)], overdue: true });
+    assert.equal(cause?.reason, "Unschedulable");
+    assert.equal(cause?.stalled, true);
+    assert.match(cause?.message ?? "", /^not ready for 10 minutes: 1 of 5 pods wait/);
+  });
+});

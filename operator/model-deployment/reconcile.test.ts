@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { findCondition, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "./resources.ts";
+import { createWorld, Killed, NAME, type World } from "./simulation/world.ts";
+
+const spec = (file: string, minReplicas = 1): ModelDeploymentSpec => ({
+  model: { uri: `https://models.example.com/${file}.onnx` },
+  scaling: { minReplicas },
+});
+
+const statusOf = (world: World) => {
+  const { status } = world.deployment();
+  if (status === undefined) throw new Error("no status");
+  return status;
+};
+const ready = (world: World) => findCondition(statusOf(world).conditions, "Ready")?.status;
+const stalled = (world: World) => findCondition(statusOf(world).conditions, "Stalled")?.reason;
+const stable = (world: World) => statusOf(world).stable?.revision ?? "";
+const selected = (world: World) => world.get(SERVICES, NAME)?.spec?.selector?.["berth.dev/revision"];
+
+const serving = async (minReplicas = 1): Promise<World> => {
+  const world = createWorld();
+  world.put(spec("one", minReplicas));
+  await world.settle();
+  return world;
+};
+
+describe("the life of a ModelDeployment", () => {
+  it("is created: all children, ready, pinned, and then no more writes", async () => {
+    const world = await serving(2);
+    const revision = stable(world);
+    assert.equal(ready(world), "True");
+    assert.equal(statusOf(world).phase, "Healthy");
+    assert.equal(statusOf(world).pods, "2/2");
+    assert.equal(statusOf(world).stable?.modelDigest, `sha256:${"a".repeat(64)}`);
+    assert.equal(selected(world), revision);
+    assert.deepEqual(world.get(CONTROLLER_REVISIONS, revision)?.metadata.annotations, { "berth.dev/promoted": "1" });
+    assert.deepEqual(world.events, ["Normal Promoted", "Normal Ready"]);
+    const writes = world.writes.length;
+    await world.reconcile();
+    assert.equal(world.writes.length, writes);
+  });
+
+  it("is updated: the old revision serves until the new one is ready, and a while longer", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.fate = (revision) => ({ ready: revision === old });
+    world.put(spec("two"));
+    await world.settle();
+    assert.equal(stable(world), old);
+    assert.equal(selected(world), old);
+    assert.equal(ready(world), "Unknown");
+    assert.match(statusOf(world).message ?? "", /0 of 1 pods of digits-.* are ready; digits-.* still serves/);
+
+    world.fate = () => ({ ready: true });
+    const until = world.writes.length;
+    await world.settle();
+    const writes = world.writes.slice(until);
+    assert.notEqual(stable(world), old);
+    assert.equal(selected(world), stable(world));
+    assert.equal(world.get(DEPLOYMENTS, old), undefined);
+    assert.equal(world.get(SERVICES, old), undefined);
+    assert.ok(world.get(CONTROLLER_REVISIONS, old));
+    const order = [
+      "apply Service/digits as berth",
+      `apply ControllerRevision/${old} as berth`,
+      `delete Deployment/${old}`,
+    ];
+    assert.deepEqual(
+      writes.filter((write) => order.includes(write)),
+      order,
+    );
+    assert.equal(ready(world), "True");
+  });
+
+  it("keeps three superseded revisions", async () => {
+    const world = await serving();
+    const first = stable(world);
+    for (const file of ["two", "three", "four", "five"]) {
+      world.put(spec(file));
+      await world.settle();
+    }
+    assert.equal(world.all(CONTROLLER_REVISIONS).length, 4);
+    assert.equal(world.get(CONTROLLER_REVISIONS, first), undefined);
+    assert.equal(world.get(CONFIG_MAPS, first), undefined);
+    assert.equal(world.all(DEPLOYMENTS).length, 1);
+  });
+
+  it("goes back: the stable spec again drops the candidate and its error", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.fate = (revision) => ({ ready: revision === old });
+    world.put(spec("bad"));
+    await world.settle();
+    assert.ok(statusOf(world).canary);
+    world.put(spec("one"));
+    await world.settle();
+    assert.equal(statusOf(world).canary, undefined);
+    assert.equal(world.all(DEPLOYMENTS).length, 1);
+    assert.equal(ready(world), "True");
+  });
+
+  it("goes back to a superseded revision: its template is taken as it was, whatever the image now", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.put(spec("two"));
+    await world.settle();
+    world.settings = { ...world.settings, runtimeImage: "berth-runtime:2" };
+    world.put(spec("one"));
+    await world.settle();
+    assert.equal(stable(world), old);
+    const image = world.get(DEPLOYMENTS, old)?.spec?.template.spec?.containers[0]?.image;
+    assert.equal(image, "berth-runtime:1");
+    assert.deepEqual(world.get(CONTROLLER_REVISIONS, old)?.metadata.annotations, { "berth.dev/promoted": "3" });
+  });
+
+  it("replaces a candidate that is not ready by a newer one", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.fate = (revision) => ({ ready: revision === old });
+    world.put(spec("two"));
+    await world.settle();
+    const dropped = statusOf(world).canary?.revision ?? "";
+    world.fate = (revision) => ({ ready: revision !== dropped });
+    world.put(spec("three"));
+    await world.settle();
+    assert.equal(world.get(DEPLOYMENTS, dropped), undefined);
+    assert.equal(world.all(DEPLOYMENTS).length, 1);
+    assert.equal(ready(world), "True");
+  });
+
+  it("starts over when the first revision never was ready, after its pods are gone", async () => {
+    const world = createWorld();
+    world.fate = () => ({ ready: false });
+    world.put(spec("one"));
+    await world.settle();
+    const first = statusOf(world).canary?.revision ?? "";
+    assert.equal(selected(world), first);
+    world.put(spec("two"));
+    world.fate = () => ({ ready: true });
+    const until = world.writes.length;
+    await world.settle();
+    const writes = world.writes.slice(until);
+    const created = writes.findIndex((write) => write.startsWith("create Deployment"));
+    assert.ok(writes.indexOf(`delete Deployment/${first}`) < created);
+    assert.equal(ready(world), "True");
+  });
+
+  it("scales without a new revision", async () => {
+    const world = await serving(1);
+    const revision = stable(world);
+    world.put(spec("one", 3));
+    await world.settle();
+    assert.equal(stable(world), revision);
+    assert.equal(world.all(PODS).length, 3);
+    assert.equal(statusOf(world).pods, "3/3");
+    assert.ok(world.writes.includes(`apply Deployment/${revision} as berth-scaling`));
+  });
+
+  it("does not restart pods when the operator's image changes", async () => {
+    const world = await serving();
+    world.settings = { ...world.settings, runtimeImage: "berth-runtime:2" };
+    const writes = world.writes.length;
+    await world.settle();
+    assert.equal(world.writes.length, writes);
+  });
+
+  it("undoes edits by hand", async () => {
+    const world = await serving();
+    const deployment = world.get(DEPLOYMENTS, stable(world));
+    const service = world.get(SERVICES, NAME);
+    assert.ok(deployment?.spec && service?.spec);
+    const container = deployment.spec.template.spec?.containers[0];
+    if (container !== undefined) container.image = "evil";
+    deployment.spec.replicas = 7;
+    service.spec.selector = { ...service.spec.selector, also: "this" };
+    await world.settle();
+    const restored = world.get(DEPLOYMENTS, stable(world))?.spec;
+    assert.equal(restored?.template.spec?.containers[0]?.image, "berth-runtime:1");
+    assert.equal(restored?.replicas, 1);
+    assert.ok(world.writes.at(-1));
+  });
+
+  it("leaves a stranger's object alone, says so, and goes on when it is gone", async () => {
+    const world = createWorld();
+    const stranger = { apiVersion: "v1", kind: "Service", metadata: { name: NAME, namespace: "default" }, spec: {} };
+    await world.client.create(SERVICES, stranger, { fieldManager: "somebody" });
+    world.put(spec("one"));
+    await world.settle();
+    assert.equal(stalled(world), "NotOwned");
+    assert.match(statusOf(world).message ?? "", /^Service digits exists and belongs to something else/);
+    assert.deepEqual(world.get(SERVICES, NAME)?.spec, {});
+    world.objects.delete(`Service/${NAME}`);
+    await world.settle();
+    assert.equal(ready(world), "True");
+  });
+
+  it("finds stable again when the status was lost", async () => {
+    const world = await serving();
+    world.put(spec("two"));
+    await world.settle();
+    const revision = stable(world);
+    const { status: _, ...bare } = world.deployment();
+    world.objects.set(`ModelDeployment/${NAME}`, bare);
+    await world.reconcile();
+    assert.equal(stable(world), revision);
+  });
+
+  it("refuses http:// where it is not allowed, and makes nothing", async () => {
+    const world = createWorld();
+    world.settings = { ...world.settings, allowHttpModels: false };
+    world.put({ model: { uri: "http://models.example.com/a.onnx" } });
+    await world.settle();
+    assert.equal(stalled(world), "HttpNotAllowed");
+    assert.equal(world.objects.size, 1);
+  });
+
+  it("deletes pods that fetched other bytes than the first that was ready", async () => {
+    const world = createWorld();
+    const digests = ["a", "b"].map((letter) => `sha256:${letter.repeat(64)}`);
+    let replaced = false;
+    world.fate = (_, pod) => ({ ready: true, digest: (pod === 1 && !replaced ? digests[1] : digests[0]) ?? "" });
+    const remove = world.client.delete;
+    world.client.delete = async (...call) => {
+      replaced = true;
+      await remove(...call);
+    };
+    world.put(spec("one", 2));
+    await world.settle();
+    assert.equal(statusOf(world).stable?.modelDigest, digests[0]);
+    assert.deepEqual(
+      world.writes.filter((write) => write.startsWith("delete")),
+      [`delete Pod/${stable(world)}-1`],
+    );
+  });
+});
+
+describe("killed between any two writes", () => {
+  const end = (world: World) => ({
+    children: [...world.objects.keys()].filter((key) => !key.startsWith("Pod/")).toSorted(),
+    selected: selected(world),
+    stable: stable(world),
+    ready: ready(world),
+    promoted: world.all(CONTROLLER_REVISIONS).map(({ metadata }) => metadata.annotations?.["berth.dev/promoted"]),
+  });
+  const story = [spec("one"), spec("two", 2), spec("one", 2), spec("three")];
+
+  const live = async (kills: number[]): Promise<World> => {
+    const world = createWorld();
+    const left = [...kills];
+    for (const chapter of story) {
+      world.put(chapter);
+      world.writesLeft = left.shift() ?? Number.POSITIVE_INFINITY;
+      for (;;) {
+        try {
+          await world.settle();
+          break;
+        } catch (error) {
+          if (!(error instanceof Killed)) throw error;
+          world.writesLeft = left.shift() ?? Number.POSITIVE_INFINITY;
+        }
+      }
+    }
+    return world;
+  };
+
+  it("comes to the same end", async () => {
+    const reference = end(await live([]));
+    assert.equal(reference.ready, "True");
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat({ max: 12 }), { maxLength: 12 }), async (kills) => {
+        assert.deepEqual(end(await live(kills)), reference);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

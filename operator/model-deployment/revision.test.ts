@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { canonical, newRevisionName, type RevisionSpec } from "./revision.ts";
+
+const uri = "https://models.example.com/a.onnx";
+const base: RevisionSpec = { model: { uri } };
+const nvidia = { vendor: "nvidia" } as const;
+
+const same: [string, RevisionSpec, RevisionSpec][] = [
+  [
+    "1Gi is 1024Mi",
+    { ...base, resources: { limits: { memory: "1Gi" } } },
+    { ...base, resources: { limits: { memory: "1024Mi" } } },
+  ],
+  [
+    "1 is 1000m",
+    { ...base, resources: { requests: { cpu: 1 } } },
+    { ...base, resources: { requests: { cpu: "1000m" } } },
+  ],
+  [
+    "0.5 is 500m",
+    { ...base, resources: { requests: { cpu: "0.5" } } },
+    { ...base, resources: { requests: { cpu: "500m" } } },
+  ],
+  ["auto is the default", base, { ...base, server: { executionProvider: "auto" } }],
+  ["30s is the default", base, { ...base, server: { requestTimeout: "30s" } }],
+  ["60s is 1m", { ...base, server: { requestTimeout: "60s" } }, { ...base, server: { requestTimeout: "1m" } }],
+  ["one device is the default", { ...base, accelerator: nvidia }, { ...base, accelerator: { ...nvidia, count: 1 } }],
+  [
+    "products are a set",
+    { ...base, accelerator: { ...nvidia, products: ["A", "B"] } },
+    { ...base, accelerator: { ...nvidia, products: ["B", "A"] } },
+  ],
+  ["keys have no order", { model: { uri, sha256: "a" } }, { model: { sha256: "a", uri } }],
+];
+const different: [string, RevisionSpec, RevisionSpec][] = [
+  ["uri", base, { model: { uri: `${uri}x` } }],
+  ["execution provider", base, { ...base, server: { executionProvider: "cpu" }, accelerator: nvidia }],
+  [
+    "request and limit",
+    { ...base, resources: { requests: { cpu: 1 } } },
+    { ...base, resources: { limits: { cpu: 1 } } },
+  ],
+  ["account", base, { ...base, serviceAccountName: "a" }],
+];
+
+describe("canonical", () => {
+  for (const [name, one, other] of same) it(name, () => assert.equal(canonical(one), canonical(other)));
+  for (const [name, one, other] of different)
+    it(`${name} matters`, () => assert.notEqual(canonical(one), canonical(other)));
+});
+
+describe("newRevisionName", () => {
+  it("counts on when a name is taken", () => {
+    const first = newRevisionName("a", base, new Set());
+    assert.match(first, /^a-[0-9a-f]{8}$/);
+    assert.notEqual(newRevisionName("a", base, new Set([first])), first);
+  });
+});

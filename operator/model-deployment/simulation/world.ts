@@ -1,0 +1,242 @@
+/**
+ * A very small Kubernetes for tests of the reconciler: objects with uids and versions, server-side apply
+ * with ownership by manager, and a Deployment controller whose pods do what the test says. It stands in for
+ * an API server only in how writes follow each other; what the real one accepts, test/e2e shows.
+ */
+import { pino } from "pino";
+import type { ModelDeployment, ModelDeploymentSpec } from "../../api/v1alpha1/index.ts";
+import { API_VERSION, FETCH_CONTAINER, KIND, MODEL_DEPLOYMENTS } from "../../api/v1alpha1/index.ts";
+import type { Store } from "../../cache/store.ts";
+import type { ReconcileContext, Result } from "../../controller/result.ts";
+import type { Client } from "../../kube/client.ts";
+import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../kube/objects.ts";
+import { type Dependencies, modelDeploymentController } from "../reconcile.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../resources.ts";
+import { type Fields, isFields, merge, subtract } from "./fields.ts";
+
+type Stored = KubeObject & Fields;
+
+class Refused extends Error {
+  readonly kind: "conflict" | "notFound";
+  constructor(kind: "conflict" | "notFound", message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** Thrown by the write before which the operator "is killed". */
+export class Killed extends Error {}
+
+export type World = {
+  client: Client;
+  now: number;
+  objects: Map<string, Stored>;
+  writes: string[];
+  events: string[];
+  /** Writes that still succeed before the operator is killed. */
+  writesLeft: number;
+  /** Whether a pod of this revision gets ready, and with which bytes. */
+  fate: (revision: string, pod: number) => { ready: boolean; digest?: string };
+  settings: Dependencies["settings"];
+  put(spec: ModelDeploymentSpec): void;
+  get<T extends KubeObject>(resource: Resource<T>, name: string): T | undefined;
+  all<T extends KubeObject>(resource: Resource<T>): T[];
+  deployment(): ModelDeployment;
+  reconcile(): Promise<Result>;
+  /** Reconcile and let the cluster act, until nothing changes. */
+  settle(): Promise<void>;
+};
+
+const context: ReconcileContext = {
+  log: pino({ level: "silent" }),
+  reconcileID: "test",
+  signal: new AbortController().signal,
+};
+
+const NAMESPACE = "default";
+export const NAME = "digits";
+
+const keyOf = ({ kind }: { kind: string }, name: string): string => `${kind}/${name}`;
+
+export const createWorld = (): World => {
+  const objects = new Map<string, Stored>();
+  const applied = new Map<string, Fields>();
+  let version = 0;
+
+  const isOf =
+    <T extends KubeObject>(resource: Resource<T>) =>
+    (object: KubeObject): object is T =>
+      object.kind === resource.kind;
+
+  const store = (key: string, object: Stored): Stored => {
+    const before = objects.get(key);
+    const unchanged = before !== undefined && JSON.stringify(before) === JSON.stringify(object);
+    if (unchanged) return before;
+    version += 1;
+    const specChanged = JSON.stringify(before?.spec) !== JSON.stringify(object.spec);
+    const generation = (before?.metadata.generation ?? 0) + (specChanged ? 1 : 0);
+    const metadata = { ...object.metadata, resourceVersion: String(version), generation };
+    const stored = { ...object, metadata: { uid: `uid-${version}`, creationTimestamp: at(), ...metadata } };
+    objects.set(key, stored);
+    return stored;
+  };
+  const erase = (key: string): void => {
+    version += 1;
+    objects.delete(key);
+  };
+  const at = () => new Date(world.now).toISOString();
+
+  const write = (what: string): void => {
+    if (world.writesLeft <= 0) throw new Killed(what);
+    world.writesLeft -= 1;
+    world.writes.push(what);
+  };
+  const existing = (key: string): Stored => {
+    const object = objects.get(key);
+    if (object === undefined) throw new Refused("notFound", key);
+    return object;
+  };
+  const cast = <T extends KubeObject>(resource: Resource<T>, object: KubeObject): T => {
+    if (!isOf(resource)(object)) throw new Error(`not a ${resource.kind}`);
+    return object;
+  };
+
+  const client: Client = {
+    get: async (resource, { name }) => cast(resource, existing(keyOf(resource, name))),
+    list: async (resource) => ({ items: world.all(resource), resourceVersion: String(version) }),
+    create: async (resource, object) => {
+      const key = keyOf(resource, object.metadata.name);
+      write(`create ${key}`);
+      if (objects.has(key)) throw new Refused("conflict", `${key} exists`);
+      return cast(resource, store(key, { ...structuredClone(object) }));
+    },
+    apply: async (resource, object, { fieldManager, subresource }) => {
+      const { uid, resourceVersion } = { uid: undefined, resourceVersion: undefined, ...object.metadata };
+      const key = keyOf(resource, object.metadata.name);
+      write(`apply ${key}${subresource ? `/${subresource}` : ""} as ${fieldManager}`);
+      const before = existing(key);
+      if (uid !== undefined && uid !== before.metadata.uid) throw new Refused("conflict", `${key}: another uid`);
+      if (resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion) {
+        throw new Refused("conflict", `${key}: changed since`);
+      }
+      const intent: Fields = JSON.parse(JSON.stringify(object));
+      if (isFields(intent.metadata)) delete intent.metadata.resourceVersion;
+      const manager = `${key} ${fieldManager} ${subresource}`;
+      const after = merge(subtract(before, applied.get(manager) ?? {}, intent), intent);
+      applied.set(manager, intent);
+      return cast(resource, store(key, { ...before, ...after }));
+    },
+    delete: async (resource, { name }, options) => {
+      const key = keyOf(resource, name);
+      write(`delete ${key}`);
+      const before = existing(key);
+      if (options?.uid !== undefined && options.uid !== before.metadata.uid) throw new Refused("conflict", key);
+      erase(key);
+    },
+  };
+
+  const storeOf = <T extends KubeObject>(resource: Resource<T>): Store<T> => ({
+    get: ({ name }) => world.get(resource, name),
+    list: () => world.all(resource),
+    ownedBy: (uid) =>
+      world.all(resource).filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid)),
+  });
+
+  /** What the Deployment and ReplicaSet controllers, the scheduler and the kubelet do, at once. */
+  const act = (): void => {
+    for (const pod of world.all(PODS)) {
+      const deployment = world.get(DEPLOYMENTS, pod.metadata.labels?.["berth.dev/revision"] ?? "");
+      if ((deployment?.spec?.replicas ?? 0) <= Number(pod.metadata.name.split("-").at(-1))) {
+        erase(keyOf(pod, pod.metadata.name));
+      }
+    }
+    for (const deployment of world.all(DEPLOYMENTS)) {
+      for (let index = 0; index < (deployment.spec?.replicas ?? 0); index += 1) ensurePod(deployment, index);
+      const pods = world
+        .all(PODS)
+        .filter((pod) => pod.metadata.labels?.["berth.dev/revision"] === deployment.metadata.name);
+      const ready = pods.filter((pod) => pod.status?.conditions?.some(({ status }) => status === "True")).length;
+      const status = {
+        observedGeneration: deployment.metadata.generation ?? 0,
+        replicas: pods.length,
+        readyReplicas: ready,
+        availableReplicas: ready,
+      };
+      store(keyOf(deployment, deployment.metadata.name), { ...deployment, status });
+    }
+  };
+  const ensurePod = ({ metadata: { name, labels = {} }, spec }: Deployment, index: number): void => {
+    const { ready, digest } = world.fate(name, index);
+    const key = keyOf(PODS, `${name}-${index}`);
+    const metadata = objects.get(key)?.metadata ?? { name: `${name}-${index}`, namespace: NAMESPACE, labels };
+    const message = JSON.stringify({ outcome: "fetched", digest, bytes: 1 });
+    const state = { terminated: { exitCode: 0, message } };
+    store(key, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata,
+      spec: { nodeName: "node", ...spec?.template.spec },
+      status: {
+        conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+        initContainerStatuses: digest === undefined ? [] : [{ name: FETCH_CONTAINER, ready: true, state }],
+      },
+    });
+  };
+
+  const world: World = {
+    client,
+    now: Date.parse("2026-01-01T00:00:00Z"),
+    objects,
+    writes: [],
+    events: [],
+    writesLeft: Number.POSITIVE_INFINITY,
+    fate: () => ({ ready: true, digest: `sha256:${"a".repeat(64)}` }),
+    settings: { runtimeImage: "berth-runtime:1", runtimeImagePullPolicy: "IfNotPresent", allowHttpModels: true },
+    put: (spec) => {
+      const key = keyOf(MODEL_DEPLOYMENTS, NAME);
+      const before = objects.get(key) ?? {
+        apiVersion: API_VERSION,
+        kind: KIND,
+        metadata: { name: NAME, namespace: NAMESPACE },
+        status: { observedGeneration: -1 },
+      };
+      store(key, { ...before, spec });
+    },
+    get: (resource, name) => {
+      const object = objects.get(keyOf(resource, name));
+      return object === undefined ? undefined : cast(resource, object);
+    },
+    all: (resource) => [...objects.values()].filter(isOf(resource)),
+    deployment: () => cast(MODEL_DEPLOYMENTS, existing(keyOf(MODEL_DEPLOYMENTS, NAME))),
+    reconcile: async () => {
+      const key: ObjectKey = { namespace: NAMESPACE, name: NAME };
+      const reconcile = modelDeploymentController({
+        client,
+        stores: {
+          modelDeployments: storeOf(MODEL_DEPLOYMENTS),
+          deployments: storeOf(DEPLOYMENTS),
+          services: storeOf(SERVICES),
+          controllerRevisions: storeOf(CONTROLLER_REVISIONS),
+          configMaps: storeOf(CONFIG_MAPS),
+          pods: storeOf<Pod>(PODS),
+        },
+        settings: world.settings,
+        clock: () => world.now,
+        events: { event: (_object, type, reason) => world.events.push(`${type} ${reason}`) },
+      });
+      return await reconcile(key, context);
+    },
+    settle: async () => {
+      for (let round = 0; round < 60; round += 1) {
+        const before = version;
+        const { requeueAfterMs } = await world.reconcile();
+        act();
+        if (version !== before) continue;
+        if (requeueAfterMs === undefined || requeueAfterMs > 20_000) return;
+        world.now += requeueAfterMs;
+      }
+      throw new Error(`no rest after 60 rounds: ${world.writes.slice(-12).join("; ")}`);
+    },
+  };
+  return world;
+};
