@@ -31,7 +31,7 @@ no storage class. Everything needs root.
 
 Start and end
   up [--nodes N] [--devices N]   1 to ${maxNodes} nodes (default ${defaultNodes}), 0 to ${maxDevices} devices on each (default ${defaultDevices}); repeat at will
-  down [--all]                   end it and leave nothing behind; --all: every cluster of this machine
+  down [--all]                   end it and leave nothing behind; --all: every cluster of this machine, whoever started it
   build                          build the programs only (5 to 10 minutes the first time)
 
 Use
