@@ -15,7 +15,7 @@ import { createWatch } from "./kube/watch.ts";
 import { fenceWrites } from "./manager/fence.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
-import { modelDeploymentController } from "./model-deployment/index.ts";
+import { modelDeploymentController } from "./model-deployment/reconcile.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
 

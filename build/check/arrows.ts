@@ -32,16 +32,15 @@ export const RULES: readonly Rule[] = [
     folders: ["operator/controller", "operator/cache", "operator/kube", "operator/telemetry", "operator/api"],
     packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
   },
-  { folder: "operator/placement", folders: ["operator/api", "operator/kube/objects.ts"], packages: ["zod"] },
   {
     folder: "operator/model-deployment",
-    folders: ["operator/api", "operator/controller", "operator/placement", "operator/cache/store.ts", "operator/kube"],
+    folders: ["operator/api", "operator/controller", "operator/cache/store.ts", "operator/kube"],
     packages: ["zod", "pino", "node:crypto", "node:util"],
   },
   // Pure: plain data in, plain data out.
   {
     folder: "operator/model-deployment/children",
-    folders: ["operator/api", "operator/placement", "operator/kube/objects.ts", "operator/model-deployment"],
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/resources.ts", "operator/model-deployment"],
     packages: ["node:crypto"],
   },
   {
@@ -51,7 +50,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     folder: "operator/model-deployment/plan",
-    folders: ["operator/api", "operator/placement", "operator/kube/objects.ts", "operator/model-deployment"],
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/resources.ts", "operator/model-deployment"],
     packages: [],
   },
   {

@@ -4,12 +4,16 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { builtHelm } from "../../test/cluster/index.ts";
 import { apiReference } from "./api-reference.ts";
+import { generateChartCrds } from "./chart-crds.ts";
 import { crds } from "./crds.ts";
 import type { Generated } from "./generated.ts";
+import { generateKustomize } from "./kustomize.ts";
 import { troubleshooting } from "./troubleshooting.ts";
 
-const generators: (() => Generated[])[] = [crds, apiReference, troubleshooting];
+/** In this order: the chart copies what is in crds/, and config/ is rendered from the chart. */
+const generators: (() => Generated[] | Promise<Generated[]>)[] = [crds, apiReference, troubleshooting, chartCrds, config];
 
 const root = join(import.meta.dirname, "../..");
 const check = process.argv.includes("--check");
@@ -23,18 +27,16 @@ const current = async (path: string): Promise<string | undefined> => {
   }
 };
 
-const outdated: Generated[] = [];
-for (const file of generators.flatMap((generate) => generate())) {
-  if ((await current(file.path)) !== file.text) outdated.push(file);
-}
-
-if (check) {
-  for (const { path } of outdated) console.error(`${path}: out of date; run "npm run generate"`);
-  process.exitCode = outdated.length > 0 ? 1 : 0;
-} else {
-  for (const { path, text } of outdated) {
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await writeFile(join(root, path), text);
-    console.log(`wrote ${path}`);
+for (const generate of generators) {
+  for (const { path, text } of await generate()) {
+    if ((await current(path)) === text) continue;
+    if (check) {
+      console.error(`${path}: out of date; run "npm run generate"`);
+      process.exitCode = 1;
+    } else {
+      await mkdir(dirname(join(root, path)), { recursive: true });
+      await writeFile(join(root, path), text);
+      console.log(`wrote ${path}`);
+    }
   }
 }

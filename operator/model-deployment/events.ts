@@ -1,11 +1,6 @@
 /** Events for people who watch: on transitions only, read off the status before and after. */
 import { findCondition, type ModelDeployment, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
-import type { KubeObject } from "../kube/objects.ts";
-
-/** The recorder of the controller folder, as far as it is used here. */
-export type EventRecorder = {
-  event(object: KubeObject, type: "Normal" | "Warning", reason: string, action: string, note: string): void;
-};
+import type { EventRecorder } from "../controller/events.ts";
 
 export const recordTransitions = (
   events: EventRecorder,

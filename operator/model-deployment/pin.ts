@@ -5,7 +5,7 @@ import { type Action, create, remove } from "./actions.ts";
 import { pinConfigMap } from "./children/pin-config-map.ts";
 import type { Observed } from "./observe.ts";
 import { fetchedDigest, isReady, revisionOf } from "./pods.ts";
-import { CONFIG_MAPS, PODS } from "./resources.ts";
+import { CONFIG_MAPS, PODS } from "../kube/resources.ts";
 import type { Revision } from "./revision.ts";
 
 export const pinOf = ({ configMaps }: Observed, { name }: Revision): string | undefined =>

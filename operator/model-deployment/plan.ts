@@ -12,7 +12,7 @@ import { covers } from "./drift.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES } from "./resources.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES } from "../kube/resources.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { findCondition, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "./resources.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../kube/resources.ts";
 import { createWorld, Killed, NAME, type World } from "./simulation/world.ts";
 
 const spec = (file: string, minReplicas = 1): ModelDeploymentSpec => ({

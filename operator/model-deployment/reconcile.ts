@@ -1,11 +1,12 @@
 /** The life of a ModelDeployment: observe → plan → execute → status. */
 import { isDeepStrictEqual } from "node:util";
 import { API_VERSION, KIND, MODEL_DEPLOYMENTS, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
+import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile, Result } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
 import { FIELD_MANAGER } from "./actions.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
-import { type EventRecorder, recordTransitions } from "./events.ts";
+import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { plan } from "./plan.ts";

@@ -11,7 +11,7 @@ import type { ReconcileContext, Result } from "../../controller/result.ts";
 import type { Client } from "../../kube/client.ts";
 import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../kube/objects.ts";
 import { type Dependencies, modelDeploymentController } from "../reconcile.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../resources.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../../kube/resources.ts";
 import { type Fields, isFields, merge, subtract } from "./fields.ts";
 
 type Stored = KubeObject & Fields;

@@ -1,0 +1,1 @@
+export { modelDeploymentController } from "./reconcile.ts";
