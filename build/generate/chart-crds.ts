@@ -1,16 +1,7 @@
 /** The chart's copy of the CRDs: byte for byte those in crds/. The chart's template adds the annotation that keeps them. */
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename } from "node:path";
+import { crds } from "./crds.ts";
+import type { Generated } from "./generated.ts";
 
-/** By path below the repository's root. */
-export const generateChartCrds = async (root: string): Promise<Map<string, string>> => {
-  const names = (await readdir(join(root, "crds"))).filter((name) => name.endsWith(".yaml")).sort();
-  if (names.length === 0) throw new Error("crds/ has no YAML: generate it first");
-  const copies = names.map(
-    async (name): Promise<[string, string]> => [
-      `charts/berth/files/crds/${name}`,
-      await readFile(join(root, "crds", name), "utf8"),
-    ],
-  );
-  return new Map(await Promise.all(copies));
-};
+export const chartCrds = (): Generated[] =>
+  crds().map(({ path, text }) => ({ path: `charts/berth/files/crds/${basename(path)}`, text }));

@@ -4,16 +4,21 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { builtHelm } from "../../test/cluster/index.ts";
 import { apiReference } from "./api-reference.ts";
-import { generateChartCrds } from "./chart-crds.ts";
+import { chartCrds } from "./chart-crds.ts";
+import { config } from "./config.ts";
 import { crds } from "./crds.ts";
 import type { Generated } from "./generated.ts";
-import { generateKustomize } from "./kustomize.ts";
 import { troubleshooting } from "./troubleshooting.ts";
 
 /** In this order: the chart copies what is in crds/, and config/ is rendered from the chart. */
-const generators: (() => Generated[] | Promise<Generated[]>)[] = [crds, apiReference, troubleshooting, chartCrds, config];
+const generators: (() => Generated[] | Promise<Generated[]>)[] = [
+  crds,
+  apiReference,
+  troubleshooting,
+  chartCrds,
+  config,
+];
 
 const root = join(import.meta.dirname, "../..");
 const check = process.argv.includes("--check");

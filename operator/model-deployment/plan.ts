@@ -4,6 +4,7 @@
  */
 import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
 import type { Deployment, KubeObject, Resource } from "../kube/objects.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES } from "../kube/resources.ts";
 import { type Action, apply, create, remove, SCALING_FIELD_MANAGER } from "./actions.ts";
 import { controllerRevision } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
@@ -12,7 +13,6 @@ import { covers } from "./drift.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES } from "../kube/resources.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 

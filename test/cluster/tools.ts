@@ -71,6 +71,12 @@ export const ensureTools = async (report: Report): Promise<Tools> => {
   return { ...programs, pauseImage };
 };
 
+/** Helm, if it has been built for these sources: for a check that takes seconds and must not start a build of minutes. */
+export const builtHelm = (): string | undefined => {
+  const helm = join(cacheRoot(), key(linkerFlags(readFileSync(join(source, "go.mod"), "utf8"))), "helm");
+  return existsSync(helm) ? helm : undefined;
+};
+
 const ensurePrograms = async (report: Report): Promise<Omit<Tools, "pauseImage">> => {
   const ldflags = linkerFlags(readFileSync(join(source, "go.mod"), "utf8"));
   const directory = join(cacheRoot(), key(ldflags));

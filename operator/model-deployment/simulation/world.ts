@@ -10,8 +10,8 @@ import type { Store } from "../../cache/store.ts";
 import type { ReconcileContext, Result } from "../../controller/result.ts";
 import type { Client } from "../../kube/client.ts";
 import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../kube/objects.ts";
-import { type Dependencies, modelDeploymentController } from "../reconcile.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../../kube/resources.ts";
+import { type Dependencies, modelDeploymentController } from "../reconcile.ts";
 import { type Fields, isFields, merge, subtract } from "./fields.ts";
 
 type Stored = KubeObject & Fields;
