@@ -1,5 +1,6 @@
 import type { Client } from "./client.ts";
 import { decode, decodeList } from "./decode.ts";
+import { encode } from "./encode.ts";
 import { describe, pathOf, requireNamespace } from "./paths.ts";
 import { createRawClient } from "./raw-client.ts";
 import type { Transport } from "./transport.ts";
@@ -33,7 +34,7 @@ export const createClient = (transport: Transport, timeoutMs = DEFAULT_TIMEOUT_M
       requireNamespace(operation, resource, namespace);
       // A subresource is posted to its object, an object to its collection.
       const path = pathOf(resource, subresource ? { namespace, name, subresource } : { namespace }, { fieldManager });
-      const body = JSON.stringify(object);
+      const body = encode(object);
       return decode(operation, resource, await call({ operation, method: "POST", path, headers: JSON_BODY, body }));
     },
 
@@ -42,14 +43,14 @@ export const createClient = (transport: Transport, timeoutMs = DEFAULT_TIMEOUT_M
       const operation = describe("apply", resource, { namespace, name, subresource });
       requireNamespace(operation, resource, namespace);
       const path = pathOf(resource, { namespace, name, subresource }, { fieldManager, force: true });
-      const body = JSON.stringify(object);
+      const body = encode(object);
       return decode(operation, resource, await call({ operation, method: "PATCH", path, headers: APPLY_BODY, body }));
     },
 
     async delete(resource, key, { uid, resourceVersion, propagationPolicy = "Background" } = {}) {
       const operation = describe("delete", resource, key);
       requireNamespace(operation, resource, key.namespace);
-      const body = JSON.stringify({
+      const body = encode({
         apiVersion: "v1",
         kind: "DeleteOptions",
         propagationPolicy,

@@ -6,7 +6,7 @@ import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/inde
 import type { Deployment, KubeObject, Resource } from "../kube/objects.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES } from "../kube/resources.ts";
 import { type Action, apply, create, remove, SCALING_FIELD_MANAGER } from "./actions.ts";
-import { controllerRevision } from "./children/controller-revision.ts";
+import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service } from "./children/service.ts";
 import { covers } from "./drift.ts";
@@ -128,7 +128,7 @@ const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision:
   const existing = named(controllerRevisions, revision.name);
   if (existing === undefined) return [];
   if (before?.promoted === revision.promoted && before?.retiredAt === revision.retiredAt) return [];
-  return [apply(CONTROLLER_REVISIONS, controllerRevision(owner, revision), existing)];
+  return [apply(CONTROLLER_REVISIONS, revisionMarks(owner, revision), existing)];
 };
 
 const clientService = ({ owner, services }: Observed, serving: Revision | undefined): Action[] =>

@@ -62,12 +62,15 @@ export const canonical = (spec: RevisionSpec): string => {
   });
 };
 
-const sortedJson = (value: unknown): string =>
-  JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([one], [other]) => (one < other ? -1 : 1)))
-      : inner,
-  );
+const sortedJson = (value: unknown): string => JSON.stringify(inKeyOrder(value));
+
+/** The same value with the keys of every object in order, at every depth. */
+export const inKeyOrder = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(inKeyOrder);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, inKeyOrder(inner)]));
+};
 
 /** A name that no other revision has: the hash only names, so a collision is told apart by a count. */
 export const newRevisionName = (modelDeployment: string, spec: RevisionSpec, taken: ReadonlySet<string>): string => {

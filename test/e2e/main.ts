@@ -1,12 +1,12 @@
 /** `npm run test:cluster`: enters the world, runs the cluster tests in it, and shows the cluster's logs when one fails. */
 import { spawn } from "node:child_process";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
 
-const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests in test/e2e, on a real Kubernetes
+const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operator, chart and engine on a real Kubernetes
   FILE               only these, such as: examples update
   --kubeconfig FILE  any other cluster instead of the dev cluster
   --name NAME        name of the dev cluster (default e2e)
@@ -32,22 +32,37 @@ if (values.help) {
 const started = Date.now();
 const report = (line: string) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`);
 
-const filesOf = async (): Promise<string[]> => {
-  const all = (await readdir(join(ROOT, "test/e2e")))
-    .filter((file) => file.endsWith(".test.ts"))
-    .map((file) => file.replace(/\.test\.ts$/, ""));
+const FOLDERS = ["chart", "engine", "e2e"];
+
+/** The test files by name. The chart's and the engine's only want Helm and an API server, and both are here. */
+const testFiles = async (): Promise<Map<string, string>> => {
+  const listed = await Promise.all(
+    FOLDERS.map(async (folder) =>
+      (await readdir(join(ROOT, "test", folder))).map((file) => join(ROOT, "test", folder, file)),
+    ),
+  );
+  const tests = listed.flat().filter((file) => file.endsWith(".test.ts"));
+  return new Map(tests.map((file) => [basename(file, ".test.ts"), file]));
+};
+
+const namesOf = (files: ReadonlyMap<string, string>): string[] => {
+  const all = [...files.keys()];
   const unknown = positionals.filter((name) => !all.includes(name));
   if (unknown.length > 0) throw new Error(`no test file ${unknown.join(", ")}; there are: ${all.join(", ")}`);
   return positionals.length > 0 ? positionals : all;
 };
 
-const runFiles = (world: World, names: readonly string[], concurrency: number): Promise<boolean> =>
+const runFiles = (world: World, chosen: readonly string[], concurrency: number): Promise<boolean> =>
   new Promise((resolve, reject) => {
-    const files = names.map((name) => join(ROOT, "test/e2e", `${name}.test.ts`));
-    const child = spawn(process.execPath, ["--test", `--test-concurrency=${concurrency}`, ...files], {
+    const child = spawn(process.execPath, ["--test", `--test-concurrency=${concurrency}`, ...chosen], {
       cwd: ROOT,
       stdio: "inherit",
-      env: { ...process.env, BERTH_WORLD: JSON.stringify(world.handle) },
+      env: {
+        ...process.env,
+        BERTH_WORLD: JSON.stringify(world.handle),
+        BERTH_HELM: world.handle.helm,
+        BERTH_KUBECONFIG: world.cluster.hostKubeconfig,
+      },
     });
     child.on("error", reject);
     child.on("close", (code) => resolve(code === 0));
@@ -65,7 +80,9 @@ const showLogs = async (world: World): Promise<void> => {
   }
 };
 
-const names = await filesOf();
+const files = await testFiles();
+const names = namesOf(files);
+const pathsOf = (chosen: readonly string[]): string[] => chosen.flatMap((name) => files.get(name) ?? []);
 const world = await enterWorld({ name: values.name, nodes: 2, kubeconfig: values.kubeconfig }, report);
 let passed = false;
 try {
@@ -74,8 +91,8 @@ try {
     DISRUPTIVE.filter((name) => names.includes(name)),
   ];
   // Three at once: the tests wait for the cluster far more than they compute.
-  passed = calm.length === 0 || (await runFiles(world, calm, 3));
-  if (disruptive.length > 0) passed = (await runFiles(world, disruptive, 1)) && passed;
+  passed = calm.length === 0 || (await runFiles(world, pathsOf(calm), 3));
+  if (disruptive.length > 0) passed = (await runFiles(world, pathsOf(disruptive), 1)) && passed;
   if (!passed) await showLogs(world);
 } finally {
   if (values.keep) {

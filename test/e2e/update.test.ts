@@ -4,11 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { load } from "../world/client.ts";
 import { isReady, isStalled, statusOf, waitFor } from "../world/model-deployment.ts";
 import { ANGLE_FILE, answerHere, INPUT, question } from "../world/reference.ts";
-import { modelDeployment, useWorld } from "./world.ts";
+import { ANGLE, modelDeployment, useWorld } from "./world.ts";
 
 describe("an update of a running deployment", () => {
   const { world, namespace } = useWorld("e2e-update");
   const key = { namespace, name: "busy" };
+  // A query with what JSON encoders escape in different ways, as pre-signed addresses have.
+  const model = { uri: `${ANGLE}?part=<1>&of=1` };
   const answered = async () => {
     const { upright } = await question(192);
     const body = JSON.stringify({
@@ -20,7 +22,7 @@ describe("an update of a running deployment", () => {
   };
 
   it("to a new revision, under constant load, fails not one request", async () => {
-    await world().apply([modelDeployment("busy", { scaling: { minReplicas: 2 } })], namespace);
+    await world().apply([modelDeployment("busy", { model, scaling: { minReplicas: 2 } })], namespace);
     const before = await waitFor(world().cluster, key, "ready", isReady);
     const { body, expected } = await answered();
     const loaded = load(world().cluster, {
@@ -29,7 +31,7 @@ describe("an update of a running deployment", () => {
     });
     await sleep(3000);
     await world().apply(
-      [modelDeployment("busy", { scaling: { minReplicas: 2 }, server: { requestTimeout: "20s" } })],
+      [modelDeployment("busy", { model, scaling: { minReplicas: 2 }, server: { requestTimeout: "20s" } })],
       namespace,
     );
     const after = await waitFor(
@@ -59,7 +61,7 @@ describe("an update of a running deployment", () => {
     assert.equal(stalled.status.stable?.revision, stable);
     assert.equal(statusOf(stalled, "Available"), "True");
     await world().apply(
-      [modelDeployment("busy", { scaling: { minReplicas: 2 }, server: { requestTimeout: "20s" } })],
+      [modelDeployment("busy", { model, scaling: { minReplicas: 2 }, server: { requestTimeout: "20s" } })],
       namespace,
     );
     const back = await waitFor(world().cluster, key, "ready again", isReady);
@@ -70,7 +72,7 @@ describe("an update of a running deployment", () => {
   it("of the number of replicas scales the same revision", async () => {
     const { uid } = (await waitFor(world().cluster, key, "ready", isReady)).metadata;
     await world().apply(
-      [modelDeployment("busy", { scaling: { minReplicas: 3 }, server: { requestTimeout: "20s" } })],
+      [modelDeployment("busy", { model, scaling: { minReplicas: 3 }, server: { requestTimeout: "20s" } })],
       namespace,
     );
     const scaled = await waitFor(world().cluster, key, "three replicas", (seen) => seen.status.stable?.ready === 3);

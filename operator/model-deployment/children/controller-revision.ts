@@ -1,10 +1,20 @@
 import { PROMOTED_ANNOTATION, RETIRED_ANNOTATION } from "../../api/v1alpha1/index.ts";
-import type { ControllerRevision } from "../../kube/objects.ts";
-import type { Revision } from "../revision.ts";
+import type { ControllerRevision, KubeObject } from "../../kube/objects.ts";
+import { inKeyOrder, type Revision } from "../revision.ts";
 import { childMeta, type Owner } from "./owner.ts";
 
-/** A revision as it is stored. Its `data` can never change again: the API server sees to that. */
-export const controllerRevision = (owner: Owner, revision: Revision): ControllerRevision => {
+/**
+ * A revision as it is stored. Its `data` can never change again: the API server sees to that, and it compares
+ * bytes. Every later write passes through its own encoder, which sorts keys, so they are sorted from the start.
+ */
+export const controllerRevision = (owner: Owner, revision: Revision): ControllerRevision => ({
+  ...revisionMarks(owner, revision),
+  revision: revision.number,
+  data: inKeyOrder({ spec: revision.spec, template: revision.template }),
+});
+
+/** What may change on a stored revision: all but its `data`, which is left out so that it is not touched. */
+export const revisionMarks = (owner: Owner, revision: Revision): KubeObject => {
   const annotations = {
     ...(revision.promoted === undefined ? {} : { [PROMOTED_ANNOTATION]: String(revision.promoted) }),
     ...(revision.retiredAt === undefined ? {} : { [RETIRED_ANNOTATION]: new Date(revision.retiredAt).toISOString() }),
@@ -16,7 +26,5 @@ export const controllerRevision = (owner: Owner, revision: Revision): Controller
       ...childMeta(owner, revision.name, revision.name),
       ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
     },
-    revision: revision.number,
-    data: { spec: revision.spec, template: revision.template },
   };
 };

@@ -83,7 +83,8 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
     imagePullPolicy: settings.runtimeImagePullPolicy,
     args: [
       "fetch",
-      ...["--uri", uri, "--to", MODEL_FILE],
+      // The kubelet puts a variable's value where an argument has $(NAME); $$ stands for a dollar sign.
+      ...["--uri", uri.replaceAll("$", "$$$$"), "--to", MODEL_FILE],
       ...(sha256 === undefined ? [] : ["--sha256", sha256]),
       ...["--pin-file", `${PIN_DIRECTORY}/${PIN_KEY}`],
       ...(caBundle === undefined ? [] : ["--ca-file", `${CA_BUNDLE_DIRECTORY}/${CA_BUNDLE_KEY}`]),
