@@ -44,9 +44,10 @@ describe("the chart", () => {
   it("upgrades without a restart of what serves, and keeps the objects when it is uninstalled", async () => {
     await world().apply([modelDeployment("kept")], namespace);
     const ready = await waitFor(world().cluster, { namespace, name: "kept" }, "ready", isReady);
-    const podOf = async () =>
-      (await world().cluster.kubectl(["get", "pods", "-n", namespace, "-o", "jsonpath={.items[*].metadata.uid}"]))
-        .stdout;
+    const podOf = async (): Promise<string> => {
+      const ofKept = ["get", "pods", "-n", namespace, "-l", "berth.dev/model-deployment=kept"];
+      return (await world().cluster.kubectl([...ofKept, "-o", "jsonpath={.items[*].metadata.uid}"])).stdout;
+    };
     const pods = await podOf();
 
     const before = await operatorPods();

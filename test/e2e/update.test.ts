@@ -16,9 +16,7 @@ describe("an update of a running deployment", () => {
     const body = JSON.stringify({
       inputs: [{ name: INPUT, shape: upright.shape, datatype: "FP32", data: Array.from(upright.data) }],
     });
-    // The server prints each float32 with as many digits as it needs to be read back as the same float32.
-    const expected = Array.from(await answerHere(ANGLE_FILE, upright), shortest);
-    return { body, expected: `[${expected.join(",")}]` };
+    return { body, expected: await answerHere(ANGLE_FILE, upright) };
   };
 
   it("to a new revision, under constant load, fails not one request", async () => {
@@ -80,12 +78,3 @@ describe("an update of a running deployment", () => {
     assert.equal(scaled.status.canary, undefined);
   });
 });
-
-/** The shortest decimal number that is read back as the same float32. */
-const shortest = (value: number): number => {
-  for (let digits = 1; digits < 17; digits++) {
-    const candidate = Number(value.toPrecision(digits));
-    if (Math.fround(candidate) === Math.fround(value)) return candidate;
-  }
-  return value;
-};

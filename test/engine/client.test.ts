@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readlink } from "node:fs/promises";
 import { after, test } from "node:test";
 import { KubeError } from "../../operator/kube/errors.ts";
-import { CONFIG_MAPS, DEPLOYMENTS, LEASES } from "../../operator/kube/resources.ts";
+import { CONFIG_MAPS, LEASES, SERVICES } from "../../operator/kube/resources.ts";
 import { configMap, connect } from "./connection.ts";
 
 const { client, transport } = connect();
@@ -67,17 +67,17 @@ test("an apply that carries an old resourceVersion conflicts", async () => {
 });
 
 test("status is written apart from the rest", async () => {
-  const name = `${run}-deployment`;
-  const labels = { run };
-  const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "none" }] } };
-  const head = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "default" } };
-  const spec = { replicas: 0, selector: { matchLabels: labels }, template };
-  await client.create(DEPLOYMENTS, { ...head, spec }, manager);
-  const withStatus = { ...head, status: { observedGeneration: 7 } };
-  await client.apply(DEPLOYMENTS, withStatus, { ...manager, subresource: "status" });
-  const now = await client.get(DEPLOYMENTS, key(name));
-  assert.deepEqual([now.status?.observedGeneration, now.spec?.replicas, now.metadata.generation], [7, 0, 1]);
-  await client.delete(DEPLOYMENTS, key(name));
+  // A Service without pods: on a whole cluster no controller writes its status.
+  const name = `${run}-service`;
+  const head = { apiVersion: "v1", kind: "Service", metadata: { name, namespace: "default" } };
+  await client.create(SERVICES, { ...head, spec: { clusterIP: "None", ports: [{ port: 80 }] } }, manager);
+  const lastTransitionTime = "2026-01-01T00:00:00Z";
+  const conditions = [{ type: "Tested", status: "True", reason: "Test", message: "", lastTransitionTime }];
+  const withStatus = { ...head, status: { conditions } };
+  await client.apply(SERVICES, withStatus, { ...manager, subresource: "status" });
+  const now = await client.get(SERVICES, key(name));
+  assert.deepEqual([now.status?.conditions, now.spec?.ports?.[0]?.port], [conditions, 80]);
+  await client.delete(SERVICES, key(name));
 });
 
 const sockets = async (): Promise<number> => {
