@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { componentNames } from "./components/index.ts";
 import { ClusterError } from "./errors.ts";
 import { nodeAt, nodePaths, type Plan } from "./plan.ts";
@@ -16,7 +16,8 @@ export const readLogs = (plan: Plan, query: LogQuery): string => {
   const nodes = node === undefined ? plan.nodes : [nodeAt(plan, node)];
   return nodes
     .flatMap((each) => {
-      const names = readdirSync(nodePaths(each).logs).map((file) => file.replace(/\.log$/, ""));
+      const folder = nodePaths(each).logs;
+      const names = (existsSync(folder) ? readdirSync(folder) : []).map((file) => file.replace(/\.log$/, ""));
       return names
         .filter((name) => component === undefined || name === component)
         .map((name) => `==> ${each.name} ${name}\n${tail(nodePaths(each).log(name), query.tail ?? defaultTail)}\n`);

@@ -18,6 +18,7 @@ import { ClusterError } from "./errors.ts";
 import { importImages } from "./images.ts";
 import { writeHostKubeconfig, writeKubeconfigs } from "./kubeconfig.ts";
 import { withLock } from "./lock.ts";
+import { readLogs } from "./logs.ts";
 import { makeNetworks } from "./networks.ts";
 import { bootNode } from "./node.ts";
 import * as defaults from "./plan.ts";
@@ -62,10 +63,13 @@ export const up = async (options: UpOptions, report: Report): Promise<Cluster> =
       await tearDown(name);
     }
     const nodes = options.nodes ?? defaults.defaultNodes;
-    await bringUp(
-      { plan: planCluster(stateParent(), name, nodes, options.devices ?? defaults.defaultDevices), tools },
-      report,
-    );
+    const plan = planCluster(stateParent(), name, nodes, options.devices ?? defaults.defaultDevices);
+    try {
+      await bringUp({ plan, tools }, report);
+    } catch (error) {
+      report(`the cluster did not come up; what its components said last:\n${readLogs(plan, { tail: 15 })}`);
+      throw error;
+    }
     return openCluster(name);
   });
 };

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { installChart, OPERATOR_NAMESPACE, RELEASE } from "../world/helm.ts";
-import { conditionOf, isReady, waitFor } from "../world/model-deployment.ts";
+import { ROOT } from "../world/index.ts";
+import { conditionOf, isReady, isStalled, waitFor } from "../world/model-deployment.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 describe("the chart", () => {
@@ -70,5 +72,21 @@ describe("the chart", () => {
     const again = await waitFor(world().cluster, { namespace, name: "kept" }, "ready", isReady);
     assert.equal(again.status.stable?.revision, ready.status.stable?.revision);
     assert.equal(await podOf(), pods);
+  });
+
+  it("has a twin for kubectl apply -k, which takes everything away with it when it goes", async () => {
+    const config = join(ROOT, "config");
+    await world().helm(["uninstall", RELEASE, "--namespace", OPERATOR_NAMESPACE, "--wait"]);
+    await world().cluster.kubectl(["apply", "-k", config]);
+    await world().cluster.kubectl([
+      ...["wait", "-n", OPERATOR_NAMESPACE, "deployment/berth-operator"],
+      ...["--for=condition=Available", "--timeout=60s"],
+    ]);
+    // Plain http is not allowed there, so the spec of what serves may no longer be followed; it serves on.
+    const refused = await waitFor(world().cluster, { namespace, name: "kept" }, "refused", isStalled);
+    assert.equal(conditionOf(refused, "Stalled")?.reason, "HttpNotAllowed");
+    assert.equal(conditionOf(refused, "Available")?.status, "True");
+    await world().cluster.kubectl(["delete", "-k", config, "--timeout=90s"]);
+    await assert.rejects(world().cluster.kubectl(["get", "mdeploy", "-A"]), /doesn't have a resource type/);
   });
 });

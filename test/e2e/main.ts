@@ -78,6 +78,7 @@ const showLogs = async (world: World): Promise<void> => {
     const shown = await world.cluster.kubectl(command).catch((error: unknown) => ({ stdout: String(error) }));
     console.log(`\n--- kubectl ${command.join(" ")}\n${shown.stdout.split("\n").slice(-80).join("\n")}`);
   }
+  if (world.cluster.own) console.log(`\n--- the cluster's components\n${await world.cluster.logs({ tail: 10 })}`);
 };
 
 const files = await testFiles();

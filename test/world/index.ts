@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { type Cluster, ensureTools, external, up } from "../cluster/index.ts";
+import { type Cluster, ensureTools, external, openCluster, up } from "../cluster/index.ts";
 import { type Helm, helmOf, installChart, OPERATOR_NAMESPACE, RELEASE } from "./helm.ts";
 import {
   authorityConfigMap,
@@ -59,7 +59,7 @@ export const buildImages = async (report: Report): Promise<string[]> => {
     cwd: ROOT,
     maxBuffer: 16 << 20,
   });
-  report(`images built\n${stdout.trimEnd()}`);
+  report(`images built\n${stdout.trimEnd().replace(/^/gm, " ".repeat(12))}`);
   return IMAGES.map((image) => join(out, `${image}.tar`));
 };
 
@@ -88,7 +88,9 @@ export const enterWorld = async (where: Where, report: Report): Promise<World> =
 /** The world that another process has entered. */
 export const joinWorld = async (handle: string): Promise<World> => {
   const parsed = handleSchema.parse(JSON.parse(handle));
-  return worldOf(await clusterAt(parsed.where, () => undefined), parsed);
+  const { name, kubeconfig } = parsed.where;
+  const cluster = kubeconfig === undefined ? openCluster(name) : await external(kubeconfig, () => undefined);
+  return worldOf(cluster, parsed);
 };
 
 const clusterAt = (where: Where, report: Report): Promise<Cluster> =>
