@@ -1,1 +1,0 @@
-export { modelDeploymentController } from "./reconcile.ts";
