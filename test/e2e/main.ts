@@ -8,9 +8,13 @@ import { enterWorld, ROOT, type World } from "../world/index.ts";
 
 const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operator, chart and engine on a real Kubernetes
   FILE               only these, such as: examples update
-  --kubeconfig FILE  any other cluster instead of the dev cluster
+  --kubeconfig FILE  any other cluster instead of the dev cluster; it must have the images of npm run build:images
+                     and two nodes that offer at least 3 and fewer than 12 nvidia.com/gpu between them
   --name NAME        name of the dev cluster (default e2e)
   --keep             leave the cluster up afterwards; npm run cluster -- down --name e2e ends it`;
+
+/** These break what only the dev cluster can break. */
+const DEV_CLUSTER_ONLY = ["devices"];
 
 /** These disturb everybody else: one after the other, when the rest is done. */
 const DISRUPTIVE = ["operator-killed", "devices", "install"];
@@ -82,8 +86,11 @@ const showLogs = async (world: World): Promise<void> => {
 };
 
 const files = await testFiles();
-const names = namesOf(files);
-const pathsOf = (chosen: readonly string[]): string[] => chosen.flatMap((name) => files.get(name) ?? []);
+const chosen = namesOf(files);
+const impossible = values.kubeconfig === undefined ? [] : chosen.filter((name) => DEV_CLUSTER_ONLY.includes(name));
+if (impossible.length > 0) report(`left out, because they need the dev cluster: ${impossible.join(", ")}`);
+const names = chosen.filter((name) => !impossible.includes(name));
+const pathsOf = (some: readonly string[]): string[] => some.flatMap((name) => files.get(name) ?? []);
 const world = await enterWorld({ name: values.name, nodes: 2, kubeconfig: values.kubeconfig }, report);
 let passed = false;
 try {
