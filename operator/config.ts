@@ -18,7 +18,7 @@ export type Config = {
 export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --identity NAME --runtime-image IMAGE [options]
 
   --namespace NAMESPACE             where the operator runs, and keeps its lease
-  --identity NAME                   names this process in the lease: unique for each that ever runs
+  --identity NAME                   names this process in the lease, such as its pod's name: unique among those that run
   --runtime-image IMAGE             the image of the inference pods
   --runtime-image-pull-policy WORD  Always, IfNotPresent or Never (IfNotPresent)
   --allow-http-models=BOOLEAN       true lets models come over plain http:// (false)

@@ -20,8 +20,8 @@ import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
 
 const LEASE = "berth-operator";
-/** A renewal that takes half of the renew deadline has failed: there is time for another. */
-const ELECTION_TIMEOUT_MS = 5_000;
+/** A renewal that takes half of the renew deadline has failed: there is time for another, and none to wait inside of one. */
+const ELECTION = { timeoutMs: 5_000, tries: 1 };
 
 /** Runs the operator until the signal; resolves to the process's exit code. */
 const run = async (config: Config, stop: AbortSignal): Promise<number> => {
@@ -34,7 +34,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const electionTransport = createTransport(credentials, requestObserver(metrics));
   const client = createClient(transport);
   const election = createLeaderElection({
-    client: createClient(electionTransport, ELECTION_TIMEOUT_MS),
+    client: createClient(electionTransport, ELECTION),
     namespace: config.namespace,
     name: LEASE,
     identity: config.identity,

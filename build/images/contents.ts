@@ -24,7 +24,7 @@ export const packageEntries = async (root: string, contents: Contents, arch: Arc
 const packageFiles = async (root: string, folder: string, arch: Arch): Promise<Entry[]> => {
   const name = packageName(folder);
   const files = (await filesBelow(join(root, folder))).filter((path) => needed(name, path, arch));
-  if (!files.includes("package.json")) throw new Error(`${folder} is not installed: run npm ci`);
+  if (!files.includes("package.json")) throw new Error(`${folder} is not installed: run npm install`);
   return await read(
     root,
     files.map((path) => `${folder}/${path}`),
@@ -60,7 +60,7 @@ const read = async (root: string, paths: Iterable<string>): Promise<Entry[]> => 
 
 const filesBelow = async (folder: string): Promise<string[]> => {
   const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
-    throw new Error(`${folder} is missing; if it is a package, run npm ci`, { cause });
+    throw new Error(`${folder} is missing; if it is a package, run npm install`, { cause });
   });
   return found
     .filter((item) => item.isFile())

@@ -5,15 +5,19 @@ import { describe, pathOf, requireNamespace } from "./paths.ts";
 import { createRawClient } from "./raw-client.ts";
 import type { Transport } from "./transport.ts";
 
-/** The API server gives up on a request after 60 s; one that took half of that is lost. */
-const DEFAULT_TIMEOUT_MS = 30_000;
+export type ClientOptions = {
+  /** Bounds each try. The API server gives up on a request after 60 s; one that took half of that is lost. Default 30 000. */
+  timeoutMs?: number;
+  /** How often a request is sent that the server refuses with a Retry-After. Default 4. */
+  tries?: number;
+};
 
 const JSON_BODY = { "content-type": "application/json" };
 /** JSON is YAML: this is server-side apply's only content type that every supported API server knows. */
 const APPLY_BODY = { "content-type": "application/apply-patch+yaml" };
 
-export const createClient = (transport: Transport, timeoutMs = DEFAULT_TIMEOUT_MS): Client => {
-  const call = createRawClient(transport, timeoutMs);
+export const createClient = (transport: Transport, { timeoutMs = 30_000, tries = 4 }: ClientOptions = {}): Client => {
+  const call = createRawClient(transport, timeoutMs, tries);
   return {
     async get(resource, key, signal) {
       const operation = describe("get", resource, key);

@@ -9,7 +9,6 @@ import type {
   V1ControllerRevision,
   V1Deployment,
   V1Lease,
-  V1Node,
   V1Pod,
   V1PodTemplateSpec,
   V1Service,
@@ -58,7 +57,6 @@ export type Deployment = Concrete<V1Deployment>;
 export type Service = Concrete<V1Service>;
 export type ConfigMap = Concrete<V1ConfigMap>;
 export type Lease = Concrete<V1Lease>;
-export type Node = Concrete<V1Node>;
 /** events.k8s.io/v1, not the older core/v1 of the same storage. */
 export type Event = Concrete<EventsV1Event>;
 /** `data` is free-form in the API; each user of a ControllerRevision parses its own. */

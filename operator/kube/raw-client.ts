@@ -10,16 +10,17 @@ export type Call = Pick<HttpRequest, "method" | "path" | "headers" | "body"> & {
 
 export type RawClient = (call: Call) => Promise<unknown>;
 
-/** A request that the server refused before acting on it, with a Retry-After, is sent this often in all. */
-const TRIES = 4;
 /** The longest that we stay away within one call; asked for more, the call fails and its caller's backoff takes over. */
 const RETRY_AFTER_LIMIT_MS = 10_000;
 
-/** One call, its answer parsed from JSON. Rejects with a `KubeError`. `timeoutMs` bounds each try, its body included. */
+/**
+ * One call, its answer parsed from JSON. Rejects with a `KubeError`. `timeoutMs` bounds each try, its body included;
+ * a request that the server refused before acting on it, with a Retry-After, is sent `tries` times in all.
+ */
 export const createRawClient =
-  (transport: Transport, timeoutMs: number): RawClient =>
+  (transport: Transport, timeoutMs: number, tries: number): RawClient =>
   async (call) => {
-    for (let left = TRIES - 1; ; left--) {
+    for (let left = tries - 1; ; left--) {
       try {
         return await attempt(transport, call, timeoutMs);
       } catch (error) {

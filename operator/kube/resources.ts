@@ -5,7 +5,6 @@ import type {
   Event,
   KubeObject,
   Lease,
-  Node,
   Pod,
   Resource,
   Service,
@@ -29,4 +28,3 @@ export const CONTROLLER_REVISIONS: Resource<ControllerRevision> = namespaced(
 );
 export const LEASES: Resource<Lease> = namespaced("coordination.k8s.io/v1", "Lease", "leases");
 export const EVENTS: Resource<Event> = namespaced("events.k8s.io/v1", "Event", "events");
-export const NODES: Resource<Node> = { apiVersion: "v1", kind: "Node", plural: "nodes", namespaced: false };

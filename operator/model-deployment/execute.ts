@@ -1,40 +1,76 @@
 /** Carries a plan out. The order of actions does not matter: no action of one plan builds on another. */
 import type { Client } from "../kube/client.ts";
+import { KubeError } from "../kube/errors.ts";
+import type { KubeObject } from "../kube/objects.ts";
 import type { Action } from "./actions.ts";
-import { isOwnedBy, type Owner } from "./children/owner.ts";
+import { isOwnedBy, type Owner, wasOwnedByNamesake } from "./children/owner.ts";
 
-/** Resolves to the first object in our way that is not ours (`Service digits`), if there is one. */
-export const execute = async (client: Client, owner: Owner, actions: Action[]): Promise<string | undefined> => {
-  let stranger: string | undefined;
+/** What stands in the way of a plan. `object` reads like `Service digits`. */
+export type Obstacle =
+  /** Not ours, and not to be touched. */
+  | { kind: "stranger"; object: string }
+  /** A child of an earlier ModelDeployment of this name, which is on its way out. */
+  | { kind: "leaving"; object: string }
+  /** The API server does not take what we write: a quota, an admission policy, missing rights, or a wrong value. */
+  | { kind: "refused"; message: string; isHopeless: boolean };
+
+type Create = Extract<Action, { verb: "create" }>;
+type Delete = Extract<Action, { verb: "delete" }>;
+
+/**
+ * Resolves to the first obstacle, if there is one; the other actions are carried out all the same.
+ * Rejects when observing again is the answer (a conflict), or when the API server cannot be asked.
+ */
+export const execute = async (client: Client, owner: Owner, actions: Action[]): Promise<Obstacle | undefined> => {
+  const obstacles: Obstacle[] = [];
   for (const action of actions) {
-    if (action.verb === "create") stranger ??= await createOwned(client, owner, action);
-    else if (action.verb === "apply")
-      await client.apply(action.resource, action.object, { fieldManager: action.manager });
-    else await removeOnce(client, action);
+    const obstacle = await carryOut(client, owner, action).catch(refusal);
+    if (obstacle !== undefined) obstacles.push(obstacle);
   }
-  return stranger;
+  return obstacles[0];
+};
+
+const carryOut = async (client: Client, owner: Owner, action: Action): Promise<Obstacle | undefined> => {
+  switch (action.verb) {
+    case "create":
+      return await createOwned(client, owner, action);
+    case "apply":
+      await client.apply(action.resource, action.object, { fieldManager: action.manager });
+      return undefined;
+    case "delete":
+      return await removeOnce(client, action);
+  }
+};
+
+const refusal = (error: unknown): Obstacle => {
+  const isRefusal = error instanceof KubeError && (error.kind === "terminal" || error.status === 403);
+  if (!isRefusal) throw error;
+  return { kind: "refused", message: error.message, isHopeless: error.kind === "terminal" };
 };
 
 /** An object of that name that is ours was made by an earlier run, and the cache has yet to tell us. */
 const createOwned = async (
   client: Client,
   owner: Owner,
-  { resource, object, manager }: Extract<Action, { verb: "create" }>,
-): Promise<string | undefined> => {
+  { resource, object, manager }: Create,
+): Promise<Obstacle | undefined> => {
   try {
     await client.create(resource, object, { fieldManager: manager });
     return undefined;
   } catch (error) {
     if (!isKind(error, "conflict")) throw error;
     const existing = await client.get(resource, { namespace: owner.namespace, name: object.metadata.name });
-    return isOwnedBy(owner, existing) ? undefined : `${resource.kind} ${object.metadata.name}`;
+    return obstacleOf(owner, existing);
   }
 };
 
-const removeOnce = async (
-  client: Client,
-  { resource, namespace, name, uid }: Extract<Action, { verb: "delete" }>,
-): Promise<void> => {
+const obstacleOf = (owner: Owner, existing: KubeObject): Obstacle | undefined => {
+  if (isOwnedBy(owner, existing)) return undefined;
+  const isLeaving = existing.metadata.deletionTimestamp !== undefined || wasOwnedByNamesake(owner, existing);
+  return { kind: isLeaving ? "leaving" : "stranger", object: `${existing.kind} ${existing.metadata.name}` };
+};
+
+const removeOnce = async (client: Client, { resource, namespace, name, uid }: Delete): Promise<undefined> => {
   try {
     await client.delete(resource, { namespace, name }, { uid, propagationPolicy: "Background" });
   } catch (error) {

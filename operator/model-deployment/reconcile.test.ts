@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { createWorld, Killed, NAME, type World } from "../../test/simulation/world.ts";
 import { findCondition, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
+import { KubeError } from "../kube/errors.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../kube/resources.ts";
-import { createWorld, Killed, NAME, type World } from "./simulation/world.ts";
 
 const spec = (file: string, minReplicas = 1): ModelDeploymentSpec => ({
   model: { uri: `https://models.example.com/${file}.onnx` },
@@ -195,6 +196,64 @@ describe("the life of a ModelDeployment", () => {
     world.objects.delete(`Service/${NAME}`);
     await world.settle();
     assert.equal(ready(world), "True");
+  });
+
+  it("says that a write is refused, carries the others out, and goes on when it is taken", async () => {
+    const world = createWorld();
+    const quota = 'create Deployment default/digits: deployments.apps "digits" is forbidden: exceeded quota: devices';
+    world.refuses = (write) =>
+      write.startsWith("create Deployment")
+        ? new KubeError(quota, { kind: "retryable", reason: "Forbidden", status: 403 })
+        : undefined;
+    world.put(spec("one"));
+    await world.settle();
+    assert.equal(findCondition(statusOf(world).conditions, "Ready")?.reason, "WriteRefused");
+    assert.match(statusOf(world).message ?? "", /exceeded quota: devices/);
+    assert.equal(stalled(world), undefined);
+    assert.ok(world.get(SERVICES, NAME));
+
+    world.refuses = () => undefined;
+    await world.settle();
+    assert.equal(ready(world), "True");
+  });
+
+  it("waits for the children of a deleted namesake, and calls them no strangers", async () => {
+    const world = createWorld();
+    const owner = {
+      apiVersion: "berth.dev/v1alpha1",
+      kind: "ModelDeployment",
+      name: NAME,
+      uid: "old",
+      controller: true,
+    };
+    const left = { name: NAME, namespace: "default", ownerReferences: [owner] };
+    await world.client.create(
+      SERVICES,
+      { apiVersion: "v1", kind: "Service", metadata: left },
+      { fieldManager: "berth" },
+    );
+    world.put(spec("one"));
+    for (let pass = 0; pass < 6; pass += 1) await world.reconcile();
+    assert.equal(stalled(world), undefined);
+    assert.match(statusOf(world).message ?? "", /Service digits of an earlier ModelDeployment/);
+    await world.client.delete(SERVICES, { namespace: "default", name: NAME });
+    await world.settle();
+    assert.equal(ready(world), "True");
+  });
+
+  it("renders a revision anew that never served, when the operator's image was wrong", async () => {
+    const world = createWorld();
+    world.settings = { ...world.settings, runtimeImage: "nobody-has-this:1" };
+    world.fate = () => ({ ready: false });
+    world.put(spec("one"));
+    await world.settle();
+    const first = statusOf(world).canary?.revision;
+    world.settings = { ...world.settings, runtimeImage: "berth-runtime:1" };
+    world.fate = (revision) => ({ ready: revision !== first });
+    await world.settle();
+    assert.equal(ready(world), "True");
+    assert.notEqual(stable(world), first);
+    assert.equal(world.get(DEPLOYMENTS, stable(world))?.spec?.template.spec?.containers[0]?.image, "berth-runtime:1");
   });
 
   it("finds stable again when the status was lost", async () => {

@@ -22,26 +22,27 @@ export type Dependencies = {
   events: EventRecorder;
 };
 
-/** No watch tells when an object that is in our way goes: it has none of our labels. */
-const LOOK_AGAIN_FOR_STRANGER_MS = 30_000;
+/** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
+const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
 export const modelDeploymentController =
   ({ client, stores, settings, clock, events }: Dependencies): Reconcile =>
-  async (key): Promise<Result> => {
+  async (key, { log }): Promise<Result> => {
     const observed = observe(stores, key);
     if (observed === undefined) return {};
     const now = clock();
 
     const roles = rolesOf(observed, settings);
     const { actions, promote, againAfterMs } = plan(observed, roles, now);
-    const stranger = await execute(client, observed.owner, actions);
+    const obstacle = await execute(client, observed.owner, actions);
 
-    const status = statusOf(observed, promote ? promoted(roles) : roles, stranger, now);
+    const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now);
     if (!isDeepStrictEqual(status, observed.modelDeployment.status)) {
       await writeStatus(client, observed, status);
       recordTransitions(events, observed.modelDeployment, status);
     }
-    return after(againAfterMs, stranger === undefined ? undefined : LOOK_AGAIN_FOR_STRANGER_MS);
+    if (obstacle !== undefined) log.warn({ obstacle }, "something is in the way");
+    return after(againAfterMs, obstacle && LOOK_AGAIN_MS[obstacle.kind]);
   };
 
 /** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */

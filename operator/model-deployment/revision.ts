@@ -62,7 +62,8 @@ export const canonical = (spec: RevisionSpec): string => {
   });
 };
 
-const sortedJson = (value: unknown): string => JSON.stringify(inKeyOrder(value));
+/** One spelling for equal values. */
+export const sortedJson = (value: unknown): string => JSON.stringify(inKeyOrder(value));
 
 /** The same value with the keys of every object in order, at every depth. */
 export const inKeyOrder = (value: unknown): unknown => {

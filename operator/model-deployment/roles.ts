@@ -2,7 +2,7 @@
 import { type ModelDeploymentSpec, type Reason, specSchema } from "../api/v1alpha1/index.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import type { Observed } from "./observe.ts";
-import { canonical, newRevisionName, type Revision, revisionSpecOf } from "./revision.ts";
+import { canonical, newRevisionName, type Revision, revisionSpecOf, sortedJson } from "./revision.ts";
 
 /** Why the spec cannot be followed at all. */
 export type Refusal = { reason: Reason; message: string };
@@ -46,15 +46,21 @@ const targetOf = (observed: Observed, settings: RenderSettings): Revision => {
   const { modelDeployment, owner, revisions } = observed;
   const spec = revisionSpecOf(modelDeployment.spec);
   const wanted = canonical(spec);
-  const same = revisions.find((revision) => canonical(revision.spec) === wanted);
-  if (same !== undefined) return same;
+  const same = revisions.filter((revision) => canonical(revision.spec) === wanted);
+  const render = (name: string) => podTemplate(owner.name, name, spec, settings);
+  // One that served is taken as it was, whatever this operator would render today. One that never did may be
+  // what kept it from serving (an image that is not there): it counts only if it would be rendered the same.
+  const known =
+    same.find(({ name, promoted }) => promoted !== undefined || name === modelDeployment.status?.stable?.revision) ??
+    same.find(({ name, template }) => sortedJson(template) === sortedJson(render(name)));
+  if (known !== undefined) return known;
   const name = newRevisionName(
     owner.name,
     spec,
     new Set(observed.controllerRevisions.map(({ metadata }) => metadata.name)),
   );
   const number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
-  return { name, spec, number, template: podTemplate(owner.name, name, spec, settings) };
+  return { name, spec, number, template: render(name) };
 };
 
 const refuse = ({ modelDeployment }: Observed, { allowHttpModels }: RenderSettings): Refusal | undefined => {

@@ -10,7 +10,8 @@ import {
   serviceUrl,
   toConditions,
 } from "../api/v1alpha1/index.ts";
-import type { Cause } from "./explain/cause.ts";
+import type { Obstacle } from "./execute.ts";
+import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain } from "./explain/explain.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
@@ -26,16 +27,16 @@ export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Rol
   superseded: [...superseded, ...(stable === undefined ? [] : [stable])],
 });
 
-/** The new status. `stranger`: an object in our way that is not ours, such as `Service digits`. */
+/** The new status. `obstacle`: what kept this pass from doing all that it had planned. */
 export const statusOf = (
   observed: Observed,
   roles: Roles,
-  stranger: string | undefined,
+  obstacle: Obstacle | undefined,
   now: number,
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
-  const verdict = judge(observed, roles, stranger, now);
+  const verdict = judge(observed, roles, obstacle, now);
   const shown = stable ?? candidate;
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
@@ -75,16 +76,11 @@ const working = (reason: Reason, message: string): Verdict => ({
   reconciling: reason,
 });
 
-const judge = (observed: Observed, roles: Roles, stranger: string | undefined, now: number): Verdict => {
+const judge = (observed: Observed, roles: Roles, obstacle: Obstacle | undefined, now: number): Verdict => {
   const { candidate, refusal, stable, superseded, unrecorded } = roles;
   const still = stable === undefined ? "" : `; ${stable.name} still serves`;
   if (refusal !== undefined) return stalled(refusal.reason, refusal.message + still);
-  if (stranger !== undefined) {
-    return stalled(
-      "NotOwned",
-      `${stranger} exists and belongs to something else; delete it, or rename this ModelDeployment${still}`,
-    );
-  }
+  if (obstacle !== undefined) return hindered(obstacle, still);
   const starting = candidate ?? unrecorded;
   if (starting !== undefined) {
     const overdue = now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
@@ -109,6 +105,21 @@ const judge = (observed: Observed, roles: Roles, stranger: string | undefined, n
     message: `${count} ${count === 1 ? "pod serves" : "pods serve"} ${stable.name}`,
     ready: "True",
   };
+};
+
+const hindered = (obstacle: Obstacle, still: string): Verdict => {
+  switch (obstacle.kind) {
+    case "stranger": {
+      const cure = "delete it, or rename this ModelDeployment";
+      return stalled("NotOwned", `${obstacle.object} exists and belongs to something else; ${cure}${still}`);
+    }
+    case "refused": {
+      const message = oneLine(`the API server refused a write: ${obstacle.message}`);
+      return failing({ reason: "WriteRefused", message, stalled: obstacle.isHopeless }, still);
+    }
+    case "leaving":
+      return working("Starting", `${obstacle.object} of an earlier ModelDeployment of this name is being removed`);
+  }
 };
 
 const failing = ({ reason, message, stalled: hopeless }: Cause, still: string): Verdict =>

@@ -42,18 +42,15 @@ const rulesOf = (manifests: readonly Manifest[]) =>
 /** Whoever widens what the operator may do changes this list, and a reviewer sees it. */
 const RIGHTS = [
   "ClusterRole berth-operator berth.dev/modeldeployments get,list,watch",
-  "ClusterRole berth-operator berth.dev/modeldeployments/status patch,update",
+  "ClusterRole berth-operator berth.dev/modeldeployments/status patch",
   "ClusterRole berth-operator berth.dev/modeldeployments/finalizers update",
   "ClusterRole berth-operator apps/controllerrevisions create,delete,get,list,patch,watch",
   "ClusterRole berth-operator apps/deployments create,delete,get,list,patch,watch",
-  "ClusterRole berth-operator apps/deployments/scale get,patch,update",
   "ClusterRole berth-operator core/configmaps create,delete,get,list,patch,watch",
   "ClusterRole berth-operator core/services create,delete,get,list,patch,watch",
   "ClusterRole berth-operator core/pods delete,get,list,watch",
-  "ClusterRole berth-operator core/nodes get,list,watch",
-  "ClusterRole berth-operator core/events create,patch",
   "ClusterRole berth-operator events.k8s.io/events create,patch",
-  "Role berth-operator coordination.k8s.io/leases create,get,patch,update",
+  "Role berth-operator coordination.k8s.io/leases create,get,patch",
   "Role berth-operator-test berth.dev/modeldeployments create",
 ];
 

@@ -2,7 +2,6 @@
 export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
 export const MANAGED_BY = "berth";
 /** Selects every child of every ModelDeployment: the caches watch no more than that. */
-export const MANAGED_BY_SELECTOR = `${MANAGED_BY_LABEL}=${MANAGED_BY}`;
 
 export const MODEL_DEPLOYMENT_LABEL = "berth.dev/model-deployment";
 export const REVISION_LABEL = "berth.dev/revision";

@@ -80,6 +80,10 @@ export const REASONS = {
     means: "An object with a name that Berth needs exists already and belongs to something else.",
     cure: "Delete or rename that object, or rename the ModelDeployment. Berth does not overwrite it.",
   },
+  WriteRefused: {
+    means: "The API server does not take an object that Berth writes: a quota, an admission policy, or missing rights.",
+    cure: "The message has the API server's words. It is tried again every 30 seconds.",
+  },
   Unschedulable: {
     means: "No node has what a pod needs.",
     cure: "Free or add devices, cpu or memory, or ask for less; the message says which.",

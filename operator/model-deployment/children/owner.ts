@@ -31,3 +31,10 @@ export const childMeta = (owner: Owner, name: string, revision?: string): Object
 
 export const isOwnedBy = (owner: Owner, { metadata }: KubeObject): boolean =>
   metadata.ownerReferences?.some(({ controller, uid }) => controller === true && uid === owner.uid) ?? false;
+
+/** Whether it belonged to a ModelDeployment of this name that was deleted: the garbage collector is about to take it. */
+export const wasOwnedByNamesake = (owner: Owner, { metadata }: KubeObject): boolean =>
+  metadata.ownerReferences?.some(
+    ({ controller, kind, name, uid }) =>
+      controller === true && kind === KIND && name === owner.name && uid !== owner.uid,
+  ) ?? false;

@@ -4,14 +4,14 @@
  * an API server only in how writes follow each other; what the real one accepts, test/e2e shows.
  */
 import { pino } from "pino";
-import type { ModelDeployment, ModelDeploymentSpec } from "../../api/v1alpha1/index.ts";
-import { API_VERSION, FETCH_CONTAINER, KIND, MODEL_DEPLOYMENTS } from "../../api/v1alpha1/index.ts";
-import type { Store } from "../../cache/store.ts";
-import type { ReconcileContext, Result } from "../../controller/result.ts";
-import type { Client } from "../../kube/client.ts";
-import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../kube/objects.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../../kube/resources.ts";
-import { type Dependencies, modelDeploymentController } from "../reconcile.ts";
+import type { ModelDeployment, ModelDeploymentSpec } from "../../operator/api/v1alpha1/index.ts";
+import { API_VERSION, FETCH_CONTAINER, KIND, MODEL_DEPLOYMENTS } from "../../operator/api/v1alpha1/index.ts";
+import type { Store } from "../../operator/cache/store.ts";
+import type { ReconcileContext, Result } from "../../operator/controller/result.ts";
+import type { Client } from "../../operator/kube/client.ts";
+import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../operator/kube/objects.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../../operator/kube/resources.ts";
+import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
 import { type Fields, isFields, merge, subtract } from "./fields.ts";
 
 type Stored = KubeObject & Fields;
@@ -33,6 +33,8 @@ export type World = {
   objects: Map<string, Stored>;
   writes: string[];
   events: string[];
+  /** The API server's refusal of a write (`create Service/digits`), if it refuses it. */
+  refuses: (write: string) => Error | undefined;
   /** Writes that still succeed before the operator is killed. */
   writesLeft: number;
   /** Whether a pod of this revision gets ready, and with which bytes. */
@@ -88,6 +90,8 @@ export const createWorld = (): World => {
 
   const write = (what: string): void => {
     if (world.writesLeft <= 0) throw new Killed(what);
+    const refusal = world.refuses(what);
+    if (refusal !== undefined) throw refusal;
     world.writesLeft -= 1;
     world.writes.push(what);
   };
@@ -189,6 +193,7 @@ export const createWorld = (): World => {
     objects,
     writes: [],
     events: [],
+    refuses: () => undefined,
     writesLeft: Number.POSITIVE_INFINITY,
     fate: () => ({ ready: true, digest: `sha256:${"a".repeat(64)}` }),
     settings: { runtimeImage: "berth-runtime:1", runtimeImagePullPolicy: "IfNotPresent", allowHttpModels: true },
