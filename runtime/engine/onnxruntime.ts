@@ -54,6 +54,10 @@ const createSession = async (path: string, executionProvider: ExecutionProvider)
         `execution provider ${executionProvider} cannot be had here: ${message}. Use an image and a node that have it, or choose cpu`,
       );
     }
+    // The same model loads where there is more memory: no fault of its own.
+    if (/bad_alloc|bad allocation|failed to allocate memory|out of memory/i.test(message)) {
+      throw new Error(`the memory was not enough to load the model: ${message}; raise resources.limits.memory`);
+    }
     throw new Failure("ModelInvalid", `the model does not load: ${message}`);
   }
 };
