@@ -160,19 +160,19 @@ const binarySize = (input: RequestInput): number | undefined => {
 
 const wantedOutputs = (model: Model, request: z.infer<typeof requestSchema>): WantedOutput[] => {
   const names = model.outputs.map(({ name }) => name);
-  const binary = flag(request.parameters, "binary_data_output") ?? false;
+  const binary = flag("the request", request.parameters, "binary_data_output") ?? false;
   if (request.outputs === undefined || request.outputs.length === 0) return names.map((name) => ({ name, binary }));
   const seen = new Set<string>();
   return request.outputs.map(({ name, parameters }) => {
     if (!names.includes(name)) throw badRequest(`output "${name}" is unknown; the model's outputs are ${list(names)}`);
     if (seen.has(name)) throw badRequest(`output "${name}" is asked for twice`);
     seen.add(name);
-    return { name, binary: flag(parameters, "binary_data") ?? binary };
+    return { name, binary: flag(`output "${name}"`, parameters, "binary_data") ?? binary };
   });
 };
 
-const flag = (parameters: Record<string, unknown> | undefined, name: string): boolean | undefined => {
+const flag = (of: string, parameters: Record<string, unknown> | undefined, name: string): boolean | undefined => {
   const value = parameters?.[name];
   if (value === undefined || typeof value === "boolean") return value;
-  throw badRequest(`parameter ${name} must be true or false`);
+  throw badRequest(`${of}: parameter ${name} must be true or false`);
 };
