@@ -50,7 +50,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
       const own = await metrics.registry.getMetricsAsJSON();
       return AggregatorRegistry.aggregate([own, shardMetrics]).metrics();
     };
-    const notReady = () => (draining ? "the server is draining" : ready === undefined ? reason : undefined);
+    const notReady = () => (draining ? "the server is draining" : ready === undefined ? reason : killedFor);
     const status = () => ({
       model: { name: options.name, version: options.modelVersion, file: options.model },
       executionProvider: options.executionProvider,

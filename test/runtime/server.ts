@@ -1,5 +1,5 @@
 /** A real `serve` process on free ports of loopback, as a pod would run it. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -53,7 +53,16 @@ export const startServer = (t: Pick<TestContext, "after">, model: string, option
     });
   });
   t.after(async () => {
+    // A shard in an endless run would not notice that its supervisor is gone.
+    const shards = spawnSync("ps", ["-o", "pid=", "--ppid", String(child.pid)], { encoding: "utf8" }).stdout;
     child.kill("SIGKILL");
+    for (const pid of shards.split(/\s+/).filter(Boolean)) {
+      try {
+        process.kill(Number(pid), "SIGKILL");
+      } catch {
+        // it is gone already
+      }
+    }
     await exit;
   });
   return {
