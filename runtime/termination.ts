@@ -24,11 +24,14 @@ export const encodeTermination = (message: TerminationMessage): string => {
   }
 };
 
-/** Leaves the message for the kubelet. Outside of a pod there is no such file, and nothing is written. */
-export const writeTermination = (path: string, message: TerminationMessage): void => {
+/**
+ * Leaves the message for the kubelet. A failure that has no code is plain text: the operator shows it as the last words of
+ * a crash. Outside of a pod there is no such file, and nothing is written.
+ */
+export const writeTermination = (path: string, message: TerminationMessage | string): void => {
   if (path.startsWith("/dev/") && !existsSync(path)) return;
   try {
-    writeFileSync(path, encodeTermination(message));
+    writeFileSync(path, typeof message === "string" ? message.slice(0, MAX_BYTES / 4) : encodeTermination(message));
   } catch {
     // Nobody reads it where it cannot be written; the same text is in the log.
   }

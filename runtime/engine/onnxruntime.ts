@@ -13,6 +13,15 @@ const ort = await import("onnxruntime-node");
 // Errors come as exceptions; the copies that the library prints would only be noise in the log.
 ort.env.logLevel = "fatal";
 
+/**
+ * Its first tensor decides how it holds float16: in a Float16Array where the language has one (Node ≥ 24), which its native
+ * part (1.30) takes for empty. Without one it takes the 16 bits in a Uint16Array, as this project does.
+ */
+const float16Array = Object.getOwnPropertyDescriptor(globalThis, "Float16Array");
+Reflect.deleteProperty(globalThis, "Float16Array");
+new ort.Tensor("float16", new Uint16Array(1), [1]);
+if (float16Array !== undefined) Object.defineProperty(globalThis, "Float16Array", float16Array);
+
 /** Loads a model. Throws a Failure: ExecutionProviderUnavailable, or ModelInvalid naming the operator or tensor. */
 export const loadModel = async (path: string, executionProvider: ExecutionProvider): Promise<Engine> => {
   const session = await createSession(path, executionProvider);
@@ -53,6 +62,10 @@ const createSession = async (path: string, executionProvider: ExecutionProvider)
         "ExecutionProviderUnavailable",
         `execution provider ${executionProvider} cannot be had here: ${message}. Use an image and a node that have it, or choose cpu`,
       );
+    }
+    // The same model loads where there is more memory: no fault of its own.
+    if (/bad_alloc|bad allocation|failed to allocate memory|out of memory/i.test(message)) {
+      throw new Error(`the memory was not enough to load the model: ${message}; raise resources.limits.memory`);
     }
     throw new Failure("ModelInvalid", `the model does not load: ${message}`);
   }

@@ -33,8 +33,7 @@ export const readBody = (request: IncomingMessage, maxBytes: number, budget: Byt
     // One buffer that grows: a body in millions of one-byte chunks costs no more than its bytes.
     let buffer = Buffer.alloc(0);
     let length = 0;
-    for await (const chunk of request) {
-      if (!(chunk instanceof Uint8Array)) continue;
+    for await (const chunk of received(request)) {
       if (length + chunk.length > maxBytes) throw tooLarge();
       if (length + chunk.length > buffer.length) {
         const wanted = Math.max(
@@ -62,6 +61,14 @@ export const readBody = (request: IncomingMessage, maxBytes: number, budget: Byt
       throw new RequestError(400, `the body is not ${encoding}`);
     }
   };
+  /** The body's bytes as they come. The request is not destroyed when reading stops, so that it can be answered. */
+  async function* received(from: IncomingMessage): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of from.iterator({ destroyOnReturn: false })) if (chunk instanceof Uint8Array) yield chunk;
+    } catch {
+      throw new RequestError(400, "the body ended too early");
+    }
+  }
   const release = (): void => {
     budget.left += taken;
     taken = 0;

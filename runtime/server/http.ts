@@ -5,19 +5,31 @@ import type { RestRequest, RestResponse } from "../protocols/open-inference/rest
 import type { ShardMetrics } from "../telemetry/metrics.ts";
 import { readBody } from "./body.ts";
 
-/** More requests at once than this are turned away: they would only wait for each other. */
-const MAX_IN_FLIGHT = 512;
+export type Bounds = {
+  /** Of a body, before and after decompression. */
+  maxBodyBytes: number;
+  /** More requests at once than this are turned away: they would only wait for each other. */
+  maxInFlight: number;
+  /** A client that takes longer to send its header, or its header and body together, is cut off. */
+  headerMs: number;
+  requestMs: number;
+};
+
+/** The bounds of every server but `maxBodyBytes`, which its user chooses. */
+export const BOUNDS = { maxInFlight: 512, headerMs: 10_000, requestMs: 60_000 };
+
 /** Longer than the 60 s after which usual load balancers drop an idle connection, so that it is never the server that does. */
 const KEEP_ALIVE_MS = 75_000;
-/** A client that sends its header or its body more slowly than this is cut off. */
-const HEADER_TIMEOUT_MS = 10_000;
-const BODY_TIMEOUT_MS = 60_000;
+/** An answer that comes before the end of the request's body: for so long the rest is read and dropped. */
+const LINGER_MS = 1000;
 
 export type DataServer = {
   server: Server;
   inFlight(): number;
   /** When the last request was answered or a connection opened, on `performance.now`'s clock. */
   lastActivity(): number;
+  /** How many connections there have been. */
+  accepted(): number;
   /** From now on every answer closes its connection. */
   closeConnections(): void;
   /** Closes connections that have been idle since before `time`. Returns how many connections are open still. */
@@ -28,14 +40,16 @@ export type DataServer = {
 export const createDataServer = (
   handle: (request: RestRequest) => Promise<RestResponse>,
   metrics: ShardMetrics,
-  maxBodyBytes: number,
+  bounds: Bounds,
   logError: (error: unknown) => void,
 ): DataServer => {
+  const { maxBodyBytes } = bounds;
   const budget = { left: 4 * maxBodyBytes };
   /** Open connections: the number of requests that each is busy with, and when it was last active. */
   const connections = new Map<Socket, { busy: number; active: number }>();
   let inFlight = 0;
   let closing = false;
+  let accepted = 0;
   let lastActivity = performance.now();
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -44,7 +58,7 @@ export const createDataServer = (
     const started = performance.now();
     let result: RestResponse;
     try {
-      if (inFlight > MAX_IN_FLIGHT)
+      if (inFlight > bounds.maxInFlight)
         throw new RequestError(503, "too many requests at once; try again", { "retry-after": "1" });
       const headerLength = request.headers["inference-header-content-length"];
       result = await handle({
@@ -67,10 +81,10 @@ export const createDataServer = (
 
   const server = createServer(
     {
-      headersTimeout: HEADER_TIMEOUT_MS,
-      requestTimeout: BODY_TIMEOUT_MS,
+      headersTimeout: bounds.headerMs,
+      requestTimeout: bounds.requestMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: 5000,
+      connectionsCheckingInterval: bounds.headerMs / 2,
       noDelay: true,
     },
     (request, response) => {
@@ -93,6 +107,7 @@ export const createDataServer = (
   );
   server.on("connection", (socket) => {
     lastActivity = performance.now();
+    accepted++;
     connections.set(socket, { busy: 0, active: lastActivity });
     socket.once("close", () => connections.delete(socket));
   });
@@ -109,6 +124,7 @@ export const createDataServer = (
     server,
     inFlight: () => inFlight,
     lastActivity: () => lastActivity,
+    accepted: () => accepted,
     closeConnections() {
       closing = true;
     },
@@ -133,14 +149,24 @@ const toErrorResponse = (error: unknown, logError: (error: unknown) => void): Re
 const send = (request: IncomingMessage, response: ServerResponse, result: RestResponse, closing: boolean): void => {
   const length = result.parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   // A body that was not read to its end would be taken for the next request.
-  const close = closing || (!request.complete && request.headers["content-length"] !== "0" && hasBody(request));
+  const unread = !request.complete && request.headers["content-length"] !== "0" && hasBody(request);
+  const close = closing || unread;
   response.writeHead(result.status, {
     ...result.headers,
     "content-length": length,
     ...(close ? { connection: "close" } : {}),
   });
   if (request.method !== "HEAD") for (const part of result.parts) response.write(part);
-  response.end();
+  if (!unread) {
+    response.end();
+    return;
+  }
+  // Closing while the client still sends would reset the connection, and the client might never see the answer.
+  const timer = setTimeout(() => response.end(), LINGER_MS);
+  response.once("close", () => clearTimeout(timer));
+  request.once("end", () => response.end());
+  request.once("error", () => undefined);
+  request.resume();
 };
 
 const hasBody = (request: IncomingMessage): boolean =>

@@ -3,8 +3,8 @@ import { type ShardMessage, type StartMessage, type SupervisorMessage, shardMess
 
 export type ShardEvents = {
   message(message: ShardMessage): void;
-  /** The process is gone; `reason` says how. */
-  exit(reason: string): void;
+  /** The process is gone; `how` says it in words, `signal` is what ended it if that was no exit of its own. */
+  exit(how: string, signal: string | null): void;
   /** The event loop did not turn for this long: a run that does not end. */
   hung(ms: number): void;
 };
@@ -20,11 +20,11 @@ export const startShard = (start: StartMessage, events: ShardEvents): ShardProce
   let pings: NodeJS.Timeout | undefined;
   let unanswered: number | undefined;
   let gone = false;
-  const end = (reason: string): void => {
+  const end = (how: string, signal: string | null): void => {
     if (gone) return;
     gone = true;
     clearInterval(pings);
-    events.exit(reason);
+    events.exit(how, signal);
   };
   const send = (message: SupervisorMessage): void => {
     if (child.connected) child.send(message, () => undefined);
@@ -35,9 +35,9 @@ export const startShard = (start: StartMessage, events: ShardEvents): ShardProce
     else events.message(message);
   });
   child.on("exit", (code, signal) =>
-    end(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
+    end(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`, signal),
   );
-  child.on("error", (error) => end(`it could not be started: ${error.message}`));
+  child.on("error", (error) => end(`it could not be started: ${error.message}`, null));
   send(start);
   return {
     send,

@@ -9,7 +9,7 @@ import { createRestHandler } from "../protocols/open-inference/rest.ts";
 import { createShardMetrics } from "../telemetry/metrics.ts";
 import { Failure } from "../termination.ts";
 import { drain } from "./drain.ts";
-import { createDataServer, type DataServer } from "./http.ts";
+import { BOUNDS, createDataServer, type DataServer } from "./http.ts";
 import { type ShardMessage, type StartMessage, supervisorMessageSchema } from "./messages.ts";
 
 // The process that owns the onnxruntime session and the data port. It may hang or crash; its supervisor does not.
@@ -21,6 +21,16 @@ const metrics = createShardMetrics();
 let data: DataServer | undefined;
 let draining = false;
 
+// One run after the other: a run blocks the event loop, which must turn between two so that hangs are told from queues.
+let previous: Promise<unknown> = Promise.resolve();
+const pauseRuns = async (): Promise<() => void> => {
+  const last = previous;
+  const pause = Promise.withResolvers<void>();
+  previous = pause.promise;
+  await last;
+  return pause.resolve;
+};
+
 const start = async (options: StartMessage): Promise<void> => {
   checkModelFile(options.model);
   const loadStarted = performance.now();
@@ -30,8 +40,6 @@ const start = async (options: StartMessage): Promise<void> => {
   const warm = await warmUp(engine);
   const warmUpSeconds = seconds(warmUpStarted);
 
-  // One run after the other: a run blocks the event loop, which must turn between two so that hangs are told from queues.
-  let previous: Promise<unknown> = Promise.resolve();
   const infer = (request: InferRequest): Promise<Map<string, Tensor>> => {
     const deadline = performance.now() + options.requestTimeoutMs;
     const run = previous.then(async () => {
@@ -54,7 +62,7 @@ const start = async (options: StartMessage): Promise<void> => {
   };
   const model = { name: options.name, version: options.modelVersion, inputs: engine.inputs, outputs: engine.outputs };
   const handle = createRestHandler({ model, serverVersion: options.serverVersion, ready: () => !draining, infer });
-  data = createDataServer(handle, metrics, options.maxBodyBytes, (error) => {
+  data = createDataServer(handle, metrics, { ...BOUNDS, maxBodyBytes: options.maxBodyBytes }, (error) => {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   });
   const port = await listen(data, options);
@@ -100,9 +108,11 @@ process.on("message", (raw) => {
       return;
     case "drain":
       draining = true;
-      void (data === undefined ? Promise.resolve() : drain(data, message.quietMs, message.acceptMs)).then(() => {
-        tell({ type: "drained" });
-      });
+      void (data === undefined ? Promise.resolve() : drain(data, message.quietMs, message.acceptMs, pauseRuns)).then(
+        () => {
+          tell({ type: "drained" });
+        },
+      );
   }
 });
 // A terminal sends Ctrl-C to the whole process group: when to end is the supervisor's decision.

@@ -7,7 +7,7 @@ import { writeTermination } from "../termination.ts";
 import { createAdminServer } from "./admin.ts";
 import { curlExample } from "./example.ts";
 import type { ReadyMessage, ShardMessage } from "./messages.ts";
-import { decideRestart } from "./restart.ts";
+import { decideRestart, describeGiveUp } from "./restart.ts";
 import { type ShardProcess, startShard } from "./shard-process.ts";
 
 /** Requests go on coming until those who send them have heard that this server leaves. */
@@ -27,6 +27,8 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
     let shard: ShardProcess | undefined;
     let ready: ReadyMessage | undefined;
     let loaded = false;
+    let everReady = false;
+    let killedFor: string | undefined;
     let reason = "the model is loading";
     let draining = false;
     let failure: { code: FailureCode; message: string } | undefined;
@@ -48,7 +50,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
       const own = await metrics.registry.getMetricsAsJSON();
       return AggregatorRegistry.aggregate([own, shardMetrics]).metrics();
     };
-    const notReady = () => (draining ? "the server is draining" : ready === undefined ? reason : undefined);
+    const notReady = () => (draining ? "the server is draining" : ready === undefined ? reason : killedFor);
     const status = () => ({
       model: { name: options.name, version: options.modelVersion, file: options.model },
       executionProvider: options.executionProvider,
@@ -69,9 +71,9 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
       admin.closeAllConnections();
       resolve(code);
     };
-    const fail = (code: FailureCode, message: string): void => {
-      log.error({ code }, message);
-      writeTermination(options.terminationLog, { outcome: "failed", code, message });
+    const fail = (code: FailureCode | undefined, message: string): void => {
+      log.error(code === undefined ? {} : { code }, message);
+      writeTermination(options.terminationLog, code === undefined ? message : { outcome: "failed", code, message });
       finish(1);
     };
 
@@ -86,6 +88,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
         }
         case "ready":
           ready = message;
+          everReady = true;
           shard?.watch(options.requestTimeoutMs);
           announce(message);
           return;
@@ -93,8 +96,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
           fail(message.code, message.message);
           return;
         case "unable":
-          log.error(message.message);
-          finish(1);
+          fail(undefined, message.message);
           return;
         case "metrics":
           shardMetrics = message.metrics;
@@ -121,25 +123,27 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
       if (options.logFormat === "text") log.info(`try: ${curlExample(where, inputs, warmUp)}`);
     };
 
-    const onExit = (how: string): void => {
-      const wasReady = ready !== undefined;
+    const onExit = (ended: string, signal: string | null): void => {
+      const step = ready !== undefined ? "serving" : loaded ? "warm-up" : "load";
+      const how = killedFor ?? ended;
+      const end = { how, signal: killedFor === undefined ? signal : null, step } as const;
       shard = undefined;
       ready = undefined;
+      killedFor = undefined;
       if (failure !== undefined) {
         fail(failure.code, failure.message);
         return;
       }
       if (draining) {
-        log.error(`the shard ended during the drain: ${how}`);
-        finish(1);
+        fail(undefined, `the shard ended during the drain: ${how}`);
         return;
       }
       metrics.restarts.inc();
       crashes.push(performance.now());
-      const decision = decideRestart(crashes, performance.now(), wasReady);
+      const decision = decideRestart(crashes, performance.now(), step === "serving");
       if (decision === "give-up") {
-        const step = loaded ? "its first inference" : "loading the model";
-        fail(loaded ? "WarmUpFailed" : "ModelInvalid", `the server's process keeps ending while ${step}: ${how}`);
+        const { code, message } = describeGiveUp(end, everReady);
+        fail(code, message);
         return;
       }
       reason = `the shard is being restarted: ${how}`;
@@ -165,7 +169,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
                 code: "WarmUpFailed",
                 message: `the model loads, but its first inference did not end within ${ms / 1000} s`,
               };
-            } else log.error(`a run took longer than --request-timeout (${ms / 1000} s): the shard is ended`);
+            } else killedFor = `a run took longer than --request-timeout (${ms / 1000} s)`;
             shard?.kill();
           },
         },
@@ -195,8 +199,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
     process.on("SIGINT", () => end("SIGINT"));
 
     admin.once("error", (error) => {
-      log.error(`the admin port cannot be opened: ${error.message}; choose another with --admin-port`);
-      finish(1);
+      fail(undefined, `the admin port cannot be opened: ${error.message}; choose another with --admin-port`);
     });
     admin.listen(options.adminPort, options.host, () => {
       const address = admin.address();

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FetchOptions } from "../../options.ts";
@@ -28,9 +29,15 @@ export const fetchCommand = async (options: FetchOptions, log: Logger): Promise<
     );
     return 0;
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    log.error({ code: error.code }, error.message);
-    writeTermination(options.terminationLog, { outcome: "failed", code: error.code, message: error.message });
+    if (error instanceof Failure) {
+      log.error({ code: error.code }, error.message);
+      writeTermination(options.terminationLog, { outcome: "failed", code: error.code, message: error.message });
+      return 1;
+    }
+    // Such as a directory that cannot be written to; Node's messages name the path and the cause.
+    const message = `the model could not be fetched to ${options.to}: ${error instanceof Error ? error.message : String(error)}`;
+    log.error(message);
+    writeTermination(options.terminationLog, message);
     return 1;
   }
 };
@@ -59,11 +66,20 @@ const createSource = (options: FetchOptions, policy: AddressPolicy): Source => {
   });
 };
 
+/** Trying again would not mend a bundle: it is as wrong a reference as a wrong URI, and so has its code. */
 const readCa = (file: string): string | undefined => {
   if (!existsSync(file)) return undefined;
   const pem = readFileSync(file, "utf8");
-  if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new Failure("ModelUnreachable", "the ConfigMap of model.caBundle holds no PEM certificate in its key ca.crt");
-  }
+  const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]*(-----END CERTIFICATE-----)?/g) ?? [];
+  const wrong = (what: string) =>
+    new Failure("ModelUriInvalid", `model.caBundle: the key ca.crt of its ConfigMap ${what}; give certificates as PEM`);
+  if (certificates.length === 0) throw wrong("holds no PEM certificate");
+  certificates.forEach((certificate, index) => {
+    try {
+      new X509Certificate(certificate);
+    } catch {
+      throw wrong(`has ${certificates.length} certificates, and number ${index + 1} cannot be read`);
+    }
+  });
   return pem;
 };

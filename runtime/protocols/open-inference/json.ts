@@ -26,7 +26,7 @@ export const readJsonData = (
     throw badRequest(`input "${name}": FP16 has no JSON form; send it as binary data (binary_data_size)`);
   }
   if (!Array.isArray(data)) throw badRequest(`input "${name}": data must be an array`);
-  const length = countLeaves(name, data, count);
+  const length = countLeaves(name, data);
   if (length !== count) throw badRequest(`input "${name}": its shape wants ${count} elements, data has ${length}`);
   const target = zeros(datatype, count);
   const convert = converter(datatype, allowInfinity);
@@ -46,7 +46,7 @@ export const readJsonData = (
   return target;
 };
 
-const countLeaves = (name: string, data: readonly unknown[], limit: number): number => {
+const countLeaves = (name: string, data: readonly unknown[]): number => {
   let count = 0;
   const walk = (items: readonly unknown[], depth: number): void => {
     if (depth > MAX_DEPTH) throw badRequest(`input "${name}": data has more than ${MAX_DEPTH} levels of nesting`);
@@ -56,7 +56,7 @@ const countLeaves = (name: string, data: readonly unknown[], limit: number): num
     }
   };
   walk(data, 1);
-  return count === limit ? limit : count;
+  return count;
 };
 
 const WANTS: Record<Datatype, string> = {
@@ -64,11 +64,11 @@ const WANTS: Record<Datatype, string> = {
   UINT8: "UINT8 wants a whole number from 0 to 255",
   UINT16: "UINT16 wants a whole number from 0 to 65535",
   UINT32: "UINT32 wants a whole number from 0 to 4294967295",
-  UINT64: "UINT64 wants a whole number from 0 to 18446744073709551615",
+  UINT64: "UINT64 wants a whole number from 0 to 18446744073709551615, in plain digits",
   INT8: "INT8 wants a whole number from -128 to 127",
   INT16: "INT16 wants a whole number from -32768 to 32767",
   INT32: "INT32 wants a whole number from -2147483648 to 2147483647",
-  INT64: "INT64 wants a whole number from -9223372036854775808 to 9223372036854775807",
+  INT64: "INT64 wants a whole number from -9223372036854775808 to 9223372036854775807, in plain digits",
   FP16: "FP16 wants binary data",
   FP32: "FP32 wants a number up to 3.4e38",
   FP64: "FP64 wants a number up to 1.8e308",
@@ -102,7 +102,8 @@ const converter = (
     case "UINT64": {
       const wrap = datatype === "INT64" ? BigInt.asIntN : BigInt.asUintN;
       return (value) => {
-        if (typeof value === "number") return Number.isInteger(value) ? inRange(wrap, BigInt(value)) : undefined;
+        // beyond 2^53 a number with a point or an exponent has been rounded already; plain digits come as bigint
+        if (typeof value === "number") return Number.isSafeInteger(value) ? inRange(wrap, BigInt(value)) : undefined;
         return typeof value === "bigint" ? inRange(wrap, value) : undefined;
       };
     }
@@ -127,5 +128,14 @@ const show = (value: unknown): string => {
 export const writeJsonData = (datatype: Datatype, data: TensorData): string => {
   if (datatype === "BYTES") return JSON.stringify(data);
   if (datatype === "BOOL") return `[${data.join(",").replaceAll("1", "true").replaceAll("0", "false")}]`;
+  if (datatype === "FP32" || datatype === "FP64") return `[${writeFloats(data)}]`;
   return `[${data.join(",")}]`;
 };
+
+/** JavaScript writes -0 as "0". */
+const writeFloats = (data: TensorData): string =>
+  data.some((value) => Object.is(value, -0))
+    ? Array.from<unknown>(data)
+        .map((value) => (Object.is(value, -0) ? "-0" : String(value)))
+        .join(",")
+    : data.join(",");

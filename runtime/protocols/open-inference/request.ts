@@ -42,7 +42,7 @@ export const readInferRequest = (model: Model, body: Uint8Array, headerLength: s
   const has64Bit = model.inputs.some(({ datatype }) => datatype === "INT64" || datatype === "UINT64");
   const { value, exact } = parseText(decodeUtf8(body.subarray(0, jsonLength)), has64Bit);
   const result = requestSchema.safeParse(value);
-  if (!result.success) throw badRequest(describeIssue(result.error.issues[0]));
+  if (!result.success) throw badRequest(describeIssue(result.error.issues[0], value));
   const request = result.data;
   checkNames(model, request.inputs);
 
@@ -90,9 +90,31 @@ const decodeUtf8 = (bytes: Uint8Array): string => {
   }
 };
 
-const describeIssue = (issue: z.core.$ZodIssue | undefined): string => {
-  const path = (issue?.path ?? []).map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
-  return `the request's ${path === "" ? "JSON" : path.replace(/^\./, "")}: ${issue?.message ?? "is not valid"}`;
+/** Names the tensor that the issue is about, where the request does. */
+const describeIssue = (issue: z.core.$ZodIssue | undefined, request: unknown): string => {
+  const path = issue?.path ?? [];
+  const message = issue?.message ?? "is not valid";
+  const [list, index, ...rest] = path;
+  const name = typeof index === "number" ? tensorName(request, list, index) : undefined;
+  if (name !== undefined && rest[0] !== "name") {
+    return `${list === "inputs" ? "input" : "output"} "${name}": ${showPath(rest)}: ${message}`;
+  }
+  return `the request's ${path.length === 0 ? "JSON" : showPath(path)}: ${message}`;
+};
+
+const showPath = (path: readonly PropertyKey[]): string =>
+  path
+    .map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`))
+    .join("")
+    .replace(/^\./, "");
+
+const namedList = z.array(z.object({ name: z.string().max(253) }).or(z.unknown()));
+const tensorName = (request: unknown, list: PropertyKey | undefined, index: number): string | undefined => {
+  const lists = z.record(z.string(), z.unknown()).safeParse(request).data;
+  const item: unknown = namedList.safeParse(lists?.[String(list)]).data?.[index];
+  return typeof item === "object" && item !== null && "name" in item && typeof item.name === "string"
+    ? item.name
+    : undefined;
 };
 
 const list = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(", ");
@@ -138,19 +160,19 @@ const binarySize = (input: RequestInput): number | undefined => {
 
 const wantedOutputs = (model: Model, request: z.infer<typeof requestSchema>): WantedOutput[] => {
   const names = model.outputs.map(({ name }) => name);
-  const binary = flag(request.parameters, "binary_data_output") ?? false;
+  const binary = flag("the request", request.parameters, "binary_data_output") ?? false;
   if (request.outputs === undefined || request.outputs.length === 0) return names.map((name) => ({ name, binary }));
   const seen = new Set<string>();
   return request.outputs.map(({ name, parameters }) => {
     if (!names.includes(name)) throw badRequest(`output "${name}" is unknown; the model's outputs are ${list(names)}`);
     if (seen.has(name)) throw badRequest(`output "${name}" is asked for twice`);
     seen.add(name);
-    return { name, binary: flag(parameters, "binary_data") ?? binary };
+    return { name, binary: flag(`output "${name}"`, parameters, "binary_data") ?? binary };
   });
 };
 
-const flag = (parameters: Record<string, unknown> | undefined, name: string): boolean | undefined => {
+const flag = (of: string, parameters: Record<string, unknown> | undefined, name: string): boolean | undefined => {
   const value = parameters?.[name];
   if (value === undefined || typeof value === "boolean") return value;
-  throw badRequest(`parameter ${name} must be true or false`);
+  throw badRequest(`${of}: parameter ${name} must be true or false`);
 };

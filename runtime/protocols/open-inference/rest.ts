@@ -50,7 +50,7 @@ export const createRestHandler = (service: Service): Handler => {
     routes.set(`${base}/infer`, infer);
   }
   return async (request) => {
-    const route = routes.get(request.path.length > 4 ? request.path.replace(/\/$/, "") : request.path);
+    const route = routes.get(request.path.length > 1 ? request.path.replace(/\/$/, "") : request.path);
     if (route === undefined) throw new RequestError(404, describeUnknown(model, request.path));
     if (route.method !== request.method && !(route.method === "GET" && request.method === "HEAD")) {
       throw new RequestError(405, `this path wants ${route.method}`, {

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { Agent, type IncomingMessage, request } from "node:http";
+import { connect } from "node:net";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ANGLE_MODEL, loopModel } from "../../test/runtime/models.ts";
+import { startServer } from "../../test/runtime/server.ts";
+
+const shape = [1, 3, 48, 192];
+const angleBody = JSON.stringify({
+  inputs: [{ name: "x", shape, datatype: "FP32", data: Array(3 * 48 * 192).fill(0.5) }],
+});
+
+type Answer = { status: number; close: boolean };
+const post = (url: string, body: string, agent: Agent | false): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const headers = { "content-length": Buffer.byteLength(body) };
+    const sent = request(url, { method: "POST", agent, headers }, (answer: IncomingMessage) => {
+      answer.once("error", reject);
+      answer.once("end", () =>
+        resolve({ status: answer.statusCode ?? 0, close: answer.headers.connection === "close" }),
+      );
+      answer.resume();
+    });
+    sent.once("error", reject);
+    sent.end(body);
+  });
+
+const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : String(error));
+
+describe("drain", { concurrency: true }, () => {
+  for (const [what, agentOf, clients] of [
+    ["clients that keep their connections", () => new Agent({ keepAlive: true, maxSockets: 1 }), 6],
+    ["clients that make a new connection for each request", () => false as const, 4],
+  ] as const) {
+    it(`fails no request of ${what}`, async (t) => {
+      const server = startServer(t, ANGLE_MODEL, ["--drain-timeout", "6s"]);
+      await server.ready;
+      let exited = false;
+      void server.exit.then(() => {
+        exited = true;
+      });
+      const failures: string[] = [];
+      let answered = 0;
+      let asked = false;
+      let toldToClose = 0;
+      const run = async (): Promise<void> => {
+        const agent = agentOf();
+        for (;;) {
+          try {
+            const { status, close } = await post(server.url("/v2/models/m/infer"), angleBody, agent);
+            if (status !== 200) failures.push(`status ${status}`);
+            answered++;
+            if (asked && close) toldToClose++;
+          } catch (error) {
+            // refused: nobody listens any more, so nothing of this request was ever begun
+            if (asked && codeOf(error) === "ECONNREFUSED") return;
+            failures.push(`${codeOf(error)}${exited ? " after the exit" : ""}`);
+            if (failures.length > 20) return;
+          }
+        }
+      };
+      const running = Array.from({ length: clients }, run);
+      await sleep(1500);
+      asked = true;
+      const before = answered;
+      server.process.kill("SIGTERM");
+      const exit = await server.exit;
+      await Promise.all(running);
+      assert.deepEqual(failures, []);
+      assert.deepEqual(exit, { code: 0, signal: null });
+      assert.ok(before > 10 && answered > before + 10, `${before} answered before SIGTERM, ${answered} in all`);
+      assert.ok(toldToClose > 0, "answers during the drain tell clients to close");
+    });
+  }
+
+  it("answers what came while a long run blocked the server, on a connection that had been idle", async (t) => {
+    const server = startServer(t, loopModel());
+    await server.ready;
+    const infer = (n: number, agent: Agent) => {
+      const body = JSON.stringify({ inputs: [{ name: "n", shape: [], datatype: "INT64", data: [n] }] });
+      return post(server.url("/v2/models/m/infer"), body, agent);
+    };
+    const [idle, busy] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true })];
+    const started = performance.now();
+    await infer(200_000, busy);
+    const n = Math.round((200_000 * 2500) / (performance.now() - started)); // about 2.5 s
+    assert.equal((await infer(1, idle)).status, 200);
+    const long = infer(n, busy);
+    await sleep(300);
+    server.process.kill("SIGTERM");
+    await sleep(300);
+    const late = infer(2, idle);
+    assert.equal((await late).status, 200);
+    assert.equal((await long).status, 200);
+    assert.deepEqual(await server.exit, { code: 0, signal: null });
+  });
+
+  it("is not held up by connections that say nothing, and is ready no more meanwhile", async (t) => {
+    const server = startServer(t, ANGLE_MODEL);
+    await server.ready;
+    const silent = connect(Number(new URL(server.url("/")).port), "127.0.0.1");
+    silent.on("error", () => undefined);
+    await sleep(100);
+    const started = performance.now();
+    server.process.kill("SIGTERM");
+    await sleep(200);
+    assert.equal((await fetch(server.admin("/readyz"))).status, 503);
+    assert.equal((await fetch(server.admin("/livez"))).status, 200);
+    assert.deepEqual(await server.exit, { code: 0, signal: null });
+    assert.ok(performance.now() - started < 6000);
+  });
+
+  it("ends with 1, and says so, when a request outlives --drain-timeout", async (t) => {
+    const server = startServer(t, loopModel(), ["--drain-timeout", "1s"]);
+    await server.ready;
+    const body = '{"inputs":[{"name":"n","shape":[],"datatype":"INT64","data":[9223372036854775807]}]}';
+    const endless = post(server.url("/v2/models/m/infer"), body, false).catch(codeOf);
+    await sleep(200);
+    server.process.kill("SIGTERM");
+    assert.deepEqual(await server.exit, { code: 1, signal: null });
+    assert.equal(await endless, "ECONNRESET");
+    assert.match(server.log.at(-1) ?? "", /--drain-timeout/);
+  });
+});

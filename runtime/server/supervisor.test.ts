@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  ANGLE_MODEL,
+  externalDataModel,
+  gatherModel,
+  loopModel,
+  newDirectory,
+  unknownOperatorModel,
+} from "../../test/runtime/models.ts";
+import { type Server, startServer, until } from "../../test/runtime/server.ts";
+
+const fileOf = (content: string | Uint8Array): string => {
+  const file = join(newDirectory(), "model.onnx");
+  writeFileSync(file, content);
+  return file;
+};
+
+const shardOf = (server: Server): number =>
+  Number(execFileSync("ps", ["-o", "pid=", "--ppid", String(server.process.pid)], { encoding: "utf8" }).trim());
+
+const inferLoop = (server: Server, n: string) =>
+  fetch(server.url("/v2/models/m/infer"), {
+    method: "POST",
+    body: `{"inputs":[{"name":"n","shape":[],"datatype":"INT64","data":[${n}]}]}`,
+  });
+
+describe("a model that cannot be served ends the server with its code and reason", { concurrency: 2 }, () => {
+  const cases: [string, () => string, string[], string, RegExp][] = [
+    ["an operator that does not exist", () => unknownOperatorModel("NoSuchThing"), [], "ModelInvalid", /NoSuchThing/],
+    ["text instead of a model", () => fileOf("this is no model"), [], "ModelInvalid", /is not an ONNX model/],
+    [
+      "random bytes",
+      () => fileOf(Uint8Array.from({ length: 5000 }, (_, i) => (i * 131) % 251)),
+      [],
+      "ModelInvalid",
+      /./,
+    ],
+    ["an empty file", () => fileOf(""), [], "ModelInvalid", /model\.onnx is empty/],
+    ["no file", () => "/none/model.onnx", [], "ModelInvalid", /no file \/none\/model\.onnx/],
+    ["external data", () => externalDataModel("W", "/etc/passwd", false), [], "ModelInvalid", /tensor "W".*external/],
+    [
+      "an execution provider that is not there",
+      () => ANGLE_MODEL,
+      ["--execution-provider", "cuda"],
+      "ExecutionProviderUnavailable",
+      /execution provider cuda cannot be had here/,
+    ],
+    ["a first inference that fails", () => gatherModel(1), [], "WarmUpFailed", /first inference failed: .*Gather/],
+  ];
+  for (const [what, model, options, code, message] of cases) {
+    it(what, async (t) => {
+      const server = startServer(t, model(), options);
+      assert.deepEqual(await server.exit, { code: 1, signal: null });
+      const told = JSON.parse(server.termination());
+      assert.equal(told.outcome, "failed");
+      assert.equal(told.code, code, told.message);
+      assert.match(told.message, message);
+      assert.ok(!told.message.includes("\n") && !told.message.includes("/onnxruntime_src/"), told.message);
+      assert.doesNotMatch(server.stderr(), / {4}at /, "no stack trace");
+    });
+  }
+
+  it("a port that is taken has no code: the model is not to blame", async (t) => {
+    const first = startServer(t, ANGLE_MODEL);
+    await first.ready;
+    const port = new URL(first.url("/")).port;
+    const second = startServer(t, ANGLE_MODEL, ["--http-port", port]);
+    assert.deepEqual(await second.exit, { code: 1, signal: null });
+    assert.match(second.termination(), new RegExp(`^listen EADDRINUSE.*${port}`));
+  });
+});
+
+describe("the server outlives its shard", { concurrency: 2 }, () => {
+  it("a run that does not end is killed at --request-timeout, probes answer meanwhile, and it serves again", async (t) => {
+    const server = startServer(t, loopModel(), ["--request-timeout", "1s"]);
+    await server.ready;
+    const { pid } = server.process;
+    const started = performance.now();
+    const endless = inferLoop(server, "9223372036854775807").then(
+      () => assert.fail("an endless run was answered"),
+      () => performance.now() - started,
+    );
+    await sleep(100);
+    const delays: number[] = [];
+    while (performance.now() - started < 900) {
+      const asked = performance.now();
+      assert.equal((await fetch(server.admin("/livez"))).status, 200);
+      delays.push(performance.now() - asked);
+      await sleep(20);
+    }
+    // the first connection is being made, and the machine is shared: the others tell
+    delays.sort((one, other) => one - other);
+    assert.ok(
+      (delays[Math.floor(delays.length * 0.5)] ?? 999) < 50,
+      `answers of /livez took ${delays.map(Math.round)} ms`,
+    );
+    const killedAfter = await endless;
+    assert.ok(killedAfter > 900 && killedAfter < 5000, `killed after ${Math.round(killedAfter)} ms`);
+    await until("ready again", 10_000, async () => (await fetch(server.admin("/readyz"))).status === 200);
+    const answer = await (await inferLoop(server, "5")).text();
+    assert.match(answer, /"name":"sum".*"data":\[5\]/);
+    assert.equal(server.process.pid, pid);
+    assert.equal(server.process.exitCode, null);
+    assert.ok(server.log.some((line) => /a run took longer than --request-timeout \(1 s\)/.test(line)));
+    assert.match(await (await fetch(server.admin("/metrics"))).text(), /berth_shard_restarts_total 1\b/);
+    assert.match(await (await fetch(server.admin("/statusz"))).text(), /"shardRestarts": 1\b/);
+  });
+
+  it("a shard that is killed is started again; after five within a minute the server ends and blames no model", async (t) => {
+    const server = startServer(t, ANGLE_MODEL);
+    await server.ready;
+    for (let crash = 1; crash <= 5; crash++) {
+      const shard = shardOf(server);
+      process.kill(shard, "SIGKILL");
+      if (crash === 5) break;
+      await until(
+        `a new shard after crash ${crash}`,
+        10_000,
+        () => server.log.filter((l) => l.startsWith("ready in")).length > crash,
+      );
+      assert.notEqual(shardOf(server), shard);
+      assert.equal((await fetch(server.url("/v2/health/ready"))).status, 200);
+    }
+    assert.deepEqual(await server.exit, { code: 1, signal: null });
+    assert.match(server.termination(), /^the server's process keeps ending while serving: .*SIGKILL; .*memory/);
+  });
+});

@@ -1,0 +1,90 @@
+/** A real `serve` process on free ports of loopback, as a pod would run it. */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { newDirectory } from "./models.ts";
+
+const MAIN = fileURLToPath(new URL("../../runtime/main.ts", import.meta.url));
+const line = z.looseObject({ msg: z.string(), port: z.number().optional() });
+
+export type Exit = { code: number | null; signal: string | null };
+
+/** Starts it; it is ended, if it has not by itself, when the test is over. */
+export const startServer = (t: Pick<TestContext, "after">, model: string, options: readonly string[] = []) => {
+  const terminationLog = join(newDirectory(), "termination");
+  const args = ["serve", "--model", model, "--name", "m", "--http-port", "0", "--admin-port", "0"];
+  const child = spawn(
+    process.execPath,
+    [MAIN, ...args, "--log-format", "json", "--termination-log", terminationLog, ...options],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const log: string[] = [];
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const ports = { http: 0, admin: 0 };
+  const ready = Promise.withResolvers<void>();
+  const listening = Promise.withResolvers<void>();
+  ready.promise.catch(() => undefined);
+  listening.promise.catch(() => undefined);
+  createInterface(child.stdout).on("line", (text) => {
+    const entry = line.parse(JSON.parse(text));
+    log.push(entry.msg);
+    if (entry.msg.startsWith("loading ")) {
+      ports.admin = entry.port ?? 0;
+      listening.resolve();
+    }
+    if (entry.msg.startsWith("ready in ")) {
+      ports.http = entry.port ?? 0;
+      ready.resolve();
+    }
+  });
+  const exit = new Promise<Exit>((resolve) => {
+    child.once("close", (code, signal) => {
+      const error = new Error(`the server ended with ${code ?? signal}: ${log.join("\n")}\n${stderr}`);
+      ready.reject(error);
+      listening.reject(error);
+      resolve({ code, signal });
+    });
+  });
+  t.after(async () => {
+    // A shard in an endless run would not notice that its supervisor is gone.
+    const shards = spawnSync("ps", ["-o", "pid=", "--ppid", String(child.pid)], { encoding: "utf8" }).stdout;
+    child.kill("SIGKILL");
+    for (const pid of shards.split(/\s+/).filter(Boolean)) {
+      try {
+        process.kill(Number(pid), "SIGKILL");
+      } catch {
+        // it is gone already
+      }
+    }
+    await exit;
+  });
+  return {
+    process: child,
+    /** The ports are open: first the admin port, then, once the model is ready, the data port. */
+    listening: listening.promise,
+    ready: ready.promise,
+    exit,
+    log,
+    stderr: () => stderr,
+    url: (path: string) => `http://127.0.0.1:${ports.http}${path}`,
+    admin: (path: string) => `http://127.0.0.1:${ports.admin}${path}`,
+    termination: () => (existsSync(terminationLog) ? readFileSync(terminationLog, "utf8") : ""),
+  };
+};
+export type Server = ReturnType<typeof startServer>;
+
+/** Waits until `condition` holds; fails after `ms` milliseconds. */
+export const until = async (what: string, ms: number, condition: () => boolean | Promise<boolean>): Promise<void> => {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
