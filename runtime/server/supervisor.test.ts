@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -12,7 +11,7 @@ import {
   newDirectory,
   unknownOperatorModel,
 } from "../../test/runtime/models.ts";
-import { type Server, startServer, until } from "../../test/runtime/server.ts";
+import { childrenOf, type Server, startServer, until } from "../../test/runtime/server.ts";
 
 const fileOf = (content: string | Uint8Array): string => {
   const file = join(newDirectory(), "model.onnx");
@@ -20,8 +19,7 @@ const fileOf = (content: string | Uint8Array): string => {
   return file;
 };
 
-const shardOf = (server: Server): number =>
-  Number(execFileSync("ps", ["-o", "pid=", "--ppid", String(server.process.pid)], { encoding: "utf8" }).trim());
+const shardOf = (server: Server): number => childrenOf(server.process.pid ?? 0)[0] ?? assert.fail("there is no shard");
 
 const inferLoop = (server: Server, n: string) =>
   fetch(server.url("/v2/models/m/infer"), {
@@ -102,6 +100,8 @@ describe("the server outlives its shard", { concurrency: 2 }, () => {
     const killedAfter = await endless;
     assert.ok(killedAfter > 900 && killedAfter < 5000, `killed after ${Math.round(killedAfter)} ms`);
     await until("ready again", 10_000, async () => (await fetch(server.admin("/readyz"))).status === 200);
+    // It took another free port, which the log tells.
+    await until("its port", 10_000, () => server.log.filter((line) => line.startsWith("ready in")).length === 2);
     const answer = await (await inferLoop(server, "5")).text();
     assert.match(answer, /"name":"sum".*"data":\[5\]/);
     assert.equal(server.process.pid, pid);

@@ -14,8 +14,11 @@ import { type ShardProcess, startShard } from "./shard-process.ts";
 const QUIET_MS = 2000;
 /** A scrape waits this long for a shard that is busy, and else shows what it last knew. */
 const COLLECT_MS = 250;
-/** The first run on a device chooses and compiles kernels: it may take this many times as long as a request. */
-const DEVICE_WARM_UP_FACTOR = 10;
+/**
+ * The first run may take this long, or as long as a request if that is more: it allocates, and on a device chooses and
+ * compiles kernels. It says nothing of how long a request takes.
+ */
+const WARM_UP_MS = { cpu: 60_000, device: 600_000 };
 
 /** Serves until it is told to end. Resolves to the exit code. */
 export const supervise = (options: ServeOptions, log: Logger): Promise<number> =>
@@ -83,7 +86,9 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
           loaded = true;
           metrics.loadSeconds.set(message.loadSeconds);
           reason = "the first inference is running";
-          shard?.watch(options.requestTimeoutMs * (options.executionProvider === "cpu" ? 1 : DEVICE_WARM_UP_FACTOR));
+          shard?.watch(
+            Math.max(options.requestTimeoutMs, WARM_UP_MS[options.executionProvider === "cpu" ? "cpu" : "device"]),
+          );
           return;
         }
         case "ready":

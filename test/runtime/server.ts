@@ -1,5 +1,5 @@
 /** A real `serve` process on free ports of loopback, as a pod would run it. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -54,11 +54,11 @@ export const startServer = (t: Pick<TestContext, "after">, model: string, option
   });
   t.after(async () => {
     // A shard in an endless run would not notice that its supervisor is gone.
-    const shards = spawnSync("ps", ["-o", "pid=", "--ppid", String(child.pid)], { encoding: "utf8" }).stdout;
+    const shards = childrenOf(child.pid ?? 0);
     child.kill("SIGKILL");
-    for (const pid of shards.split(/\s+/).filter(Boolean)) {
+    for (const pid of shards) {
       try {
-        process.kill(Number(pid), "SIGKILL");
+        process.kill(pid, "SIGKILL");
       } catch {
         // it is gone already
       }
@@ -79,6 +79,13 @@ export const startServer = (t: Pick<TestContext, "after">, model: string, option
   };
 };
 export type Server = ReturnType<typeof startServer>;
+
+/** The processes that this one has started and that still run. */
+export const childrenOf = (pid: number): number[] => {
+  const file = `/proc/${pid}/task/${pid}/children`;
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8").trim().split(" ").filter(Boolean).map(Number);
+};
 
 /** Waits until `condition` holds; fails after `ms` milliseconds. */
 export const until = async (what: string, ms: number, condition: () => boolean | Promise<boolean>): Promise<void> => {

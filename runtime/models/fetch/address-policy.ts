@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { Failure } from "../../termination.ts";
+import { TransientFailure } from "./source.ts";
 
 export type Address = { address: string; family: number };
 /** Whether a connection to this IP address (in its canonical text) may be made. */
@@ -17,7 +18,10 @@ for (const [network, prefix] of [
   ["169.254.0.0", 16],
   ["224.0.0.0", 4],
   ["240.0.0.0", 4],
-  ["100.100.100.200", 32], // a cloud's metadata, in the shared address space
+  // Metadata and host services of clouds, outside of the link-local range.
+  ["100.100.100.200", 32],
+  ["168.63.129.16", 32],
+  ["192.0.0.0", 24],
 ] as const) {
   refused.addSubnet(network, prefix, "ipv4");
 }
@@ -25,7 +29,8 @@ for (const [network, prefix] of [
   ["::", 96], // unspecified, loopback, and the old form of IPv4 addresses
   ["fe80::", 10],
   ["ff00::", 8],
-  ["fd00:ec2::254", 128], // a cloud's metadata, in the private range
+  ["fd00:ec2::254", 128], // metadata of clouds, in the private range
+  ["fd20:ce::254", 128],
   ["64:ff9b::7f00:0", 104], // NAT64 of 127.0.0.0/8
   ["64:ff9b::a9fe:0", 112], // NAT64 of 169.254.0.0/16
 ] as const) {
@@ -60,6 +65,8 @@ const lookUp = async (host: string): Promise<Address[]> => {
     return await lookup(host, { all: true });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new Failure("ModelUnreachable", `the model's host ${host} has no address (${code})`);
+    const message = `the model's host ${host} has no address (${code})`;
+    // A pod's name server may answer a little later than the pod starts; a name that does not exist stays so.
+    throw code === "ENOTFOUND" ? new Failure("ModelUnreachable", message) : new TransientFailure(message);
   }
 };
