@@ -63,10 +63,6 @@ export const REASONS = {
     means: "Something outside of the spec is in the way; Berth goes on trying.",
     cure: "See the reason and message of `Ready`.",
   },
-  PodsNotReady: {
-    means: "Fewer pods are ready than wanted, and no pod says why yet.",
-    cure: "If it stays, look at the pods' events.",
-  },
   NoPodReady: { means: "No pod can answer requests.", cure: "See the reason and message of `Ready`." },
   InvalidSpec: {
     means: "The spec breaks a rule that the installed CRD does not know.",
