@@ -5,9 +5,9 @@
 import { fork, spawn } from "node:child_process";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ROOT } from "../world/index.ts";
+import { untilReady } from "../world/ready.ts";
 import { ANGLE_FILE, INPUT, question } from "../world/reference.ts";
 import type { Bench, Round } from "./main.ts";
 
@@ -86,14 +86,7 @@ const run: Bench["run"] = async (report) => {
   );
   try {
     const rounds: Round[] = [];
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const up = await fetch(`http://127.0.0.1:${PORT}/v2/health/ready`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-      if (up) break;
-      await sleep(100);
-    }
+    await untilReady(`http://127.0.0.1:${PORT}/v2/health/ready`);
     await rateOfServer(body, headerBytes); // not counted: compilers warm up
     for (let round = 1; round <= ROUNDS; round++) {
       const ours = await rateOfServer(body, headerBytes);

@@ -2,11 +2,11 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { angleInWords } from "../../examples/picture.ts";
 import { ROOT } from "../world/index.ts";
-import { ANGLE_FILE, INPUT, question } from "../world/reference.ts";
+import { untilReady } from "../world/ready.ts";
+import { ANGLE_FILE, inferBody, question } from "../world/reference.ts";
 import type { Story } from "./story.ts";
 
 const reply = z.object({ outputs: z.array(z.object({ data: z.array(z.number()) })) });
@@ -33,9 +33,7 @@ export const serveAlone = async (story: Story): Promise<void> => {
     ] as const) {
       const answer = await fetch(`${address}/v2/models/angle/infer`, {
         method: "POST",
-        body: JSON.stringify({
-          inputs: [{ name: INPUT, shape: input.shape, datatype: "FP32", data: Array.from(input.data) }],
-        }),
+        body: inferBody(input),
       });
       const [output] = reply.parse(await answer.json()).outputs;
       story.line(`examples/pictures/heading.png, ${title}: the model says ${angleInWords(output?.data ?? [])}`);
@@ -43,19 +41,6 @@ export const serveAlone = async (story: Story): Promise<void> => {
   } finally {
     server.kill("SIGTERM");
     await ended;
-  }
-};
-
-const untilReady = async (url: string): Promise<void> => {
-  const end = Date.now() + 30_000;
-  for (;;) {
-    const ready = await fetch(url).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-    if (ready) return;
-    if (Date.now() > end) throw new Error(`${url} was not ready within 30 s`);
-    await sleep(100);
   }
 };
 

@@ -6,15 +6,7 @@ import { angleInWords, textInWords } from "../../examples/picture.ts";
 import { infer } from "../world/client.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
 import { isReady, isStalled, waitFor } from "../world/model-deployment.ts";
-import {
-  ALPHABET_FILE,
-  ANGLE_FILE,
-  answerHere,
-  distance,
-  INPUT,
-  question,
-  RECOGNISER_FILE,
-} from "../world/reference.ts";
+import { ALPHABET_FILE, ANGLE_FILE, answerHere, distance, question, RECOGNISER_FILE } from "../world/reference.ts";
 import { serveAlone } from "./alone.ts";
 import { type Story, tellStory } from "./story.ts";
 
@@ -71,11 +63,7 @@ const angleChapter = async (story: Story, world: World): Promise<void> => {
     ["as it is", upright],
     ["turned over", upsideDown],
   ] as const) {
-    const answer = await infer(
-      world.cluster,
-      { url: object.status.url ?? "", model: "angle" },
-      { name: INPUT, ...input },
-    );
+    const answer = await infer(world.cluster, { url: object.status.url ?? "", model: "angle" }, input);
     const compared = comparison(answer, await answerHere(ANGLE_FILE, input));
     story.line(`heading.png, ${title}: ${angleInWords(answer)}; ${compared}`);
   }
@@ -87,7 +75,7 @@ const recogniserChapter = async (story: Story, world: World): Promise<void> => {
   const object = await waitFor(world.cluster, { namespace: NAMESPACE, name: "recogniser" }, "ready", isReady, 180);
   const { upright } = await question(800);
   const at = { url: object.status.url ?? "", model: "recogniser" };
-  const answer = await infer(world.cluster, at, { name: INPUT, ...upright });
+  const answer = await infer(world.cluster, at, upright);
   const alphabet = (await readFile(ALPHABET_FILE, "utf8")).trimEnd().split("\n");
   story.line(`heading.png reads "${textInWords(answer, alphabet)}"`);
   story.line(`the answer is ${comparison(answer, await answerHere(RECOGNISER_FILE, upright))}`);

@@ -36,7 +36,7 @@ describe("the examples", () => {
     const { upright, upsideDown } = await question(192);
     const at = { url: object.status.url ?? "", model: "angle" };
     for (const input of [upright, upsideDown]) {
-      const answer = await infer(world().cluster, at, { name: INPUT, ...input });
+      const answer = await infer(world().cluster, at, input);
       assert.ok(distance(answer, await answerHere(ANGLE_FILE, input)) < TOLERANCE);
     }
   });
@@ -45,11 +45,7 @@ describe("the examples", () => {
     await world().apply(await example("recogniser"), namespace);
     const object = await waitFor(world().cluster, { namespace, name: "recogniser" }, "ready", isReady);
     const { upright } = await question(800);
-    const answer = await infer(
-      world().cluster,
-      { url: object.status.url ?? "", model: "recogniser" },
-      { name: INPUT, ...upright },
-    );
+    const answer = await infer(world().cluster, { url: object.status.url ?? "", model: "recogniser" }, upright);
     assert.ok(distance(answer, await answerHere(RECOGNISER_FILE, upright)) < TOLERANCE);
     const alphabet = (await readFile(ALPHABET_FILE, "utf8")).trimEnd().split("\n");
     assert.equal(textInWords(answer, alphabet), "Region-based segmentation");

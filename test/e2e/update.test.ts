@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { load } from "../world/client.ts";
 import { isReady, isStalled, statusOf, waitFor } from "../world/model-deployment.ts";
-import { ANGLE_FILE, answerHere, INPUT, question } from "../world/reference.ts";
+import { ANGLE_FILE, answerHere, inferBody, question } from "../world/reference.ts";
 import { ANGLE, modelDeployment, useWorld } from "./world.ts";
 
 describe("an update of a running deployment", () => {
@@ -13,10 +13,7 @@ describe("an update of a running deployment", () => {
   const model = { uri: `${ANGLE}?part=<1>&of=1` };
   const answered = async () => {
     const { upright } = await question(192);
-    const body = JSON.stringify({
-      inputs: [{ name: INPUT, shape: upright.shape, datatype: "FP32", data: Array.from(upright.data) }],
-    });
-    return { body, expected: await answerHere(ANGLE_FILE, upright) };
+    return { body: inferBody(upright), expected: await answerHere(ANGLE_FILE, upright) };
   };
 
   it("to a new revision, under constant load, fails not one request", async () => {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Cluster } from "../cluster/index.ts";
 import { MODELS_NAMESPACE } from "./model-server.ts";
+import { inferBody } from "./reference.ts";
 
 export type Reply = { status: number; body: string };
 
@@ -38,14 +39,12 @@ const inferReply = z.object({
 export const infer = async (
   cluster: Cluster,
   at: { url: string; model: string },
-  input: { name: string; shape: readonly number[]; data: Float32Array },
+  input: { shape: readonly number[]; data: Float32Array },
 ): Promise<Float32Array> => {
   const reply = await request(cluster, `${at.url}/v2/models/${at.model}/infer`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      inputs: [{ name: input.name, shape: input.shape, datatype: "FP32", data: Array.from(input.data) }],
-    }),
+    body: inferBody(input),
   });
   if (reply.status !== 200) throw new Error(`infer ${at.url}: ${reply.status} ${reply.body}`);
   const first = inferReply.parse(JSON.parse(reply.body)).outputs[0];

@@ -1,13 +1,14 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { packageVersion } from "../../build/images/contents.ts";
 import { type Cluster, ensureTools, external, openCluster, up } from "../cluster/index.ts";
 import { type Helm, helmOf, installChart, OPERATOR_NAMESPACE, RELEASE } from "./helm.ts";
 import {
   authorityConfigMap,
+  MODELS_HOST,
   MODELS_NAMESPACE,
   makeCertificates,
   modelServerManifests,
@@ -48,10 +49,7 @@ export type Handle = z.infer<typeof handleSchema>;
 
 type Report = (line: string) => void;
 
-export const version = async (): Promise<string> => {
-  const manifest: unknown = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-  return z.object({ version: z.string() }).parse(manifest).version;
-};
+export const version = (): Promise<string> => packageVersion(ROOT);
 
 export const buildImages = async (report: Report): Promise<string[]> => {
   const out = join(ROOT, "out/images");
@@ -129,7 +127,7 @@ const imageNames = async (): Promise<string[]> => {
 
 /** The chart and the model server, at the same time. Resolves with the authority that signed the model server's certificate. */
 const populate = async (cluster: Cluster, helm: Helm): Promise<string> => {
-  const certificates = await makeCertificates(`models.${MODELS_NAMESPACE}.svc`);
+  const certificates = await makeCertificates(MODELS_HOST);
   const serveModels = async () => {
     const image = `localhost/berth-model-server:${await version()}`;
     const manifests = modelServerManifests(image, certificates);

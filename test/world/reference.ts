@@ -19,6 +19,10 @@ export const question = async (maxWidth: number): Promise<Question> => {
   return { upright: toTensor(picture, maxWidth), upsideDown: toTensor(turned(picture), maxWidth) };
 };
 
+/** The body of an Open Inference Protocol request with that one input, as JSON. */
+export const inferBody = ({ shape, data }: { shape: readonly number[]; data: Float32Array }): string =>
+  JSON.stringify({ inputs: [{ name: INPUT, shape, datatype: "FP32", data: Array.from(data) }] });
+
 export const answerHere = async (model: string, input: PictureTensor): Promise<Float32Array> => {
   const session = await InferenceSession.create(model);
   try {
