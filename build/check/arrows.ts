@@ -54,6 +54,11 @@ export const RULES: readonly Rule[] = [
     packages: [],
   },
   {
+    folder: "operator/model-deployment/findings",
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/resources.ts", "operator/model-deployment"],
+    packages: [],
+  },
+  {
     folder: "operator",
     folders: ["operator"],
     packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],

@@ -2,14 +2,15 @@
  * From what is observed to what is to be done now. Pure. Each step is taken only when the step before it
  * is observed to be done, so that a crash between any two writes changes nothing in the end.
  */
-import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
-import type { Deployment, KubeObject, Resource } from "../kube/objects.ts";
+import { minReplicasOf, serviceName } from "../api/v1alpha1/index.ts";
+import type { KubeObject, Resource } from "../kube/objects.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES } from "../kube/resources.ts";
 import { type Action, apply, create, remove, SCALING_FIELD_MANAGER } from "./actions.ts";
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service } from "./children/service.ts";
 import { covers } from "./drift.ts";
+import { deadlineOf, deploymentOf, isServing, named } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
@@ -20,9 +21,6 @@ import type { Roles } from "./roles.ts";
 export const RETIREMENT_MS = 10_000;
 /** Superseded revisions that are kept, so that going back to one finds its pin and its very template. */
 export const KEPT_REVISIONS = 3;
-/** A revision that was not ready within this time will not be, as far as its users can tell. */
-export const PROGRESS_DEADLINE_MS = 600_000;
-
 export type Plan = {
   actions: Action[];
   /** The candidate has all of its pods: it is stable from the next status write on. */
@@ -54,18 +52,6 @@ export const plan = (observed: Observed, roles: Roles, now: number): Plan => {
     promote: candidate !== undefined && isAvailable(observed, candidate),
     ...(waits.length > 0 ? { againAfterMs: Math.min(...waits.map(Number)) } : {}),
   };
-};
-
-const named = <T extends KubeObject>(objects: T[], name: string): T | undefined =>
-  objects.find(({ metadata }) => metadata.name === name);
-
-export const deploymentOf = ({ deployments }: Observed, { name }: Revision): Deployment | undefined =>
-  named(deployments, name);
-
-/** When (ms since 1970) an unready candidate is given up on; undefined while it has no Deployment. */
-export const deadlineOf = (observed: Observed, candidate: Revision): number | undefined => {
-  const created = Date.parse(deploymentOf(observed, candidate)?.metadata.creationTimestamp ?? "");
-  return Number.isNaN(created) ? undefined : created + PROGRESS_DEADLINE_MS;
 };
 
 const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
@@ -133,12 +119,6 @@ const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision:
 
 const clientService = ({ owner, services }: Observed, serving: Revision | undefined): Action[] =>
   serving === undefined ? [] : ensure(SERVICES, named(services, serviceName(owner.name)), service(owner, serving.name));
-
-/** Whether clients' new connections go to the pods of `revision`. */
-export const isServing = ({ owner, services }: Observed, revision: Revision): boolean => {
-  const selector = named(services, serviceName(owner.name))?.spec?.selector;
-  return selector !== undefined && covers(revisionLabels(owner.name, revision.name), selector, "selector");
-};
 
 /**
  * Takes the pods of superseded revisions away: at once if they never served beside a stable one, else a

@@ -13,9 +13,9 @@ import {
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain } from "./explain/explain.ts";
+import { deadlineOf, deploymentOf, isServing } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
-import { deadlineOf, deploymentOf, isServing } from "./plan.ts";
 import { isOver, revisionOf } from "./pods.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";

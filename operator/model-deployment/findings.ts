@@ -1,0 +1,28 @@
+/** What can be read off an observation, by the plan and by the status alike. Pure. */
+import { revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
+import type { Deployment, KubeObject } from "../kube/objects.ts";
+import { covers } from "./drift.ts";
+import type { Observed } from "./observe.ts";
+import type { Revision } from "./revision.ts";
+
+/** A revision that was not ready within this time will not be, as far as its users can tell. */
+const PROGRESS_DEADLINE_MS = 600_000;
+
+/** The object of that name, among those of one kind. */
+export const named = <T extends KubeObject>(objects: T[], name: string): T | undefined =>
+  objects.find(({ metadata }) => metadata.name === name);
+
+export const deploymentOf = ({ deployments }: Observed, { name }: Revision): Deployment | undefined =>
+  named(deployments, name);
+
+/** When (ms since 1970) an unready candidate is given up on; undefined while it has no Deployment. */
+export const deadlineOf = (observed: Observed, candidate: Revision): number | undefined => {
+  const created = Date.parse(deploymentOf(observed, candidate)?.metadata.creationTimestamp ?? "");
+  return Number.isNaN(created) ? undefined : created + PROGRESS_DEADLINE_MS;
+};
+
+/** Whether clients' new connections go to the pods of `revision`. */
+export const isServing = ({ owner, services }: Observed, revision: Revision): boolean => {
+  const selector = named(services, serviceName(owner.name))?.spec?.selector;
+  return selector !== undefined && covers(revisionLabels(owner.name, revision.name), selector, "selector");
+};
