@@ -1,0 +1,80 @@
+import { isUtf8 } from "node:buffer";
+import { invalid, type RequestError } from "../../inference/errors.ts";
+import { findString, nextByte, notJson, QUOTE, readString, type Source, type StringSpan } from "./source.ts";
+import type { Sink } from "./tensor.ts";
+import type { TensorSpec } from "./types.ts";
+
+const COMMA = 0x2c;
+
+/** Elements of BYTES: strings, and where `spec.base64` says so objects {"b64": "…"}. */
+export const createStrings = (
+  spec: TensorSpec,
+  wrong: (source: Source, spec: TensorSpec, index: number) => RequestError,
+): Sink => {
+  let out = Buffer.allocUnsafe(64);
+  let size = 0;
+  let count = 0;
+  const span: StringSpan = { end: 0, plain: true, ascii: true };
+  const reserve = (bytes: number): void => {
+    if (size + 4 + bytes > out.length) out = Buffer.concat([out], Math.max(out.length * 2, size + 4 + bytes));
+  };
+  const readPlain = (source: Source): void => {
+    const { bytes, at } = source;
+    findString(source, span);
+    // A NUL is no JSON without an escape
+    if (span.plain) {
+      const value = bytes.subarray(at + 1, span.end - 1);
+      if (!span.ascii && !isUtf8(value)) throw invalid(`${spec.label}: data[${count}] is not UTF-8`);
+      append(value);
+      source.at = span.end;
+      return;
+    }
+    const value = readString(source);
+    // onnxruntime would cut a string at NUL without a word
+    if (value.includes("\0") || !value.isWellFormed()) throw wrong({ bytes, at }, spec, count);
+    append(Buffer.from(value));
+  };
+  const append = (value: Uint8Array): void => {
+    reserve(value.length);
+    out.writeUInt32LE(value.length, size);
+    out.set(value, size + 4);
+    size += 4 + value.length;
+  };
+  const readBase64 = (source: Source): void => {
+    const start = source.at;
+    const complain = (): RequestError =>
+      invalid(`${spec.label}: data[${count}] is an object, what it may be is {"b64": "…"} with base64 in it`);
+    source.at++;
+    if (nextByte(source) !== QUOTE || readString(source) !== "b64") throw complain();
+    if (nextByte(source) !== 0x3a) throw notJson(source);
+    source.at++;
+    if (nextByte(source) !== QUOTE) throw complain();
+    const text = readString(source);
+    if (nextByte(source) !== 0x7d) throw complain();
+    source.at++;
+    if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text) || text.replace(/=+$/, "").length % 4 === 1) throw complain();
+    const value = Buffer.from(text, "base64");
+    if (value.includes(0) || !isUtf8(value)) {
+      throw invalid(
+        `${spec.label}: data[${count}] at byte ${start} holds NUL or is not UTF-8, other bytes cannot be passed on`,
+      );
+    }
+    append(value);
+  };
+  return {
+    read(source) {
+      const before = count;
+      for (;;) {
+        const byte = source.bytes[source.at];
+        if (byte === QUOTE) readPlain(source);
+        else if (byte === 0x7b && spec.base64 === true) readBase64(source);
+        else throw wrong(source, spec, count);
+        count++;
+        if (nextByte(source) !== COMMA) return count - before;
+        source.at++;
+        nextByte(source);
+      }
+    },
+    finish: () => out.subarray(0, size),
+  };
+};

@@ -1,0 +1,103 @@
+import { elements, type Tensor } from "../../tensors/index.ts";
+import { NUMBER_ROOM, putFloat, putInteger, putText } from "./digits.ts";
+
+/** What is written so far: whole chunks, and one that is being filled. No text is copied, at most one chunk is not full. */
+type Output = { readonly chunks: Uint8Array[]; bytes: Uint8Array; view: DataView; at: number };
+
+/** Small enough to come from the allocator's own heap and to stay in the processor's cache, large enough to be few. */
+const CHUNK_BYTES = 65_536;
+
+/** The longest text of an element with its comma: "-123456790000000000000,". */
+const WIDEST = 23;
+
+const COMMA = 0x2c;
+const OPEN = 0x5b;
+const CLOSE = 0x5d;
+
+/** Writes the elements from `from` to before `to`, with commas between them. */
+type Fill = (output: Output, from: number, to: number) => void;
+
+/** A numeric tensor of one element or more as lists nested by `shape`, in chunks; undefined for types that it does not write. */
+export const writeLarge = (tensor: Tensor, shape: readonly number[]): Uint8Array[] | undefined => {
+  const fill = fillOf(tensor);
+  if (fill === undefined) return undefined;
+  const size = shape.at(-1) ?? 1;
+  // how many innermost lists one list of each axis holds
+  const spans = shape.map(() => 1);
+  for (let axis = shape.length - 2; axis >= 0; axis--) spans[axis] = (spans[axis + 1] ?? 1) * (shape[axis] ?? 1);
+  const rows = spans[0] ?? 1;
+  const wanted = rows * (size * WIDEST + 2) + 2 * shape.length + NUMBER_ROOM;
+  const bytes = Buffer.allocUnsafe(Math.min(wanted, CHUNK_BYTES));
+  const output: Output = { chunks: [], bytes, view: viewOf(bytes), at: 0 };
+  put(output, OPEN, shape.length);
+  for (let row = 0; row < rows; row++) {
+    if (row > 0) {
+      let lists = 1;
+      while (row % (spans[shape.length - 1 - lists] ?? rows) === 0) lists++;
+      put(output, CLOSE, lists);
+      put(output, COMMA, 1);
+      put(output, OPEN, lists);
+    }
+    fill(output, row * size, row * size + size);
+  }
+  put(output, CLOSE, shape.length);
+  output.chunks.push(output.bytes.subarray(0, output.at));
+  return output.chunks;
+};
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const nextChunk = (output: Output): void => {
+  output.chunks.push(output.bytes.subarray(0, output.at));
+  output.bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  output.view = viewOf(output.bytes);
+  output.at = 0;
+};
+
+const put = (output: Output, byte: number, times: number): void => {
+  for (let i = 0; i < times; i++) {
+    if (output.at === output.bytes.length) nextChunk(output);
+    output.bytes[output.at++] = byte;
+  }
+};
+
+const fillOf = ({ datatype, bytes }: Tensor): Fill | undefined => {
+  if (datatype === "FP16" || datatype === "BYTES") return undefined;
+  const values = elements(datatype, bytes);
+  if (values instanceof Float64Array || values instanceof BigUint64Array) return undefined;
+  if (values instanceof Float32Array) return floats(values);
+  if (values instanceof BigInt64Array) return longs(values);
+  if (datatype === "BOOL")
+    return each((output, at, i) => putText(output.bytes, at, values[i] === 1 ? "true" : "false"));
+  return each(({ bytes: out, view }, at, i) => putInteger(out, view, at, values[i] ?? 0));
+};
+
+const floats = (values: Float32Array): Fill => {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  return each(({ bytes, view }, at, i) => putFloat(bytes, view, at, values[i] ?? 0, bits[i] ?? 0));
+};
+
+/** Nearly all of them are small: class numbers, token numbers. */
+const longs = (values: BigInt64Array): Fill => {
+  const halves = new Int32Array(values.buffer, values.byteOffset, 2 * values.length);
+  return each(({ bytes, view }, at, i) => {
+    const low = halves[2 * i] ?? 0;
+    return halves[2 * i + 1] === low >> 31 ? putInteger(bytes, view, at, low) : putText(bytes, at, String(values[i]));
+  });
+};
+
+const each =
+  (write: (output: Output, at: number, index: number) => number): Fill =>
+  (output, from, to) => {
+    let { at } = output;
+    for (let i = from; i < to; i++) {
+      if (at + NUMBER_ROOM >= output.bytes.length) {
+        output.at = at;
+        nextChunk(output);
+        at = 0;
+      }
+      if (i > from) output.bytes[at++] = COMMA;
+      at = write(output, at, i);
+    }
+    output.at = at;
+  };

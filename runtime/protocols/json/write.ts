@@ -1,0 +1,69 @@
+import { elementCount, elements, type Tensor } from "../../tensors/index.ts";
+import { splitStrings } from "../../tensors/strings.ts";
+import { shortest, writeFloat } from "./float.ts";
+import { writeLarge } from "./write-large.ts";
+
+/** A text in pieces, to be sent one after another: of a few elements one string, of many numbers chunks of bytes. */
+export type JsonText = (string | Uint8Array)[];
+
+/** Up to here a string is as cheap as bytes, and can be joined with what stands around it. */
+const FEW = 64;
+
+/** A tensor's elements as a flat JSON list; floats as the shortest text that gives them back, NaN and infinities bare. */
+export const writeFlat = (tensor: Tensor): JsonText => write(tensor, [elementCount(tensor.shape) ?? 0], false);
+
+/**
+ * A tensor as lists nested by its shape; a shape of [] is the bare value.
+ * @param base64 whether elements of BYTES are written as {"b64": "…"}
+ */
+export const writeNested = (tensor: Tensor, base64 = false): JsonText => write(tensor, tensor.shape, base64);
+
+/** Adds a text to others; neighbouring strings become one. */
+export const append = (to: JsonText, text: JsonText): void => {
+  for (const part of text) {
+    const last = to.at(-1);
+    if (typeof part === "string" && typeof last === "string") to[to.length - 1] = last + part;
+    else to.push(part);
+  }
+};
+
+const write = (tensor: Tensor, shape: readonly number[], base64: boolean): JsonText => {
+  const large = (elementCount(shape) ?? 0) > FEW ? writeLarge(tensor, shape) : undefined;
+  return large ?? [nest(writerOf(tensor, base64), shape, 0, 0)];
+};
+
+type Write = (index: number) => string;
+
+const join = (write: Write, from: number, to: number): string => {
+  let text = from < to ? write(from) : "";
+  for (let i = from + 1; i < to; i++) text += `,${write(i)}`;
+  return text;
+};
+
+const nest = (write: Write, shape: readonly number[], axis: number, from: number): string => {
+  const size = shape[axis];
+  if (size === undefined) return write(from);
+  if (axis === shape.length - 1) return `[${join(write, from, from + size)}]`;
+  const step = elementCount(shape.slice(axis + 1)) ?? 0;
+  const parts = Array.from({ length: size }, (_, i) => nest(write, shape, axis + 1, from + i * step));
+  return `[${parts.join(",")}]`;
+};
+
+const writerOf = ({ datatype, bytes, shape }: Tensor, base64: boolean): Write => {
+  if (datatype === "FP16") throw new Error("FP16 has no JSON form");
+  if (datatype === "BYTES") {
+    const values = splitStrings(bytes, elementCount(shape) ?? 0) ?? [];
+    const text = (index: number): Buffer => {
+      const { buffer, byteOffset, length } = values[index] ?? new Uint8Array(0);
+      return Buffer.from(buffer, byteOffset, length);
+    };
+    return base64
+      ? (index) => `{"b64":"${text(index).toString("base64")}"}`
+      : (index) => JSON.stringify(text(index).toString());
+  }
+  const array = elements(datatype, bytes);
+  if (datatype === "BOOL") return (index) => (array[index] === 1 ? "true" : "false");
+  if (datatype === "FP32") return (index) => writeFloat(shortest(Number(array[index])));
+  if (datatype === "FP64") return (index) => writeFloat(Number(array[index]));
+  return (index) => String(array[index]);
+};
