@@ -1,0 +1,372 @@
+import type { Socket } from "node:net";
+import { type Budget, createLease } from "./budget.ts";
+import { type Counters, countDuration, countStatus } from "./counters.ts";
+import {
+  chooseEncoding,
+  compress,
+  decompress,
+  type Encoding,
+  MIN_COMPRESSED_BYTES,
+  parseContentEncoding,
+} from "./encoding.ts";
+import { fieldOf, type Head } from "./head.ts";
+import { createReader, tooLarge } from "./reader.ts";
+import { Refusal } from "./refusal.ts";
+import { byteLength, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
+import type { Router } from "./router.ts";
+import type { Handle, HttpRequest, HttpResponse } from "./types.ts";
+
+/** In milliseconds. */
+export type Times = {
+  /** From the first byte of a header to its end. */
+  headerMs: number;
+  /** A body or an answer may take this long, and longer as long as it moves with MIN_BYTES_PER_MS on the average. */
+  transferMs: number;
+  /** Between two requests. */
+  idleMs: number;
+  /** A connection that is to be closed and whose client says nothing. */
+  lingerMs: number;
+  /** How often these are looked at. */
+  sweepMs: number;
+};
+
+export const TIMES: Times = {
+  headerMs: 10_000,
+  transferMs: 60_000,
+  // Longer than the 60 s after which usual load balancers drop an idle connection, so that it is never the server that does.
+  idleMs: 75_000,
+  lingerMs: 2000,
+  sweepMs: 1000,
+};
+/** 100 kB/s. */
+const MIN_BYTES_PER_MS = 100;
+/** However much a client goes on sending after its answer. */
+const MAX_LINGER_MS = 30_000;
+/** One past its age that has been idle for less may be just about to carry a request, and the next answer will end it. */
+const AGED_IDLE_MS = 5000;
+const PROBE_AGAIN_MS = 20;
+
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+
+const serverFailed = () => jsonError(500, "the server failed; its log says why");
+
+/** What all connections of a server have in common. */
+export type Shared = {
+  router: Router;
+  budget: Budget;
+  maxBodyBytes: number;
+  times: Times;
+  counters: Counters;
+  /** Milliseconds on `performance.now`'s clock. */
+  now(): number;
+  /** The line of the Date header. */
+  dateLine(now: number): string;
+  /** Every answer closes its connection. */
+  closing: boolean;
+  /** While it is there, answers wait in it instead of being written. */
+  held: (() => void)[] | undefined;
+  /** When the last request was answered or a connection opened. */
+  lastActivity: number;
+  logError(error: unknown): void;
+};
+
+export type Connection = {
+  /** Ends what has outlived its time. */
+  sweep(now: number): void;
+  /** Closes it if nothing has been heard of it since `time` and it owes no answer. */
+  closeIdleSince(time: number): void;
+  destroy(): void;
+};
+
+/**
+ * head, body: reading; busy: the answer is awaited; writing: the client has not taken its answer yet, and is not read
+ * meanwhile; linger: closed for writing. What still comes is read and dropped, because closing with bytes unread resets
+ * the connection, and the client might never see its answer.
+ */
+type State = "head" | "body" | "busy" | "writing" | "linger";
+
+/** Serves one connection, a request at a time. `expires`: when it is too old. */
+export const serveConnection = (socket: Socket, shared: Shared, expires: number): Connection => {
+  const { counters, times } = shared;
+  const lease = createLease(shared.budget);
+  const reader = createReader(shared.maxBodyBytes, lease);
+  let state: State = "head";
+  let now = shared.now();
+  let active = now;
+  let deadline = now + times.idleMs;
+  /** The header is partly there: `deadline` is its. */
+  let inHead = false;
+  let lingerUntil = 0;
+  /** The client has closed its side; it may still wait for answers. */
+  let ended = false;
+  let gone = false;
+  let advancing = false;
+
+  let head: Head | undefined;
+  let handle: Handle | undefined;
+  let encoding: Encoding | undefined;
+  let request: HttpRequest | undefined;
+  let started = 0;
+
+  /** Reads and answers as far as what has come goes. */
+  const advance = (): void => {
+    if (advancing || gone) return;
+    advancing = true;
+    try {
+      while (state === "head" || state === "body") {
+        if (state === "head") {
+          head = reader.head();
+          if (head === undefined) {
+            awaitHead();
+            break;
+          }
+          begin(head);
+        } else {
+          const body = reader.body();
+          if (body === undefined) {
+            awaitBody();
+            break;
+          }
+          dispatch(body);
+        }
+      }
+    } catch (error) {
+      answerError(error, true);
+    }
+    advancing = false;
+  };
+
+  const awaitHead = (): void => {
+    const partial = reader.pending() > 0;
+    if (ended) {
+      if (partial) throw new Refusal(400, "the request ended within its header");
+      linger();
+    } else if (!partial) {
+      inHead = false;
+      deadline = now + times.idleMs;
+    } else if (!inHead) {
+      inHead = true;
+      deadline = now + times.headerMs;
+    }
+  };
+
+  const awaitBody = (): void => {
+    if (ended) throw new Refusal(400, "the request ended within its body");
+    if (head?.expectContinue === true && reader.received() === 0) {
+      socket.write(CONTINUE);
+      head.expectContinue = false;
+    }
+    deadline = started + times.transferMs + reader.received() / MIN_BYTES_PER_MS;
+  };
+
+  /** The head is there: what need not wait for the body is answered at once. */
+  const begin = (found: Head): void => {
+    inHead = false;
+    started = now;
+    counters.inFlight++;
+    state = "body";
+    const route = shared.router.find(found.method, found.path);
+    if (typeof route !== "function") {
+      answer(route, false);
+      return;
+    }
+    if (found.length !== undefined && found.length > shared.maxBodyBytes) throw tooLarge(shared.maxBodyBytes);
+    encoding = parseContentEncoding(fieldOf(found.fields, "content-encoding"));
+    handle = route;
+  };
+
+  const dispatch = (body: Buffer): void => {
+    if (head === undefined) return;
+    state = "busy";
+    deadline = Number.POSITIVE_INFINITY;
+    const { method, path, query, fields } = head;
+    request = { method, path, query, body, onGone: undefined, header: (name) => fieldOf(fields, name) };
+    if (encoding === undefined || body.length === 0) {
+      run();
+      return;
+    }
+    decompress(body, encoding, shared.maxBodyBytes, lease).then((plain) => {
+      if (request === undefined) return;
+      request.body = plain;
+      run();
+    }, answerFailed);
+  };
+
+  const run = (): void => {
+    if (request === undefined || handle === undefined) return;
+    try {
+      const result = handle(request);
+      if (result instanceof Promise) result.then(answerOk, answerFailed);
+      else answerOk(result);
+    } catch (error) {
+      answerError(error, false);
+    }
+  };
+
+  const answerOk = (response: HttpResponse): void => {
+    if (gone) return;
+    now = shared.now();
+    answer(response, false);
+  };
+  const answerFailed = (error: unknown): void => {
+    if (gone) return;
+    now = shared.now();
+    answerError(error, false);
+  };
+
+  const answerError = (error: unknown, close: boolean): void => {
+    if (gone) return;
+    const known = errorResponse(error);
+    if (known === undefined) shared.logError(error);
+    answer(known ?? serverFailed(), close);
+  };
+
+  const answer = (response: HttpResponse, mustClose: boolean): void => {
+    if (state === "linger" || state === "writing") return;
+    // A body that was not read to its end would be taken for the next request.
+    const close = mustClose || (state === "body" && !reader.skipBody());
+    state = "busy";
+    deadline = Number.POSITIVE_INFINITY;
+    const length = byteLength(response.parts);
+    const chosen = length < MIN_COMPRESSED_BYTES ? undefined : wantedEncoding(response);
+    if (chosen === undefined) {
+      release(response, length, close);
+      return;
+    }
+    const plain = Buffer.concat(response.parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+    compress(plain, chosen).then(
+      (packed) => {
+        now = shared.now();
+        const headers = { ...response.headers, "content-encoding": chosen, vary: "accept-encoding" };
+        release({ status: response.status, headers, parts: [packed] }, packed.length, close);
+      },
+      () => release(response, length, close),
+    );
+  };
+
+  const wantedEncoding = (response: HttpResponse): Encoding | undefined => {
+    const accept = head === undefined ? undefined : fieldOf(head.fields, "accept-encoding");
+    return accept === undefined || "content-encoding" in response.headers ? undefined : chooseEncoding(accept);
+  };
+
+  const release = (response: HttpResponse, length: number, close: boolean): void => {
+    if (shared.held === undefined) send(response, length, close);
+    else shared.held.push(() => send(response, length, close));
+  };
+
+  const send = (response: HttpResponse, length: number, mustClose: boolean): void => {
+    if (gone) return;
+    const close = mustClose || head === undefined || !head.keepAlive || shared.closing || now >= expires;
+    const parts = head?.method === "HEAD" ? [] : response.parts;
+    let extra = shared.dateLine(now);
+    if (close) extra += "connection: close\r\n";
+    else if (head?.http10 === true) extra += "connection: keep-alive\r\n";
+    let text: string;
+    try {
+      text = encodeHead(response, length, extra);
+    } catch (error) {
+      shared.logError(error);
+      const failed = serverFailed();
+      send(failed, byteLength(failed.parts), true);
+      return;
+    }
+    const flushed = writeAnswer(socket, text, parts, parts.length === 0 ? 0 : length);
+    countStatus(counters, response.status);
+    if (head !== undefined) {
+      counters.inFlight--;
+      if (head.method === "POST") countDuration(counters, (now - started) / 1000);
+    }
+    shared.lastActivity = active = now;
+    lease.release();
+    head = handle = request = undefined;
+    if (close) linger();
+    else if (flushed) {
+      state = "head";
+      if (reader.pending() === 0 && !ended) deadline = now + times.idleMs;
+      else if (!advancing) advance();
+      if (socket.isPaused()) socket.resume();
+    } else {
+      state = "writing";
+      deadline = now + times.transferMs + length / MIN_BYTES_PER_MS;
+      socket.pause();
+    }
+  };
+
+  const linger = (): void => {
+    state = "linger";
+    lingerUntil = now + MAX_LINGER_MS;
+    const unsent = socket.writableLength;
+    deadline = now + (unsent === 0 ? times.lingerMs : times.transferMs + unsent / MIN_BYTES_PER_MS);
+    socket.end();
+    if (socket.isPaused()) socket.resume();
+  };
+
+  /**
+   * The client has closed its side: all of it, or only for writing? A byte tells, because a connection that is gone is
+   * reset by it. The byte is an interim answer, which a client of HTTP/1.1 must understand (RFC 9110, 15.2); the reset is
+   * seen when the next one is written.
+   */
+  const probe = (): void => {
+    if (state === "busy" && !gone && head?.http10 === false) socket.write(CONTINUE);
+  };
+
+  socket.on("data", (chunk: Buffer) => {
+    now = active = shared.now();
+    if (state === "linger") {
+      deadline = Math.max(deadline, Math.min(lingerUntil, now + times.lingerMs));
+      return;
+    }
+    reader.feed(chunk);
+    if (state === "head" || state === "body") advance();
+    // the next request can wait in the kernel
+    else socket.pause();
+  });
+  socket.on("end", () => {
+    now = active = shared.now();
+    ended = true;
+    if (state === "busy") {
+      probe();
+      setTimeout(probe, PROBE_AGAIN_MS).unref();
+    } else if (state !== "linger") advance();
+  });
+  socket.on("drain", () => {
+    if (state !== "writing") return;
+    now = active = shared.now();
+    state = "head";
+    deadline = now + times.idleMs;
+    advance();
+    if (socket.isPaused()) socket.resume();
+  });
+  socket.on("error", () => undefined);
+  socket.once("close", () => {
+    gone = true;
+    if (head !== undefined) {
+      counters.inFlight--;
+      countStatus(counters, 499);
+    }
+    lease.end();
+    const left = request;
+    head = handle = request = undefined;
+    try {
+      left?.onGone?.();
+    } catch (error) {
+      shared.logError(error);
+    }
+  });
+
+  return {
+    sweep(time) {
+      now = time;
+      if (ended) probe();
+      const idle = state === "head" && !inHead;
+      if (idle && now > expires && now - active > AGED_IDLE_MS) socket.destroy();
+      if (now < deadline) return;
+      if (idle || state === "writing" || state === "linger") socket.destroy();
+      else answerError(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`), true);
+    },
+    closeIdleSince(time) {
+      if ((state === "head" || state === "linger") && active < time && socket.writableLength === 0) socket.destroy();
+    },
+    destroy: () => socket.destroy(),
+  };
+};
