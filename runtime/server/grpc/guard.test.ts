@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { Socket } from "node:net";
+import { test } from "node:test";
+import { createGuard } from "./guard.ts";
+
+const reads = (bytes: () => number): Socket =>
+  Object.defineProperty(new Socket(), "bytesRead", { get: bytes, configurable: true });
+
+test("where buffers take too much, the connection that sent the most of late is ended, and no other for a while", () => {
+  let used = 100;
+  let sent = 50_000_000;
+  const greedy = reads(() => sent);
+  const next = reads(() => 3_000_000);
+  const small = reads(() => 1000);
+  const sockets = new Set([small, next, greedy]);
+  const sweep = createGuard(sockets, { mostBytes: 1000, usedBytes: () => used });
+  sweep();
+  assert.ok(!greedy.destroyed);
+  used = 2000;
+  sent += 1000;
+  sweep();
+  assert.deepEqual(
+    [greedy, next, small].map(({ destroyed }) => destroyed),
+    [true, false, false],
+  );
+  sockets.delete(greedy);
+  for (let i = 0; i < 7; i++) sweep();
+  assert.ok(!next.destroyed);
+  sweep();
+  assert.ok(next.destroyed);
+  sockets.delete(next);
+  for (let i = 0; i < 40; i++) sweep();
+  assert.ok(!small.destroyed);
+});
