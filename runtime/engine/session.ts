@@ -1,0 +1,189 @@
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import type { ExecutionProvider } from "../options.ts";
+import {
+  bytesOf,
+  DATATYPES,
+  type Datatype,
+  elementCount,
+  elements,
+  isDatatype,
+  type NumericArray,
+  type NumericDatatype,
+  type Tensor,
+  type TensorInfo,
+} from "../tensors/index.ts";
+import { encodeStrings, splitStrings } from "../tensors/strings.ts";
+import { Failure } from "../termination.ts";
+import { InferenceError } from "./errors.ts";
+import { describeOnnxError, isInputError } from "./onnxruntime-errors.ts";
+import { ort } from "./ort.ts";
+
+/** A loaded model. Runs are not concurrent: the caller waits for one before it starts the next. */
+export type Engine = {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  /**
+   * One inference. Computes only what `outputs` names. Bytes that are aligned for their type are not copied. Strings must
+   * be UTF-8 without NUL: onnxruntime would change others. Rejects with an InferenceError. Blocks the event loop.
+   */
+  run(inputs: ReadonlyMap<string, Tensor>, outputs: readonly string[]): Promise<Map<string, Tensor>>;
+};
+
+export type LoadOptions = {
+  executionProvider: ExecutionProvider;
+  /** Threads that one operator may use. */
+  intraOpThreads: number;
+  /** The file was written by `writeOptimizedCopy`: nothing is left to optimise. */
+  optimized?: boolean;
+};
+
+/** Loads a model. Throws a Failure: ExecutionProviderUnavailable, or ModelInvalid naming the operator or tensor. */
+export const loadModel = async (path: string, options: LoadOptions): Promise<Engine> => {
+  const session = await createSession(path, options, {
+    graphOptimizationLevel: options.optimized === true ? "disabled" : "all",
+  });
+  const inputs = session.inputMetadata.map((one) => toTensorInfo(one, "input"));
+  const outputs = session.outputMetadata.map((one) => toTensorInfo(one, "output"));
+  const declared = new Map(outputs.map(({ name, datatype }) => [name, datatype]));
+  return {
+    inputs,
+    outputs,
+    async run(tensors, wanted) {
+      const feeds: Record<string, OrtTensor> = Object.create(null);
+      for (const [name, tensor] of tensors) feeds[name] = toOrtTensor(name, tensor);
+      let results: InferenceSession.OnnxValueMapType;
+      try {
+        results = await session.run(feeds, wanted);
+      } catch (error) {
+        const message = describeOnnxError(error);
+        throw new InferenceError(isInputError(message) ? "input" : "internal", message);
+      }
+      const answers = new Map<string, Tensor>();
+      for (const name of wanted) answers.set(name, fromOrtTensor(name, declared.get(name), results[name]));
+      return answers;
+    },
+  };
+};
+
+/**
+ * Loads the model for the CPU and writes the graph as onnxruntime has optimised it to `to`/model.onnx, and its weights
+ * besides, as they are laid out in memory: processes that load this copy map the one file instead of each holding all.
+ * The copy fits this version of onnxruntime and this type of processor only. Throws as `loadModel`.
+ */
+export const writeOptimizedCopy = async (path: string, to: string, intraOpThreads: number): Promise<void> => {
+  const session = await createSession(
+    path,
+    { executionProvider: "cpu", intraOpThreads },
+    {
+      graphOptimizationLevel: "all",
+      optimizedModelFilePath: `${to}/model.onnx`,
+      extra: {
+        session: {
+          save_external_prepacked_constant_initializers: "1",
+          optimized_model_external_initializers_file_name: "weights",
+          optimized_model_external_initializers_min_size_in_bytes: "1024",
+        },
+      },
+    },
+  );
+  await session.release();
+};
+
+const createSession = async (
+  path: string,
+  { executionProvider, intraOpThreads }: LoadOptions,
+  options: InferenceSession.SessionOptions,
+): Promise<InferenceSession> => {
+  try {
+    return await ort.InferenceSession.create(path, {
+      executionProviders: [executionProvider],
+      intraOpNumThreads: intraOpThreads,
+      logSeverityLevel: 4,
+      ...options,
+    });
+  } catch (error) {
+    const message = describeOnnxError(error);
+    if (
+      executionProvider !== "cpu" &&
+      /AppendExecutionProvider|Failed to load shared library|CUDA|cudnn|TensorRT/i.test(message)
+    ) {
+      throw new Failure(
+        "ExecutionProviderUnavailable",
+        `execution provider ${executionProvider} cannot be had here: ${message}. Use an image and a node that have it, or choose cpu`,
+      );
+    }
+    // The same model loads where there is more memory: no fault of its own.
+    if (/bad_alloc|bad allocation|failed to allocate memory|out of memory/i.test(message)) {
+      throw new Error(`the memory was not enough to load the model: ${message}; raise resources.limits.memory`);
+    }
+    throw new Failure("ModelInvalid", `the model does not load: ${message}`);
+  }
+};
+
+const FROM_ORT: ReadonlyMap<string, Datatype> = new Map([
+  ["string", "BYTES"],
+  ...Object.keys(DATATYPES)
+    .filter(isDatatype)
+    .filter((datatype) => datatype !== "BYTES")
+    .map((datatype): [string, Datatype] => [DATATYPES[datatype].onnx, datatype]),
+]);
+
+const toTensorInfo = (metadata: InferenceSession.ValueMetadata, kind: "input" | "output"): TensorInfo => {
+  if (!metadata.isTensor) {
+    throw new Failure(
+      "ModelInvalid",
+      `${kind} "${metadata.name}" is a sequence, a map or optional; only tensors are served`,
+    );
+  }
+  const datatype = FROM_ORT.get(metadata.type);
+  if (datatype === undefined) {
+    throw new Failure("ModelInvalid", `${kind} "${metadata.name}" has type ${metadata.type}, which cannot be served`);
+  }
+  return {
+    name: metadata.name,
+    datatype,
+    shape: metadata.shape.map((dimension) => (typeof dimension === "number" ? dimension : null)),
+    // onnxruntime gives an anonymous dimension the name ""
+    symbols: metadata.shape.map((dimension) => (typeof dimension === "string" && dimension !== "" ? dimension : null)),
+  };
+};
+
+// Its declaration has one overload for each type; a union of types fits none of them.
+const NumericTensor: new (type: string, data: NumericArray, dims: readonly number[]) => OrtTensor = ort.Tensor;
+
+const toOrtTensor = (name: string, { datatype, shape, bytes }: Tensor): OrtTensor => {
+  if (datatype !== "BYTES") return new NumericTensor(DATATYPES[datatype].onnx, elements(datatype, bytes), shape);
+  const parts = splitStrings(bytes, elementCount(shape) ?? -1);
+  if (parts === undefined) {
+    throw new InferenceError("input", `input "${name}" has not the number of strings that its shape [${shape}] says`);
+  }
+  return new ort.Tensor(
+    "string",
+    parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString("utf8")),
+    shape,
+  );
+};
+
+const fromOrtTensor = (
+  name: string,
+  datatype: Datatype | undefined,
+  value: InferenceSession.OnnxValueMapType[string] | undefined,
+): Tensor => {
+  if (value === undefined || datatype === undefined || !("dims" in value)) {
+    throw new InferenceError("internal", `the model gave no tensor for output "${name}"`);
+  }
+  const { data, dims } = value;
+  if (Array.isArray(data)) {
+    if (datatype !== "BYTES") throw new InferenceError("internal", `output "${name}" has strings, not ${datatype}`);
+    return { datatype, shape: dims, bytes: encodeStrings(data) };
+  }
+  if (datatype === "BYTES" || value.type !== DATATYPES[datatype].onnx) {
+    throw new InferenceError("internal", `output "${name}" has type ${value.type}, but ${datatype} is declared`);
+  }
+  return { datatype, shape: dims, bytes: numericBytes(datatype, data) };
+};
+
+const numericBytes = (datatype: NumericDatatype, data: Exclude<OrtTensor["data"], string[]>): Uint8Array =>
+  data instanceof DATATYPES[datatype].Array
+    ? bytesOf(data)
+    : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
