@@ -1,103 +1,103 @@
-import { readSync } from "node:fs";
+import { lstatSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Failure } from "../termination.ts";
+import type { ExternalTensor } from "./model-file/walk.ts";
+import { quoted } from "./operators.ts";
 
-// Which messages of onnx.proto3 can hold tensors, by field number. Fields that are not named here are skipped unread.
-const FIELDS = {
-  Model: { 7: "Graph", 20: "Training", 25: "Function" },
-  Training: { 1: "Graph", 2: "Graph" },
-  Graph: { 1: "Node", 5: "Tensor", 15: "SparseTensor" },
-  Function: { 7: "Node", 11: "Attribute" },
-  Node: { 5: "Attribute" },
-  Attribute: { 5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor" },
-  SparseTensor: { 1: "Tensor", 2: "Tensor" },
-  Tensor: {},
-} as const satisfies Record<string, Record<number, string>>;
-type Message = keyof typeof FIELDS;
+/** Bits of an element by TensorProto.DataType. Strings (8) have no fixed size, and so cannot be external. */
+const BITS: Readonly<Record<number, number>> = {
+  ...{ 1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128, 16: 16 },
+  // float8, (u)int4, float4, float8e8m0, (u)int2
+  ...{ 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2 },
+};
 
-const isMessage = (name: string | undefined): name is Message => name !== undefined && Object.hasOwn(FIELDS, name);
-
-// Fields of TensorProto
-const NAME = 8;
-const EXTERNAL_DATA = 13;
-const DATA_LOCATION = 14;
-
-const WINDOW_BYTES = 64 * 1024;
-/** Graphs within graphs; protobuf's own parser stops at 100 messages. */
-const MAX_DEPTH = 100;
-
-/** The bytes are not a protobuf message. `at` is where that shows. */
-export class MalformedProtobuf extends Error {
-  readonly at: number;
-  constructor(at: number, reason: string) {
-    super(`${reason} at byte ${at}`);
-    this.at = at;
-  }
-}
+const KEYS: ReadonlySet<string> = new Set(["location", "offset", "length", "checksum"]);
+/** Files besides the model's own. */
+const MAX_FILES = 10_000;
 
 /**
- * The name of the first tensor of an ONNX file of `size` bytes whose data are in another file; undefined if there is none.
- * Walks over the open file's messages with a window of 64 KiB, so that the memory does not depend on the model's size.
- * Throws MalformedProtobuf.
+ * Lets external data pass only where reading them cannot reach beyond the model's own files: a regular file below the
+ * folder of the model at `path`, by a relative path without links, and a range in it that is the tensor. Returns the check of
+ * one tensor, which throws a Failure, ModelInvalid.
  */
-export const findExternalTensor = (file: number, size: number): string | undefined => {
-  const window = Buffer.alloc(WINDOW_BYTES);
-  let from = 0;
-  let to = 0;
-  let at = 0;
+export const createExternalDataCheck = (path: string): ((tensor: ExternalTensor) => void) => {
+  const folder = dirname(path);
+  const sizes = new Map<string, number>();
 
-  const byte = (): number => {
-    if (at < from || at >= to) {
-      from = at;
-      to = at + readSync(file, window, 0, WINDOW_BYTES, at);
-      if (to <= at) throw new MalformedProtobuf(at, "the file ends too early");
+  return (tensor) => {
+    const fail = (why: string): Failure =>
+      new Failure("ModelInvalid", `tensor ${quoted(tensor.name)}: its external data ${why}`);
+    for (const key of tensor.entries.keys()) {
+      if (!KEYS.has(key)) throw fail(`have the unknown key ${quoted(key)}`);
     }
-    return window[at++ - from] ?? 0;
-  };
-  const varint = (end: number): number => {
-    let value = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
-      if (at >= end) throw new MalformedProtobuf(at, "a number is cut off");
-      const next = byte();
-      value += (next & 0x7f) * 2 ** shift;
-      if (next < 0x80) return value;
-    }
-    throw new MalformedProtobuf(at, "a number is too long");
-  };
-  const text = (end: number): string => {
-    const bytes = Buffer.alloc(Math.min(end - at, 253));
-    for (let i = 0; i < bytes.length; i++) bytes[i] = byte();
-    return bytes.toString("utf8");
-  };
+    const location = tensor.entries.get("location");
+    if (location === undefined || location === "") throw fail("have no location");
+    const unsafe = unsafeLocation(location);
+    if (unsafe !== undefined) throw fail(`are in ${quoted(location)}, ${unsafe}; put the file beside the model`);
 
-  const walk = (message: Message, end: number, depth: number): string | undefined => {
-    if (depth > MAX_DEPTH) throw new MalformedProtobuf(at, `more than ${MAX_DEPTH} messages within each other`);
-    const nested: Readonly<Record<number, string>> = FIELDS[message];
-    let name = "";
-    let external = false;
-    while (at < end) {
-      const key = varint(end);
-      const [field, wire] = [Math.floor(key / 8), key % 8];
-      if (field === 0) throw new MalformedProtobuf(at, "a field has the number 0");
-      if (wire === 0) {
-        const value = varint(end);
-        external ||= message === "Tensor" && field === DATA_LOCATION && value !== 0;
-        continue;
-      }
-      // 1: eight bytes, 5: four, 2: as many as are said; the groups of old protobuf (3, 4) are in no ONNX model
-      const length = wire === 1 ? 8 : wire === 5 ? 4 : wire === 2 ? varint(end) : undefined;
-      if (length === undefined) throw new MalformedProtobuf(at, `a field has the unknown wire type ${wire}`);
-      const next = at + length;
-      if (next > end) throw new MalformedProtobuf(at, "a field is longer than what holds it");
-      const inner = nested[field];
-      if (wire === 2 && message === "Tensor") {
-        external ||= field === EXTERNAL_DATA;
-        if (field === NAME) name = text(next);
-      } else if (wire === 2 && isMessage(inner)) {
-        const found = walk(inner, next, depth + 1);
-        if (found !== undefined) return found;
-      }
-      at = next;
+    let size = sizes.get(location);
+    if (size === undefined) {
+      if (sizes.size >= MAX_FILES) throw fail(`are in one of more than ${MAX_FILES} files`);
+      const file = plainFile(folder, location);
+      if (typeof file === "string") throw fail(`are in ${quoted(location)}, ${file}`);
+      size = file.size;
+      sizes.set(location, size);
     }
-    return external ? name : undefined;
+
+    const bits = BITS[tensor.dataType];
+    if (bits === undefined) throw fail(`have the element type ${tensor.dataType}, whose size is not fixed`);
+    if (!Number.isSafeInteger(tensor.elements * bits)) throw fail("have too many elements, or a dimension below 0");
+    const bytes = Math.ceil((tensor.elements * bits) / 8);
+    const offset = number(tensor.entries.get("offset") ?? "0");
+    const length = number(tensor.entries.get("length") ?? String(bytes));
+    if (offset === undefined || length === undefined) throw fail("have an offset or length that is no number of bytes");
+    if (length !== bytes) throw fail(`have ${length} bytes; its shape and type need ${bytes}`);
+    if (offset + length > size) {
+      throw fail(`go from byte ${offset} to ${offset + length} of ${quoted(location)}, which has ${size} bytes`);
+    }
   };
-  return walk("Model", size, 1);
+};
+
+const number = (text: string): number | undefined => {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(value) ? value : undefined;
+};
+
+/** Why a location is not taken, or undefined. onnxruntime takes one with _ORT_MEM_ADDR_ for an address in its memory. */
+const unsafeLocation = (location: string): string | undefined => {
+  if (location.includes("MEM_ADDR_") || location.includes("*")) return "which is an address in memory and no file";
+  // U+FFFD is what other bytes than UTF-8 become: the file would be another one.
+  if (/[\0\\\ufffd]/.test(location)) return "which has characters that no path here has";
+  if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(location)) return "which is a URL";
+  if (location.startsWith("/")) return "which is an absolute path";
+  if (/(^|\/)\.?$/.test(location)) return "which is not a file";
+  if (location.split("/").includes("..")) return "which leads out of the model's folder";
+  return undefined;
+};
+
+/** The file at `location` below `folder`, or why it is not taken. No step on the way may be a link. */
+const plainFile = (folder: string, location: string): { size: number } | string => {
+  const steps = location.split("/").filter((step) => step !== "" && step !== ".");
+  let path = folder;
+  for (const [i, step] of steps.entries()) {
+    path = join(path, step);
+    // A name that is too long, or a file where a folder should be, throws even so.
+    const stats = attempt(() => lstatSync(path, { throwIfNoEntry: false }));
+    if (stats === undefined) return "which is not there; put the file beside the model";
+    if (stats.isSymbolicLink()) return "which is a symbolic link or behind one; put the file itself there";
+    if (i < steps.length - 1) {
+      if (!stats.isDirectory()) return "which is not there; put the file beside the model";
+    } else if (!stats.isFile()) return "which is not a regular file";
+    else if (stats.nlink > 1) return "which has other names (hard links); put a copy there";
+    else return { size: stats.size };
+  }
+  return "which is not a file";
+};
+
+const attempt = <T>(read: () => T): T | undefined => {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 };
