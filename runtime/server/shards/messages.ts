@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { isDatatype } from "../../tensors/index.ts";
+
+// What shards and the process that prepares the model tell the pool besides answers to jobs: it parses what it receives.
+
+const tensorInfo = z.object({
+  name: z.string(),
+  datatype: z.string().refine(isDatatype),
+  shape: z.array(z.number().nullable()),
+  symbols: z.array(z.string().nullable()),
+});
+
+const warmUp = z.discriminatedUnion("outcome", [
+  z.object({ outcome: z.literal("passed"), shapes: z.record(z.string(), z.array(z.number())) }),
+  z.object({ outcome: z.literal("unproven"), reason: z.string() }),
+]);
+
+/** The model cannot be served for a reason that lasts. Without a code the model is not to blame. */
+const failed = z.object({
+  type: z.literal("failed"),
+  code: z.enum(["ModelInvalid", "ExecutionProviderUnavailable", "WarmUpFailed"]).optional(),
+  message: z.string(),
+});
+export type Failed = z.infer<typeof failed>;
+
+export const shardMessageSchema = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("loaded"),
+    inputs: z.array(tensorInfo),
+    outputs: z.array(tensorInfo),
+    loadSeconds: z.number(),
+  }),
+  z.object({ type: z.literal("ready"), warmUp, warmUpSeconds: z.number() }),
+  failed,
+]);
+export type ShardMessage = z.infer<typeof shardMessageSchema>;
+export type LoadedMessage = Extract<ShardMessage, { type: "loaded" }>;
+export type ReadyMessage = Extract<ShardMessage, { type: "ready" }>;
+
+/** From the process that prepares the model. */
+export const prepareAnswerSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("verified") }),
+  z.object({ type: z.literal("shared"), file: z.string() }),
+  z.object({ type: z.literal("unshared"), reason: z.string() }),
+  z.object({ type: z.literal("digest"), sha256: z.string() }),
+  failed,
+]);
+export type PrepareAnswer = z.infer<typeof prepareAnswerSchema>;

@@ -1,0 +1,247 @@
+import type { FailureCode } from "../../../operator/api/v1alpha1/pod-contract.ts";
+import type { WarmUp } from "../../engine/first-run.ts";
+import type { ExecutionProvider } from "../../options.ts";
+import type { LoadMessage } from "./load-message.ts";
+import type { ShardMessage } from "./messages.ts";
+import { prepare } from "./preparation.ts";
+import { type ProcessEnd, type ShardProcess, startShardProcess } from "./process.ts";
+import { decideRestart, describeGiveUp, type End } from "./restart.ts";
+import type { LoadedModel, Shard } from "./types.ts";
+
+export type PoolOptions = {
+  /** The model's file. */
+  model: string;
+  executionProvider: ExecutionProvider;
+  shards: number;
+  /** The processors to divide among the shards: `cpuLimit()`. */
+  cpus: number;
+  /** A run that takes longer ends its shard. */
+  requestTimeoutMs: number;
+  /** Loading may take this long, and so may the check of the file and making the copy that the shards share. */
+  loadMs: number;
+  /** The first inference may take this long. */
+  warmUpMs: number;
+};
+
+/** What the first shard that was ready has shown. */
+export type PoolModel = LoadedModel & {
+  warmUp: WarmUp;
+  warmUpSeconds: number;
+  loadSeconds: number;
+  executionProvider: ExecutionProvider;
+  /** Whether the shards map one copy of the weights. */
+  sharedWeights: boolean;
+};
+
+export type PoolEvents = {
+  /** Once, before the first `onShard`. */
+  onReady(model: PoolModel): void;
+  /** A shard has loaded the model, has run it once, and may be given jobs. */
+  onShard(shard: Shard): void;
+  /** A shard that was ready is gone, for the reason that `message` gives. `onShard` tells when another is there. */
+  onLost(shard: Shard, message: string): void;
+  /** A process that was not ready yet has ended, and another is started after `delayMs`. */
+  onRetry(message: string, delayMs: number): void;
+  onWarning(message: string): void;
+  /** The SHA-256 of the model's file, in hexadecimal. */
+  onDigest(sha256: string): void;
+  /** Once: the pool has given up and has ended its shards. Without a code the model is not to blame. */
+  onFailed(code: FailureCode | undefined, message: string): void;
+};
+
+export type Pool = {
+  /** Ends all processes; no event follows. Resolves when they are gone. */
+  stop(): Promise<void>;
+};
+
+type Slot = {
+  readonly id: number;
+  process: ShardProcess | undefined;
+  shard: Shard | undefined;
+  step: "waiting" | End["step"];
+  usesCopy: boolean;
+  loaded: Extract<ShardMessage, { type: "loaded" }> | undefined;
+  timer: NodeJS.Timeout | undefined;
+  /** When its processes ended by themselves, in milliseconds of `performance.now`. */
+  ends: number[];
+};
+
+/** Starts the shards and keeps them running. */
+export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
+  const { model, executionProvider, requestTimeoutMs, loadMs, warmUpMs } = options;
+  const intraOpThreads = Math.max(1, Math.floor(options.cpus / options.shards));
+  const slots = Array.from(
+    { length: options.shards },
+    (_, id): Slot => ({
+      id,
+      process: undefined,
+      shard: undefined,
+      step: "waiting",
+      usesCopy: false,
+      loaded: undefined,
+      timer: undefined,
+      ends: [],
+    }),
+  );
+  let prepared: { file: string; optimized: boolean } | undefined;
+  let everReady = false;
+  let stopped = false;
+  let onAllGone = (): void => undefined;
+
+  const stop = (): Promise<void> => {
+    stopped = true;
+    preparation.stop();
+    for (const slot of slots) {
+      clearTimeout(slot.timer);
+      slot.process?.kill("the server is ending");
+    }
+    return new Promise((resolve) => {
+      onAllGone = () => {
+        if (slots.every((slot) => slot.process === undefined)) resolve();
+      };
+      onAllGone();
+    });
+  };
+  const fail = (code: FailureCode | undefined, message: string): void => {
+    if (stopped) return;
+    void stop();
+    events.onFailed(code, message);
+  };
+
+  const load = (slot: Slot): void => {
+    if (prepared === undefined || slot.process === undefined || slot.step !== "waiting") return;
+    slot.step = "load";
+    slot.usesCopy = prepared.optimized;
+    const copy = prepared.optimized ? preparation.directory() : undefined;
+    const message: LoadMessage = {
+      ...prepared,
+      executionProvider,
+      intraOpThreads,
+      ...(copy === undefined ? {} : { copy }),
+    };
+    slot.process.load(message);
+    slot.timer = setTimeout(
+      () => fail("ModelInvalid", `the model did not load within ${loadMs / 1000} s`),
+      loadMs,
+    ).unref();
+  };
+  const start = (slot: Slot): void => {
+    slot.step = "waiting";
+    slot.process = startShardProcess(requestTimeoutMs, {
+      onMessage: (message) => onMessage(slot, message),
+      onEnd: (end) => onEnd(slot, end),
+    });
+    load(slot);
+  };
+  /** A copy that does not load must not keep the model from being served. */
+  const dropCopy = (why: string): void => {
+    if (prepared?.optimized !== true) return;
+    prepared = { file: model, optimized: false };
+    preparation.dropCopy();
+    events.onWarning(`the shards do not share the weights, each holds its own: ${why}`);
+  };
+
+  const onMessage = (slot: Slot, message: ShardMessage): void => {
+    if (stopped) return;
+    switch (message.type) {
+      case "loaded":
+        slot.loaded = message;
+        slot.step = "warm-up";
+        clearTimeout(slot.timer);
+        slot.timer = setTimeout(
+          () =>
+            fail("WarmUpFailed", `the model loads, but its first inference did not end within ${warmUpMs / 1000} s`),
+          warmUpMs,
+        ).unref();
+        return;
+      case "ready":
+        clearTimeout(slot.timer);
+        onReady(slot, message);
+        return;
+      case "failed":
+        clearTimeout(slot.timer);
+        if (slot.usesCopy) {
+          dropCopy(message.message);
+          slot.process?.kill(message.message);
+        } else fail(message.code, message.message);
+    }
+  };
+  const onReady = (slot: Slot, { warmUp, warmUpSeconds }: Extract<ShardMessage, { type: "ready" }>): void => {
+    const { process, loaded } = slot;
+    if (process === undefined || loaded === undefined) return;
+    slot.step = "serving";
+    const { inputs, outputs, loadSeconds } = loaded;
+    if (!everReady) {
+      everReady = true;
+      const sharedWeights = slot.usesCopy;
+      events.onReady({ inputs, outputs, warmUp, warmUpSeconds, loadSeconds, executionProvider, sharedWeights });
+    }
+    const shard: Shard = { id: slot.id, run: process.run };
+    slot.shard = shard;
+    events.onShard(shard);
+    startIdle();
+  };
+  /** The others are started after the first is ready, which is so ready sooner. */
+  const startIdle = (): void => {
+    for (const slot of slots) if (slot.process === undefined && slot.timer === undefined && !stopped) start(slot);
+  };
+
+  const onEnd = (slot: Slot, end: ProcessEnd): void => {
+    const { step, shard } = slot;
+    clearTimeout(slot.timer);
+    slot.timer = undefined;
+    slot.process = undefined;
+    slot.shard = undefined;
+    slot.loaded = undefined;
+    if (stopped) {
+      onAllGone();
+      return;
+    }
+    if (shard !== undefined) events.onLost(shard, end.how);
+    if (stopped) return;
+    if (step !== "serving" && slot.usesCopy) {
+      dropCopy(end.how);
+      slot.usesCopy = false;
+      start(slot);
+      return;
+    }
+    // Runs that hang are killed as often as they come: that is no fault of the process.
+    const now = performance.now();
+    if (!end.timedOut) slot.ends.push(now);
+    slot.ends = slot.ends.slice(-10);
+    const decision = end.timedOut ? { delayMs: 0 } : decideRestart(slot.ends, now, step === "serving");
+    if (decision === "give-up") {
+      const { code, message } = describeGiveUp({ ...end, step: step === "waiting" ? "load" : step }, everReady);
+      fail(step === "waiting" ? undefined : code, message);
+      return;
+    }
+    if (step !== "serving") events.onRetry(end.how, decision.delayMs);
+    if (decision.delayMs === 0) start(slot);
+    else {
+      slot.timer = setTimeout(() => {
+        slot.timer = undefined;
+        start(slot);
+      }, decision.delayMs);
+    }
+  };
+
+  const share = options.shards > 1 && executionProvider === "cpu";
+  const preparation = prepare(
+    model,
+    { share, intraOpThreads, timeoutMs: loadMs },
+    {
+      onPrepared(file, optimized, warning) {
+        prepared = { file, optimized };
+        if (warning !== undefined) events.onWarning(warning);
+        for (const slot of slots) load(slot);
+      },
+      onFailed: ({ code, message }) => fail(code, message),
+      onDigest: (sha256) => {
+        if (!stopped) events.onDigest(sha256);
+      },
+    },
+  );
+  const [first] = slots;
+  if (first !== undefined) start(first);
+  return { stop };
+};

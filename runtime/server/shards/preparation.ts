@@ -1,0 +1,106 @@
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { type Failed, prepareAnswerSchema } from "./messages.ts";
+import { copyDirectory, removeCopy } from "./shared-copy.ts";
+
+export type PreparationEvents = {
+  /** The model was checked and may be loaded, from `file`. `warning`: why the weights are not shared though they should be. */
+  onPrepared(file: string, optimized: boolean, warning: string | undefined): void;
+  /** The model cannot be served. */
+  onFailed(failed: Omit<Failed, "type">): void;
+  /** Of the model's file, in hexadecimal; later, as it takes long for a large file. */
+  onDigest(sha256: string): void;
+};
+
+/** `directory`: of the shared copy, while there is one. `stop` removes it. */
+export type Preparation = { directory(): string | undefined; dropCopy(): void; stop(): void };
+
+/** `timeoutMs`: the check and the copy may take this long; the digest, for which nobody waits, may take longer. */
+export type PreparationOptions = { share: boolean; intraOpThreads: number; timeoutMs: number };
+
+/** Prepares a model for shards, in a process of its own. Exactly one of `onPrepared` and `onFailed` is called. */
+export const prepare = (
+  model: string,
+  { share, intraOpThreads, timeoutMs }: PreparationOptions,
+  events: PreparationEvents,
+): Preparation => {
+  const place = share ? copyDirectory(model) : undefined;
+  let directory = place !== undefined && "directory" in place ? place.directory : undefined;
+  const unshared = place !== undefined && "reason" in place ? place.reason : undefined;
+  let verified = false;
+  let done = false;
+
+  const child = fork(
+    fileURLToPath(new URL("./prepare.ts", import.meta.url)),
+    [model, directory ?? "", String(intraOpThreads)],
+    {
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
+      // options of this process, such as --input-type, are not for that one
+      execArgv: [],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    },
+  );
+  const dropCopy = (): void => {
+    if (directory !== undefined) removeCopy(directory);
+    directory = undefined;
+  };
+  const prepared = (file: string, optimized: boolean, reason?: string): void => {
+    if (done) return;
+    done = true;
+    clearTimeout(timer);
+    if (!optimized) dropCopy();
+    events.onPrepared(file, optimized, reason && `the shards do not share the weights, each holds its own: ${reason}`);
+  };
+  const failed = (failure: Omit<Failed, "type">): void => {
+    if (done) return;
+    done = true;
+    clearTimeout(timer);
+    dropCopy();
+    events.onFailed(failure);
+  };
+  const onGone = (how: string): void => {
+    if (verified) prepared(model, false, `the process that makes the copy was lost: ${how}`);
+    else failed({ message: `the check of the model's file did not end: ${how}` });
+  };
+
+  const timer = setTimeout(() => {
+    child.kill("SIGKILL");
+    const step = verified ? "load" : "pass the check of its file";
+    failed({ code: "ModelInvalid", message: `the model did not ${step} within ${timeoutMs / 1000} s` });
+  }, timeoutMs).unref();
+
+  child.on("message", (raw) => {
+    const answer = prepareAnswerSchema.parse(raw);
+    switch (answer.type) {
+      case "verified":
+        verified = true;
+        if (directory === undefined) prepared(model, false, unshared);
+        return;
+      case "shared":
+        prepared(answer.file, true);
+        return;
+      case "unshared":
+        prepared(model, false, answer.reason);
+        return;
+      case "failed":
+        failed(answer);
+        return;
+      case "digest":
+        events.onDigest(answer.sha256);
+    }
+  });
+  child.on("close", (code, signal) => onGone(signal === null ? `exit code ${code}` : signal));
+  child.on("error", (error) => onGone(error.message));
+
+  return {
+    directory: () => directory,
+    dropCopy,
+    stop() {
+      done = true;
+      clearTimeout(timer);
+      child.removeAllListeners("message");
+      child.kill("SIGKILL");
+      dropCopy();
+    },
+  };
+};

@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { setPriority } from "node:os";
+import { checkModelFile } from "../../models/verify.ts";
+import { describeFailure } from "./load-message.ts";
+import type { PrepareAnswer } from "./messages.ts";
+
+// A process that lives for a short time, as what it does is done once and may crash: it checks the model's file, makes the
+// copy that the shards share, and computes the digest. Arguments: the file, the directory for the copy or "", threads.
+
+const [file = "", copyTo = "", threads = "1"] = process.argv.slice(2);
+const tell = (answer: PrepareAnswer): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(answer, () => resolve());
+  });
+
+const check = async (): Promise<boolean> => {
+  try {
+    await checkModelFile(file);
+    await tell({ type: "verified" });
+    return true;
+  } catch (error) {
+    await tell(describeFailure(error));
+    return false;
+  }
+};
+
+const copy = async (): Promise<void> => {
+  try {
+    // Only now, as it takes longer to load than the check takes.
+    const { writeOptimizedCopy } = await import("../../engine/session.ts");
+    await writeOptimizedCopy(file, copyTo, Number(threads));
+    await tell({ type: "shared", file: `${copyTo}/model.onnx` });
+  } catch (error) {
+    await tell({ type: "unshared", reason: error instanceof Error ? error.message : String(error) });
+  }
+};
+
+const digest = async (): Promise<void> => {
+  // The shards are being started, and must not wait for this.
+  setPriority(19);
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(file, { highWaterMark: 1024 ** 2 })) hash.update(piece);
+  await tell({ type: "digest", sha256: hash.digest("hex") });
+};
+
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);
+process.on("disconnect", () => process.exit(0));
+if (await check()) {
+  if (copyTo !== "") await copy();
+  await digest();
+}
+process.exit(0);
