@@ -1,0 +1,121 @@
+/**
+ * Between the protocols and the shards: admits requests, joins those that may share a run, and answers each exactly once.
+ */
+import { RequestError } from "../../inference/errors.ts";
+import type { Infer, Model } from "../../inference/index.ts";
+import type { Tensor } from "../../tensors/index.ts";
+import { refuse } from "./admission.ts";
+import { type Clock, newAlarm } from "./clock.ts";
+import { add, statisticsOf } from "./counters.ts";
+import { groupOf } from "./groups.ts";
+import { admit, countError, expire, fail, whenIdle } from "./live.ts";
+import { beginProbes, queueProbe } from "./probes.ts";
+import { prove } from "./proof.ts";
+import { createPump } from "./pump.ts";
+import { levelOf, newEntry } from "./queue.ts";
+import { conclude, describe, stopSharing } from "./sharing.ts";
+import { newState } from "./state.ts";
+import type { Scheduler, SchedulerOptions } from "./types.ts";
+import { addWorker, removeWorker } from "./workers.ts";
+
+export type { BatchingState, Scheduler, SchedulerOptions, SchedulerSnapshot } from "./types.ts";
+
+/**
+ * @param shapes an example of each input with which the model has run, by name; undefined where none is known, and then
+ *   nothing can be proved and requests run apart.
+ */
+export const createScheduler = (
+  model: Model,
+  options: SchedulerOptions,
+  clock: Clock,
+  shapes: ReadonlyMap<string, readonly number[]> | undefined,
+): Scheduler => {
+  const state = newState(model, options, clock, shapes !== undefined);
+  const { groups, live, probes, sharing, workers } = state;
+  const { counters, deadlines } = live;
+  const pump = createPump(state);
+  const expiry = newAlarm(clock, () => {
+    expire(live, clock.now());
+    const [next] = deadlines;
+    if (next !== undefined) expiry.set(next.deadline);
+  });
+
+  const infer: Infer = (call) => {
+    const now = clock.now();
+    const shape = sharing.shapeOf(call);
+    const level = levelOf(call.priority);
+    let bytes = 0;
+    for (const tensor of call.inputs.values()) bytes += tensor.bytes.length;
+    const deadline = Math.min(call.deadline ?? Number.POSITIVE_INFINITY, now + options.requestTimeoutMs);
+    const group = groupOf(groups, shape, now);
+    const refused = refuse(state, group, { rows: shape.rows, bytes, level, deadline }, now);
+    if (refused !== undefined) {
+      countError(counters, refused);
+      add(counters.fail, 1, 0);
+      throw refused;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<ReadonlyMap<string, Tensor>>();
+    const entry = newEntry(call, group, { rows: shape.rows, bytes, level, deadline, now }, resolve, reject);
+    admit(live, entry, group);
+    expiry.set(deadlines[0]?.deadline ?? deadline);
+    if (workers.free.length > 0) pump.soon();
+    const cancel = (): void => {
+      if (entry.state === "answered") return;
+      // whoever has gone need not look at the answer, and that must not end the process
+      promise.catch(() => undefined);
+      fail(live, entry, new RequestError("Cancelled", "the client has gone"), clock.now());
+    };
+    return { result: promise, cancel };
+  };
+
+  let proving = false;
+  const beginProof = (examples: ReadonlyMap<string, readonly number[]>): void => {
+    proving = true;
+    beginProbes(probes, clock.now());
+    prove(model, examples, options.maxBatchSize, (job, expectedMs) => {
+      const result = queueProbe(probes, job, expectedMs);
+      pump.soon();
+      return result;
+    }).then(
+      (proof) => conclude(sharing, groups, model, proof),
+      () => stopSharing(sharing, groups, live.active, model, "the proof could not be made"),
+    );
+  };
+
+  const failAll = (error: RequestError, which: "waiting" | "all"): void => {
+    const now = clock.now();
+    for (const entry of [...deadlines]) if (which === "all" || entry.state === which) fail(live, entry, error, now);
+  };
+
+  return {
+    infer,
+    addShard(shard) {
+      addWorker(workers, shard);
+      if (sharing.state === "proving" && !proving && shapes !== undefined) beginProof(shapes);
+      pump.soon();
+    },
+    removeShard: (shard) => removeWorker(workers, shard),
+    expectShard(at) {
+      workers.expectedAt = at;
+      if (at !== undefined || workers.all.size > 0) return;
+      failAll(new RequestError("Unavailable", "no process runs the model now; try again later", 1), "waiting");
+    },
+    statistics: () => statisticsOf(counters),
+    snapshot: () => ({
+      queued: live.queued,
+      queuedBytes: live.bytes,
+      inFlight: live.inFlight,
+      running: state.running,
+      shards: workers.all.size,
+      batching: describe(sharing, state.lastGroup),
+      serviceTime: state.lastGroup && { a: state.lastGroup.cost.a, b: state.lastGroup.cost.b },
+      counters,
+    }),
+    idle: () => whenIdle(live),
+    close() {
+      pump.stop();
+      failAll(new RequestError("Unavailable", "the server is shutting down", 1), "all");
+      expiry.stop();
+    },
+  };
+};

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Model } from "../../inference/index.ts";
+import type { Tensor } from "../../tensors/index.ts";
+import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/types.ts";
+import { prove } from "./proof.ts";
+import { floats, numbers, rowsModel } from "./simulated.ts";
+
+type Compute = (values: number[], rows: number) => { shape: number[]; values: number[] };
+
+const proofOf = async (compute: Compute, options: { msPerRow?: number; maxBatch?: number; model?: Model } = {}) => {
+  const sizes: number[] = [];
+  const probe = async (job: Job): Promise<JobResult> => {
+    const [input] = job.inputs;
+    const rows = input?.shape[0] ?? 0;
+    sizes.push(rows);
+    const tensor: Tensor = { datatype: "FP32", shape: [], bytes: Buffer.concat(input?.parts ?? []) };
+    const { shape, values } = compute(numbers(tensor), rows);
+    return { outputs: new Map([["y", floats(shape, values)]]), runMs: rows * (options.msPerRow ?? 0.01) };
+  };
+  const model = options.model ?? rowsModel;
+  const proof = await prove(model, new Map([["x", [1, 2]]]), options.maxBatch ?? 32, probe);
+  return { proof, sizes };
+};
+
+const doubled: Compute = (values, rows) => ({ shape: [rows, 2], values: values.map((value) => 2 * value) });
+const refuted = async (compute: Compute, reason: RegExp): Promise<void> => {
+  const { proof } = await proofOf(compute);
+  assert.match(proof.proved ? "proved" : proof.reason, reason);
+};
+
+test("rows that do not meet are proved, with the times of each size", async () => {
+  const { proof, sizes } = await proofOf(doubled);
+  assert.ok(proof.proved);
+  assert.deepEqual(proof.axes, { inputs: [0], outputs: [0] });
+  assert.deepEqual(
+    proof.measured.map(({ items }) => items),
+    [1, 2, 3, 8, 32],
+  );
+  assert.deepEqual([...new Set(sizes)], [1, 2, 3, 8, 32]);
+});
+
+test("what differs by rounding only is the same", async () => {
+  const { proof } = await proofOf((values, rows) => ({
+    shape: [rows, 2],
+    values: values.map((value) => value * (1 + rows * 1e-7)),
+  }));
+  assert.ok(proof.proved);
+});
+
+test("rows that meet are found out", async () => {
+  const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const together = /"y" changes when 2 requests run together/;
+  await refuted((values, rows) => ({ shape: [rows, 2], values: values.map((v) => v - mean(values)) }), together);
+  await refuted((values, rows) => {
+    const powers = values.map(Math.exp);
+    const columns = [0, 1].map((c) => powers.reduce((sum, power, i) => (i % 2 === c ? sum + power : sum), 0));
+    // alone the softmax over the batch is 1 whatever comes in; a second output would show it, here the input is added
+    return { shape: [rows, 2], values: values.map((v, i) => v + (powers[i] ?? 0) / (columns[i % 2] ?? 1)) };
+  }, together);
+  await refuted(
+    (values, rows) => ({ shape: [rows, 2], values: values.map((v, i) => v + Math.floor(i / 2)) }),
+    together,
+  );
+  // only the last row of what is large is wrong
+  await refuted(
+    (values, rows) => ({ shape: [rows, 2], values: values.map((v, i) => (rows >= 8 && i === 14 ? 0.5 * v : v)) }),
+    /"y" changes when 8 requests/,
+  );
+});
+
+test("answers that show nothing prove nothing", async () => {
+  await refuted((_, rows) => ({ shape: [rows, 2], values: new Array(2 * rows).fill(1) }), /answers all .* alike/);
+  await refuted((_, rows) => ({ shape: [rows, 2], values: new Array(2 * rows).fill(Number.NaN) }), /no finite number/);
+});
+
+test("outputs without the batch, and shapes that depend on the values", async () => {
+  await refuted(
+    (values) => ({ shape: [1, 2], values: values.slice(0, 2) }),
+    /is \[1, 2\] for one request and \[1, 2\] for 2/,
+  );
+  await refuted((values) => {
+    const positive = values.filter((value) => value > 0);
+    return { shape: [positive.length, 1], values: positive };
+  }, /shape of output "y" depends on the values/);
+});
+
+test("a model that refuses two rows, or dies of them, is told so", async () => {
+  const limit = (error: Error): Compute => {
+    return (values, rows) => {
+      if (rows > 1) throw error;
+      return doubled(values, rows);
+    };
+  };
+  await refuted(limit(new InferenceError("input", "x: expected 1")), /does not run: x: expected 1/);
+  await refuted(limit(new ShardLost("crash", "signal 11")), /process ended in a trial: signal 11/);
+});
+
+test("a slow model is not kept busy by trials", async () => {
+  const { proof, sizes } = await proofOf(doubled, { msPerRow: 45 });
+  assert.ok(proof.proved);
+  assert.equal(Math.max(...sizes), 3);
+  const slow = await proofOf(doubled, { msPerRow: 2000 });
+  assert.match(slow.proof.proved ? "" : slow.proof.reason, /takes 2.0 s, too long/);
+  assert.deepEqual(slow.sizes, [1]);
+});
+
+test("the output's axis is found by its size where the model does not name it", async () => {
+  const model: Model = {
+    ...rowsModel,
+    outputs: [{ name: "y", datatype: "FP32", shape: [null, null], symbols: [null, null] }],
+  };
+  const transposed: Compute = (values, rows) => ({
+    shape: [2, rows],
+    values: Array.from({ length: 2 * rows }, (_, i) => values[2 * (i % rows) + Math.floor(i / rows)] ?? 0),
+  });
+  const { proof } = await proofOf(transposed, { model });
+  assert.deepEqual(proof.proved && proof.axes, { inputs: [0], outputs: [1] });
+});

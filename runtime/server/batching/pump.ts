@@ -1,0 +1,107 @@
+import { newAlarm } from "./clock.ts";
+import { dispatch } from "./dispatch.ts";
+import { isRetestDue, RETEST_SIZE, retestAt } from "./groups.ts";
+import { hold } from "./hold.ts";
+import { expire } from "./live.ts";
+import { probeEnded, takeProbe } from "./probes.ts";
+import { before, type Entry, first, type Group, take } from "./queue.ts";
+import { giveBack, type Pump, startRun } from "./runs.ts";
+import type { State } from "./state.ts";
+import { occupy, release, soonestFree } from "./workers.ts";
+
+/** Gives free shards what they should do, each time that something has changed. */
+export const createPump = (state: State): Pump & { stop(): void } => {
+  const { clock, live, workers } = state;
+  const { free } = workers;
+  let scheduled = false;
+  const wake = newAlarm(clock, () => pump.now());
+  const pump = {
+    now(): void {
+      if (free.length === 0) return;
+      const now = clock.now();
+      if ((live.deadlines[0]?.deadline ?? Number.POSITIVE_INFINITY) <= now) expire(live, now);
+      startProbe(state, now, pump);
+      const held = new Set<Group>();
+      while (free.length > 0 && live.active.size > held.size) {
+        const group = nextGroup(live.active, held);
+        const oldest = group && first(group);
+        if (group === undefined || oldest === undefined) break;
+        const wakeAt = serve(group, oldest, now);
+        if (wakeAt === undefined) continue;
+        held.add(group);
+        wake.set(wakeAt);
+      }
+    },
+    soon(): void {
+      if (scheduled) return;
+      scheduled = true;
+      clock.soon(() => {
+        scheduled = false;
+        pump.now();
+      });
+    },
+    stop: () => wake.stop(),
+  };
+
+  /** Starts a run for it, or says when to look again. */
+  const serve = (group: Group, oldest: Entry, now: number): number | undefined => {
+    const retest = isRetestDue(group, now);
+    const decision = dispatch(
+      {
+        items: group.items,
+        requests: group.requests,
+        oldestAt: oldest.arrivedAt,
+        size: retest ? Math.min(RETEST_SIZE, state.options.maxBatchSize) : group.size,
+        cost: group.cost,
+        freeShards: retest ? 1 : free.length,
+        busyUntil: soonestFree(workers),
+      },
+      state.policy,
+      now,
+    );
+    if ("wakeAt" in decision) return decision.wakeAt;
+    if (retest) group.retestAt = retestAt(group, now);
+    else if (group.size > 1) {
+      const held = hold(group, state.policy, workers.all.size, now);
+      if (held !== undefined) return held;
+    }
+    startRun(state, take(group, decision.items), now, pump);
+    return undefined;
+  };
+  return pump;
+};
+
+/** Of those that are not held: by priority, then by age. */
+const nextGroup = (active: ReadonlySet<Group>, held: ReadonlySet<Group>): Group | undefined => {
+  let best: Entry | undefined;
+  for (const group of active) {
+    if (held.has(group)) continue;
+    const head = first(group);
+    if (head !== undefined && (best === undefined || before(head, best))) best = head;
+  }
+  return best?.queue;
+};
+
+const startProbe = (state: State, now: number, pump: Pump): void => {
+  const { clock, policy, probes, workers } = state;
+  const probe = takeProbe(probes, state.live.queued, now);
+  if (probe === undefined) return;
+  const worker = workers.free.pop();
+  if (worker === undefined) return;
+  occupy(worker, now + policy.hopMs + probe.expectedMs);
+  worker.shard.run(probe.job).then(
+    (result) => {
+      probeEnded(probes, now, clock.now());
+      release(workers, worker);
+      probe.resolve(result);
+      pump.now();
+    },
+    (error: unknown) => {
+      const ended = clock.now();
+      probeEnded(probes, now, ended);
+      giveBack(state, worker, error, ended);
+      probe.reject(error);
+      pump.now();
+    },
+  );
+};

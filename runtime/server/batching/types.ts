@@ -1,0 +1,56 @@
+import type { Infer, ModelStatistics } from "../../inference/index.ts";
+import type { Shard } from "../shards/types.ts";
+import type { Counters } from "./counters.ts";
+
+/** Times in milliseconds. */
+export type SchedulerOptions = {
+  /** 1: never batch. */
+  maxBatchSize: number;
+  maxDelayMs: number;
+  requestTimeoutMs: number;
+  /** Bytes of the inputs of what waits and runs. */
+  maxQueuedBytes: number;
+  /** Requests that wait. */
+  maxQueued: number;
+  /** What a job costs besides its run (see Policy). */
+  hopMs?: number;
+  /** How long after the loss of the last shard a new one is expected, unless expectShard says better. */
+  restartMs?: number;
+};
+
+/**
+ * `disabled`: by --max-batch-size. `unproved`: requests run apart, for `reason`. `proving`: they do until it is shown that
+ * their answers do not change. `on`: they share runs. `paused`: they could, but at present it gains nothing
+ * or batches fail.
+ */
+export type BatchingState = "disabled" | "proving" | "unproved" | "on" | "paused";
+
+export type SchedulerSnapshot = {
+  /** Requests that wait, and the bytes of the inputs of all that were not answered yet. */
+  queued: number;
+  queuedBytes: number;
+  /** Requests that are in a run. */
+  inFlight: number;
+  /** Runs. */
+  running: number;
+  shards: number;
+  batching: { state: BatchingState; reason: string; dimension: string | undefined; size: number };
+  /** Of the shape that ran last: milliseconds for any run, and for each item in it. Undefined before the first run. */
+  serviceTime: { a: number; b: number } | undefined;
+  counters: Readonly<Counters>;
+};
+
+export type Scheduler = {
+  infer: Infer;
+  addShard(shard: Shard): void;
+  /** It gets no more jobs. One that it runs goes on. */
+  removeShard(shard: Shard): void;
+  /** When the next shard will be there (on the clock's `now`), or undefined: none will, and what waits is refused. */
+  expectShard(at: number | undefined): void;
+  statistics(): ModelStatistics;
+  snapshot(): SchedulerSnapshot;
+  /** Resolves when no request waits or runs. */
+  idle(): Promise<void>;
+  /** Refuses all that is unanswered and stops the timers. */
+  close(): void;
+};
