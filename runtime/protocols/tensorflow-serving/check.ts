@@ -1,0 +1,23 @@
+import { invalid } from "../../inference/errors.ts";
+import type { TensorInfo } from "../../tensors/index.ts";
+
+/** `["a", "b"]` as `"a", "b"`. */
+export const quoted = (names: Iterable<string>): string => [...names].map((name) => `"${name}"`).join(", ");
+
+export const showShape = (shape: readonly (number | null)[]): string => `[${shape.map((size) => size ?? -1)}]`;
+
+/** A name out of a request, in quotes and no longer than a message may be. */
+export const shown = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
+
+/** Throws a RequestError where a tensor of this shape is none for the input. */
+export const checkShape = (info: TensorInfo, shape: readonly number[]): void => {
+  const fits =
+    shape.length === info.shape.length &&
+    shape.every((size, axis) => size >= 0 && size === (info.shape[axis] ?? size) && Number.isSafeInteger(size));
+  if (fits) return;
+  const given = shape.length > 64 ? `${shape.length} dimensions` : showShape(shape);
+  throw invalid(`input "${info.name}": shape is ${given}, the model wants ${showShape(info.shape)} (-1: any size)`);
+};
+
+export const unknownInput = (name: string, inputs: readonly TensorInfo[]) =>
+  invalid(`input ${shown(name)} is unknown; the model's inputs are ${quoted(inputs.map((info) => info.name))}`);
