@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { ADMIN_PORT, CLAIM_DIRECTORY, HTTP_PORT } from "../operator/api/v1alpha1/pod-contract.ts";
+import { ADMIN_PORT, CLAIM_DIRECTORY, GRPC_PORT, HTTP_PORT } from "../operator/api/v1alpha1/pod-contract.ts";
 
 /** A command line that cannot be understood; `message` is one line that says what to do. */
 export class UsageError extends Error {}
@@ -14,11 +14,17 @@ export type ServeOptions = {
   modelVersion: string;
   host: string;
   httpPort: number;
+  grpcPort: number;
   adminPort: number;
   executionProvider: ExecutionProvider;
+  /** Undefined: as many as there are processors, or one where the execution provider is a device. */
+  shards: number | undefined;
+  maxBatchSize: number;
+  maxDelayMs: number;
   requestTimeoutMs: number;
   drainTimeoutMs: number;
   maxBodyBytes: number;
+  maxConnectionAgeMs: number;
   logFormat: "json" | "text";
   terminationLog: string;
 };
@@ -36,6 +42,8 @@ export type FetchOptions = {
   terminationLog: string;
 };
 
+/** More shards than this must be asked for: each costs memory of its own besides the shared weights. */
+export const MAX_DEFAULT_SHARDS = 8;
 const TERMINATION_LOG = "/dev/termination-log";
 
 export const SERVE_HELP = `Serve an ONNX model over HTTP (Open Inference Protocol v2).
@@ -46,12 +54,21 @@ export const SERVE_HELP = `Serve an ONNX model over HTTP (Open Inference Protoco
   --name NAME                 the model's name in URLs (default: the file's base name)
   --model-version VERSION     shown in the metadata and accepted in URLs (default: 1)
   --host ADDRESS              address to listen on (default: 127.0.0.1; in a pod 0.0.0.0)
-  --http-port PORT            inference (default: ${HTTP_PORT}; 0 = any free port)
+  --http-port PORT            inference over HTTP (default: ${HTTP_PORT}; 0 = any free port)
+  --grpc-port PORT            inference over gRPC (default: ${GRPC_PORT}; 0 = any free port)
   --admin-port PORT           /livez /readyz /metrics /statusz (default: ${ADMIN_PORT}; 0 = any free port)
   --execution-provider EP     cpu, cuda or tensorrt; never falls back to another (default: cpu)
+  --shards N                  processes that run the model side by side, and share its weights
+                              (default: the CPU limit, at most ${MAX_DEFAULT_SHARDS}; 1 on a device)
+  --max-batch-size N          the most requests' items that one run takes together; 1 = never (default: 32). Batching
+                              begins only when it was proved that answers do not change, and stays where it gains
+  --max-delay DURATION        how long a request may wait for others to join its batch though a shard is free
+                              (default: 0s: batches form from what waits while the shards are busy)
   --request-timeout DURATION  a request that takes longer fails; a run that hangs this long is killed (default: 30s)
   --drain-timeout DURATION    after SIGTERM, end at the latest after this long (default: 20s)
   --max-body SIZE             largest request body, after decompression (default: 64Mi)
+  --max-connection-age DURATION  a connection that is older is closed after its answer, so that clients spread over
+                              new servers (default: 5m)
   --log-format FORMAT         json or text (default: text on a terminal, else json)
   --termination-log FILE      where the reason of a failure is left (default: ${TERMINATION_LOG}, if it is there)
   --help
@@ -81,11 +98,16 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
     "model-version",
     "host",
     "http-port",
+    "grpc-port",
     "admin-port",
     "execution-provider",
+    "shards",
+    "max-batch-size",
+    "max-delay",
     "request-timeout",
     "drain-timeout",
     "max-body",
+    "max-connection-age",
     "log-format",
     "termination-log",
   ]);
@@ -107,11 +129,16 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
     modelVersion,
     host: text(values, "host") ?? "127.0.0.1",
     httpPort: port(values, "http-port", HTTP_PORT),
+    grpcPort: port(values, "grpc-port", GRPC_PORT),
     adminPort: port(values, "admin-port", ADMIN_PORT),
     executionProvider: choice(values, "execution-provider", ["cpu", "cuda", "tensorrt"], "cpu"),
+    shards: count(values, "shards", 64),
+    maxBatchSize: count(values, "max-batch-size", 1024) ?? 32,
+    maxDelayMs: duration(values, "max-delay", 0, 0),
     requestTimeoutMs: duration(values, "request-timeout", 30_000),
     drainTimeoutMs: duration(values, "drain-timeout", 20_000),
     maxBodyBytes: size(values, "max-body") ?? 64 * 1024 ** 2,
+    maxConnectionAgeMs: duration(values, "max-connection-age", 300_000),
     logFormat: choice(values, "log-format", ["json", "text"], isTerminal ? "text" : "json"),
     terminationLog: text(values, "termination-log") ?? TERMINATION_LOG,
   };
@@ -141,9 +168,9 @@ export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {
 
 /** Go's durations: a sequence of numbers with units ("1h", "1m30s", "250ms"). In milliseconds. */
 export const parseDuration = (value: string): number | undefined => {
-  const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) return undefined;
-  return [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
+  const unitMs: Record<string, number> = { us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  if (!/^(\d+(\.\d+)?(us|ms|s|m|h))+$/.test(value)) return undefined;
+  return [...value.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/g)].reduce(
     (sum, [, number, unit]) => sum + Number(number) * (unitMs[unit ?? ""] ?? Number.NaN),
     0,
   );
@@ -211,12 +238,21 @@ const choice = <T extends string>(values: Values, name: string, choices: readonl
   return found;
 };
 
-const duration = (values: Values, name: string, fallback: number): number => {
+const count = (values: Values, name: string, most: number): number | undefined => {
+  const value = text(values, name);
+  if (value === undefined) return undefined;
+  if (!/^[1-9]\d{0,5}$/.test(value) || Number(value) > most) {
+    throw new UsageError(`--${name}: "${value}" is not a whole number from 1 to ${most}`);
+  }
+  return Number(value);
+};
+
+const duration = (values: Values, name: string, fallback: number, least = 1): number => {
   const value = text(values, name);
   if (value === undefined) return fallback;
   const ms = parseDuration(value);
   // setTimeout's largest delay is 2^31 - 1 ms
-  if (ms === undefined || ms < 1 || ms > 2 ** 31 - 1) {
+  if (ms === undefined || ms < least || ms > 2 ** 31 - 1) {
     throw new UsageError(`--${name}: "${value}" is not a duration; give for example 500ms, 30s or 1m30s`);
   }
   return ms;

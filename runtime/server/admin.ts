@@ -3,11 +3,13 @@ import { createServer, type Server } from "node:http";
 export type AdminState = {
   /** Undefined while requests are wanted; otherwise why not. */
   notReady(): string | undefined;
-  status(): object;
+  /** How long the thread that serves requests has been silent, in milliseconds, where that is too long to go on. */
+  stuck(): number | undefined;
+  status(): Promise<object>;
   metrics(): Promise<string>;
 };
 
-/** The supervisor's port: answers whatever a shard is doing. */
+/** The supervisor's port: answers whatever the shards and the data ports are doing. */
 export const createAdminServer = (state: AdminState): Server =>
   createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, (request, response) => {
     const send = (status: number, body: string, type = "text/plain; charset=utf-8"): void => {
@@ -19,16 +21,22 @@ export const createAdminServer = (state: AdminState): Server =>
       return;
     }
     switch ((request.url ?? "/").split("?", 1)[0]) {
-      case "/livez":
-        send(200, "live\n");
+      case "/livez": {
+        const stuckMs = state.stuck();
+        if (stuckMs === undefined) send(200, "live\n");
+        else send(500, `the data thread has not answered for ${Math.round(stuckMs / 1000)} s\n`);
         return;
+      }
       case "/readyz": {
         const reason = state.notReady();
         send(reason === undefined ? 200 : 503, `${reason ?? "ready"}\n`);
         return;
       }
       case "/statusz":
-        send(200, `${JSON.stringify(state.status(), undefined, 2)}\n`, "application/json");
+        state.status().then(
+          (status) => send(200, `${JSON.stringify(status, undefined, 2)}\n`, "application/json"),
+          (error: unknown) => send(500, `${String(error)}\n`),
+        );
         return;
       case "/metrics":
         state.metrics().then(

@@ -1,4 +1,4 @@
-import { elementCount } from "../engine/tensors.ts";
+import { elementCount } from "../tensors/index.ts";
 import type { ReadyMessage } from "./messages.ts";
 
 /** Larger inputs than this are no reading for a terminal. */

@@ -1,57 +1,66 @@
 import { z } from "zod";
+import type { FailureCode } from "../../operator/api/v1alpha1/pod-contract.ts";
+import type { ServeOptions } from "../options.ts";
+import type { Snapshot } from "../telemetry/snapshot.ts";
 
-// What the supervisor and a shard tell each other. Both sides parse what arrives.
+// What the supervisor and the door tell each other. Both are threads of one process; both parse what arrives.
 
-const tensorInfo = z.object({ name: z.string(), datatype: z.string(), shape: z.array(z.number().nullable()) });
+const tensorInfo = z.object({
+  name: z.string(),
+  datatype: z.string(),
+  shape: z.array(z.number().nullable()),
+  symbols: z.array(z.string().nullable()),
+});
 const warmUp = z.discriminatedUnion("outcome", [
   z.object({ outcome: z.literal("passed"), shapes: z.record(z.string(), z.array(z.number())) }),
   z.object({ outcome: z.literal("unproven"), reason: z.string() }),
 ]);
 
-export const shardMessageSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("loaded"), loadSeconds: z.number() }),
+export const doorMessageSchema = z.discriminatedUnion("type", [
+  /** The first shard is warm; the ports are being opened. `shards`: how many there will be. */
+  z.object({ type: z.literal("loaded"), loadSeconds: z.number(), sharedWeights: z.boolean(), shards: z.number() }),
+  /** The ports are open. Once. */
   z.object({
     type: z.literal("ready"),
-    port: z.number(),
+    httpPort: z.number(),
+    grpcPort: z.number(),
     inputs: z.array(tensorInfo),
     outputs: z.array(tensorInfo),
     warmUp,
     warmUpSeconds: z.number(),
   }),
-  /** The model cannot be served: starting the shard again would not help. */
+  z.object({ type: z.literal("shard-ready"), shard: z.number() }),
+  /** A shard ended; another is started in its place. */
+  z.object({ type: z.literal("shard-lost"), shard: z.number(), message: z.string() }),
+  z.object({ type: z.literal("digest"), digest: z.string() }),
+  z.object({ type: z.literal("warning"), message: z.string() }),
+  /** A defect of this server, for its log. */
+  z.object({ type: z.literal("error"), message: z.string() }),
+  /** It cannot go on. Without a code the model is not to blame. */
   z.object({
     type: z.literal("failed"),
-    code: z.enum(["ModelInvalid", "ExecutionProviderUnavailable", "WarmUpFailed"]),
+    code: z.custom<FailureCode>((value) => typeof value === "string").optional(),
     message: z.string(),
   }),
-  /** The shard cannot work for a reason outside of the model, such as a port that is taken. */
-  z.object({ type: z.literal("unable"), message: z.string() }),
-  /** The answer to `ping`: the shard's event loop turns, so no run is in the way. */
   z.object({ type: z.literal("pong") }),
-  z.object({ type: z.literal("metrics"), metrics: z.array(z.looseObject({ name: z.string() })) }),
+  z.object({ type: z.literal("snapshot"), snapshot: z.custom<Snapshot>((value) => typeof value === "object") }),
   /** Nothing is left to answer, and nothing more is accepted. */
   z.object({ type: z.literal("drained") }),
+  z.object({ type: z.literal("stopped") }),
 ]);
-export type ShardMessage = z.infer<typeof shardMessageSchema>;
+export type DoorMessage = z.infer<typeof doorMessageSchema>;
+export type LoadedMessage = Extract<DoorMessage, { type: "loaded" }>;
+export type ReadyMessage = Extract<DoorMessage, { type: "ready" }>;
 
 export const supervisorMessageSchema = z.discriminatedUnion("type", [
-  z.object({
-    type: z.literal("start"),
-    model: z.string(),
-    name: z.string(),
-    modelVersion: z.string(),
-    serverVersion: z.string(),
-    host: z.string(),
-    httpPort: z.number(),
-    executionProvider: z.enum(["cpu", "cuda", "tensorrt"]),
-    requestTimeoutMs: z.number(),
-    maxBodyBytes: z.number(),
-  }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("collect") }),
   /** `quietMs`: accept connections until this long after the last request; `acceptMs`: but no longer than this. */
   z.object({ type: z.literal("drain"), quietMs: z.number(), acceptMs: z.number() }),
+  /** End the shards at once. */
+  z.object({ type: z.literal("stop") }),
 ]);
 export type SupervisorMessage = z.infer<typeof supervisorMessageSchema>;
-export type StartMessage = Extract<SupervisorMessage, { type: "start" }>;
-export type ReadyMessage = Extract<ShardMessage, { type: "ready" }>;
+
+/** What the door is started with. */
+export type DoorStart = ServeOptions & { serverVersion: string };

@@ -1,33 +1,38 @@
 /** A real `serve` process on free ports of loopback, as a pod would run it. */
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { newDirectory } from "./models.ts";
 
 const MAIN = fileURLToPath(new URL("../../runtime/main.ts", import.meta.url));
-const line = z.looseObject({ msg: z.string(), port: z.number().optional() });
+const line = z.looseObject({ msg: z.string(), port: z.number().optional(), grpcPort: z.number().optional() });
 
 export type Exit = { code: number | null; signal: string | null };
 
-/** Starts it; it is ended, if it has not by itself, when the test is over. */
-export const startServer = (t: Pick<TestContext, "after">, model: string, options: readonly string[] = []) => {
+/**
+ * Starts it; it is ended, if it has not by itself, when the test is over.
+ * @param limits what the kernel lets each of its processes have, as arguments of prlimit(1)
+ */
+export const startServer = (
+  t: { after(end: () => Promise<void>): void },
+  model: string,
+  options: readonly string[] = [],
+  limits: readonly string[] = [],
+) => {
   const terminationLog = join(newDirectory(), "termination");
-  const args = ["serve", "--model", model, "--name", "m", "--http-port", "0", "--admin-port", "0"];
-  const child = spawn(
-    process.execPath,
-    [MAIN, ...args, "--log-format", "json", "--termination-log", terminationLog, ...options],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const args = ["serve", "--model", model, "--name", "m", "--http-port", "0", "--grpc-port", "0", "--admin-port", "0"];
+  const command = [process.execPath, MAIN, ...args, "--log-format", "json", "--termination-log", terminationLog];
+  const [program = "", ...rest] = [...(limits.length === 0 ? [] : ["prlimit", ...limits]), ...command, ...options];
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"] });
   const log: string[] = [];
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const ports = { http: 0, admin: 0 };
+  const ports = { http: 0, grpc: 0, admin: 0 };
   const ready = Promise.withResolvers<void>();
   const listening = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined);
@@ -41,6 +46,7 @@ export const startServer = (t: Pick<TestContext, "after">, model: string, option
     }
     if (entry.msg.startsWith("ready in ")) {
       ports.http = entry.port ?? 0;
+      ports.grpc = entry.grpcPort ?? 0;
       ready.resolve();
     }
   });
@@ -74,18 +80,33 @@ export const startServer = (t: Pick<TestContext, "after">, model: string, option
     log,
     stderr: () => stderr,
     url: (path: string) => `http://127.0.0.1:${ports.http}${path}`,
+    /** host:port of the gRPC port. */
+    grpc: () => `127.0.0.1:${ports.grpc}`,
+    httpPort: () => ports.http,
     admin: (path: string) => `http://127.0.0.1:${ports.admin}${path}`,
     termination: () => (existsSync(terminationLog) ? readFileSync(terminationLog, "utf8") : ""),
   };
 };
 export type Server = ReturnType<typeof startServer>;
 
-/** The processes that this one has started and that still run. */
+/** The processes that this one, in any of its threads, has started and that still run. */
 export const childrenOf = (pid: number): number[] => {
-  const file = `/proc/${pid}/task/${pid}/children`;
-  if (!existsSync(file)) return [];
-  return readFileSync(file, "utf8").trim().split(" ").filter(Boolean).map(Number);
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return [];
+  return readdirSync(tasks).flatMap((thread) => {
+    const file = `${tasks}/${thread}/children`;
+    return existsSync(file) ? readFileSync(file, "utf8").trim().split(" ").filter(Boolean).map(Number) : [];
+  });
 };
+
+/** The processes of a server that run the model, oldest first. */
+export const shardsOf = (server: Server): number[] =>
+  childrenOf(server.process.pid ?? 0)
+    .filter((pid) => {
+      const file = `/proc/${pid}/cmdline`;
+      return existsSync(file) && readFileSync(file, "utf8").includes("shards/shard.ts");
+    })
+    .sort((one, other) => one - other);
 
 /** Waits until `condition` holds; fails after `ms` milliseconds. */
 export const until = async (what: string, ms: number, condition: () => boolean | Promise<boolean>): Promise<void> => {

@@ -1,0 +1,54 @@
+import { Worker } from "node:worker_threads";
+import { type DoorMessage, type DoorStart, doorMessageSchema, type SupervisorMessage } from "./messages.ts";
+
+/** The door answers a ping between two requests; one that takes longer than this is stuck for good. */
+const STUCK_MS = 10_000;
+const PING_MS = 1000;
+
+export type DoorEvents = {
+  message(message: DoorMessage): void;
+  /** The thread is gone, though nobody asked it to go. */
+  ended(how: string): void;
+};
+
+export type DoorThread = {
+  send(message: SupervisorMessage): void;
+  /** How long the oldest unanswered ping has waited, in milliseconds, where that is too long. */
+  stuckMs(): number | undefined;
+};
+
+/** Starts the thread that owns the data ports, the queue and the shards, and watches that it turns. */
+export const startDoor = (start: DoorStart, events: DoorEvents): DoorThread => {
+  const worker = new Worker(new URL("./door.ts", import.meta.url), {
+    workerData: start,
+    env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
+  });
+  let unanswered: number | undefined;
+  let ended = false;
+  const send = (message: SupervisorMessage): void => worker.postMessage(message);
+  const end = (how: string): void => {
+    if (ended) return;
+    ended = true;
+    clearInterval(pings);
+    events.ended(how);
+  };
+  worker.on("message", (raw) => {
+    const message = doorMessageSchema.parse(raw);
+    if (message.type === "pong") unanswered = undefined;
+    else events.message(message);
+  });
+  worker.on("error", (error) => end(error instanceof Error ? error.message : String(error)));
+  worker.on("exit", (code) => end(`it ended with code ${code}`));
+  const pings = setInterval(() => {
+    if (unanswered !== undefined) return;
+    unanswered = performance.now();
+    send({ type: "ping" });
+  }, PING_MS);
+  return {
+    send,
+    stuckMs() {
+      const waited = unanswered === undefined ? 0 : performance.now() - unanswered;
+      return waited > STUCK_MS ? waited : undefined;
+    },
+  };
+};

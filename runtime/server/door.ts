@@ -1,0 +1,194 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import { cpuLimit } from "../engine/cpu-limit.ts";
+import type { Service } from "../inference/index.ts";
+import { createInferenceService } from "../protocols/open-inference/grpc/service.ts";
+import { createOpenInference } from "../protocols/open-inference/index.ts";
+import { openInferencePaths } from "../protocols/open-inference/openapi.ts";
+import { createOpenApi } from "../protocols/openapi/index.ts";
+import { createGrpcServices } from "../protocols/tensorflow-serving/grpc.ts";
+import { openApiPaths as tensorflowPaths } from "../protocols/tensorflow-serving/openapi.ts";
+import { createRoutes as createTensorflowRoutes } from "../protocols/tensorflow-serving/rest.ts";
+import { systemClock } from "./batching/clock.ts";
+import { createScheduler, type Scheduler } from "./batching/index.ts";
+import { createGrpcServer, type GrpcServer } from "./grpc/server.ts";
+import { createHttpServer, type HttpServer } from "./http/index.ts";
+import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
+import { type PoolModel, startPool } from "./shards/pool.ts";
+
+// The thread that owns the data ports, the queue and the shards. No model runs here, so it always turns.
+
+/** More shards than this must be asked for: each costs memory of its own besides the shared weights. */
+const MAX_DEFAULT_SHARDS = 8;
+/**
+ * The first run may take this long, or as long as a request if that is more: it allocates, and on a device chooses and
+ * compiles kernels. It says nothing of how long a request takes.
+ */
+const WARM_UP_MS = { cpu: 60_000, device: 600_000 };
+/** Loading may take as long as the pod's startupProbe waits (600 × 1 s): a graph whose constants are endless never loads. */
+const LOAD_MS = 600_000;
+/** Requests that may wait. Far more than can be answered in time by most models: the predicted wait refuses before. */
+const MAX_QUEUED = 10_000;
+const GRPC_BOUNDS = {
+  maxConcurrentStreams: 256,
+  maxConnections: 4096,
+  keepaliveMs: 60_000,
+  keepaliveTimeoutMs: 20_000,
+};
+
+const start: DoorStart = workerData;
+const tell = (message: DoorMessage): void => parentPort?.postMessage(message);
+const onCpu = start.executionProvider === "cpu";
+const cpus = cpuLimit();
+const clock = { epoch: () => Date.now(), now: () => performance.now() };
+
+let draining = false;
+let serving: { scheduler: Scheduler; http: HttpServer; grpc: GrpcServer } | undefined;
+const readyShards = new Set<number>();
+
+const logError = (error: unknown, what: string): void =>
+  tell({
+    type: "error",
+    message: `${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  });
+
+const open = async (model: PoolModel): Promise<void> => {
+  const { inputs, outputs, warmUp, warmUpSeconds } = model;
+  const served = { name: start.name, version: start.modelVersion, inputs, outputs };
+  const shapes = warmUp.outcome === "passed" ? new Map(Object.entries(warmUp.shapes)) : undefined;
+  const scheduler = createScheduler(
+    served,
+    {
+      maxBatchSize: start.maxBatchSize,
+      maxDelayMs: start.maxDelayMs,
+      requestTimeoutMs: start.requestTimeoutMs,
+      maxQueued: MAX_QUEUED,
+      maxQueuedBytes: 4 * start.maxBodyBytes,
+    },
+    systemClock,
+    shapes,
+  );
+  const service: Service = {
+    model: served,
+    serverVersion: start.serverVersion,
+    ready: () => !draining && readyShards.size > 0,
+    infer: scheduler.infer,
+    statistics: scheduler.statistics,
+  };
+  const { maxBodyBytes, maxConnectionAgeMs } = start;
+  const report = (error: unknown): void => logError(error, "a gRPC call failed");
+  const log = { error: ({ err }: { err: unknown }, message: string) => logError(err, message) };
+  const http = createHttpServer(
+    [
+      createOpenInference(service),
+      createTensorflowRoutes(service),
+      createOpenApi(service, [openInferencePaths(service), tensorflowPaths(service)]),
+    ],
+    { maxBodyBytes, maxConnectionAgeMs },
+    log,
+  );
+  const grpc = createGrpcServer(
+    [
+      createInferenceService(service, report),
+      ...createGrpcServices(service, { maxTensorBytes: maxBodyBytes, clock, report }),
+    ],
+    {
+      ...GRPC_BOUNDS,
+      maxMessageBytes: maxBodyBytes,
+      maxConnectionAgeMs,
+      graceMs: start.requestTimeoutMs,
+      healthNames: [start.name],
+    },
+    report,
+  );
+  serving = { scheduler, http, grpc };
+  const [httpPort, grpcPort] = await Promise.all([
+    http.listen(start.httpPort, start.host),
+    grpc.listen(start.grpcPort, start.host),
+  ]);
+  grpc.setServing(true);
+  tell({ type: "ready", httpPort, grpcPort, inputs, outputs, warmUp, warmUpSeconds });
+};
+
+const shards = start.shards ?? (onCpu ? Math.min(cpus, MAX_DEFAULT_SHARDS) : 1);
+const pool = startPool(
+  {
+    model: start.model,
+    executionProvider: start.executionProvider,
+    shards,
+    cpus,
+    requestTimeoutMs: start.requestTimeoutMs,
+    loadMs: LOAD_MS,
+    warmUpMs: Math.max(start.requestTimeoutMs, WARM_UP_MS[onCpu ? "cpu" : "device"]),
+  },
+  {
+    onReady(model) {
+      tell({ type: "loaded", loadSeconds: model.loadSeconds, sharedWeights: model.sharedWeights, shards });
+      open(model).catch((error: unknown) => {
+        tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+      });
+    },
+    onShard(shard) {
+      readyShards.add(shard.id);
+      serving?.scheduler.addShard(shard);
+      tell({ type: "shard-ready", shard: shard.id });
+      serving?.grpc.setServing(!draining);
+    },
+    onLost(shard, message) {
+      readyShards.delete(shard.id);
+      serving?.scheduler.removeShard(shard);
+      tell({ type: "shard-lost", shard: shard.id, message });
+      if (readyShards.size === 0) serving?.grpc.setServing(false);
+    },
+    onRetry: (message, delayMs) =>
+      tell({ type: "warning", message: `a shard ended before it was ready: ${message}; next start in ${delayMs} ms` }),
+    onWarning: (message) => tell({ type: "warning", message }),
+    onDigest: (digest) => tell({ type: "digest", digest }),
+    onFailed: (code, message) => tell({ type: "failed", ...(code === undefined ? {} : { code }), message }),
+  },
+);
+
+const drain = async (quietMs: number, acceptMs: number): Promise<void> => {
+  draining = true;
+  if (serving !== undefined) {
+    const { http, grpc } = serving;
+    grpc.setServing(false);
+    // gRPC's clients are told to leave when they have had the time to hear of other servers.
+    const drainGrpc = sleep(Math.min(quietMs, acceptMs)).then(grpc.drain);
+    await Promise.all([http.drain({ quietMs, acceptMs }), drainGrpc]);
+  }
+  tell({ type: "drained" });
+};
+
+const stop = async (): Promise<void> => {
+  // Whoever is still waiting is told; the connections end with the process.
+  serving?.scheduler.close();
+  await pool.stop();
+  tell({ type: "stopped" });
+};
+
+parentPort?.on("message", (raw) => {
+  const message = supervisorMessageSchema.parse(raw);
+  switch (message.type) {
+    case "ping":
+      tell({ type: "pong" });
+      return;
+    case "collect":
+      if (serving !== undefined) {
+        const { http, grpc, scheduler } = serving;
+        const snapshot = {
+          http: http.snapshot(),
+          grpc: grpc.snapshot(),
+          scheduler: scheduler.snapshot(),
+          statistics: scheduler.statistics(),
+        };
+        tell({ type: "snapshot", snapshot });
+      }
+      return;
+    case "drain":
+      void drain(message.quietMs, message.acceptMs);
+      return;
+    case "stop":
+      void stop();
+  }
+});

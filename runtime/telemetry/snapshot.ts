@@ -1,0 +1,12 @@
+import type { ModelStatistics } from "../inference/index.ts";
+import type { SchedulerSnapshot } from "../server/batching/index.ts";
+import type { GrpcSnapshot } from "../server/grpc/server.ts";
+import type { HttpSnapshot } from "../server/http/counters.ts";
+
+/** What the door knows, taken when somebody asks. Plain data: it is sent from thread to thread. */
+export type Snapshot = {
+  http: HttpSnapshot;
+  grpc: GrpcSnapshot;
+  scheduler: SchedulerSnapshot;
+  statistics: ModelStatistics;
+};
