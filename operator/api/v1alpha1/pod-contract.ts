@@ -4,14 +4,17 @@
  * must go on understanding every message that a released runtime can write.
  */
 
-/** Data plane: the Open Inference Protocol. */
+/** Data plane: the Open Inference Protocol and TensorFlow Serving's, over HTTP and over gRPC. */
 export const HTTP_PORT = 8080;
+export const GRPC_PORT = 8081;
 /** /livez, /readyz, /metrics and /statusz; never reachable through a Service. */
 export const ADMIN_PORT = 9090;
 
 /** emptyDir into which the init container puts the verified model, read-only in the server. */
 export const MODEL_DIRECTORY = "/var/lib/berth/model";
 export const MODEL_FILE = `${MODEL_DIRECTORY}/model.onnx`;
+/** emptyDir for the server's own copy of the weights, which its shards share. */
+export const WEIGHTS_DIRECTORY = "/var/lib/berth/weights";
 /** Optional ConfigMap: the digest (`sha256:<hex>`) that this revision was first proved with. */
 export const PIN_DIRECTORY = "/etc/berth/pin";
 export const PIN_KEY = "digest";

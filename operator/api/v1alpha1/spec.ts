@@ -82,8 +82,39 @@ const model = z
     ),
   );
 
+const batching = z
+  .object({
+    maxBatchSize: z
+      .int32()
+      .min(1)
+      .max(1024)
+      .optional()
+      .describe("The most items that one run of the model takes together; 1 turns batching off. Default 32."),
+    maxDelay: z
+      .string()
+      .min(2)
+      .max(16)
+      .optional()
+      .describe(
+        "How long a request may wait for others to join its batch though the model is free, as a Go duration up to `1s`. " +
+          "Default `0s`: batches form from the requests that wait while the model is busy.",
+      )
+      .meta(
+        rules({
+          rule: "self.matches('^([0-9]+(us|ms|s))+$') && duration(self) <= duration('1s')",
+          message:
+            "spec.server.batching.maxDelay: must be a duration of at most 1s in whole units, such as 2ms or 500us",
+        }),
+      ),
+  })
+  .describe(
+    "How requests are joined into one run. The server joins them only after it has proved that answers do not change, and only " +
+      "where that gains time.",
+  );
+
 const server = z
   .object({
+    batching: batching.optional(),
     executionProvider: z
       .enum(["auto", "cpu", "cuda", "tensorrt"])
       .optional()

@@ -9,6 +9,7 @@ import {
   executionProviderOf,
   FETCH_CONTAINER,
   formatDuration,
+  GRPC_PORT,
   HTTP_PORT,
   MODEL_DIRECTORY,
   MODEL_FILE,
@@ -16,6 +17,7 @@ import {
   PIN_KEY,
   parseDuration,
   SERVER_CONTAINER,
+  WEIGHTS_DIRECTORY,
 } from "../../api/v1alpha1/index.ts";
 import type { PodTemplate } from "../../kube/objects.ts";
 import type { RevisionSpec } from "../revision.ts";
@@ -108,6 +110,14 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
   };
 };
 
+const batchingArgs = ({ server }: RevisionSpec): string[] => {
+  const { maxBatchSize, maxDelay } = server?.batching ?? {};
+  return [
+    ...(maxBatchSize === undefined ? [] : ["--max-batch-size", String(maxBatchSize)]),
+    ...(maxDelay === undefined ? [] : ["--max-delay", maxDelay]),
+  ];
+};
+
 const serverContainer = (
   modelDeployment: string,
   spec: RevisionSpec,
@@ -121,13 +131,20 @@ const serverContainer = (
   args: [
     "serve",
     ...["--model", MODEL_FILE, "--name", modelDeployment],
-    ...["--host", "0.0.0.0", "--http-port", String(HTTP_PORT), "--admin-port", String(ADMIN_PORT)],
+    ...["--host", "0.0.0.0", "--http-port", String(HTTP_PORT), "--grpc-port", String(GRPC_PORT)],
+    ...["--admin-port", String(ADMIN_PORT)],
     ...["--execution-provider", executionProviderOf(spec)],
+    ...batchingArgs(spec),
     ...["--request-timeout", formatDuration(requestTimeoutMs), "--drain-timeout", formatDuration(drainTimeoutMs)],
   ],
-  env: [{ name: "ORT_DISABLE_TELEMETRY", value: "1" }],
+  env: [
+    { name: "ORT_DISABLE_TELEMETRY", value: "1" },
+    // Where the shards' one copy of the weights goes: on the disk, so that it is no memory of the pod's.
+    { name: "TMPDIR", value: WEIGHTS_DIRECTORY },
+  ],
   ports: [
     { name: "http", containerPort: HTTP_PORT, protocol: "TCP" },
+    { name: "grpc", containerPort: GRPC_PORT, protocol: "TCP" },
     { name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" },
   ],
   resources: resourcesOf(spec, { devices: true }),
@@ -141,6 +158,7 @@ const serverContainer = (
   volumeMounts: [
     { name: "model", mountPath: MODEL_DIRECTORY, readOnly: true },
     { name: "tmp", mountPath: "/tmp" },
+    { name: "weights", mountPath: WEIGHTS_DIRECTORY },
   ],
 });
 
@@ -157,6 +175,7 @@ const volumes = (revision: string, { model }: RevisionSpec): Volume[] => {
   const claim = claimOf(model.uri);
   return [
     { name: "model", emptyDir: {} },
+    { name: "weights", emptyDir: {} },
     { name: "tmp", emptyDir: { medium: "Memory", sizeLimit: "64Mi" } },
     { name: "pin", configMap: { name: revision, optional: true } },
     ...(model.credentials ? [{ name: "credentials", secret: { secretName: model.credentials.secretName } }] : []),

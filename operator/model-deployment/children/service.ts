@@ -1,15 +1,18 @@
-import { HTTP_PORT, revisionLabels, serviceName } from "../../api/v1alpha1/index.ts";
+import { GRPC_PORT, HTTP_PORT, revisionLabels, serviceName } from "../../api/v1alpha1/index.ts";
 import type { Service } from "../../kube/objects.ts";
 import { childMeta, type Owner } from "./owner.ts";
 
-/** The Service that clients use, on port 80, sending requests to the ready pods of `revision`. */
+/** The Service that clients use, on port 80 for HTTP and 8081 for gRPC, sending requests to the ready pods of `revision`. */
 export const service = (owner: Owner, revision: string): Service => ({
   apiVersion: "v1",
   kind: "Service",
   metadata: childMeta(owner, serviceName(owner.name)),
   spec: {
     selector: revisionLabels(owner.name, revision),
-    ports: [{ name: "http", port: 80, targetPort: "http", protocol: "TCP", appProtocol: "http" }],
+    ports: [
+      { name: "http", port: 80, targetPort: "http", protocol: "TCP", appProtocol: "http" },
+      { name: "grpc", port: GRPC_PORT, targetPort: "grpc", protocol: "TCP", appProtocol: "kubernetes.io/h2c" },
+    ],
   },
 });
 
@@ -21,6 +24,9 @@ export const revisionService = (owner: Owner, revision: string): Service => ({
   spec: {
     clusterIP: "None",
     selector: revisionLabels(owner.name, revision),
-    ports: [{ name: "http", port: HTTP_PORT, targetPort: "http", protocol: "TCP", appProtocol: "http" }],
+    ports: [
+      { name: "http", port: HTTP_PORT, targetPort: "http", protocol: "TCP", appProtocol: "http" },
+      { name: "grpc", port: GRPC_PORT, targetPort: "grpc", protocol: "TCP", appProtocol: "kubernetes.io/h2c" },
+    ],
   },
 });
