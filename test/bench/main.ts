@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: speed, always against a peer or a limit, interleaved in one run, as a ratio. */
 import { cpus } from "node:os";
 import { serveBench } from "./serve.ts";
+import { benchServer } from "./server/main.ts";
 
 /** Rates of two things measured in turns, in operations a second; `limit` is what the ratio is to. */
 export type Round = { ours: number; limit: number };
@@ -14,11 +15,17 @@ export type Bench = {
 
 const BENCHES: Readonly<Record<string, Bench>> = { serve: serveBench };
 
-const listing = Object.entries(BENCHES)
-  .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+const SERVER = "this server beside others, and onnxruntime alone: rate, latency, CPU, memory (--help: its options)";
+const summaries = {
+  server: SERVER,
+  ...Object.fromEntries(Object.entries(BENCHES).map(([name, { summary }]) => [name, summary])),
+};
+const listing = Object.entries(summaries)
+  .map(([name, summary]) => `  ${name.padEnd(8)} ${summary}`)
   .join("\n");
 
 const name = process.argv[2];
+if (name === "server") process.exit(await benchServer(process.argv.slice(3)));
 const bench = name === undefined ? undefined : BENCHES[name];
 if (bench === undefined) {
   const asked = name === undefined || name === "--help";
