@@ -13,6 +13,8 @@ if (process.argv.includes("--help")) {
   console.log(`npm test: everything that CI runs.
   npm run check          types, lint, import arrows, generated files
   npm run test:unit      the tests beside the code
+  npm run test:faults -- server   models and clients that do harm to the server
+  npm run test:conformance        real clients of each protocol, and a sample of ONNX's test vectors
   npm run test:cluster   the operator, chart and server on a real Kubernetes (-- --kubeconfig FILE for another one)`);
   process.exit(0);
 }
@@ -49,13 +51,16 @@ const toolsBuilt = new Promise<number | null>((resolve, reject) => {
   tools.on("close", resolve);
 });
 
-const unitGlobs = ["operator", "runtime", "build", "examples", "test/cluster", "test/fixtures", "test/world"].map(
-  (folder) => `${folder}/**/*.test.ts`,
-);
+const unitGlobs = [
+  ...["operator", "runtime", "build", "examples"],
+  ...["test/bench", "test/cluster", "test/conformance", "test/fixtures", "test/soak", "test/world"],
+].map((folder) => `${folder}/**/*.test.ts`);
 
 const results = new Map<string, boolean>();
 results.set("check", await suite("check", [join(root, "build/check/main.ts")]));
 results.set("unit tests", await suite("unit tests", ["--test", ...unitGlobs]));
+results.set("faults of the server", await suite("faults of the server", [join(root, "test/faults/main.ts"), "server"]));
+results.set("conformance", await suite("conformance", [join(root, "test/conformance/main.ts"), "--sample", "40"]));
 if ((await toolsBuilt) === 0) {
   results.set(
     "cluster tests",

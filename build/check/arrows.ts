@@ -66,7 +66,18 @@ export const RULES: readonly Rule[] = [
   {
     folder: "runtime",
     folders: ["operator/api"],
-    packages: ["onnxruntime-node", "onnxruntime-common", "pino", "prom-client", "undici", "zod", ANYTHING_OF_NODE],
+    packages: [
+      "@grpc/grpc-js",
+      "@grpc/proto-loader",
+      "@grpc/reflection",
+      "onnxruntime-node",
+      "onnxruntime-common",
+      "pino",
+      "prom-client",
+      "undici",
+      "zod",
+      ANYTHING_OF_NODE,
+    ],
   },
 ];
 

@@ -15,7 +15,16 @@ export const CATALOGUE: Record<ImageName, Image> = {
   },
   runtime: {
     title: "Berth inference runtime (onnxruntime, CPU)",
-    packages: ["onnxruntime-node", "pino", "prom-client", "undici", "zod"],
+    packages: [
+      "@grpc/grpc-js",
+      "@grpc/proto-loader",
+      "@grpc/reflection",
+      "onnxruntime-node",
+      "pino",
+      "prom-client",
+      "undici",
+      "zod",
+    ],
     // The runtime takes nothing from the operator but its API.
     code: ["runtime", "operator/api"],
     entry: "runtime/main.ts",

@@ -23,7 +23,9 @@ export const packageEntries = async (root: string, contents: Contents, arch: Arc
 
 const packageFiles = async (root: string, folder: string, arch: Arch): Promise<Entry[]> => {
   const name = packageName(folder);
-  const files = (await filesBelow(join(root, folder))).filter((path) => needed(name, path, arch));
+  // Packages within a package have entries of their own.
+  const own = (await filesBelow(join(root, folder))).filter((path) => !path.startsWith("node_modules/"));
+  const files = own.filter((path) => needed(name, path, arch));
   if (!files.includes("package.json")) throw new Error(`${folder} is not installed: run npm install`);
   return await read(
     root,
@@ -36,7 +38,8 @@ export const codeEntries = async (root: string, contents: Contents, version: str
   const paths = new Set<string>();
   for (const folder of contents.code)
     for (const path of await filesBelow(join(root, folder)))
-      if (path.endsWith(".ts") && !path.endsWith(".test.ts")) paths.add(`${folder}/${path}`);
+      if ((path.endsWith(".ts") && !path.endsWith(".test.ts")) || path.endsWith(".proto"))
+        paths.add(`${folder}/${path}`);
   if (!paths.has(contents.entry)) throw new Error(`the image starts ${contents.entry}, and there is no such file`);
   const entries = await read(root, paths);
   const missing = missingImports(sourcesOf(entries), new Set(contents.packages));
@@ -46,7 +49,9 @@ export const codeEntries = async (root: string, contents: Contents, version: str
 };
 
 const sourcesOf = (entries: readonly Entry[]): Map<string, string> =>
-  new Map(entries.map((found) => [found.path.slice("app/".length), textOf(found)]));
+  new Map(
+    entries.filter(({ path }) => path.endsWith(".ts")).map((found) => [found.path.slice("app/".length), textOf(found)]),
+  );
 
 const textOf = (entry: Entry): string => (entry.kind === "file" ? Buffer.from(entry.content).toString("utf8") : "");
 
