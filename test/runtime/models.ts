@@ -1,5 +1,5 @@
 /** Small ONNX models that show one thing each, written to files of their own. */
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,7 +31,11 @@ export const ELEMENT_TYPES = {
 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
-export const newDirectory = (): string => mkdtempSync(join(tmpdir(), "berth-runtime-"));
+const ROOT = mkdtempSync(join(tmpdir(), "berth-runtime-"));
+process.on("exit", () => rmSync(ROOT, { recursive: true, force: true }));
+
+/** Removed when the process ends. */
+export const newDirectory = (): string => mkdtempSync(join(ROOT, "d-"));
 
 /** @param shape sizes, or names of dimensions that may have any size */
 const value = (name: string, type: ElementType, shape: readonly (number | string)[]) => ({
