@@ -15,18 +15,20 @@ export type Exit = { code: number | null; signal: string | null };
 /**
  * Starts it; it is ended, if it has not by itself, when the test is over.
  * @param limits what the kernel lets each of its processes have, as arguments of prlimit(1)
+ * @param env instead of this process's
  */
 export const startServer = (
   t: { after(end: () => Promise<void>): void },
   model: string,
   options: readonly string[] = [],
   limits: readonly string[] = [],
+  env: NodeJS.ProcessEnv = process.env,
 ) => {
   const terminationLog = join(newDirectory(), "termination");
   const args = ["serve", "--model", model, "--name", "m", "--http-port", "0", "--grpc-port", "0", "--admin-port", "0"];
   const command = [process.execPath, MAIN, ...args, "--log-format", "json", "--termination-log", terminationLog];
   const [program = "", ...rest] = [...(limits.length === 0 ? [] : ["prlimit", ...limits]), ...command, ...options];
-  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env });
   const log: string[] = [];
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
