@@ -90,14 +90,21 @@ const end = async (child: ChildProcess, ended: Promise<void>): Promise<void> => 
   clearTimeout(late);
 };
 
+/** Why it ended: JSON with a message where the reason has a code, else plain text, such as that a port is taken. */
 const reason = (file: string): string | undefined => {
+  let text: string;
   try {
-    const parsed: unknown = JSON.parse(readFileSync(file, "utf8"));
-    if (typeof parsed !== "object" || parsed === null || !("message" in parsed)) return undefined;
-    return String(parsed.message);
+    text = readFileSync(file, "utf8");
   } catch {
     return undefined;
   }
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === "object" && parsed !== null && "message" in parsed) return String(parsed.message);
+  } catch {
+    // plain text
+  }
+  return text;
 };
 
 /** Ports that nobody has at this moment. */
