@@ -46,7 +46,7 @@ export type FetchOptions = {
 export const MAX_DEFAULT_SHARDS = 8;
 const TERMINATION_LOG = "/dev/termination-log";
 
-export const SERVE_HELP = `Serve an ONNX model over HTTP (Open Inference Protocol v2).
+export const SERVE_HELP = `Serve an ONNX model: Open Inference Protocol v2 and TensorFlow Serving, over HTTP and gRPC.
 
   npm run serve -- --model FILE.onnx [options]
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { cpuLimit } from "../engine/cpu-limit.ts";
 import type { Service } from "../inference/index.ts";
+import { MAX_DEFAULT_SHARDS } from "../options.ts";
 import { createInferenceService } from "../protocols/open-inference/grpc/service.ts";
 import { createOpenInference } from "../protocols/open-inference/index.ts";
 import { openInferencePaths } from "../protocols/open-inference/openapi.ts";
@@ -18,8 +19,6 @@ import { type PoolModel, startPool } from "./shards/pool.ts";
 
 // The thread that owns the data ports, the queue and the shards. No model runs here, so it always turns.
 
-/** More shards than this must be asked for: each costs memory of its own besides the shared weights. */
-const MAX_DEFAULT_SHARDS = 8;
 /**
  * The first run may take this long, or as long as a request if that is more: it allocates, and on a device chooses and
  * compiles kernels. It says nothing of how long a request takes.
@@ -106,9 +105,11 @@ const open = async (model: PoolModel): Promise<void> => {
     http.listen(start.httpPort, start.host),
     grpc.listen(start.grpcPort, start.host),
   ]);
-  grpc.setServing(true);
+  grpc.setServing(service.ready());
   tell({ type: "ready", httpPort, grpcPort, inputs, outputs, warmUp, warmUpSeconds });
 };
+
+const expectShard = (inMs: number): void => serving?.scheduler.expectShard(systemClock.now() + inMs);
 
 const shards = start.shards ?? (onCpu ? Math.min(cpus, MAX_DEFAULT_SHARDS) : 1);
 const pool = startPool(
@@ -134,14 +135,18 @@ const pool = startPool(
       tell({ type: "shard-ready", shard: shard.id });
       serving?.grpc.setServing(!draining);
     },
-    onLost(shard, message) {
+    onLost(shard, message, backInMs) {
       readyShards.delete(shard.id);
       serving?.scheduler.removeShard(shard);
+      expectShard(backInMs);
       tell({ type: "shard-lost", shard: shard.id, message });
       if (readyShards.size === 0) serving?.grpc.setServing(false);
     },
-    onRetry: (message, delayMs) =>
-      tell({ type: "warning", message: `a shard ended before it was ready: ${message}; next start in ${delayMs} ms` }),
+    onRetry(message, delayMs, backInMs) {
+      expectShard(backInMs);
+      tell({ type: "warning", message: `a shard ended before it was ready: ${message}; next start in ${delayMs} ms` });
+    },
+    onCopyDropped: (message) => tell({ type: "copy-dropped", message }),
     onWarning: (message) => tell({ type: "warning", message }),
     onDigest: (digest) => tell({ type: "digest", digest }),
     onFailed: (code, message) => tell({ type: "failed", ...(code === undefined ? {} : { code }), message }),

@@ -32,6 +32,8 @@ export const doorMessageSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("shard-ready"), shard: z.number() }),
   /** A shard ended; another is started in its place. */
   z.object({ type: z.literal("shard-lost"), shard: z.number(), message: z.string() }),
+  /** From now on shards start with weights of their own. */
+  z.object({ type: z.literal("copy-dropped"), message: z.string() }),
   z.object({ type: z.literal("digest"), digest: z.string() }),
   z.object({ type: z.literal("warning"), message: z.string() }),
   /** A defect of this server, for its log. */

@@ -128,6 +128,15 @@ describe("the server outlives its shard", { concurrency: 2 }, () => {
     assert.match(await (await fetch(server.admin("/statusz"))).text(), /"restarts": 1\b/);
   });
 
+  it("a shard that dies while nothing runs: the requests that come then wait for the next one", async (t) => {
+    const server = startServer(t, loopModel(), ["--shards", "1"]);
+    await server.ready;
+    process.kill(shardOf(server), "SIGKILL");
+    await until("the loss is known", 5000, async () => (await fetch(server.admin("/readyz"))).status !== 200);
+    const answer = await inferLoop(server, "5");
+    assert.equal(answer.status, 200, await answer.text());
+  });
+
   it("a shard that is killed is started again; after five within a minute the server ends and blames no model", async (t) => {
     const server = startServer(t, ANGLE_MODEL, ["--shards", "1"]);
     await server.ready;

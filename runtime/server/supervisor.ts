@@ -31,6 +31,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
   let shardRestarts = 0;
   const shards = new Set<number>();
   let snapshot: Snapshot | undefined;
+  let collecting: Promise<void> | undefined;
   let onCollected = (): void => undefined;
   let onStopped = (): void => undefined;
 
@@ -46,16 +47,20 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
     shardRestarts,
     readyShards: shards.size,
   });
+  /** Those who ask while another's question is on its way share its answer. */
   const collect = async (): Promise<void> => {
     if (ready === undefined) return;
-    await new Promise<void>((done) => {
+    collecting ??= new Promise<void>((done) => {
       const timer = setTimeout(done, COLLECT_MS);
       onCollected = () => {
         clearTimeout(timer);
         done();
       };
       door.send({ type: "collect" });
+    }).finally(() => {
+      collecting = undefined;
     });
+    await collecting;
   };
   const admin = createAdminServer({
     stuck: () => door.stuckMs(),
@@ -107,6 +112,10 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
         shardRestarts++;
         reason = `the shard is being restarted: ${message.message}`;
         log.error(`shard ${message.shard} is being restarted: ${message.message}`);
+        return;
+      case "copy-dropped":
+        if (loaded !== undefined) loaded = { ...loaded, sharedWeights: false };
+        log.warn(message.message);
         return;
       case "digest":
         digest = message.digest;

@@ -23,15 +23,17 @@ export const predictedWait = (load: Load): number | undefined => {
   const { now, shards } = load;
   if (shards === 0) {
     if (load.shardExpectedAt === undefined) return undefined;
-    return Math.max(0, load.shardExpectedAt - now) + load.itemsAhead * load.perItemMs;
+    return timeLeft(load.shardExpectedAt, now) + load.itemsAhead * load.perItemMs;
   }
   const free = shards - load.busyUntil.length;
   if (free > 0 && load.itemsAhead === 0) return 0;
   let running = 0;
-  // a run that is late by so much will, for all that is known, take as much again
-  for (const end of load.busyUntil) running += Math.abs(end - now);
+  for (const end of load.busyUntil) running += timeLeft(end, now);
   return (running + load.itemsAhead * load.perItemMs) / shards;
 };
+
+/** How long something that was expected at `time` will yet take. What is late will, for all that is known, be as late again. */
+const timeLeft = (time: number, now: number): number => Math.abs(time - now);
 
 /** Why this request cannot be admitted now; undefined where it can. */
 export const refuse = (

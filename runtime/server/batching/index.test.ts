@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { RequestError } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
-import { InferenceError, type JobResult, type Shard, ShardLost } from "../shards/types.ts";
+import { InferenceError, type Shard, ShardLost } from "../shards/types.ts";
 import { groupOf, newGroups } from "./groups.ts";
 import { createScheduler, type SchedulerOptions } from "./index.ts";
 import { floats, newSimulatedShard, newSimulatedTime, numbers, rowsModel } from "./simulated.ts";
@@ -220,12 +220,17 @@ test("without a shard: refused, but kept while one is expected in time", async (
   scheduler.addShard(shard);
   await time.runUntil(3000);
   assert.equal(values()[1], 4);
+});
+
+test("a shard that is late to return is expected to be as late again", async () => {
+  const { time, clock, scheduler, shard, values, send } = await rig();
   scheduler.removeShard(shard);
-  scheduler.expectShard(clock.now() + 2000);
-  send(4);
-  scheduler.expectShard(undefined);
-  await time.runUntil(4000);
-  assert.equal(values()[3], "Unavailable");
+  const start = clock.now();
+  scheduler.expectShard(start + 1000);
+  await time.runUntil(start + 4000);
+  send(1, { deadline: clock.now() + 2500 });
+  send(2, { deadline: clock.now() + 3500 });
+  assert.deepEqual(values(), ["Unavailable", "none"]);
 });
 
 test("a batch is held for --max-delay, unless it is full", async () => {
@@ -286,9 +291,7 @@ test("whatever happens, each request gets one answer, its own, and nothing is le
           if (cancelAfter !== undefined) clock.after(cancelAfter, () => inference?.cancel());
           await time.runUntil(clock.now() + after);
         }
-        const idle = scheduler.idle();
         await time.runUntil(clock.now() + 10_000);
-        await idle;
         for (const [i, { value }] of answers.entries()) {
           if (typeof value === "number") assert.equal(value, 2 * (i + 1));
           else assert.notEqual(value, "none");
@@ -304,38 +307,6 @@ test("whatever happens, each request gets one answer, its own, and nothing is le
     ),
     { numRuns: 60 },
   );
-});
-
-test("the time of a request, in the scheduler alone", { skip: process.env.MEASURE === undefined }, async () => {
-  const clock = { now: () => performance.now(), epochMs: Date.now, soon: setImmediate, after: () => () => undefined };
-  const scheduler = createScheduler(rowsModel, { ...OPTIONS, maxBatchSize: 32 }, clock, new Map([["x", [1, 2]]]));
-  const shard: Shard = {
-    id: 0,
-    run: async ({ inputs: [input] }): Promise<JobResult> => ({
-      outputs: new Map([
-        ["y", { datatype: "FP32", shape: input?.shape ?? [], bytes: Buffer.concat(input?.parts ?? []) }],
-      ]),
-      runMs: 0.015,
-    }),
-  };
-  scheduler.addShard(shard);
-  for (let i = 0; i < 100; i++) await new Promise(setImmediate);
-  const call = { inputs: new Map([["x", floats([1, 2], [1, 2])]]), outputs: ["y"] };
-  for (const clients of [1, 8, 32]) {
-    for (let round = 0; round < 3; round++) {
-      const begin = process.cpuUsage();
-      const count = 64_000 / clients;
-      for (let i = 0; i < count; i++) {
-        await Promise.all(Array.from({ length: clients }, () => scheduler.infer(call).result));
-      }
-      const { user, system } = process.cpuUsage(begin);
-      console.log(
-        `${clients} together: ${((user + system) / count / clients).toFixed(2)} µs of processor time for each`,
-      );
-    }
-  }
-  console.log(scheduler.snapshot().batching, scheduler.statistics().executionCount);
-  scheduler.close();
 });
 
 test("a batch that cannot be joined or taken apart fails alone, and its shard stays in use", async () => {

@@ -8,7 +8,7 @@ import { refuse } from "./admission.ts";
 import { type Clock, newAlarm } from "./clock.ts";
 import { add, statisticsOf } from "./counters.ts";
 import { groupOf } from "./groups.ts";
-import { admit, countError, expire, fail, whenIdle } from "./live.ts";
+import { admit, countError, expire, fail } from "./live.ts";
 import { beginProbes, queueProbe } from "./probes.ts";
 import { prove } from "./proof.ts";
 import { createPump } from "./pump.ts";
@@ -82,9 +82,9 @@ export const createScheduler = (
     );
   };
 
-  const failAll = (error: RequestError, which: "waiting" | "all"): void => {
+  const failAll = (error: RequestError): void => {
     const now = clock.now();
-    for (const entry of [...deadlines]) if (which === "all" || entry.state === which) fail(live, entry, error, now);
+    for (const entry of [...deadlines]) fail(live, entry, error, now);
   };
 
   return {
@@ -97,8 +97,6 @@ export const createScheduler = (
     removeShard: (shard) => removeWorker(workers, shard),
     expectShard(at) {
       workers.expectedAt = at;
-      if (at !== undefined || workers.all.size > 0) return;
-      failAll(new RequestError("Unavailable", "no process runs the model now; try again later", 1), "waiting");
     },
     statistics: () => statisticsOf(counters),
     snapshot: () => ({
@@ -111,10 +109,9 @@ export const createScheduler = (
       serviceTime: state.lastGroup && { a: state.lastGroup.cost.a, b: state.lastGroup.cost.b },
       counters,
     }),
-    idle: () => whenIdle(live),
     close() {
       pump.stop();
-      failAll(new RequestError("Unavailable", "the server is shutting down", 1), "all");
+      failAll(new RequestError("Unavailable", "the server is shutting down", 1));
       expiry.stop();
     },
   };

@@ -19,7 +19,6 @@ export type Live = {
   /** The groups that have something waiting. */
   readonly active: Set<Group>;
   readonly deadlines: Entry[];
-  idleWaiters: (() => void)[];
 };
 
 export const newLive = (counters: Counters, requestTimeoutMs: number): Live => ({
@@ -31,7 +30,6 @@ export const newLive = (counters: Counters, requestTimeoutMs: number): Live => (
   itemsAt: new Float64Array(LEVELS + 1),
   active: new Set(),
   deadlines: [],
-  idleWaiters: [],
 });
 
 export const admit = (live: Live, entry: Entry, group: Group): void => {
@@ -76,10 +74,6 @@ const leave = (live: Live, entry: Entry): boolean => {
   entry.state = "answered";
   dropDeadline(live.deadlines, entry);
   live.bytes -= entry.bytes;
-  if (live.idleWaiters.length > 0 && live.queued === 0 && live.inFlight === 0) {
-    for (const waiter of live.idleWaiters) waiter();
-    live.idleWaiters = [];
-  }
   return true;
 };
 
@@ -134,10 +128,3 @@ export const expire = (live: Live, now: number): void => {
     fail(live, entry, overdue(live, entry, now), now);
   }
 };
-
-export const whenIdle = (live: Live): Promise<void> =>
-  live.queued === 0 && live.inFlight === 0
-    ? Promise.resolve()
-    : new Promise((resolve) => {
-        live.idleWaiters.push(resolve);
-      });

@@ -19,6 +19,7 @@ type Run = { entries: readonly Entry[]; items: number; group: Group; inputMs: nu
 /** How a run asks for what comes next: at once, or at the end of this turn. */
 export type Pump = { now(): void; soon(): void };
 
+/** Until it is told when a shard is expected in place of one that was lost. */
 const RESTART_MS = 2000;
 
 /** Runs what was taken from its queue on a free shard. */
@@ -158,13 +159,13 @@ const failAll = ({ live }: State, entries: readonly Entry[], error: RequestError
 };
 
 /** After a failure: the shard is free again, or it is gone. */
-export const giveBack = ({ workers, options, live }: State, worker: Worker, error: unknown, now: number): void => {
+export const giveBack = ({ workers, live }: State, worker: Worker, error: unknown, now: number): void => {
   if (!(error instanceof ShardLost)) {
     release(workers, worker);
     return;
   }
   live.counters.shardsLost += 1;
-  lose(workers, worker, now + (options.restartMs ?? RESTART_MS));
+  lose(workers, worker, now + RESTART_MS);
 };
 
 const reported = ({ options }: State, error: unknown): RequestError => {

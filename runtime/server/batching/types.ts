@@ -14,8 +14,6 @@ export type SchedulerOptions = {
   maxQueued: number;
   /** What a job costs besides its run (see Policy). */
   hopMs?: number;
-  /** How long after the loss of the last shard a new one is expected, unless expectShard says better. */
-  restartMs?: number;
 };
 
 /**
@@ -45,12 +43,10 @@ export type Scheduler = {
   addShard(shard: Shard): void;
   /** It gets no more jobs. One that it runs goes on. */
   removeShard(shard: Shard): void;
-  /** When the next shard will be there (on the clock's `now`), or undefined: none will, and what waits is refused. */
-  expectShard(at: number | undefined): void;
+  /** When the next shard is expected, on the clock's `now`. */
+  expectShard(at: number): void;
   statistics(): ModelStatistics;
   snapshot(): SchedulerSnapshot;
-  /** Resolves when no request waits or runs. */
-  idle(): Promise<void>;
   /** Refuses all that is unanswered and stops the timers. */
   close(): void;
 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, it, type TestContext } from "node:test";
@@ -24,6 +24,7 @@ const start = (t: TestContext, model: string, options: Partial<PoolOptions> = {}
   let taken = 0;
   let ready: PoolModel | undefined;
   const lost: string[] = [];
+  const backInMs: number[] = [];
   const warnings: string[] = [];
   const failed = Promise.withResolvers<{ code: string | undefined; message: string }>();
   const digest = Promise.withResolvers<string>();
@@ -44,9 +45,16 @@ const start = (t: TestContext, model: string, options: Partial<PoolOptions> = {}
         ready = found;
       },
       onShard: (shard) => shards.push(shard),
-      onLost: (shard, message) => lost.push(`${shard.id}: ${message}`),
-      onRetry: (message) => lost.push(message),
+      onLost(shard, message, ms) {
+        lost.push(`${shard.id}: ${message}`);
+        backInMs.push(ms);
+      },
+      onRetry(message, _delayMs, ms) {
+        lost.push(message);
+        backInMs.push(ms);
+      },
       onWarning: (message) => warnings.push(message),
+      onCopyDropped: (message) => warnings.push(message),
       onDigest: digest.resolve,
       onFailed: (code, message) => failed.resolve({ code, message }),
     },
@@ -61,6 +69,7 @@ const start = (t: TestContext, model: string, options: Partial<PoolOptions> = {}
     },
     ready: () => ready ?? assert.fail("not ready"),
     lost,
+    backInMs,
     warnings,
     failed: failed.promise,
     digest: digest.promise,
@@ -176,6 +185,21 @@ describe("a pool of shards", { concurrency: 2 }, () => {
     assert.equal(await sumOf(await pool.shard(), 7n), 7n);
   });
 
+  it("a model that has served and does not load again is tried again, and blamed for nothing", async (t) => {
+    const good = loopModel();
+    const model = join(newDirectory(), "model.onnx");
+    copyFileSync(good, model);
+    const pool = start(t, model);
+    await pool.shard();
+    writeFileSync(model, "this is no model");
+    process.kill(pool.pids()[0] ?? 0, "SIGKILL");
+    await until("a load that fails", 10_000, () => pool.lost.length === 2);
+    copyFileSync(good, model);
+    assert.equal(await sumOf(await pool.shard(), 7n), 7n);
+    assert.match(pool.lost[0] ?? "", /^0: it was ended by SIGKILL/);
+    assert.ok(pool.backInMs.every((ms) => ms > 0 && ms < 30_000) && pool.backInMs.length === 2);
+  });
+
   it("a model that cannot be served fails with its code", async (t) => {
     const text = join(newDirectory(), "model.onnx");
     writeFileSync(text, "this is no model");
@@ -230,7 +254,7 @@ describe("a pool of shards", { concurrency: 2 }, () => {
       import { startPool } from ${JSON.stringify(new URL("./pool.ts", import.meta.url).href)};
       const none = () => undefined;
       startPool({ model: ${JSON.stringify(loopModel())}, executionProvider: "cpu", shards: 1, cpus: 1, requestTimeoutMs: 1e6, loadMs: 1e6, warmUpMs: 1e6 },
-        { onReady: none, onLost: none, onRetry: none, onWarning: none, onDigest: none, onFailed: none, onShard(shard) {
+        { onReady: none, onLost: none, onRetry: none, onWarning: none, onCopyDropped: none, onDigest: none, onFailed: none, onShard(shard) {
           const n = new Uint8Array(BigInt64Array.of(2n ** 63n - 1n).buffer);
           shard.run({ inputs: [{ name: "n", datatype: "INT64", shape: [], parts: [n] }], outputs: ["sum"] });
           console.log("running");

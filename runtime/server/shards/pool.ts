@@ -38,11 +38,16 @@ export type PoolEvents = {
   onReady(model: PoolModel): void;
   /** A shard has loaded the model, has run it once, and may be given jobs. */
   onShard(shard: Shard): void;
-  /** A shard that was ready is gone, for the reason that `message` gives. `onShard` tells when another is there. */
-  onLost(shard: Shard, message: string): void;
-  /** A process that was not ready yet has ended, and another is started after `delayMs`. */
-  onRetry(message: string, delayMs: number): void;
+  /**
+   * A shard that was ready is gone, for the reason that `message` gives. `onShard` tells when another is there, which is
+   * expected after `backInMs`.
+   */
+  onLost(shard: Shard, message: string, backInMs: number): void;
+  /** A process that was not ready yet has ended, and another is started after `delayMs` and ready after `backInMs`. */
+  onRetry(message: string, delayMs: number, backInMs: number): void;
   onWarning(message: string): void;
+  /** From now on each shard that starts holds weights of its own. */
+  onCopyDropped(message: string): void;
   /** The SHA-256 of the model's file, in hexadecimal. */
   onDigest(sha256: string): void;
   /** Once: the pool has given up and has ended its shards. Without a code the model is not to blame. */
@@ -62,7 +67,9 @@ type Slot = {
   usesCopy: boolean;
   loaded: Extract<ShardMessage, { type: "loaded" }> | undefined;
   timer: NodeJS.Timeout | undefined;
-  /** When its processes ended by themselves, in milliseconds of `performance.now`. */
+  /** When its process was started; like all times here in milliseconds of `performance.now`. */
+  startedAt: number;
+  /** When its processes ended by themselves. */
   ends: number[];
 };
 
@@ -80,11 +87,14 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
       usesCopy: false,
       loaded: undefined,
       timer: undefined,
+      startedAt: 0,
       ends: [],
     }),
   );
   let prepared: { file: string; optimized: boolean } | undefined;
   let everReady = false;
+  /** What the last shard that became ready took from its start. */
+  let startMs = 0;
   let stopped = false;
   let onAllGone = (): void => undefined;
 
@@ -108,6 +118,12 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
     events.onFailed(code, message);
   };
 
+  /** Until a shard was ready the model is to blame, and is given up; after that it is this process, and another is tried. */
+  const failed = (slot: Slot, code: FailureCode | undefined, message: string): void => {
+    if (everReady) slot.process?.kill(message);
+    else fail(code, message);
+  };
+
   const load = (slot: Slot): void => {
     if (prepared === undefined || slot.process === undefined || slot.step !== "waiting") return;
     slot.step = "load";
@@ -121,12 +137,13 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
     };
     slot.process.load(message);
     slot.timer = setTimeout(
-      () => fail("ModelInvalid", `the model did not load within ${loadMs / 1000} s`),
+      () => failed(slot, "ModelInvalid", `the model did not load within ${loadMs / 1000} s`),
       loadMs,
     ).unref();
   };
   const start = (slot: Slot): void => {
     slot.step = "waiting";
+    slot.startedAt = performance.now();
     slot.process = startShardProcess(requestTimeoutMs, {
       onMessage: (message) => onMessage(slot, message),
       onEnd: (end) => onEnd(slot, end),
@@ -138,7 +155,7 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
     if (prepared?.optimized !== true) return;
     prepared = { file: model, optimized: false };
     preparation.dropCopy();
-    events.onWarning(`the shards do not share the weights, each holds its own: ${why}`);
+    events.onCopyDropped(`the shards do not share the weights, each holds its own: ${why}`);
   };
 
   const onMessage = (slot: Slot, message: ShardMessage): void => {
@@ -150,7 +167,11 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
         clearTimeout(slot.timer);
         slot.timer = setTimeout(
           () =>
-            fail("WarmUpFailed", `the model loads, but its first inference did not end within ${warmUpMs / 1000} s`),
+            failed(
+              slot,
+              "WarmUpFailed",
+              `the model loads, but its first inference did not end within ${warmUpMs / 1000} s`,
+            ),
           warmUpMs,
         ).unref();
         return;
@@ -163,13 +184,14 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
         if (slot.usesCopy) {
           dropCopy(message.message);
           slot.process?.kill(message.message);
-        } else fail(message.code, message.message);
+        } else failed(slot, message.code, message.message);
     }
   };
   const onReady = (slot: Slot, { warmUp, warmUpSeconds }: Extract<ShardMessage, { type: "ready" }>): void => {
     const { process, loaded } = slot;
     if (process === undefined || loaded === undefined) return;
     slot.step = "serving";
+    startMs = performance.now() - slot.startedAt;
     const { inputs, outputs, loadSeconds } = loaded;
     if (!everReady) {
       everReady = true;
@@ -197,8 +219,6 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
       onAllGone();
       return;
     }
-    if (shard !== undefined) events.onLost(shard, end.how);
-    if (stopped) return;
     if (step !== "serving" && slot.usesCopy) {
       dropCopy(end.how);
       slot.usesCopy = false;
@@ -215,7 +235,9 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
       fail(step === "waiting" ? undefined : code, message);
       return;
     }
-    if (step !== "serving") events.onRetry(end.how, decision.delayMs);
+    const backInMs = decision.delayMs + startMs;
+    if (shard === undefined) events.onRetry(end.how, decision.delayMs, backInMs);
+    else events.onLost(shard, end.how, backInMs);
     if (decision.delayMs === 0) start(slot);
     else {
       slot.timer = setTimeout(() => {
