@@ -3,7 +3,7 @@ import type { Model } from "../../inference/index.ts";
 import type { HttpResponse } from "../../server/http/types.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import { type JsonText, writeFlat } from "../json/write.ts";
-import { classify } from "./classification.ts";
+import { classify, MAX_CLASSES } from "./classification.ts";
 import type { ReadRequest } from "./inputs.ts";
 import type { InferEnvelope } from "./schema.ts";
 
@@ -58,8 +58,9 @@ const flag = (of: string, parameters: Parameters, name: string): boolean | undef
 const classesOf = (name: string, parameters: Parameters): number | undefined => {
   const classes = parameters?.classification;
   if (classes === undefined || classes === 0) return undefined;
-  if (typeof classes === "number" && Number.isSafeInteger(classes) && classes > 0) return classes;
-  throw invalid(`output "${name}": parameter classification must be the number of classes`);
+  if (typeof classes === "number" && Number.isSafeInteger(classes) && classes > 0 && classes <= MAX_CLASSES)
+    return classes;
+  throw invalid(`output "${name}": parameter classification must be the number of classes, 1 to ${MAX_CLASSES}`);
 };
 
 /** The answer to POST …/infer: JSON, and after it the outputs that were asked for in binary form. */

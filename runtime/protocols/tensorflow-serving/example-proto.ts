@@ -1,8 +1,8 @@
 import { invalid } from "../../inference/errors.ts";
 import { bytesOf, elements, type TensorInfo } from "../../tensors/index.ts";
 import type { Example, FeatureValues } from "./examples.ts";
-import { checkString, countVarints, joined, readIntegers, writeStrings } from "./tensor-proto.ts";
-import { entryOf, LENGTH, visitFields } from "./wire.ts";
+import { checkString, checkWire, countVarints, joined, readIntegers, writeStrings } from "./tensor-proto.ts";
+import { entryOf, FIXED32, LENGTH, VARINT, visitFields } from "./wire.ts";
 
 /** An Input message: the examples, and what is common to all of them. */
 export type ExampleInput = { examples: Example[]; context: Example | undefined };
@@ -49,13 +49,16 @@ const KINDS = ["", "bytes_list", "float_list", "int64_list"];
 const readFeature = (label: string, { datatype }: TensorInfo, message: Uint8Array): FeatureValues | undefined => {
   const wanted = datatype === "BYTES" ? 1 : datatype === "FP32" || datatype === "FP64" ? 2 : 3;
   if (datatype === "FP16") throw invalid(`${label}: an example cannot hold FP16, which the model wants; use Predict`);
+  const alone = [LENGTH, LENGTH, FIXED32, VARINT][wanted] ?? VARINT;
   let found: FeatureValues | undefined;
   visitFields(message, (kind, wire, list) => {
     if (wire !== LENGTH || kind < 1 || kind > 3) return;
     if (kind !== wanted) throw invalid(`${label} is a ${KINDS[kind]}, the model wants ${datatype}: a ${KINDS[wanted]}`);
     const eachValue = (take: (value: Uint8Array) => void): void =>
-      visitFields(list, (field, _wire, value) => {
-        if (field === 1) take(value);
+      visitFields(list, (field, wire, value) => {
+        if (field !== 1) return;
+        checkWire(label, wire, alone);
+        take(value);
       });
     if (datatype === "BYTES") {
       let count = 0;

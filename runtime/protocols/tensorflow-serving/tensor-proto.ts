@@ -3,6 +3,7 @@ import { invalid, RequestError } from "../../inference/errors.ts";
 import {
   bytesOf,
   DATATYPES,
+  type Datatype,
   elementCount,
   elements,
   type NumericDatatype,
@@ -10,6 +11,7 @@ import {
   type TensorInfo,
 } from "../../tensors/index.ts";
 import { splitStrings } from "../../tensors/strings.ts";
+import { checkBinaryData } from "../open-inference/binary-data.ts";
 import { checkShape } from "./check.ts";
 import { FIELD, TYPES, typeName } from "./types.ts";
 import {
@@ -17,11 +19,15 @@ import {
   addMessage,
   addNumber,
   type Cursor,
+  FIXED32,
+  FIXED64,
+  LENGTH,
   numberOf,
   type Pieces,
   pieces,
   readVarint,
   readVarint64,
+  VARINT,
   visitFields,
   writeVarint,
   writeVarint64,
@@ -38,9 +44,12 @@ export const readTensorProto = (info: TensorInfo, message: Uint8Array, maxBytes:
   let dtype = 0;
   let shape: number[] | undefined = [];
   let content: Uint8Array | undefined;
+  const alone = wireOf(info.datatype);
   const eachValue: EachValue = (take) =>
-    visitFields(message, (field, _wire, value) => {
-      if (field === valuesField) take(value);
+    visitFields(message, (field, wire, value) => {
+      if (field !== valuesField) return;
+      checkWire(label, wire, alone);
+      take(value);
     });
   visitFields(message, (field, wire, value) => {
     if (field === 1 && wire === 0) dtype = numberOf(value);
@@ -64,10 +73,22 @@ export const readTensorProto = (info: TensorInfo, message: Uint8Array, maxBytes:
     if (content.length !== size) {
       throw invalid(`${label}: tensor_content has ${content.length} bytes, the shape [${shape}] wants ${size}`);
     }
+    if (datatype === "BOOL") checkBinaryData(label, datatype, content, count);
     return { datatype, shape, bytes: content };
   }
   if (size > maxBytes) throw tooLarge(label, size, maxBytes);
   return { datatype, shape, bytes: readNumbers(label, datatype, joined(eachValue), count) };
+};
+
+/** Numbers may be packed or stand one by one, in the form `alone`; what else there is would become numbers of other bytes. */
+export const checkWire = (label: string, wire: number, alone: number): void => {
+  if (wire !== LENGTH && wire !== alone) throw invalid(`${label}: its values have the wrong wire type ${wire}`);
+};
+
+const wireOf = (datatype: Datatype): number => {
+  if (datatype === "BYTES") return LENGTH;
+  if (datatype === "FP64") return FIXED64;
+  return datatype === "FP32" ? FIXED32 : VARINT;
 };
 
 /** Calls `take` for each field with values. They are not kept in a list: one may be two bytes of many megabytes. */
