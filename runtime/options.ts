@@ -46,7 +46,7 @@ export type FetchOptions = {
 export const MAX_DEFAULT_SHARDS = 8;
 const TERMINATION_LOG = "/dev/termination-log";
 
-export const SERVE_HELP = `Serve an ONNX model: Open Inference Protocol v2 and TensorFlow Serving, over HTTP and gRPC.
+export const SERVE_HELP = `Serve an ONNX model: Open Inference Protocol v2, TensorFlow Serving and KServe V1, over HTTP and gRPC.
 
   npm run serve -- --model FILE.onnx [options]
 
@@ -66,7 +66,7 @@ export const SERVE_HELP = `Serve an ONNX model: Open Inference Protocol v2 and T
                               (default: 0s: batches form from what waits while the shards are busy)
   --request-timeout DURATION  a request that takes longer fails; a run that hangs this long is killed (default: 30s)
   --drain-timeout DURATION    after SIGTERM, end at the latest after this long (default: 20s)
-  --max-body SIZE             largest request body, after decompression (default: 64Mi)
+  --max-body SIZE             largest request body, before and after decompression, and gRPC message (default: 64Mi)
   --max-connection-age DURATION  a connection that is older is closed after its answer, so that clients spread over
                               new servers (default: 5m)
   --log-format FORMAT         json or text (default: text on a terminal, else json)
