@@ -46,7 +46,7 @@ export type FetchOptions = {
 export const MAX_DEFAULT_SHARDS = 8;
 const TERMINATION_LOG = "/dev/termination-log";
 
-export const SERVE_HELP = `Serve an ONNX model: Open Inference Protocol v2, TensorFlow Serving and KServe V1, over HTTP and gRPC.
+export const SERVE_HELP = `Serve an ONNX model over HTTP and gRPC (Open Inference, TensorFlow Serving, KServe V1).
 
   npm run serve -- --model FILE.onnx [options]
 
