@@ -1,6 +1,6 @@
 /** `npm run build:images`: OCI archives without a container engine. See docs/images.md. */
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { parseArguments } from "../parse-arguments.ts";
 import { type Built, buildImages } from "./build.ts";
 import { IMAGE_NAMES, type ImageName } from "./catalogue.ts";
 import { packageVersion } from "./contents.ts";
@@ -21,7 +21,7 @@ The same input gives the same digest; a second run reuses the layers below DIR/l
 SOURCE_DATE_EPOCH (seconds since 1970) sets the images' creation time, 0 otherwise.`;
 
 const main = async (): Promise<void> => {
-  const { values } = parseArgs({
+  const { values } = parseArguments("npm run build:images --", {
     options: { only: { type: "string" }, out: { type: "string" }, help: { type: "boolean" } },
   });
   if (values.help === true) return console.log(HELP);

@@ -51,6 +51,12 @@ const logError = (error: unknown, what: string): void =>
     message: `${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   });
 
+const opened = (name: "http" | "grpc", port: Promise<number>): Promise<number> =>
+  port.catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`the ${name} port cannot be opened: ${why}; choose another with --${name}-port`);
+  });
+
 const open = async (model: PoolModel): Promise<void> => {
   const { inputs, outputs, warmUp, warmUpSeconds } = model;
   const served = { name: start.name, version: start.modelVersion, inputs, outputs };
@@ -102,8 +108,8 @@ const open = async (model: PoolModel): Promise<void> => {
   );
   serving = { scheduler, http, grpc };
   const [httpPort, grpcPort] = await Promise.all([
-    http.listen(start.httpPort, start.host),
-    grpc.listen(start.grpcPort, start.host),
+    opened("http", http.listen(start.httpPort, start.host)),
+    opened("grpc", grpc.listen(start.grpcPort, start.host)),
   ]);
   grpc.setServing(service.ready());
   tell({ type: "ready", httpPort, grpcPort, inputs, outputs, warmUp, warmUpSeconds });

@@ -87,7 +87,10 @@ describe("a model that cannot be served ends the server with its code and reason
     const port = new URL(first.url("/")).port;
     const second = startServer(t, ANGLE_MODEL, ["--http-port", port]);
     assert.deepEqual(await second.exit, { code: 1, signal: null });
-    assert.match(second.termination(), new RegExp(`^listen EADDRINUSE.*${port}`));
+    assert.match(
+      second.termination(),
+      new RegExp(`^the http port cannot be opened: listen EADDRINUSE.*${port}.*--http-port`),
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 /** `npm run test:conformance`: real clients, and ONNX's own test vectors, against the real server. */
-import { parseArgs } from "node:util";
+import { parseArguments } from "../../build/parse-arguments.ts";
 import { CLIENTS, runClient, serveModels } from "./clients.ts";
 import { runSchemathesis } from "./openapi.ts";
 import { ensurePython } from "./python.ts";
@@ -35,28 +35,20 @@ const usage = (message: string): never => {
   process.exit(2);
 };
 
-const read = () => {
-  try {
-    return parseArgs({
-      options: {
-        suite: { type: "string", multiple: true },
-        sample: { type: "string" },
-        seed: { type: "string" },
-        only: { type: "string" },
-        help: { type: "boolean" },
-      },
-    }).values;
-  } catch (error) {
-    return usage(error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error));
-  }
-};
-
 const wholeNumber = (option: string, text: string | undefined, fallback: number): number => {
   if (text === undefined) return fallback;
   return /^\d{1,9}$/.test(text) ? Number(text) : usage(`--${option}: "${text}" is not a whole number`);
 };
 
-const values = read();
+const { values } = parseArguments("npm run test:conformance --", {
+  options: {
+    suite: { type: "string", multiple: true },
+    sample: { type: "string" },
+    seed: { type: "string" },
+    only: { type: "string" },
+    help: { type: "boolean" },
+  },
+});
 if (values.help === true) {
   console.log(HELP);
   process.exit(0);

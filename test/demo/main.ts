@@ -1,7 +1,7 @@
 /** `npm run demo`: the main job, told as a story. Everything in it is done for real, and fails aloud when it is not so. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { parseArguments } from "../../build/parse-arguments.ts";
 import { angleInWords, textInWords } from "../../examples/picture.ts";
 import { infer } from "../world/client.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
@@ -19,7 +19,7 @@ const HELP = `npm run demo [-- OPTIONS]   from nothing to models served by a rea
                      makes, and nodes with nvidia.com/gpu
 The first run compiles Kubernetes (5 to 10 minutes, kept for later); after that it takes less than two minutes.`;
 
-const { values } = parseArgs({
+const { values } = parseArguments("npm run demo --", {
   options: {
     keep: { type: "boolean", default: false },
     name: { type: "string", default: "berth" },

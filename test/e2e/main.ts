@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { parseArgs } from "node:util";
+import { parseArguments } from "../../build/parse-arguments.ts";
 import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
 
@@ -19,7 +19,7 @@ const DEV_CLUSTER_ONLY = ["devices"];
 /** These disturb everybody else: one after the other, in this order, when the rest is done. The last one uninstalls. */
 const DISRUPTIVE = ["operator-killed", "devices", "install"];
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = parseArguments("npm run test:cluster --", {
   allowPositionals: true,
   options: {
     kubeconfig: { type: "string" },

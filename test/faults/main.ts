@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseArguments } from "../../build/parse-arguments.ts";
 
 const SUITES: Readonly<Record<string, string>> = {
   server: "hung, crashing and greedy models; hostile HTTP and gRPC; fuzzed decoders",
@@ -17,7 +17,7 @@ ${Object.entries(SUITES)
   --runs N   fuzzed inputs for each decoder (default: 20000; a long run: 1000000)
   --help`;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = parseArguments("npm run test:faults --", {
   allowPositionals: true,
   options: {
     seed: { type: "string", default: "1" },

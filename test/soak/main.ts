@@ -1,5 +1,5 @@
 /** `npm run soak -- server`: hours in minutes. Load of all kinds, and what must not grow. */
-import { parseArgs } from "node:util";
+import { parseArguments } from "../../build/parse-arguments.ts";
 import { soakServer } from "./server.ts";
 
 const HELP = `npm run soak -- server [--minutes N]
@@ -8,7 +8,7 @@ const HELP = `npm run soak -- server [--minutes N]
   --minutes N  how long (default: 10; less than 2 shows little)
   --help`;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = parseArguments("npm run soak --", {
   allowPositionals: true,
   options: { minutes: { type: "string", default: "10" }, help: { type: "boolean" } },
 });

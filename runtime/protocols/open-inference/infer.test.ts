@@ -366,6 +366,20 @@ describe("parameters of a request", () => {
     assert.equal(state.cancelled, 1);
   });
 
+  it("cannot name shared memory", async () => {
+    const { infer } = await rest({ x: { type: "FP32", shape: ["n", 3] } });
+    const region = '"parameters":{"shared_memory_region":"r"}';
+    const input = `{"name":"x","datatype":"FP32","shape":[1,3],${region}}`;
+    const output = `${inputs(tensor("x", "FP32", [1, 3], "[1,2,3]")).slice(0, -1)},"outputs":[{"name":"x.out",${region}}]}`;
+    for (const request of [inputs(input), output]) {
+      await assert.rejects(infer(request), (error) => {
+        assert.ok(error instanceof RequestError && error.httpStatus === 501, String(error));
+        assert.match(error.message, /put "x(\.out)?": shared memory is not supported/);
+        return true;
+      });
+    }
+  });
+
   it("ask for classes instead of values", async () => {
     const { infer } = await rest({ x: { type: "FP32", shape: ["n", 3] } });
     const [output] = JSON.parse((await infer(body("{}"))).bytes.toString()).outputs;

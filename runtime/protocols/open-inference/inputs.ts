@@ -1,4 +1,4 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid, RequestError } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
 import { DATATYPES, elementCount, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
@@ -39,6 +39,12 @@ export const createReader = (model: Model): ((body: Uint8Array, headerLength: st
     for (const input of envelope.inputs) {
       const info = infos.get(input.name);
       if (info === undefined) continue; // checkNames has refused it
+      if (input.parameters?.shared_memory_region !== undefined) {
+        throw new RequestError(
+          "Unsupported",
+          `input "${info.name}": shared memory is not supported, send the data itself`,
+        );
+      }
       const size = binarySize(input);
       if (size === undefined) {
         inputs.set(info.name, readData(info, input));

@@ -1,4 +1,4 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid, RequestError } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
 import type { HttpResponse } from "../../server/http/types.ts";
 import type { Tensor } from "../../tensors/index.ts";
@@ -22,6 +22,10 @@ export const wantedOutputs = (model: Model, { envelope, raw }: ReadRequest): Wan
       : asked.map(({ name, parameters }, i) => {
           if (asked.some((other, j) => j < i && other.name === name)) {
             throw invalid(`output "${name.slice(0, 253)}" is asked for twice`);
+          }
+          if (parameters?.shared_memory_region !== undefined) {
+            const text = `output "${name.slice(0, 253)}": shared memory is not supported, the answer has the data`;
+            throw new RequestError("Unsupported", `${text}; leave the parameter shared_memory_region out`);
           }
           return {
             name,

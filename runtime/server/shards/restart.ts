@@ -26,7 +26,7 @@ export type End = { how: string; signal: string | null; step: "load" | "warm-up"
  * else there is no code, for the same model may serve elsewhere.
  */
 export const describeGiveUp = (end: End, everReady: boolean): { code?: FailureCode; message: string } => {
-  const step = { load: "loading the model", "warm-up": "its first inference", serving: "serving" }[end.step];
+  const step = { load: "loading the model", "warm-up": "running its first inference", serving: "serving" }[end.step];
   const message = `the server's process keeps ending while ${step}: ${end.how}`;
   if (end.signal === "SIGKILL") {
     return { message: `${message}; most likely the memory was not enough: raise resources.limits.memory` };
