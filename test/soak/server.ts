@@ -1,7 +1,11 @@
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { Client, credentials, status } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { z } from "zod";
 import { identityModel } from "../runtime/models.ts";
 import { startServer } from "../runtime/server.ts";
 import { taken } from "./processes.ts";
@@ -28,18 +32,55 @@ const binary = (count: number): [Uint8Array, Record<string, string>] => {
     { "inference-header-content-length": String(json.length) },
   ];
 };
-const BODIES: readonly [Uint8Array | string, Record<string, string>, number][] = [
-  [rows(1), {}, 200],
-  [rows(1), {}, 200],
-  [rows(7), { "accept-encoding": "gzip" }, 200],
-  [rows(200), {}, 200],
-  [gzipSync(rows(20)), { "content-encoding": "gzip" }, 200],
-  [...binary(1), 200],
-  [...binary(500), 200],
-  [tensor(2, "[1,2,3]"), {}, 400],
-  ["{", {}, 400],
-  ["[".repeat(10_000), {}, 400],
+const INFER = "/v2/models/m/infer";
+const PREDICT = "/v1/models/m:predict";
+const instances = (count: number): string =>
+  JSON.stringify({ instances: new Array(count).fill(new Array(64).fill(0.5)) });
+
+type Sent = { path: string; body: Uint8Array | string; headers: Record<string, string>; expected: number };
+const sent = (
+  path: string,
+  expected: number,
+  body: Uint8Array | string,
+  headers: Record<string, string> = {},
+): Sent => ({
+  ...{ path, body, headers, expected },
+});
+const REQUESTS: readonly Sent[] = [
+  sent(INFER, 200, rows(1)),
+  sent(INFER, 200, rows(1)),
+  sent(INFER, 200, rows(7), { "accept-encoding": "gzip" }),
+  sent(INFER, 200, rows(200)),
+  sent(INFER, 200, gzipSync(rows(20)), { "content-encoding": "gzip" }),
+  sent(INFER, 200, ...binary(1)),
+  sent(INFER, 200, ...binary(500)),
+  sent(PREDICT, 200, instances(1)),
+  sent(PREDICT, 200, instances(50)),
+  sent(PREDICT, 400, '{"instances":[[1]]}'),
+  sent(INFER, 400, tensor(2, "[1,2,3]")),
+  sent(INFER, 400, "{"),
+  sent(INFER, 400, "[".repeat(10_000)),
 ];
+
+const GRPC_DEADLINE_MS = 20_000;
+const ANY_MESSAGE = z.custom<{ path: string; requestSerialize: (message: object) => Buffer }>(
+  (value) => typeof value === "object" && value !== null && "requestSerialize" in value,
+);
+const modelInfer = () => {
+  const proto = new URL("../../runtime/protocols/open-inference/grpc/inference.proto", import.meta.url);
+  const definition = loadSync(fileURLToPath(proto), { keepCase: true });
+  return z.looseObject({ ModelInfer: ANY_MESSAGE }).parse(definition["inference.GRPCInferenceService"]).ModelInfer;
+};
+/** One right, one whose tensor is too short: the gRPC status of each. */
+const messages = (serialize: (message: object) => Buffer): readonly [Buffer, number][] =>
+  [256, 255].map((bytes) => [
+    serialize({
+      model_name: "m",
+      inputs: [{ name: "x", datatype: "FP32", shape: [1, 64] }],
+      raw_input_contents: [Buffer.alloc(bytes)],
+    }),
+    bytes === 256 ? status.OK : status.INVALID_ARGUMENT,
+  ]);
 
 /** Runs for `durationMs`; returns what grew or failed, one line each. */
 export const soakServer = async (durationMs: number, report: (line: string) => void): Promise<string[]> => {
@@ -60,13 +101,24 @@ export const soakServer = async (durationMs: number, report: (line: string) => v
     const client = async (keepAlive: boolean, offset: number): Promise<void> => {
       const agent = new Agent({ keepAlive, maxSockets: 1 });
       for (let i = offset; going(); i++) {
-        const [body, headers, expected] = BODIES[i % BODIES.length] ?? ["", {}, 0];
-        const status = await send(server.url("/v2/models/m/infer"), agent, body, headers).catch(String);
-        if (status !== expected)
-          problems.push(`a request was answered ${status}, not ${expected}: ${body.slice(0, 80)}`);
+        const { path, body, headers, expected } = REQUESTS[i % REQUESTS.length] ?? sent("/", 404, "");
+        const got = await send(server.url(path), agent, body, headers).catch(String);
+        if (got !== expected) problems.push(`${path} answered ${got}, not ${expected}: ${body.slice(0, 80)}`);
         answered++;
       }
       agent.destroy();
+    };
+    const grpcClient = async (): Promise<void> => {
+      const { path, requestSerialize } = modelInfer();
+      const all = messages(requestSerialize);
+      const grpc = new Client(server.grpc(), credentials.createInsecure());
+      for (let i = 0; going(); i++) {
+        const [message, expected] = all[i % 10 === 0 ? 1 : 0] ?? [Buffer.alloc(0), -1];
+        const got = await call(grpc, path, message);
+        if (got !== expected) problems.push(`a gRPC call ended with ${got}, not ${expected}`);
+        answered++;
+      }
+      grpc.close();
     };
     /** Connects, sends half a request, and goes: what it leaves behind must go too. */
     const vanisher = async (): Promise<void> => {
@@ -96,7 +148,13 @@ export const soakServer = async (durationMs: number, report: (line: string) => v
         }
       }
     };
-    await Promise.all([...[0, 3, 5].map((i) => client(true, i)), client(false, 1), vanisher(), sampler()]);
+    await Promise.all([
+      ...[0, 3, 5].map((i) => client(true, i)),
+      client(false, 1),
+      grpcClient(),
+      vanisher(),
+      sampler(),
+    ]);
     for (const [i, bound] of BOUNDS.entries()) {
       const problem = growth(samples[i] ?? [], bound);
       if (problem !== undefined) problems.push(problem);
@@ -110,7 +168,7 @@ export const soakServer = async (durationMs: number, report: (line: string) => v
 
 const send = (url: string, agent: Agent, body: string | Uint8Array, headers: Record<string, string>): Promise<number> =>
   new Promise((resolve, reject) => {
-    const sent = request(
+    const message = request(
       url,
       { method: "POST", agent, headers: { ...headers, "content-length": Buffer.byteLength(body) } },
       (answer) => {
@@ -119,6 +177,14 @@ const send = (url: string, agent: Agent, body: string | Uint8Array, headers: Rec
         answer.once("error", reject);
       },
     );
-    sent.once("error", reject);
-    sent.end(body);
+    message.once("error", reject);
+    message.end(body);
+  });
+
+/** The gRPC status of its answer. */
+const call = (client: Client, path: string, message: Buffer): Promise<number> =>
+  new Promise((resolve) => {
+    const as = (bytes: Buffer): Buffer => bytes;
+    const deadline = Date.now() + GRPC_DEADLINE_MS;
+    client.makeUnaryRequest(path, as, as, message, { deadline }, (error) => resolve(error?.code ?? status.OK));
   });
