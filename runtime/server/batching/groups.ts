@@ -14,10 +14,15 @@ export type Groups = {
 
 /** Shapes that are remembered, at most: clients choose shapes. */
 const MAX_GROUPS = 256;
-/** While batching gains nothing it is tried again this seldom, and never for more than about a hundredth of the time. */
+/**
+ * What is not done at present is tried again this seldom, and never for more than about a hundredth of the time: a batch
+ * where batching gains nothing; and where it gains, single requests, or what they cost would only be known from the first
+ * ones, which are slow. A text recogniser (12.5 ms for each item, in batches 16) was batched for ever for that.
+ */
 const RETEST_MS = 10_000;
 const RETEST_RUNS = 200;
-export const RETEST_SIZE = 4;
+const RETEST_SIZE = 4;
+const RETEST_SINGLES = 4;
 
 export const newGroups = (policy: Policy): Groups => ({ policy, byKey: new Map(), seed: undefined });
 
@@ -29,6 +34,7 @@ export const groupOf = (groups: Groups, { key, joins, dimensions }: Shape, now: 
     if (joins && groups.seed?.dimensions === dimensions) {
       // twice, so that the first real run of a size does not weigh as much as the proof's best of two
       for (const { items, ms } of groups.seed.measured) for (let i = 0; i < 2; i++) observe(group.cost, items, ms);
+      group.retestAt = retestAt(group, now);
     }
     resize(groups, group, now);
     groups.byKey.set(key, group);
@@ -56,14 +62,27 @@ export const learn = (groups: Groups, group: Group, items: number, runMs: number
 const resize = ({ policy }: Groups, group: Group, now: number): void => {
   if (!group.joins || group.trouble !== "") return;
   const gaining = gains(group.cost, policy, group.gaining);
-  if (!gaining && group.gaining) group.retestAt = retestAt(group, now);
+  if (gaining !== group.gaining) {
+    group.retests = 0;
+    group.retestAt = retestAt(group, now);
+  }
   group.gaining = gaining;
   group.size = gaining ? usefulSize(group.cost, policy) : 1;
 };
 
-/** Whether to make one batch to see what it costs now. */
-export const isRetestDue = (group: Group, now: number): boolean =>
-  group.joins && !group.gaining && group.requests > 1 && now >= group.retestAt;
+/** How many items the next run should have, to see what that costs now; undefined where nothing is to be tried. */
+export const retestSize = (group: Group, now: number): number | undefined => {
+  if (!group.joins || group.requests < 2 || now < group.retestAt) return undefined;
+  return group.gaining ? 1 : RETEST_SIZE;
+};
+
+/** Such a run begins. */
+export const noteRetest = (group: Group, now: number): void => {
+  group.retests += 1;
+  if (group.gaining && group.retests < RETEST_SINGLES) return;
+  group.retests = 0;
+  group.retestAt = retestAt(group, now);
+};
 
 export const retestAt = ({ cost }: Group, now: number): number =>
   now + Math.max(RETEST_MS, RETEST_RUNS * estimate(cost, RETEST_SIZE));

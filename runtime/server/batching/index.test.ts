@@ -446,3 +446,20 @@ test("of more than 256 shapes the one that was not used for the longest is forgo
   assert.equal(groups.byKey.get("0"), used);
   assert.ok(!groups.byKey.has("1") && !groups.byKey.has("10") && groups.byKey.has("11"));
 });
+
+test("batching that does not gain any more is found out, though only batches run", async () => {
+  const cost = { a: 5, b: 15 };
+  const { time, clock, scheduler } = await rig({}, cost);
+  const client = (): void => {
+    const x = floats([1, 2], [1, 2]);
+    scheduler.infer({ inputs: new Map([["x", x]]), outputs: ["y"] }).result.then(client, () => undefined);
+  };
+  for (let i = 0; i < 8; i++) client();
+  await time.runUntil(clock.now() + 5000);
+  assert.equal(scheduler.snapshot().batching.state, "on");
+  // one item takes 12.5 ms, and 16 in a batch of eight
+  Object.assign(cost, { a: -4, b: 16.5 });
+  await time.runUntil(clock.now() + 60_000);
+  assert.equal(scheduler.snapshot().batching.state, "paused");
+  scheduler.close();
+});

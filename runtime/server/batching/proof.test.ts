@@ -117,3 +117,37 @@ test("the output's axis is found by its size where the model does not name it", 
   const { proof } = await proofOf(transposed, { model });
   assert.deepEqual(proof.proved && proof.axes, { inputs: [0], outputs: [1] });
 });
+
+test("a text of one token that its mask may hide is tried with more tokens", async () => {
+  const info = (name: string) => ({
+    name,
+    datatype: "INT64" as const,
+    shape: [null, null],
+    symbols: ["batch", "tokens"],
+  });
+  const model: Model = {
+    ...rowsModel,
+    inputs: [info("ids"), info("mask")],
+    outputs: [{ name: "y", datatype: "FP32", shape: [null], symbols: ["batch"] }],
+  };
+  const lengths: number[] = [];
+  const probe = async (job: Job): Promise<JobResult> => {
+    const [rows = 0, tokens = 0] = job.inputs[0]?.shape ?? [];
+    lengths.push(tokens);
+    const [ids = [], mask = []] = job.inputs.map(({ parts }) => {
+      const bytes = Uint8Array.from(Buffer.concat(parts));
+      return Array.from(new BigInt64Array(bytes.buffer), Number);
+    });
+    const means = Array.from({ length: rows }, (_, row) => {
+      const at = (i: number): number => row * tokens + i;
+      const all = Array.from({ length: tokens }, (__, i) => i);
+      const seen = all.reduce((sum, i) => sum + (mask[at(i)] ?? 0), 0);
+      return all.reduce((sum, i) => sum + (mask[at(i)] ?? 0) * (i + 3 * (ids[at(i)] ?? 0)), 0) / seen;
+    });
+    return { outputs: new Map([["y", floats([rows], means)]]), runMs: 0.01 };
+  };
+  const examples = new Map(["ids", "mask"].map((name) => [name, [1, 1]]));
+  const proof = await prove(model, examples, 8, probe);
+  assert.ok(proof.proved, JSON.stringify(proof));
+  assert.deepEqual([...new Set(lengths)], [1, 8]);
+});

@@ -41,17 +41,41 @@ export const prove = async (
   if ("reason" in found) return { proved: false, reason: found.reason };
   let reason = "";
   for (const candidate of found.candidates) {
-    try {
-      return await proveOne(model, candidate, shapes, maxBatch, probe);
-    } catch (error) {
-      const told = explain(error);
-      if (told === undefined) throw error;
-      reason ||= `along "${candidate.name}", ${told}`;
-      // a model that brings its process down is not tried again, and one that is slow stays slow
-      if (error instanceof ShardLost || error instanceof TooSlow) break;
+    for (const examples of [shapes, enlarged(model, candidate, shapes)]) {
+      if (examples === undefined) continue;
+      try {
+        return await proveOne(model, candidate, examples, maxBatch, probe);
+      } catch (error) {
+        const told = explain(error);
+        if (told === undefined) throw error;
+        reason ||= `along "${candidate.name}", ${told}`;
+        // a model that brings its process down is not tried again, and one that is slow stays slow
+        if (error instanceof ShardLost || error instanceof TooSlow) return { proved: false, reason };
+      }
     }
   }
   return { proved: false, reason };
+};
+
+/** Open dimensions have this size where 1 has shown nothing: a text of one token that a mask hides has no meaning. */
+const ENLARGED = 8;
+
+/** The same with more than 1 in open dimensions besides the batch; undefined where there are none. */
+const enlarged = (
+  { inputs }: Model,
+  candidate: Candidate,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): ReadonlyMap<string, readonly number[]> | undefined => {
+  let changed = false;
+  const larger = inputs.map(({ name, shape }, i): [string, number[]] => {
+    const sizes = (shapes.get(name) ?? shape.map((size) => size ?? 1)).map((size, at) => {
+      if (size !== 1 || shape[at] !== null || at === candidate.inputs[i]) return size;
+      changed = true;
+      return ENLARGED;
+    });
+    return [name, sizes];
+  });
+  return changed ? new Map(larger) : undefined;
 };
 
 class Refuted extends Error {}

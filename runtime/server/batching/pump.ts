@@ -1,6 +1,6 @@
 import { newAlarm } from "./clock.ts";
 import { dispatch } from "./dispatch.ts";
-import { isRetestDue, RETEST_SIZE, retestAt } from "./groups.ts";
+import { noteRetest, retestSize } from "./groups.ts";
 import { hold } from "./hold.ts";
 import { expire } from "./live.ts";
 import { probeEnded, takeProbe } from "./probes.ts";
@@ -45,22 +45,22 @@ export const createPump = (state: State): Pump & { stop(): void } => {
 
   /** Starts a run for it, or says when to look again. */
   const serve = (group: Group, oldest: Entry, now: number): number | undefined => {
-    const retest = isRetestDue(group, now);
+    const retest = retestSize(group, now);
     const decision = dispatch(
       {
         items: group.items,
         requests: group.requests,
         oldestAt: oldest.arrivedAt,
-        size: retest ? Math.min(RETEST_SIZE, state.options.maxBatchSize) : group.size,
+        size: retest === undefined ? group.size : Math.min(retest, state.options.maxBatchSize),
         cost: group.cost,
-        freeShards: retest ? 1 : free.length,
+        freeShards: retest === undefined ? free.length : 1,
         busyUntil: soonestFree(workers),
       },
       state.policy,
       now,
     );
     if ("wakeAt" in decision) return decision.wakeAt;
-    if (retest) group.retestAt = retestAt(group, now);
+    if (retest !== undefined) noteRetest(group, now);
     else if (group.size > 1) {
       const held = hold(group, state.policy, workers.all.size, now);
       if (held !== undefined) return held;

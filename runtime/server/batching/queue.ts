@@ -72,8 +72,9 @@ export type Group = {
   /** The most items of a batch at present. */
   size: number;
   gaining: boolean;
-  /** While batching gains nothing: when to look again whether it does. */
+  /** When to look again whether batching gains, and how many runs have done so since. */
   retestAt: number;
+  retests: number;
   /** Batches in a row that failed though their members ran well alone; why batching is therefore paused, or "". */
   failedTogether: number;
   trouble: string;
@@ -93,6 +94,7 @@ export const newGroup = (key: string, joins: boolean, cost: Cost): Group => ({
   size: 1,
   gaining: true,
   retestAt: 0,
+  retests: 0,
   failedTogether: 0,
   trouble: "",
   usedAt: 0,

@@ -22,7 +22,10 @@ export const seeded = (seed: number): Random => {
   };
 };
 
-/** Floats in [-1, 1]; whole numbers 0 or 1, which are valid as tokens, masks, types and flags alike. */
+/**
+ * Floats in [-1, 1]; whole numbers 0 or 1, which are valid as tokens, masks, types and flags alike. Of several the first is
+ * 1: of a mask that hides all the mean is no number.
+ */
 export const sample = (datatype: Datatype, shape: readonly number[], random: Random): Tensor => {
   const count = elementCount(shape) ?? 0;
   if (datatype === "BYTES") {
@@ -38,7 +41,7 @@ export const sample = (datatype: Datatype, shape: readonly number[], random: Ran
     else if (datatype === "FP16")
       view.setUint16(i * size, (random() < 0.5 ? 0x8000 : 0) | 0x3800 | (random() * 1024), true);
     // little-endian: the lowest byte alone makes 0 or 1 in every size
-    else bytes[i * size] = random() < 0.5 ? 0 : 1;
+    else bytes[i * size] = random() < 0.5 && (i > 0 || count === 1) ? 0 : 1;
   }
   return { datatype, shape, bytes };
 };
