@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 import { type ServiceDefinition as LoadedService, loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { type Calls, callsOf, counted } from "./count.ts";
-import { createGuard, whileOpen } from "./guard.ts";
+import { createGuard, fullCollection, whileOpen } from "./guard.ts";
 import { createHealth } from "./health.ts";
 import { addReflection } from "./reflection.ts";
 import type { GrpcService } from "./types.ts";
@@ -77,7 +77,8 @@ export const createGrpcServer = (
   const sockets = new Set<Socket>();
   let onEmpty: (() => void) | undefined;
   const mostBytes = BUFFERED_MESSAGES * options.maxMessageBytes;
-  const sweep = createGuard(sockets, { mostBytes, usedBytes: () => process.memoryUsage().arrayBuffers });
+  const usedBytes = () => process.memoryUsage().arrayBuffers;
+  const sweep = createGuard(sockets, { mostBytes, usedBytes, collect: fullCollection() });
   const guard = whileOpen(sockets, sweep);
   const listener = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
