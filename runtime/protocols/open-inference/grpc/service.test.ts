@@ -314,7 +314,10 @@ test("a client that gives up and a deadline that passes cancel the inference", a
   assert.equal(late.code, status.DEADLINE_EXCEEDED);
   const infer = () => server.snapshot().calls.find(({ method }) => method.endsWith("/ModelInfer"));
   while (infer()?.inFlight !== 0) await new Promise(setImmediate);
-  assert.equal(infer()?.codes[status.CANCELLED], 1);
+  // The client counts the deadline from a little earlier than the server can: either of them may be the first to end the call.
+  const { [status.CANCELLED]: gaveUp = 0, [status.DEADLINE_EXCEEDED]: tooLate = 0 } = infer()?.codes ?? [];
+  assert.equal(gaveUp + tooLate, 2);
+  assert.ok(gaveUp >= 1);
 });
 
 test("a message that is too large fails its call alone", async () => {
