@@ -12,13 +12,15 @@ test("where buffers take too much, the connection that sent the most of late is 
   const greedy = reads(() => sent);
   const next = reads(() => 3_000_000);
   const small = reads(() => 1000);
-  const sockets = new Set([small, next, greedy]);
+  const finished = reads(() => 80_000_000);
+  const sockets = new Set([small, next, greedy, finished]);
+  const readSince = (socket: Socket) => (socket === finished ? 1000 : socket.bytesRead);
   let garbage = 0;
   const collect = (): void => {
     used -= garbage;
     garbage = 0;
   };
-  const sweep = createGuard(sockets, { mostBytes: 1000, usedBytes: () => used, collect });
+  const sweep = createGuard(sockets, { readSince, mostBytes: 1000, usedBytes: () => used, collect });
   sweep();
   assert.ok(!greedy.destroyed);
   used = 2000;
@@ -40,4 +42,5 @@ test("where buffers take too much, the connection that sent the most of late is 
   sockets.delete(next);
   for (let i = 0; i < 40; i++) sweep();
   assert.ok(!small.destroyed);
+  assert.ok(!finished.destroyed, "nothing is held for calls that have ended");
 });

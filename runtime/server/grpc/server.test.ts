@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect as http2 } from "node:http2";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
@@ -159,6 +160,33 @@ test("calls are counted by method and status; what a handler throws is Internal 
   assert.equal(of("ServerLive")?.codes[status.INTERNAL], 1);
   client.close();
   server.close();
+});
+
+test("of a client that holds what it sent and one that is done with more, the first is ended", async (t) => {
+  const { server, port } = await startServer();
+  t.after(() => server.close());
+  const infer = methodOf(inference, "ModelInfer");
+  const honest = connect(`127.0.0.1:${port}`);
+  t.after(() => honest.close());
+  const small = () => ask(honest, infer, { id: "a".repeat(900_000) });
+  for (let i = 0; i < 60; i++) assert.equal((await small()).error, null);
+  const greedy = http2(`http://127.0.0.1:${port}`);
+  greedy.on("error", () => undefined);
+  t.after(() => greedy.destroy());
+  const ended = once(greedy, "close", { signal: AbortSignal.timeout(20_000) });
+  const head = Buffer.from([0, 0, 15, 0, 0]);
+  for (let i = 0; i < 50; i++) {
+    const headers = { ":method": "POST", ":path": infer.path, "content-type": "application/grpc", te: "trailers" };
+    const stream = greedy.request(headers);
+    stream.on("error", () => undefined);
+    stream.write(Buffer.concat([head, Buffer.alloc(900_000)]));
+  }
+  let isEnded = false;
+  const going = ended.then(() => {
+    isEnded = true;
+  });
+  while (!isEnded) assert.equal((await small()).error, null);
+  await going;
 });
 
 test("large metadata and too many connections are refused, and others are served", async () => {

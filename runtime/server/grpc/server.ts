@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 import { type ServiceDefinition as LoadedService, loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { type Calls, callsOf, counted } from "./count.ts";
-import { createGuard, fullCollection, whileOpen } from "./guard.ts";
+import { createGuard, createOpenCalls, fullCollection, whileOpen } from "./guard.ts";
 import { createHealth } from "./health.ts";
 import { addReflection } from "./reflection.ts";
 import type { GrpcService } from "./types.ts";
@@ -57,7 +57,9 @@ export const createGrpcServer = (
   const health = createHealth([...names, ...options.healthNames]);
   const all = [...services, health.service];
   const definitions = loadProtos(all);
+  const openCalls = createOpenCalls();
   const server = new Server({
+    interceptors: [openCalls.interceptor],
     "grpc.max_receive_message_length": options.maxMessageBytes,
     "grpc.max_send_message_length": options.maxMessageBytes,
     "grpc.max_connection_age_ms": options.maxConnectionAgeMs,
@@ -78,12 +80,19 @@ export const createGrpcServer = (
   let onEmpty: (() => void) | undefined;
   const mostBytes = BUFFERED_MESSAGES * options.maxMessageBytes;
   const usedBytes = () => process.memoryUsage().arrayBuffers;
-  const sweep = createGuard(sockets, { mostBytes, usedBytes, collect: fullCollection() });
+  const sweep = createGuard(sockets, {
+    readSince: openCalls.readSince,
+    mostBytes,
+    usedBytes,
+    collect: fullCollection(),
+  });
   const guard = whileOpen(sockets, sweep);
   const listener = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
+    openCalls.add(socket);
     socket.once("close", () => {
       sockets.delete(socket);
+      openCalls.delete(socket);
       if (sockets.size === 0) onEmpty?.();
     });
     socket.on("error", () => socket.destroy());
