@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 
 /** How often it looks, in milliseconds. A fast network brings some 300 MB meanwhile. */
 const SWEEP_MS = 250;
@@ -12,52 +11,8 @@ const HALF_LIFE_MS = 10_000;
 /** A connection that has read less is not what fills the memory. */
 const LEAST_BYTES = 1024 ** 2;
 
-/** Which calls are open, by connection. */
-export type OpenCalls = {
-  add(socket: Socket): void;
-  delete(socket: Socket): void;
-  /** Sees every call, from its headers to its end. */
-  interceptor: ServerInterceptor;
-  /** What the socket has read since the oldest of its open calls began, in bytes: no more can be held for it. */
-  readSince(socket: Socket): number;
-};
-
-export const createOpenCalls = (): OpenCalls => {
-  // The interceptor knows no socket, only the peer's name.
-  const byPeer = new Map<string, { socket: Socket; starts: Set<{ at: number }> }>();
-  const of = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
-  const peers = new WeakMap<Socket, string>();
-  return {
-    add: (socket) => {
-      // once: a socket that is closed has no address any more
-      const peer = of(socket);
-      peers.set(socket, peer);
-      byPeer.set(peer, { socket, starts: new Set() });
-    },
-    delete: (socket) => {
-      const peer = peers.get(socket) ?? "";
-      if (byPeer.get(peer)?.socket === socket) byPeer.delete(peer);
-    },
-    interceptor: (_method, call) => {
-      const connection = byPeer.get(call.getPeer());
-      if (connection === undefined) return new ServerInterceptingCall(call);
-      const start = { at: connection.socket.bytesRead };
-      connection.starts.add(start);
-      const end = (): void => {
-        connection.starts.delete(start);
-      };
-      // comes at the end of every call, cancelled or not
-      return new ServerInterceptingCall(call, { start: (next) => next({ onCancel: end }) });
-    },
-    readSince: (socket) => {
-      const [oldest] = byPeer.get(peers.get(socket) ?? "")?.starts ?? [];
-      return oldest === undefined ? 0 : socket.bytesRead - oldest.at;
-    },
-  };
-};
-
 export type GuardOptions = {
-  /** What a connection has read for calls that are open, in bytes. */
+  /** The most bytes that a connection can hold for calls that are open. */
   readSince(socket: Socket): number;
   /** The most bytes of buffers that the thread may have. */
   mostBytes: number;
@@ -70,7 +25,8 @@ export type GuardOptions = {
 /**
  * grpc-js bounds a message and the calls of a connection, but not what unfinished messages take together: one client could
  * hold gigabytes with calls that it never completes. Where the thread's buffers grow too large, the connection that has
- * sent the most of late for calls that are still open is ended. Returns what ends one connection where it must; it is called every SWEEP_MS.
+ * sent the most of late for calls that are still open is ended. Returns what ends one connection where it must; it is
+ * called every SWEEP_MS.
  */
 export const createGuard = (
   sockets: ReadonlySet<Socket>,

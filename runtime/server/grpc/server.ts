@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 import { type ServiceDefinition as LoadedService, loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { type Calls, callsOf, counted } from "./count.ts";
-import { createGuard, createOpenCalls, fullCollection, whileOpen } from "./guard.ts";
+import { createGuard, fullCollection, whileOpen } from "./guard.ts";
 import { createHealth } from "./health.ts";
+import { createOpenCalls } from "./open-calls.ts";
 import { addReflection } from "./reflection.ts";
 import type { GrpcService } from "./types.ts";
 
@@ -89,10 +90,9 @@ export const createGrpcServer = (
   const guard = whileOpen(sockets, sweep);
   const listener = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
-    openCalls.add(socket);
+    openCalls.track(socket);
     socket.once("close", () => {
       sockets.delete(socket);
-      openCalls.delete(socket);
       if (sockets.size === 0) onEmpty?.();
     });
     socket.on("error", () => socket.destroy());
