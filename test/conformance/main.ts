@@ -1,12 +1,13 @@
 /** `npm run test:conformance`: real clients, and ONNX's own test vectors, against the real server. */
 import { parseArguments } from "../../build/parse-arguments.ts";
 import { CLIENTS, runClient, serveModels } from "./clients.ts";
+import { runH2spec } from "./http2.ts";
 import { runSchemathesis } from "./openapi.ts";
 import { ensurePython } from "./python.ts";
 import { type CheckResult, describeCheck, table } from "./results.ts";
 import { describeVectors, runVectors } from "./vectors/run.ts";
 
-const SUITES = [...CLIENTS, "openapi", "vectors"] as const;
+const SUITES = [...CLIENTS, "openapi", "http2", "vectors"] as const;
 const DEFAULT_SAMPLE = 60;
 
 const HELP = `npm run test:conformance -- [options]
@@ -19,6 +20,7 @@ a check failed.
   tensorflow-serving  the TensorFlow Serving API's stubs over gRPC, and its REST API
   reflection-health   gRPC reflection, a call by what it tells alone, grpc.health.v1
   openapi             schemathesis on /openapi.json
+  http2               h2spec on the HTTP/2 that gRPC is served with
   vectors             the ONNX project's test vectors, each model in a server of its own, beside onnxruntime itself
 
   --suite NAME   only this one; can be given several times
@@ -28,7 +30,7 @@ a check failed.
   --help
 
 What it installs, outside the checkout in XDG_CACHE_HOME (default ~/.cache)/berth/conformance, once: the clients from PyPI
-in an environment of Python 3.11 or newer (60 MB to download), and Debian's package libonnx-testdata (6 MB).`;
+in an environment of Python 3.11 or newer (60 MB to download), h2spec (built with Go), and Debian's package libonnx-testdata (6 MB).`;
 
 const usage = (message: string): never => {
   console.error(`${message}; see npm run test:conformance -- --help`);
@@ -81,6 +83,12 @@ if (clients.length > 0 || asked.has("openapi")) {
   } finally {
     await Promise.all(Object.values(servers).map((server) => server.stop()));
   }
+}
+
+if (asked.has("http2")) {
+  const http2 = await runH2spec(report);
+  for (const result of http2) console.log(describeCheck(result));
+  results.push(...http2);
 }
 
 if (asked.has("vectors")) {

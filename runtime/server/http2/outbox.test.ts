@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { createFrameReader, type FrameHead } from "./frames.ts";
+import { createOutbox, type Outgoing } from "./outbox.ts";
+import { DATA, DEFAULT_WINDOW, END_STREAM, HEADERS } from "./protocol.ts";
+
+/** What was sent, as a client sees it. */
+const listen = () => {
+  const got = new Map<number, { data: Buffer[]; ended: boolean }>();
+  const longest = { frame: 0 };
+  let head: FrameHead = { length: 0, type: 0, flags: 0, stream: 0 };
+  const of = (id: number) => {
+    const stream = got.get(id) ?? { data: [], ended: false };
+    got.set(id, stream);
+    return stream;
+  };
+  const read = createFrameReader({
+    head: (next) => {
+      head = next;
+      longest.frame = Math.max(longest.frame, head.length);
+      return true;
+    },
+    payload: (bytes) => {
+      const stream = of(head.stream);
+      assert.equal(stream.ended, false, "nothing follows the end");
+      if (head.type === DATA) stream.data.push(Buffer.from(bytes));
+      else {
+        assert.equal(head.type, HEADERS);
+        stream.ended = (head.flags & END_STREAM) !== 0;
+      }
+      return true;
+    },
+  });
+  const bytesOf = (id: number): Buffer => Buffer.concat(of(id).data);
+  const total = (): number => [...got.values()].reduce((sum, { data }) => sum + Buffer.concat(data).length, 0);
+  return { read, of, bytesOf, total, longest };
+};
+
+const start = (congested = () => false) => {
+  const client = listen();
+  const outbox = createOutbox({ push: client.read, congested, unsent: () => 0, flush: () => undefined });
+  const stream = (id: number, window: number): Outgoing & { done: boolean } => {
+    const out = {
+      ...{ id, window, queue: [], queued: 0, sent: 0, trailers: undefined, done: false },
+      ended: () => {
+        out.done = true;
+      },
+      drained: () => undefined,
+    };
+    return out;
+  };
+  return { client, outbox, stream };
+};
+
+const pattern = (length: number, from: number): Buffer =>
+  Buffer.from(Array.from({ length }, (_, i) => (from + i) % 251));
+
+test("what is sent never exceeds either window, comes in order, and trailers come last", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("data" as const), id: fc.integer({ min: 0, max: 2 }), size: fc.nat(40_000) }),
+    fc.record({ kind: fc.constant("widen" as const), id: fc.integer({ min: -1, max: 2 }), size: fc.nat(40_000) }),
+    fc.record({ kind: fc.constant("end" as const), id: fc.integer({ min: 0, max: 2 }), size: fc.constant(0) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const { client, outbox, stream } = start();
+      const streams = [0, 1, 2].map((id) => stream(2 * id + 1, 1000));
+      const windows = [1000, 1000, 1000];
+      const written = [0, 0, 0];
+      const ended = [false, false, false];
+      let window = DEFAULT_WINDOW;
+      for (const { kind, id, size } of steps) {
+        const out = streams[id];
+        if (out === undefined) {
+          window += size;
+          outbox.widen(undefined, size);
+          outbox.resume();
+        } else if (kind === "widen") {
+          windows[id] = (windows[id] ?? 0) + size;
+          outbox.widen(out, size);
+        } else if (ended[id] !== true && kind === "data") {
+          outbox.data(out, pattern(size, written[id] ?? 0));
+          written[id] = (written[id] ?? 0) + size;
+        } else if (ended[id] !== true && kind === "end") {
+          ended[id] = true;
+          outbox.trailers(out, () => Buffer.from("t"));
+        }
+        assert.ok(client.total() <= window);
+        for (const [i, one] of streams.entries()) assert.ok(client.bytesOf(one.id).length <= (windows[i] ?? 0));
+      }
+      for (const out of streams) outbox.widen(out, 10_000_000);
+      outbox.widen(undefined, 10_000_000);
+      outbox.resume();
+      for (const [i, out] of streams.entries()) {
+        assert.deepEqual(client.bytesOf(out.id), pattern(written[i] ?? 0, 0));
+        assert.equal(client.of(out.id).ended, ended[i]);
+        assert.equal(out.done, ended[i]);
+      }
+      assert.ok(client.longest.frame <= 16_384);
+    }),
+    { seed: 9113, numRuns: 300 },
+  );
+});
+
+test("a stream whose client takes nothing holds no other up", () => {
+  const { client, outbox, stream } = start();
+  const stuck = stream(1, 0);
+  outbox.data(stuck, Buffer.alloc(100));
+  const other = stream(3, 1000);
+  outbox.data(other, Buffer.alloc(100));
+  assert.deepEqual([client.bytesOf(1).length, client.bytesOf(3).length, stuck.queued], [0, 100, 100]);
+});
+
+test("a connection that is congested is sent no more until it is resumed", () => {
+  let congested = true;
+  const { client, outbox, stream } = start(() => congested);
+  const out = stream(1, 1000);
+  outbox.data(out, Buffer.alloc(100));
+  assert.equal(client.total(), 0);
+  congested = false;
+  outbox.resume();
+  assert.equal(client.total(), 100);
+});
+
+test("a window that would be too large is told", () => {
+  const { outbox, stream } = start();
+  assert.equal(outbox.widen(stream(1, 1), 2 ** 31 - 2), true);
+  assert.equal(outbox.widen(stream(3, 2), 2 ** 31 - 2), false);
+  assert.equal(outbox.widen(undefined, 2 ** 31 - 1), false);
+});

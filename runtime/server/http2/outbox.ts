@@ -1,0 +1,119 @@
+import { HEAD_BYTES, writeHead } from "./frames.ts";
+import { DATA, DEFAULT_WINDOW, END_HEADERS, END_STREAM, FRAME_BYTES, HEADERS, MOST_WINDOW } from "./protocol.ts";
+import type { FrameWriter } from "./writer.ts";
+
+/** What one stream has to send. */
+export type Outgoing = {
+  id: number;
+  /** What the client takes of it now, in bytes; below 0 where it has made its window smaller. */
+  window: number;
+  queue: Buffer[];
+  /** Bytes of `queue`. */
+  queued: number;
+  /** What of the first of `queue` has gone. */
+  sent: number;
+  /** Encodes the headers that end the stream, once all else has gone. */
+  trailers: (() => Buffer) | undefined;
+  /** The last frame has gone. */
+  ended(): void;
+  /** The queue is empty. */
+  drained(): void;
+};
+
+/** The sending half of a connection: flow control (RFC 9113, 5.2) over all of its streams. */
+export type Outbox = {
+  /** A frame with a whole header block, which `encode` makes just now. */
+  headers(id: number, block: Buffer, flags: number): void;
+  data(stream: Outgoing, bytes: Buffer): void;
+  trailers(stream: Outgoing, encode: () => Buffer): void;
+  /** False where a window would be too large. */
+  widen(stream: Outgoing | undefined, bytes: number): boolean;
+  setFrameBytes(bytes: number): void;
+  /** Sends what can be sent now of what waits. */
+  resume(): void;
+  forget(stream: Outgoing): void;
+};
+
+export const createOutbox = (writer: FrameWriter): Outbox => {
+  const waiting = new Set<Outgoing>();
+  let window = DEFAULT_WINDOW;
+  let frameBytes = FRAME_BYTES;
+
+  const headers = (id: number, block: Buffer, flags: number): void => {
+    // a block of ours is far below 16 kB: it needs no CONTINUATION
+    const frame = Buffer.allocUnsafe(HEAD_BYTES + block.length);
+    writeHead(frame, 0, block.length, HEADERS, flags | END_HEADERS, id);
+    frame.set(block, HEAD_BYTES);
+    writer.push(frame);
+  };
+
+  /** Sends what may be sent. */
+  const pump = (stream: Outgoing): void => {
+    const hadQueue = stream.queued > 0;
+    while (stream.queued > 0) {
+      const [first] = stream.queue;
+      const size = Math.min(window, stream.window, frameBytes, (first?.length ?? 0) - stream.sent);
+      if (first === undefined || size <= 0 || writer.congested()) {
+        waiting.add(stream);
+        return;
+      }
+      const head = Buffer.allocUnsafe(HEAD_BYTES);
+      writeHead(head, 0, size, DATA, 0, stream.id);
+      writer.push(head);
+      writer.push(first.subarray(stream.sent, stream.sent + size));
+      window -= size;
+      stream.window -= size;
+      stream.queued -= size;
+      stream.sent += size;
+      if (stream.sent < first.length) continue;
+      stream.queue.shift();
+      stream.sent = 0;
+    }
+    if (waiting.size > 0) waiting.delete(stream);
+    if (stream.trailers !== undefined) {
+      headers(stream.id, stream.trailers(), END_STREAM);
+      stream.trailers = undefined;
+      stream.ended();
+    } else if (hadQueue) stream.drained();
+  };
+
+  return {
+    headers,
+    data: (stream, bytes) => {
+      if (bytes.length === 0) return;
+      stream.queue.push(bytes);
+      stream.queued += bytes.length;
+      if (stream.queued === bytes.length) pump(stream);
+    },
+    trailers: (stream, encode) => {
+      stream.trailers = encode;
+      if (stream.queued === 0) pump(stream);
+    },
+    widen: (stream, bytes) => {
+      if (stream === undefined) {
+        window += bytes;
+        return window <= MOST_WINDOW;
+      }
+      stream.window += bytes;
+      if (stream.queued > 0) pump(stream);
+      return stream.window <= MOST_WINDOW;
+    },
+    setFrameBytes: (bytes) => {
+      // longer frames only keep the others waiting
+      frameBytes = Math.min(bytes, 4 * FRAME_BYTES);
+    },
+    resume: () => {
+      for (const stream of [...waiting]) {
+        if (window <= 0 || writer.congested()) return;
+        // to the end, so that all have their turn
+        waiting.delete(stream);
+        pump(stream);
+      }
+    },
+    forget: (stream) => {
+      waiting.delete(stream);
+      stream.queue = [];
+      stream.queued = 0;
+    },
+  };
+};

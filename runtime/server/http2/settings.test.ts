@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HEAD_BYTES } from "./frames.ts";
+import { FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, PROTOCOL_ERROR } from "./protocol.ts";
+import { defaultClientSettings, readSettings, writeSettings } from "./settings.ts";
+
+const setting = (name: number, value: number): Buffer => {
+  const bytes = Buffer.alloc(6);
+  bytes.writeUInt16BE(name);
+  bytes.writeUInt32BE(value, 2);
+  return bytes;
+};
+
+test("the client's settings are taken over, the last of each, and unknown ones are ignored", () => {
+  const settings = defaultClientSettings();
+  const payload = Buffer.concat([setting(1, 0), setting(4, 5), setting(4, 6), setting(5, 20_000), setting(999, 1)]);
+  assert.equal(readSettings(payload, settings), undefined);
+  assert.deepEqual(settings, { headerTableBytes: 0, initialWindow: 6, frameBytes: 20_000 });
+});
+
+test("values out of their bounds have RFC 9113's codes", () => {
+  const codeOf = (payload: Buffer) => readSettings(payload, defaultClientSettings())?.code;
+  assert.equal(codeOf(setting(2, 2)), PROTOCOL_ERROR);
+  assert.equal(codeOf(setting(4, 2 ** 31)), FLOW_CONTROL_ERROR);
+  assert.equal(codeOf(setting(5, 16_383)), PROTOCOL_ERROR);
+  assert.equal(codeOf(setting(5, 2 ** 24)), PROTOCOL_ERROR);
+  assert.equal(codeOf(Buffer.alloc(5)), FRAME_SIZE_ERROR);
+});
+
+test("ours say how many streams, how much of each, and how long headers", () => {
+  const frame = writeSettings({ concurrentStreams: 7, window: 8, headerListBytes: 9 });
+  assert.deepEqual(frame.subarray(HEAD_BYTES), Buffer.concat([setting(3, 7), setting(4, 8), setting(6, 9)]));
+});
