@@ -39,7 +39,6 @@ const start: DoorStart = workerData;
 const tell = (message: DoorMessage): void => parentPort?.postMessage(message);
 const onCpu = start.executionProvider === "cpu";
 const cpus = cpuLimit();
-const clock = { epoch: () => Date.now(), now: () => performance.now() };
 
 let draining = false;
 let serving: { scheduler: Scheduler; http: HttpServer; grpc: GrpcServer } | undefined;
@@ -93,10 +92,7 @@ const open = async (model: PoolModel): Promise<void> => {
     log,
   );
   const grpc = createGrpcServer(
-    [
-      createInferenceService(service, report),
-      ...createGrpcServices(service, { maxTensorBytes: maxBodyBytes, clock, report }),
-    ],
+    [createInferenceService(service, report), ...createGrpcServices(service, { maxTensorBytes: maxBodyBytes })],
     {
       ...GRPC_BOUNDS,
       maxMessageBytes: maxBodyBytes,

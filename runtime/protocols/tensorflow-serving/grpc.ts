@@ -1,8 +1,7 @@
-import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { invalid, RequestError } from "../../inference/errors.ts";
 import type { Service } from "../../inference/index.ts";
-import { statusOf } from "../../server/grpc/status.ts";
-import type { Codec, GrpcService } from "../../server/grpc/types.ts";
+import { AS_BYTES } from "../../server/grpc/as-bytes.ts";
+import type { GrpcService, UnaryMethod } from "../../server/grpc/types.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import { quoted, shown, unknownInput } from "./check.ts";
 import { readInput } from "./example-proto.ts";
@@ -35,14 +34,8 @@ import {
 export type GrpcOptions = {
   /** The most bytes that one tensor may have after its repeated values are written out. */
   maxTensorBytes: number;
-  clock: Clock;
-  /** Is told of failures that are no RequestError, of which clients learn only that they happened. */
-  report(error: unknown): void;
 };
-/** Milliseconds: `epoch` since 1970, as deadlines of gRPC are given, `now` as those of an InferenceCall. */
-export type Clock = { epoch(): number; now(): number };
 
-type Call = ServerUnaryCall<Uint8Array, Uint8Array>;
 type Run = (inputs: ReadonlyMap<string, Tensor>, outputs: readonly string[]) => Promise<ReadonlyMap<string, Tensor>>;
 type Answer = (request: Uint8Array, run: Run) => Pieces | Promise<Pieces>;
 
@@ -50,33 +43,21 @@ const PROTO = new URL("proto/serving.proto", import.meta.url);
 
 /** TensorFlow Serving's services for one model. */
 export const createGrpcServices = (service: Service, options: GrpcOptions): GrpcService[] => {
-  const unary = (answer: Answer) => (call: Call, callback: sendUnaryData<Uint8Array>) => {
-    let answered = false;
-    const run: Run = (inputs, outputs) => {
-      const inference = service.infer({ inputs, outputs, ...deadlineOf(call, options.clock) });
-      // grpc-js emits it at the end of every call, of an answered one too
-      call.once("cancelled", () => {
-        if (!answered) inference.cancel();
-      });
-      return inference.result;
-    };
-    const message = async () => finish(await answer(call.request, run));
-    message().then(
-      (bytes) => {
-        answered = true;
-        callback(null, bytes);
-      },
-      (error: unknown) => {
-        answered = true;
-        callback(statusOf(error, options.report));
-      },
-    );
-  };
+  const unary = (answer: Answer): UnaryMethod<Uint8Array> => ({
+    answer: async (request, call) => {
+      const run: Run = (inputs, outputs) => {
+        const deadline = Number.isFinite(call.deadline) ? { deadline: call.deadline } : {};
+        const inference = service.infer({ inputs, outputs, ...deadline });
+        call.onCancelled = () => inference.cancel();
+        return inference.result;
+      };
+      return finish(await answer(request, run));
+    },
+  });
   const serviceOf = (name: string, answers: Record<string, Answer>): GrpcService => {
-    const implementation: UntypedServiceImplementation = {};
-    for (const [method, answer] of Object.entries(answers)) implementation[method] = unary(answer);
+    const methods = Object.fromEntries(Object.entries(answers).map(([method, answer]) => [method, unary(answer)]));
     const codecs = Object.fromEntries(Object.keys(answers).map((method) => [method, AS_BYTES]));
-    return { name, protoFiles: [PROTO], implementation, codecs };
+    return { name, protoFiles: [PROTO], methods, codecs };
   };
   return [
     serviceOf("tensorflow.serving.PredictionService", {
@@ -91,17 +72,6 @@ export const createGrpcServices = (service: Service, options: GrpcOptions): Grpc
       HandleReloadConfigRequest: refuseReload,
     }),
   ];
-};
-
-/** Handlers take and give encoded messages. */
-const AS_BYTES: Codec = {
-  requestDeserialize: (bytes) => bytes,
-  responseSerialize: (bytes) => (Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0)),
-};
-
-const deadlineOf = (call: Call, clock: Clock): { deadline?: number } => {
-  const deadline = Number(call.getDeadline());
-  return Number.isFinite(deadline) ? { deadline: deadline - clock.epoch() + clock.now() } : {};
 };
 
 /** Each costs an object of its own, of many times the two bytes that an empty one takes in the message. */

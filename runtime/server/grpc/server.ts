@@ -1,14 +1,15 @@
 /** The gRPC side of the server: connections, their bounds, draining, health, reflection; services come from outside. */
-import { createServer, type Socket } from "node:net";
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
-import { type ServiceDefinition as LoadedService, loadSync, type PackageDefinition } from "@grpc/proto-loader";
-import { type Calls, callsOf, counted } from "./count.ts";
-import { createGuard, fullCollection, whileOpen } from "./guard.ts";
+import { createServer } from "node:net";
+import { performance } from "node:perf_hooks";
+import type { Connection } from "../http2/index.ts";
+import { type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
+import type { Bound } from "./call.ts";
+import { type Calls, callsOf } from "./count.ts";
 import { createHealth } from "./health.ts";
-import { createOpenCalls } from "./open-calls.ts";
-import { addReflection } from "./reflection.ts";
+import { loadProtos } from "./protos.ts";
+import { createReflection } from "./reflection.ts";
+import { serveRequest } from "./request.ts";
+import { createShares } from "./shares.ts";
 import type { GrpcService } from "./types.ts";
 
 export type GrpcServerOptions = {
@@ -28,6 +29,8 @@ export type GrpcServerOptions = {
   keepaliveTimeoutMs: number;
   /** What health answers for besides the server as a whole and its services: the model's name. */
   healthNames: readonly string[];
+  /** From 0 to 1: spreads the ends of connections that began together. */
+  random?: () => number;
 };
 
 export type GrpcSnapshot = { connections: number; calls: Calls[] };
@@ -48,71 +51,87 @@ export type GrpcServer = {
   close(): void;
 };
 
-/** @param report is told of failures of handlers that are no RequestError */
+/** So many of the largest messages may be there at a time; the queue and HTTP take a quarter of this each. */
+const BUFFERED_MESSAGES = 16;
+/** For the last frames of a connection that has outlasted the grace. */
+const LINGER_MS = 250;
+const SWEEP_MS = 1000;
+
+/** @param report is told of failures of handlers that are no refusals */
 export const createGrpcServer = (
   services: readonly GrpcService[],
   options: GrpcServerOptions,
   report: (error: unknown) => void,
 ): GrpcServer => {
+  const { maxConnections, maxConnectionAgeMs, maxMessageBytes, graceMs, healthNames, random = Math.random } = options;
   const names = services.map(({ name }) => name);
-  const health = createHealth([...names, ...options.healthNames]);
+  const health = createHealth([...names, ...healthNames]);
   const all = [...services, health.service];
-  const definitions = loadProtos(all);
-  const openCalls = createOpenCalls();
-  const server = new Server({
-    interceptors: [openCalls.interceptor],
-    "grpc.max_receive_message_length": options.maxMessageBytes,
-    "grpc.max_send_message_length": options.maxMessageBytes,
-    "grpc.max_connection_age_ms": options.maxConnectionAgeMs,
-    "grpc.max_connection_age_grace_ms": options.graceMs,
-    "grpc.max_concurrent_streams": options.maxConcurrentStreams,
-    "grpc.keepalive_time_ms": options.keepaliveMs,
-    "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs,
-    // Statistics of grpc-js's own, which nobody reads here.
-    "grpc.enable_channelz": 0,
-  });
+  const protos = loadProtos(all);
   const calls: Calls[] = [];
-  for (const service of all) addService(server, service, definitions, calls, report);
-  addReflection(server, definitions, [...names, health.service.name]);
+  const routes = new Map<string, Bound>();
+  for (const service of all) {
+    for (const [name, method] of Object.entries(service.methods)) {
+      const counters = callsOf(`/${service.name}/${name}`);
+      calls.push(counters);
+      routes.set(counters.method, { method, calls: counters, ...protos.codecOf(service, name) });
+    }
+  }
+  // not counted: nothing that matters to anyone who runs models goes over it
+  for (const [path, bound] of createReflection(protos.definitions, [...names, health.service.name])) {
+    routes.set(path, bound);
+  }
 
-  // grpc-js bounds neither the number of connections nor says when the last is gone: sockets are taken here.
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = new Set<Socket>();
+  const now = () => performance.now();
+  const callOptions = { maxMessageBytes, now, report };
+  const nextShare = createShares(BUFFERED_MESSAGES * maxMessageBytes);
+  const connectionOptions: ConnectionOptions = { ...options, now };
+  const connections = new Set<Connection>();
   let onEmpty: (() => void) | undefined;
-  const mostBytes = BUFFERED_MESSAGES * options.maxMessageBytes;
-  const usedBytes = () => process.memoryUsage().arrayBuffers;
-  const sweep = createGuard(sockets, {
-    readSince: openCalls.readSince,
-    mostBytes,
-    usedBytes,
-    collect: fullCollection(),
-  });
-  const guard = whileOpen(sockets, sweep);
-  const listener = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    openCalls.track(socket);
+  const listener = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+    const share = nextShare();
+    const connection = serveHttp2(socket, connectionOptions, (head, stream) =>
+      serveRequest(head, stream, routes.get(head.path), share, callOptions),
+    );
+    connections.add(connection);
+    const aged = setTimeout(() => connection.leave(graceMs), maxConnectionAgeMs * (0.9 + 0.2 * random())).unref();
     socket.once("close", () => {
-      sockets.delete(socket);
-      if (sockets.size === 0) onEmpty?.();
+      clearTimeout(aged);
+      connections.delete(connection);
+      if (connections.size === 0) onEmpty?.();
     });
-    socket.on("error", () => socket.destroy());
-    guard();
-    injector.injectConnection(socket);
+    sweepLater();
   });
-  listener.maxConnections = options.maxConnections;
+  listener.maxConnections = maxConnections;
+
+  let sweeping = false;
+  /** One timer for all connections, and none while there are none. */
+  const sweepLater = (): void => {
+    if (sweeping) return;
+    sweeping = true;
+    setTimeout(() => {
+      // what has come during a pause of the event loop is read first, or it would be taken for silence
+      setImmediate(() => {
+        sweeping = false;
+        for (const connection of connections) connection.sweep(now());
+        if (connections.size > 0) sweepLater();
+      });
+    }, SWEEP_MS).unref();
+  };
+  const destroyAll = (): void => {
+    for (const connection of connections) connection.destroy();
+  };
 
   let draining: Promise<void> | undefined;
   const drain = async (): Promise<void> => {
     health.setServing(false);
     health.endWatches();
     if (listener.listening) listener.close();
-    const empty = new Promise<void>((resolve) => {
-      onEmpty = resolve;
-      if (sockets.size === 0) resolve();
-    });
-    injector.drain(options.graceMs);
-    // A client that never reads keeps its socket open whatever HTTP/2 says.
-    const last = setTimeout(() => destroyAll(sockets), options.graceMs + LINGER_MS);
+    for (const connection of connections) connection.leave(graceMs);
+    if (connections.size === 0) return;
+    const { promise: empty, resolve } = Promise.withResolvers<void>();
+    onEmpty = resolve;
+    const last = setTimeout(destroyAll, graceMs + LINGER_MS);
     await empty;
     clearTimeout(last);
   };
@@ -123,6 +142,7 @@ export const createGrpcServer = (
         listener.once("error", reject);
         listener.listen(port, host, () => {
           listener.removeListener("error", reject);
+          listener.on("error", report);
           const address = listener.address();
           resolve(typeof address === "object" && address !== null ? address.port : port);
         });
@@ -133,55 +153,12 @@ export const createGrpcServer = (
       return draining;
     },
     snapshot: () => ({
-      connections: sockets.size,
+      connections: connections.size,
       calls: calls.map(({ method, inFlight, codes }) => ({ method, inFlight, codes: [...codes] })),
     }),
     close: () => {
       if (listener.listening) listener.close();
-      injector.destroy();
-      server.forceShutdown();
-      destroyAll(sockets);
+      destroyAll();
     },
   };
 };
-
-/** So many of the largest messages may be there at a time; the queue and HTTP take a quarter of this each. */
-const BUFFERED_MESSAGES = 16;
-
-/** For the last frames of a connection that HTTP/2 has ended. */
-const LINGER_MS = 250;
-
-const destroyAll = (sockets: Iterable<Socket>): void => {
-  for (const socket of sockets) socket.destroy();
-};
-
-/** All at once, since reflection wants one description of each package. */
-const loadProtos = (services: readonly GrpcService[]): PackageDefinition => {
-  const files = [...new Set(services.flatMap(({ protoFiles }) => protoFiles.map((file) => fileURLToPath(file))))];
-  const includeDirs = [...new Set(files.map((file) => dirname(file)))];
-  return loadSync(files, { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true, includeDirs });
-};
-
-const addService = (
-  server: Server,
-  { name, implementation, codecs }: GrpcService,
-  definitions: PackageDefinition,
-  calls: Calls[],
-  report: (error: unknown) => void,
-): void => {
-  const found = definitions[name];
-  if (found === undefined || !isService(found)) throw new Error(`the .proto files of ${name} do not define it`);
-  const definition: Record<string, ServiceDefinition[string]> = {};
-  const handlers: GrpcService["implementation"] = {};
-  for (const [method, described] of Object.entries(found)) {
-    const handler = implementation[method];
-    if (handler === undefined) throw new Error(`${name}: the method ${method} has no implementation`);
-    const counters = callsOf(described.path);
-    calls.push(counters);
-    definition[method] = { ...described, ...codecs?.[method] };
-    handlers[method] = counted(handler, described, counters, report);
-  }
-  server.addService(definition, handlers);
-};
-
-const isService = (definition: PackageDefinition[string]): definition is LoadedService => !("format" in definition);

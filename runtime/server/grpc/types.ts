@@ -1,4 +1,4 @@
-import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { CallStatus } from "./status.ts";
 
 /** One gRPC service: where it is defined, and what answers. */
 export type GrpcService = {
@@ -11,7 +11,7 @@ export type GrpcService = {
    */
   protoFiles: readonly URL[];
   /** Methods by their names in the .proto file. */
-  implementation: UntypedServiceImplementation;
+  methods: Record<string, Method>;
   /** Own encodings of some methods, in place of those that the .proto files give. */
   codecs?: Record<string, Codec>;
 };
@@ -20,4 +20,43 @@ export type Codec = {
   requestDeserialize(bytes: Buffer): unknown;
   /** Of what the method's handler answers with. */
   responseSerialize(response: unknown): Buffer;
+};
+
+export type Method = UnaryMethod | StreamMethod;
+
+/** One message is answered by one. What `answer` throws becomes the call's status (see statusOf). */
+export type UnaryMethod<Request = unknown> = { answer(request: Request, call: UnaryCall): unknown };
+
+export type UnaryCall = {
+  /** In ms on performance.now's clock; Infinity where there is none. */
+  readonly deadline: number;
+  /** For the handler to set: is called where nobody waits for the answer any more. */
+  onCancelled: (() => void) | undefined;
+};
+
+/** Any number of messages each way. */
+export type StreamMethod<Request = unknown> = { open(call: StreamCall): StreamListener<Request> };
+
+/** Is told of one call's messages. What it throws ends the call. */
+export type StreamListener<Request = unknown> = {
+  message(request: Request): void;
+  /** The client has sent its last message. */
+  end?(): void;
+  /** What was written has gone. */
+  drained?(): void;
+  /** The call is over, and it was not `end` or `fail` that ended it. */
+  cancelled?(): void;
+};
+
+/** All of it is ignored once the call is over. */
+export type StreamCall = {
+  /** As that of a UnaryCall. */
+  readonly deadline: number;
+  /** False where nothing more should be written before `drained`. */
+  write(response: unknown): boolean;
+  end(): void;
+  fail(status: CallStatus): void;
+  /** No more messages until `resume`; the client must wait. */
+  pause(): void;
+  resume(): void;
 };

@@ -89,8 +89,9 @@ const service: Service = {
 };
 
 const reported: unknown[] = [];
+const inference = createInferenceService(service, (error) => reported.push(error));
 const server = createGrpcServer(
-  [createInferenceService(service, (error) => reported.push(error))],
+  [inference],
   {
     maxMessageBytes: 1024 * 1024,
     maxConnectionAgeMs: 60_000,
@@ -426,4 +427,8 @@ test("what Triton has besides is UNIMPLEMENTED, and the message says why", async
   const error = await failure("RepositoryModelLoad", {});
   assert.equal(error.code, status.UNIMPLEMENTED);
   assert.match(error.details, /models cannot be loaded/);
+});
+
+test("every method of the .proto file is there", () => {
+  assert.deepEqual(Object.keys(inference.methods).sort(), Object.keys(methods).sort());
 });

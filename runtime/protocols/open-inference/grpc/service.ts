@@ -1,19 +1,14 @@
 /** inference.GRPCInferenceService: the Open Inference Protocol over gRPC, for one model. */
 import { performance } from "node:perf_hooks";
-import type { handleUnaryCall, ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { RequestError } from "../../../inference/errors.ts";
 import type { Duration, Inference, Service } from "../../../inference/index.ts";
 import { statusOf } from "../../../server/grpc/status.ts";
-import type { GrpcService } from "../../../server/grpc/types.ts";
+import type { GrpcService, Method, UnaryMethod } from "../../../server/grpc/types.ts";
 import type { TensorInfo } from "../../../tensors/index.ts";
 import { checkModel, toCall } from "./check.ts";
 import { decodeRequest, type InferRequest } from "./request.ts";
-import { createEncoder, type InferResponse, type Outputs, type StreamResponse } from "./response.ts";
+import { createEncoder, type InferResponse, type Outputs } from "./response.ts";
 import { type Started, streamInfer } from "./stream.ts";
-
-/** `now` is performance.now's clock, on which deadlines of inferences are; `wall` is that of gRPC's, since 1970. In ms. */
-export type Clocks = { now(): number; wall(): number };
-const CLOCKS: Clocks = { now: () => performance.now(), wall: () => Date.now() };
 
 const NAME = "inference.GRPCInferenceService";
 const FIXED = "this server's one model is fixed at its start";
@@ -31,13 +26,15 @@ const UNSUPPORTED: Record<string, string> = {
 };
 
 type Named = { name: string; version: string };
-type Unary<Request> = handleUnaryCall<Request, object>;
 
-/** @param report is told of failures that are not a RequestError, which clients learn nothing of */
+/**
+ * @param report is told of failures that are not a RequestError, which clients learn nothing of
+ * @param now in ms, on the clock of the calls' deadlines
+ */
 export const createInferenceService = (
   service: Service,
   report: (error: unknown) => void,
-  clocks: Clocks = CLOCKS,
+  now: () => number = () => performance.now(),
 ): GrpcService => {
   const { model } = service;
   const encoder = createEncoder(model);
@@ -49,60 +46,27 @@ export const createInferenceService = (
       return [name, tensor];
     });
 
-  const start = (request: InferRequest, deadline: Date | number): Started => {
-    const until = Number(deadline);
-    const now = clocks.now();
-    const call = toCall(model, request, now, Number.isFinite(until) ? now + until - clocks.wall() : until);
+  const start = (request: InferRequest, deadline: number): Started => {
+    const call = toCall(model, request, now(), deadline);
     const inference = service.infer(call);
     return { id: request.id, inference, outputs: (all) => outputsOf(call.outputs, all) };
   };
 
-  const modelInfer: handleUnaryCall<Buffer, InferResponse> = (call, callback) => {
-    let started: Started;
-    try {
-      started = start(decodeRequest(call.request), call.getDeadline());
-    } catch (error) {
-      callback(statusOf(error, report));
-      return;
-    }
-    const { id, inference, outputs } = started;
-    let answered = false;
-    // grpc-js emits it at the end of every call, not only of one that the client gave up or whose deadline passed.
-    call.once("cancelled", () => {
-      if (!answered) inference.cancel();
-    });
-    inference.result
-      .then((all) => {
-        const response = { id, outputs: outputs(all) };
-        answered = true;
-        callback(null, response);
-      })
-      .catch((error: unknown) => {
-        answered = true;
-        callback(statusOf(error, report));
-      });
+  const modelInfer: UnaryMethod<Buffer> = {
+    answer: (message, call) => {
+      const { id, inference, outputs } = start(decodeRequest(message), call.deadline);
+      call.onCancelled = () => inference.cancel();
+      return inference.result.then((all): InferResponse => ({ id, outputs: outputs(all) }));
+    },
   };
-
-  /** Answers with what `answer` returns, or with the status of what it throws. */
-  const unary =
-    <Request>(answer: (request: Request) => object): Unary<Request> =>
-    ({ request }, callback) => {
-      let response: object;
-      try {
-        response = answer(request);
-      } catch (error) {
-        callback(statusOf(error, report));
-        return;
-      }
-      callback(null, response);
-    };
-  const ofModel = (answer: () => object): Unary<Named> =>
+  const unary = <Request>(answer: (request: Request) => object): UnaryMethod<Request> => ({ answer });
+  const ofModel = (answer: () => object): UnaryMethod<Named> =>
     unary(({ name, version }) => {
       checkModel(model, name, version);
       return answer();
     });
 
-  const implementation: UntypedServiceImplementation = {
+  const methods: Record<string, Method> = {
     ServerLive: unary(() => ({ live: true })),
     ServerReady: unary(() => ({ ready: service.ready() })),
     ModelReady: ofModel(() => ({ ready: service.ready() })),
@@ -147,15 +111,17 @@ export const createInferenceService = (
             ],
     })),
     ModelInfer: modelInfer,
-    ModelStreamInfer: (call: ServerDuplexStream<Buffer, StreamResponse>) =>
-      streamInfer(
-        call,
-        (request) => start(request, call.getDeadline()),
-        (error) => statusOf(error, report).details,
-      ),
+    ModelStreamInfer: {
+      open: (call) =>
+        streamInfer(
+          call,
+          (request) => start(request, call.deadline),
+          (error) => statusOf(error, report).details,
+        ),
+    },
   };
   for (const [name, reason] of Object.entries(UNSUPPORTED)) {
-    implementation[name] = unary(() => {
+    methods[name] = unary(() => {
       throw new RequestError("Unsupported", `${name}: ${reason}`);
     });
   }
@@ -164,8 +130,8 @@ export const createInferenceService = (
   return {
     name: NAME,
     protoFiles: [new URL("inference.proto", import.meta.url)],
-    implementation,
-    // Requests are decoded by the handler: what grpc-js's own decoding refuses would be answered with INTERNAL.
+    methods,
+    // Requests are decoded by the handler, whose refusals name the field.
     codecs: {
       ModelInfer: { requestDeserialize: asItIs, responseSerialize: encoder.response },
       ModelStreamInfer: { requestDeserialize: asItIs, responseSerialize: encoder.streamResponse },

@@ -1,5 +1,5 @@
-import type { ServerDuplexStream } from "@grpc/grpc-js";
 import type { Inference } from "../../../inference/index.ts";
+import type { StreamCall, StreamListener } from "../../../server/grpc/types.ts";
 import { decodeRequest } from "./request.ts";
 import type { Outputs, StreamResponse } from "./response.ts";
 
@@ -13,10 +13,10 @@ export type Started = { id: string; inference: Inference; outputs: (all: Awaited
  * message, so that the stream goes on.
  */
 export const streamInfer = (
-  call: ServerDuplexStream<Buffer, StreamResponse>,
+  call: StreamCall,
   start: (request: ReturnType<typeof decodeRequest>) => Started,
   describe: (error: unknown) => string,
-): void => {
+): StreamListener<Buffer> => {
   const running = new Set<Inference>();
   let inFlight = 0;
   let ended = false;
@@ -55,20 +55,22 @@ export const streamInfer = (
     else call.resume();
   };
 
-  call.on("data", (bytes: Buffer) => {
-    inFlight++;
-    if (inFlight >= MAX_IN_FLIGHT) call.pause();
-    const answered = answer(bytes);
-    written = written.then(async () => write(await answered));
-  });
-  call.on("drain", () => onRoom?.());
-  call.on("end", () => {
-    ended = true;
-    if (inFlight === 0) call.end();
-  });
-  call.on("cancelled", () => {
-    gone = true;
-    for (const inference of running) inference.cancel();
-    onRoom?.();
-  });
+  return {
+    message: (bytes) => {
+      inFlight++;
+      if (inFlight >= MAX_IN_FLIGHT) call.pause();
+      const answered = answer(bytes);
+      written = written.then(async () => write(await answered));
+    },
+    drained: () => onRoom?.(),
+    end: () => {
+      ended = true;
+      if (inFlight === 0) call.end();
+    },
+    cancelled: () => {
+      gone = true;
+      for (const inference of running) inference.cancel();
+      onRoom?.();
+    },
+  };
 };

@@ -1,0 +1,65 @@
+import type { Stream, StreamHandler } from "../http2/index.ts";
+import { type Bound, beginCall, type CallHead, type CallOptions, decoded } from "./call.ts";
+import type { Received } from "./message-reader.ts";
+import { CallError, STATUS } from "./status.ts";
+import type { Codec, UnaryCall, UnaryMethod } from "./types.ts";
+
+/** Serves a call of one message that is answered by one. */
+export const serveUnary = (
+  stream: Stream,
+  { method, calls, codec, loadCodec }: Bound<UnaryMethod>,
+  head: CallHead,
+  options: CallOptions,
+): StreamHandler => {
+  const told: UnaryCall = { deadline: head.deadline, onCancelled: undefined };
+  let request: Received | undefined;
+  const take = (message: Received): void => {
+    if (request !== undefined) throw new CallError(STATUS.UNIMPLEMENTED, "this method takes one message, and got more");
+    request = message;
+  };
+  const call = beginCall(stream, calls, head, options, take, () => told.onCancelled?.());
+
+  const send = (response: unknown, { responseSerialize }: Codec): void => {
+    if (call.isOver()) return;
+    call.send(responseSerialize(response));
+    call.end();
+  };
+  const answer = (message: Buffer, by: Codec): void => {
+    const result = method.answer(decoded(by, calls.method, message), told);
+    if (result instanceof Promise) result.then((response) => send(response, by)).catch(failWith);
+    else send(result, by);
+  };
+  /** Where the message must be inflated, or nobody has called this method before. */
+  const answerLater = async (plain: Buffer | Promise<Buffer>): Promise<void> => {
+    const message = await plain;
+    const by = await loadCodec();
+    if (!call.isOver()) answer(message, by);
+  };
+  const failWith = (error: unknown): void => {
+    // a handler that has failed needs not be told that nobody waits for it
+    told.onCancelled = undefined;
+    call.failWith(error);
+  };
+
+  return {
+    data: call.feed,
+    end: () => {
+      if (call.isOver()) return;
+      try {
+        if (request === undefined || call.pending() > 0) {
+          throw new CallError(STATUS.INTERNAL, "the call ended before its message was whole");
+        }
+        const plain = call.plain(request);
+        const by = codec();
+        request = undefined;
+        if (plain instanceof Promise || by === undefined) answerLater(plain).catch(failWith);
+        else answer(plain, by);
+      } catch (error) {
+        failWith(error);
+      }
+    },
+    closed: call.closed,
+    drained: call.drained,
+    sweep: call.sweep,
+  };
+};
