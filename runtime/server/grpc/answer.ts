@@ -44,8 +44,8 @@ export const createAnswer = (stream: Stream, maxBytes: number, lease: Lease): An
       prefix[0] = 0;
       prefix.writeUInt32BE(bytes.length, 1);
       if (joined) prefix.set(bytes, PREFIX_BYTES);
-      stream.write(prefix);
-      if (!joined) stream.write(bytes);
+      if (joined) stream.write(prefix);
+      else stream.write(prefix, bytes);
     },
     end: () => {
       begin();

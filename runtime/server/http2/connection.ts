@@ -79,6 +79,8 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   let lastServed = http2.MOST_WINDOW;
   let window = CONNECTION_WINDOW;
   let taken = 0;
+  /** Part of a request or an answer, since the last ping. */
+  let moved = false;
   let over = false;
   let leaving = false;
   let heard = now();
@@ -94,7 +96,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     if (over) return;
     over = true;
     for (const stream of [...streams.values()]) abandon(stream);
-    writer.flush();
+    writer.close();
     socket.end();
     if (socket.isPaused()) socket.resume();
     lingerDue = now() + LINGER_MS;
@@ -157,11 +159,12 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
         outbox.headers(out.id, encoder.encode(headers), last ? http2.END_STREAM : 0);
         if (last) ended();
       },
-      write: (bytes) => {
-        if (isOpen()) outbox.data(out, bytes);
+      write: (...pieces) => {
+        moved = true;
+        if (isOpen()) outbox.data(out, pieces);
       },
       queued: () => out.queued,
-      room: () => (writer.congested() ? 0 : out.window),
+      room: () => outbox.room(out),
       end: (trailers) => {
         if (isOpen()) outbox.trailers(out, () => encoder.encode(trailers));
       },
@@ -270,7 +273,10 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     const stream = streams.get(frame.stream);
     if (stream !== undefined) {
       stream.received += bytes.length;
-      if (bytes.length > 0) stream.handler?.data(bytes);
+      if (bytes.length > 0) {
+        moved = true;
+        stream.handler?.data(bytes);
+      }
     }
     if (!last) return true;
     // what was taken with the frame is given back at its end
@@ -315,7 +321,10 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const onPing = (payload: Buffer): boolean => {
     if ((frame.flags & http2.ACK) === 0) control.ping(http2.ACK, payload);
     else if (leaving && LEAVE_PING.equals(payload)) leaveNow();
-    return idle();
+    // clients measure how fast data flow by a ping after each piece of them
+    const free = moved;
+    moved = false;
+    return free || idle();
   };
 
   const onReset = (): boolean => {

@@ -39,7 +39,7 @@ const listen = () => {
 
 const start = (congested = () => false) => {
   const client = listen();
-  const outbox = createOutbox({ push: client.read, congested, unsent: () => 0, flush: () => undefined });
+  const outbox = createOutbox({ push: client.read, congested, unsent: () => 0, close: () => undefined });
   const stream = (id: number, window: number): Outgoing & { done: boolean } => {
     const out = {
       ...{ id, window, queue: [], queued: 0, sent: 0, trailers: undefined, done: false },
@@ -80,7 +80,7 @@ test("what is sent never exceeds either window, comes in order, and trailers com
           windows[id] = (windows[id] ?? 0) + size;
           outbox.widen(out, size);
         } else if (ended[id] !== true && kind === "data") {
-          outbox.data(out, pattern(size, written[id] ?? 0));
+          outbox.data(out, [pattern(size, written[id] ?? 0)]);
           written[id] = (written[id] ?? 0) + size;
         } else if (ended[id] !== true && kind === "end") {
           ended[id] = true;
@@ -106,9 +106,9 @@ test("what is sent never exceeds either window, comes in order, and trailers com
 test("a stream whose client takes nothing holds no other up", () => {
   const { client, outbox, stream } = start();
   const stuck = stream(1, 0);
-  outbox.data(stuck, Buffer.alloc(100));
+  outbox.data(stuck, [Buffer.alloc(100)]);
   const other = stream(3, 1000);
-  outbox.data(other, Buffer.alloc(100));
+  outbox.data(other, [Buffer.alloc(100)]);
   assert.deepEqual([client.bytesOf(1).length, client.bytesOf(3).length, stuck.queued], [0, 100, 100]);
 });
 
@@ -116,11 +116,37 @@ test("a connection that is congested is sent no more until it is resumed", () =>
   let congested = true;
   const { client, outbox, stream } = start(() => congested);
   const out = stream(1, 1000);
-  outbox.data(out, Buffer.alloc(100));
+  outbox.data(out, [Buffer.alloc(100)]);
   assert.equal(client.total(), 0);
   congested = false;
   outbox.resume();
   assert.equal(client.total(), 100);
+});
+
+test("the room is what both windows have, and none where the connection is congested", () => {
+  let congested = false;
+  const { outbox, stream } = start(() => congested);
+  const [wide, narrow] = [stream(1, 100_000), stream(3, 10)];
+  assert.deepEqual([outbox.room(wide), outbox.room(narrow)], [DEFAULT_WINDOW, 10]);
+  outbox.data(wide, [Buffer.alloc(DEFAULT_WINDOW)]);
+  assert.deepEqual([outbox.room(wide), outbox.room(narrow)], [0, 0]);
+  outbox.widen(undefined, 100);
+  assert.deepEqual([outbox.room(wide), outbox.room(narrow)], [100, 10]);
+  outbox.widen(narrow, -20);
+  assert.equal(outbox.room(narrow), 0);
+  congested = true;
+  assert.equal(outbox.room(wide), 0);
+});
+
+test("what is written at once is told to have gone when all of it has", () => {
+  const { outbox, stream } = start();
+  const out = stream(1, 5);
+  let drained = 0;
+  out.drained = () => drained++;
+  outbox.data(out, [Buffer.alloc(5), Buffer.alloc(5)]);
+  assert.equal(drained, 0);
+  outbox.widen(out, 5);
+  assert.equal(drained, 1);
 });
 
 test("a window that would be too large is told", () => {

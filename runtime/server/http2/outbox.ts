@@ -24,7 +24,9 @@ export type Outgoing = {
 export type Outbox = {
   /** A frame with a whole header block, which `encode` makes just now. */
   headers(id: number, block: Buffer, flags: number): void;
-  data(stream: Outgoing, bytes: Buffer): void;
+  data(stream: Outgoing, pieces: readonly Buffer[]): void;
+  /** What can be sent of the stream now, in bytes. */
+  room(stream: Outgoing): number;
   trailers(stream: Outgoing, encode: () => Buffer): void;
   /** False where a window would be too large. */
   widen(stream: Outgoing | undefined, bytes: number): boolean;
@@ -79,12 +81,16 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
 
   return {
     headers,
-    data: (stream, bytes) => {
-      if (bytes.length === 0) return;
-      stream.queue.push(bytes);
-      stream.queued += bytes.length;
-      if (stream.queued === bytes.length) pump(stream);
+    data: (stream, pieces) => {
+      const waited = stream.queued > 0;
+      for (const piece of pieces) {
+        if (piece.length === 0) continue;
+        stream.queue.push(piece);
+        stream.queued += piece.length;
+      }
+      if (!waited && stream.queued > 0) pump(stream);
     },
+    room: (stream) => (writer.congested() ? 0 : Math.max(0, Math.min(window, stream.window))),
     trailers: (stream, encode) => {
       stream.trailers = encode;
       if (stream.queued === 0) pump(stream);

@@ -19,8 +19,8 @@ export type StreamHandler = {
 export type Stream = {
   /** `last`: there is neither a body nor are there trailers. */
   headers(headers: readonly Header[], last: boolean): void;
-  /** Queues a part of the body. */
-  write(bytes: Buffer): void;
+  /** Queues a part of the body, in one piece or several. */
+  write(...pieces: Buffer[]): void;
   /** What was written and could not be sent yet, in bytes. */
   queued(): number;
   /** What can be written now without being queued, in bytes. */

@@ -7,7 +7,8 @@ export type FrameWriter = {
   congested(): boolean;
   /** What is not in the kernel yet, in bytes. */
   unsent(): number;
-  flush(): void;
+  /** Writes what there is, and ignores what is pushed from now on: the socket is about to be ended. */
+  close(): void;
 };
 
 /** More than this waits only where it must: answers to the client's frames, and ends of streams. */
@@ -19,6 +20,7 @@ const JOINED_BYTES = 64 * 1024;
 export const createFrameWriter = (socket: Socket): FrameWriter => {
   let pieces: Buffer[] = [];
   let bytes = 0;
+  let closed = false;
   const flush = (): void => {
     const [first] = pieces;
     if (first === undefined || socket.destroyed) return;
@@ -36,12 +38,16 @@ export const createFrameWriter = (socket: Socket): FrameWriter => {
   };
   return {
     push: (piece) => {
+      if (closed) return;
       if (bytes === 0) process.nextTick(flush);
       pieces.push(piece);
       bytes += piece.length;
     },
     congested: () => bytes + socket.writableLength > CONGESTED_BYTES,
     unsent: () => bytes + socket.writableLength,
-    flush,
+    close: () => {
+      flush();
+      closed = true;
+    },
   };
 };
