@@ -1,8 +1,25 @@
-import { elementCount, elements, type NumericArray, type Tensor } from "../../tensors/index.ts";
+import { invalid } from "../../inference/errors.ts";
+import { elementCount, elements, type NumericArray, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 
 /** A text for each: more would make answers that are larger than the tensor by far. */
 export const MAX_CLASSES = 10_000;
+
+/**
+ * What the parameter `classification` of an output asks for; 0 is none. Throws InvalidArgument where it is no number, or
+ * where the output has none.
+ */
+export const readClasses = ({ name, datatype }: TensorInfo, value: unknown): number | undefined => {
+  const classes = typeof value === "bigint" ? Number(value) : value;
+  if (classes === undefined || classes === 0) return undefined;
+  if (typeof classes !== "number" || !Number.isSafeInteger(classes) || classes < 0 || classes > MAX_CLASSES) {
+    throw invalid(`output "${name}": parameter classification must be the number of classes, 1 to ${MAX_CLASSES}`);
+  }
+  if (datatype === "FP16" || datatype === "BYTES" || datatype === "BOOL") {
+    throw invalid(`output "${name}": classification wants numbers, it has ${datatype}`);
+  }
+  return classes;
+};
 
 /**
  * The classification extension: for each item of a tensor (of its first dimension, where it has more than one) the

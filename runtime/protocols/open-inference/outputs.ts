@@ -1,9 +1,9 @@
 import { invalid, RequestError } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
 import type { HttpResponse } from "../../server/http/types.ts";
-import type { Tensor } from "../../tensors/index.ts";
+import type { Tensor, TensorInfo } from "../../tensors/index.ts";
 import { type JsonText, writeFlat } from "../json/write.ts";
-import { classify, MAX_CLASSES } from "./classification.ts";
+import { classify, readClasses } from "./classification.ts";
 import type { ReadRequest } from "./inputs.ts";
 import type { InferEnvelope } from "./schema.ts";
 
@@ -30,41 +30,29 @@ export const wantedOutputs = (model: Model, { envelope, raw }: ReadRequest): Wan
           return {
             name,
             binary: flag(`output "${name}"`, parameters, "binary_data") ?? binary,
-            classes: classesOf(name, parameters),
+            classes: readClasses(outputOf(model, name), parameters?.classification),
           };
         });
-  for (const output of wanted) checkForm(model, output);
+  for (const output of wanted) {
+    // better refused before the model runs than after
+    if (output.binary || outputOf(model, output.name).datatype !== "FP16") continue;
+    throw invalid(`output "${output.name}": FP16 has no JSON form; ask for it with the parameter binary_data`);
+  }
   return wanted;
 };
 
-/** FP16 has no JSON form, strings have no order: better refused before the model runs than after. */
-const checkForm = (model: Model, { name, binary, classes }: WantedOutput): void => {
+/** The output of that name. Throws where the model has none. */
+const outputOf = (model: Model, name: string): TensorInfo => {
   const info = model.outputs.find((output) => output.name === name);
-  if (info === undefined) {
-    const names = model.outputs.map((output) => `"${output.name}"`).join(", ");
-    throw invalid(`output "${name.slice(0, 253)}" is unknown; the model's outputs are ${names}`);
-  }
-  const { datatype } = info;
-  if (classes !== undefined && (datatype === "FP16" || datatype === "BYTES" || datatype === "BOOL")) {
-    throw invalid(`output "${name}": classification wants numbers, it has ${datatype}`);
-  }
-  if (datatype === "FP16" && !binary) {
-    throw invalid(`output "${name}": FP16 has no JSON form; ask for it with the parameter binary_data`);
-  }
+  if (info !== undefined) return info;
+  const names = model.outputs.map((output) => `"${output.name}"`).join(", ");
+  throw invalid(`output "${name.slice(0, 253)}" is unknown; the model's outputs are ${names}`);
 };
 
 const flag = (of: string, parameters: Parameters, name: string): boolean | undefined => {
   const value = parameters?.[name];
   if (value === undefined || typeof value === "boolean") return value;
   throw invalid(`${of}: parameter ${name} must be true or false`);
-};
-
-const classesOf = (name: string, parameters: Parameters): number | undefined => {
-  const classes = parameters?.classification;
-  if (classes === undefined || classes === 0) return undefined;
-  if (typeof classes === "number" && Number.isSafeInteger(classes) && classes > 0 && classes <= MAX_CLASSES)
-    return classes;
-  throw invalid(`output "${name}": parameter classification must be the number of classes, 1 to ${MAX_CLASSES}`);
 };
 
 /** The answer to POST …/infer: JSON, and after it the outputs that were asked for in binary form. */

@@ -132,6 +132,14 @@ def _():
     equal([one.name for one in answer.get_response().outputs], ["INT8.out"])
 
 
+@check("classification: the greatest values with their places")
+def _():
+    outputs = [triton.InferRequestedOutput("x.out", class_count=2)]
+    answer = plain_client.infer("plain", x(np.array([[1, 4, 3, 2], [8, 5, 6, 7]], dtype=np.float32)), outputs=outputs)
+    texts = [[text.decode() for text in row] for row in answer.as_numpy("x.out")]
+    equal(texts, [["4.000000:1", "3.000000:2"], ["8.000000:0", "7.000000:3"]])
+
+
 @check("a message of 16 MB both ways")
 def _():
     array = np.arange(4_000_000, dtype=np.float32).reshape(-1, 4)

@@ -3,6 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { invalid, RequestError } from "../../../inference/errors.ts";
 import type { InferenceCall, Model } from "../../../inference/index.ts";
 import { DATATYPES, elementCount, type NumericDatatype, type Tensor, type TensorInfo } from "../../../tensors/index.ts";
+import { readClasses } from "../classification.ts";
 import { readContents } from "./contents.ts";
 import type { InferRequest, Parameter, Parameters, RequestInput } from "./request.ts";
 
@@ -146,14 +147,26 @@ const wantedOutputs = (model: Model, request: InferRequest): string[] => {
       throw invalid(`output "${shorten(name)}" is unknown; the model's outputs are ${list(model.outputs)}`);
     }
     if (names.has(name)) throw invalid(`output "${name}" is asked for twice`);
-    for (const unsupported of ["classification", "shared_memory_region"]) {
-      if (parameters.has(unsupported)) {
-        throw new RequestError("Unsupported", `output "${name}": parameter ${unsupported} is not supported`);
-      }
+    if (parameters.has("shared_memory_region")) {
+      throw new RequestError("Unsupported", `output "${name}": parameter shared_memory_region is not supported`);
     }
     names.add(name);
   }
   return [...names];
+};
+
+const NO_CLASSES: ReadonlyMap<string, number> = new Map();
+
+/** Of the outputs that are asked for, those that should be classified, and by how many classes. */
+export const wantedClasses = (model: Model, { outputs }: InferRequest): ReadonlyMap<string, number> => {
+  if (outputs.every(({ parameters }) => !parameters.has("classification"))) return NO_CLASSES;
+  const wanted = new Map<string, number>();
+  for (const info of model.outputs) {
+    const asked = outputs.find(({ name }) => name === info.name);
+    const classes = readClasses(info, asked?.parameters.get("classification"));
+    if (classes !== undefined) wanted.set(info.name, classes);
+  }
+  return wanted;
 };
 
 /** A parameter that is a whole number, 0 or more, or such a number as a string. */

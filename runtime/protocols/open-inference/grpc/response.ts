@@ -24,12 +24,17 @@ export const createEncoder = (model: Model): Encoder => {
   // parameters {"triton_final_response": {bool_param: true}}
   const parameter = Buffer.concat([text(1, "triton_final_response"), delimited(2, Buffer.from([tagOf(1, VARINT), 1]))]);
   const final = delimited(4, parameter);
-  const heads = new Map(model.outputs.map(({ name, datatype }) => [name, headOf(name, datatype)]));
+  const heads = new Map(model.outputs.map(({ name, datatype }) => [name, { datatype, bytes: headOf(name, datatype) }]));
+  /** What is classified has another type than the model's. */
+  const headFor = (name: string, datatype: string): Buffer => {
+    const known = heads.get(name);
+    return known?.datatype === datatype ? known.bytes : headOf(name, datatype);
+  };
 
   const encode = ({ id, outputs }: InferResponse, isFinal: boolean): Buffer => {
     let most = names.length + final.length + MAX_HEADER + id.length * 3;
-    for (const [name, { shape, bytes }] of outputs) {
-      most += 3 * MAX_HEADER + (heads.get(name)?.length ?? name.length * 3) + shape.length * MAX_VARINT + bytes.length;
+    for (const [name, { datatype, shape, bytes }] of outputs) {
+      most += 3 * MAX_HEADER + headFor(name, datatype).length + shape.length * MAX_VARINT + bytes.length;
     }
     const buffer = Buffer.allocUnsafe(most);
     buffer.set(names);
@@ -43,7 +48,7 @@ export const createEncoder = (model: Model): Encoder => {
       at += final.length;
     }
     for (const [name, { datatype, shape }] of outputs) {
-      const head = heads.get(name) ?? headOf(name, datatype);
+      const head = headFor(name, datatype);
       let dimensions = 0;
       for (const dimension of shape) dimensions += varintLength(dimension);
       at = writeHeader(buffer, at, 5, head.length + 1 + varintLength(dimensions) + dimensions);

@@ -256,6 +256,25 @@ test("bytes that are no request are refused with InvalidArgument, not with Inter
   }
 });
 
+test("a classified output has its greatest values with their places; what cannot be classified is refused", async () => {
+  const classified = (name: string, classes: number) => ({
+    ...request,
+    outputs: [{ name, ...parameters({ classification: { int64_param: classes } }) }],
+  });
+  const answer = await ask("ModelInfer", classified("y", 1));
+  assert.ok(isAnswer(answer));
+  assert.partialDeepStrictEqual(answer.outputs, [{ name: "y", datatype: "BYTES", shape: [1, 1] }]);
+  assert.deepEqual(answer.raw_output_contents, [Buffer.from(encodeStrings(["1.500000:0"]))]);
+  for (const [name, classes, fault] of [
+    ["t", 1, /"t": classification wants numbers, it has BYTES/],
+    ["y", 10_001, /"y": parameter classification.*1 to 10000/],
+  ] as const) {
+    const { code, details } = await failure("ModelInfer", classified(name, classes));
+    assert.equal(code, status.INVALID_ARGUMENT);
+    assert.match(details, fault);
+  }
+});
+
 test("another model or version is not found", async () => {
   assert.equal((await failure("ModelInfer", { ...request, model_name: "other" })).code, status.NOT_FOUND);
   assert.equal((await failure("ModelInfer", { ...request, model_version: "9" })).code, status.NOT_FOUND);

@@ -5,7 +5,8 @@ import type { Duration, Inference, Service } from "../../../inference/index.ts";
 import { statusOf } from "../../../server/grpc/status.ts";
 import type { GrpcService, Method, UnaryMethod } from "../../../server/grpc/types.ts";
 import type { TensorInfo } from "../../../tensors/index.ts";
-import { checkModel, toCall } from "./check.ts";
+import { classify } from "../classification.ts";
+import { checkModel, toCall, wantedClasses } from "./check.ts";
 import { decodeRequest, type InferRequest } from "./request.ts";
 import { createEncoder, type InferResponse, type Outputs } from "./response.ts";
 import { type Started, streamInfer } from "./stream.ts";
@@ -39,17 +40,23 @@ export const createInferenceService = (
   const { model } = service;
   const encoder = createEncoder(model);
 
-  const outputsOf = (names: readonly string[], all: Awaited<Inference["result"]>): Outputs =>
+  const outputsOf = (
+    names: readonly string[],
+    classes: ReadonlyMap<string, number>,
+    all: Awaited<Inference["result"]>,
+  ): Outputs =>
     names.map((name) => {
       const tensor = all.get(name);
       if (tensor === undefined) throw new RequestError("Internal", `output "${name}": the model did not give it`);
-      return [name, tensor];
+      const wanted = classes.get(name);
+      return [name, wanted === undefined ? tensor : classify(tensor, wanted)];
     });
 
   const start = (request: InferRequest, deadline: number): Started => {
     const call = toCall(model, request, now(), deadline);
+    const classes = wantedClasses(model, request);
     const inference = service.infer(call);
-    return { id: request.id, inference, outputs: (all) => outputsOf(call.outputs, all) };
+    return { id: request.id, inference, outputs: (all) => outputsOf(call.outputs, classes, all) };
   };
 
   const modelInfer: UnaryMethod<Buffer> = {
@@ -73,7 +80,14 @@ export const createInferenceService = (
     ServerMetadata: unary(() => ({
       name: "berth",
       version: service.serverVersion,
-      extensions: ["binary_tensor_data", "parameters", "schedule_policy", "statistics", "model_configuration"],
+      extensions: [
+        "binary_tensor_data",
+        "classification",
+        "parameters",
+        "schedule_policy",
+        "statistics",
+        "model_configuration",
+      ],
     })),
     ModelMetadata: ofModel(() => ({
       name: model.name,
