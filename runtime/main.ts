@@ -1,3 +1,4 @@
+import { cacheCompiledCode } from "./compile-cache.ts";
 import { FETCH_HELP, parseFetchOptions, parseServeOptions, SERVE_HELP, UsageError } from "./options.ts";
 import { createLogger } from "./telemetry/logger.ts";
 
@@ -16,6 +17,7 @@ const run = async ([command, ...args]: string[]): Promise<number> => {
     case "serve": {
       const options = parseServeOptions(args, process.stdout.isTTY === true);
       if (options === "help") return print(SERVE_HELP);
+      cacheCompiledCode();
       // Each command loads only what it needs.
       const { supervise } = await import("./server/supervisor.ts");
       return supervise(options, createLogger(options.logFormat, "server"));
