@@ -61,7 +61,8 @@ export type Call = {
   /** For the StreamHandler of its stream. */
   closed(): void;
   drained(): void;
-  sweep(now: number): void;
+  /** @param isReady whether it is the client that is waited for */
+  sweep(now: number, isReady: boolean): void;
 };
 
 /** A message may take this long each way, and longer as long as it moves with MIN_BYTES_PER_MS on the average. */
@@ -92,14 +93,20 @@ export const beginCall = (
     return true;
   });
   const outgoing = share.lease(() => {
+    outgoing.end();
     stream.reset(CANCEL);
     return true;
   });
   const answer = createAnswer(stream, maxMessageBytes, outgoing);
-  const reader = createMessageReader(maxMessageBytes, incoming, onMessage);
+  const reader = createMessageReader(maxMessageBytes, incoming, (message) => {
+    came = now();
+    onMessage(message);
+  });
   let over = false;
   let keeps = false;
-  let moved = now();
+  // when something of a message has last come, and gone
+  let came = now();
+  let went = came;
 
   /** False where it was over. */
   const finish = (code: number): boolean => {
@@ -116,9 +123,16 @@ export const beginCall = (
   const failWith = (error: unknown): void => {
     if (over) return;
     fail(statusOf(error, report));
-    onCancelled();
+    cancelled();
   };
-  const stopDeadline = startDeadline(deadline - moved, () =>
+  const cancelled = (): void => {
+    try {
+      onCancelled();
+    } catch (error) {
+      report(error);
+    }
+  };
+  const stopDeadline = startDeadline(deadline - came, () =>
     failWith(new CallError(STATUS.DEADLINE_EXCEEDED, "the deadline has passed")),
   );
 
@@ -126,7 +140,7 @@ export const beginCall = (
     isOver: () => over,
     feed: (bytes) => {
       if (over) return;
-      if (reader.pending() === 0) moved = now();
+      if (reader.pending() === 0) came = now();
       try {
         reader.feed(bytes);
       } catch (error) {
@@ -154,10 +168,13 @@ export const beginCall = (
     release: () => {
       keeps = false;
       incoming.release();
+      // the next one has begun; there is room for it, as it had it just now
+      if (!over && reader.held() > 0) incoming.take(reader.held());
     },
     send: (bytes) => {
-      if (stream.queued() === 0) moved = now();
+      if (stream.queued() === 0) went = now();
       answer.message(bytes);
+      if (stream.queued() === 0) outgoing.release();
     },
     end: () => {
       if (finish(STATUS.OK)) answer.end();
@@ -166,19 +183,22 @@ export const beginCall = (
     failWith,
     closed: () => {
       outgoing.end();
-      if (finish(STATUS.CANCELLED)) onCancelled();
+      if (finish(STATUS.CANCELLED)) cancelled();
     },
     drained: () => {
-      moved = now();
+      went = now();
       outgoing.release();
     },
-    sweep: (time) => {
-      const pending = reader.pending();
+    sweep: (time, isReady) => {
       const unsent = stream.queued();
-      const bytes = Math.max(pending, unsent);
-      if (bytes === 0 || time - moved < TRANSFER_MS + bytes / MIN_BYTES_PER_MS) return;
-      if (unsent > 0) stream.reset(CANCEL);
-      else failWith(new CallError(STATUS.DEADLINE_EXCEEDED, "the message took too long to come"));
+      if (unsent > 0 && time - went > TRANSFER_MS + unsent / MIN_BYTES_PER_MS) {
+        stream.reset(CANCEL);
+        return;
+      }
+      if (!isReady) came = time;
+      const pending = reader.pending();
+      if ((pending === 0 && !keeps) || time - came < TRANSFER_MS + pending / MIN_BYTES_PER_MS) return;
+      failWith(new CallError(STATUS.DEADLINE_EXCEEDED, "the message took too long to come"));
     },
   };
 };

@@ -1,6 +1,8 @@
 import { CallError, STATUS } from "./status.ts";
 import type { GrpcService, StreamCall, StreamMethod, UnaryMethod } from "./types.ts";
 
+const LEAVING = "the server is going away";
+
 type Request = { service: string };
 
 export type Health = {
@@ -19,6 +21,7 @@ export const createHealth = (names: readonly string[]): Health => {
   const known = new Set(["", ...names]);
   const watchers = new Map<StreamCall, string>();
   let serving = false;
+  let leaving = false;
   const current = () => ({ status: serving ? "SERVING" : "NOT_SERVING" });
 
   const check: UnaryMethod<Request> = {
@@ -34,9 +37,10 @@ export const createHealth = (names: readonly string[]): Health => {
     open: (call) => ({
       message: ({ service }) => {
         if (watchers.has(call)) throw new CallError(STATUS.INVALID_ARGUMENT, "Watch takes one message, and got more");
+        if (leaving) throw new CallError(STATUS.UNAVAILABLE, LEAVING);
+        watchers.set(call, service);
         // The names are fixed: nothing will ever be told of one that is unknown.
         call.write(known.has(service) ? current() : { status: "SERVICE_UNKNOWN" });
-        watchers.set(call, service);
       },
       cancelled: () => watchers.delete(call),
     }),
@@ -54,7 +58,8 @@ export const createHealth = (names: readonly string[]): Health => {
       for (const [call, service] of watchers) if (known.has(service)) call.write(current());
     },
     endWatches: () => {
-      for (const call of watchers.keys()) call.fail({ code: STATUS.UNAVAILABLE, details: "the server is going away" });
+      leaving = true;
+      for (const call of watchers.keys()) call.fail({ code: STATUS.UNAVAILABLE, details: LEAVING });
       watchers.clear();
     },
   };

@@ -58,6 +58,40 @@ test("what is declared takes no memory, what comes does", () => {
   const { reader } = start(50_000_000, 40_000);
   reader.feed(framed(Buffer.alloc(10), 0, 50_000_000));
   reader.feed(Buffer.alloc(10_000));
-  assert.equal(reader.pending(), 10_010);
+  assert.equal(reader.pending(), 5 + 10_010);
+  assert.equal(reader.held(), 16_384);
   assert.throws(() => reader.feed(Buffer.alloc(40_000)), /too many large messages/);
+});
+
+test("what is gathered is counted to the byte, and what comes whole is not", () => {
+  const sizes = fc.tuple(fc.integer({ min: 1, max: 60_000 }), fc.integer({ min: 1, max: 20_000 }));
+  fc.assert(
+    fc.property(sizes, ([size, step]) => {
+      let taken = 0;
+      let gathered: boolean | undefined;
+      const take = (bytes: number): void => {
+        taken += bytes;
+      };
+      const lease = { take, release: () => undefined, end: () => undefined };
+      const reader = createMessageReader(100_000, lease, (message) => {
+        gathered = message.gathered;
+      });
+      const bytes = framed(Buffer.alloc(size));
+      for (let at = 0; at < bytes.length; at += step) {
+        const end = Math.min(bytes.length, at + step);
+        reader.feed(bytes.subarray(at, end));
+        if (gathered === undefined) assert.ok(taken >= reader.pending() - 5);
+        assert.ok(taken <= size);
+      }
+      assert.equal(taken, gathered === true ? size : 0);
+      assert.notEqual(gathered, undefined);
+    }),
+    { seed: 5, numRuns: 300 },
+  );
+});
+
+test("a message as large as is allowed comes", () => {
+  const { got, reader } = start(1000);
+  reader.feed(framed(Buffer.alloc(1000)));
+  assert.equal(got[0]?.bytes.length, 1000);
 });

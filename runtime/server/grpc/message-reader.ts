@@ -13,8 +13,10 @@ export type Received = { bytes: Buffer; compressed: boolean; gathered: boolean }
 export type MessageReader = {
   /** Takes the next bytes of a call. Throws a RequestError or CallError, after which it must not be called again. */
   feed(bytes: Buffer): void;
-  /** Bytes of a message that is not whole. */
+  /** Bytes of a message that is not whole, its five first ones among them. */
   pending(): number;
+  /** What is taken for it. */
+  held(): number;
 };
 
 /**
@@ -60,7 +62,8 @@ export const createMessageReader = (
   };
 
   return {
-    pending: () => have + filled,
+    pending: () => have + filled + (length < 0 ? 0 : PREFIX_BYTES),
+    held: () => message.length,
     feed: (bytes) => {
       let at = 0;
       while (at < bytes.length || length === 0) {

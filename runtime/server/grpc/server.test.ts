@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Client, connectivityState, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
+import { AS_BYTES } from "./as-bytes.ts";
 import { createGrpcServer, type GrpcServerOptions } from "./server.ts";
 import { CallError, STATUS } from "./status.ts";
 import type { GrpcService, UnaryMethod } from "./types.ts";
@@ -271,4 +272,58 @@ test("draining lets calls end that run, and ends those that outlast the grace", 
   assert.notEqual((await lost).error, null);
   assert.notEqual(other.getChannel().getConnectivityState(false), connectivityState.READY);
   other.close();
+});
+
+test("a stream whose handler is not ready waits, and then all comes, in order and in no time", async (t) => {
+  let paused: (() => void) | undefined;
+  let count = 0;
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const service: GrpcService = {
+    name: "a.B",
+    protoFiles: [],
+    methods: {
+      C: {
+        open: (call) => {
+          call.pause();
+          paused = call.resume;
+          return { message: () => count++, end: resolve };
+        },
+      },
+    },
+    codecs: { C: AS_BYTES },
+  };
+  const options = { ...OPTIONS, maxMessageBytes: 8 * OPTIONS.maxMessageBytes };
+  const server = createGrpcServer([service], options, (error) => assert.fail(String(error)));
+  const port = await server.listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  const session = http2(`http://127.0.0.1:${port}`);
+  t.after(() => session.destroy());
+  const headers = { ":method": "POST", ":path": "/a.B/C", "content-type": "application/grpc", te: "trailers" };
+  const stream = session.request(headers);
+  // empty messages, each five bytes: more of them than of any other fit into the window
+  const all = 200_000;
+  stream.end(Buffer.alloc(5 * all));
+  while (paused === undefined) await sleep(1);
+  await sleep(100);
+  assert.equal(count, 0);
+  const start = performance.now();
+  paused();
+  await ended;
+  assert.equal(count, all);
+  assert.ok(performance.now() - start < 2000);
+});
+
+test("a watch that comes while the server leaves is ended as well", async () => {
+  const { server, port } = await startServer({ graceMs: 5000 }, 300);
+  const client = connect(`127.0.0.1:${port}`);
+  const running = ask(client, methodOf(inference, "ModelInfer"), { id: "slow" });
+  while (server.snapshot().calls.every(({ inFlight }) => inFlight === 0)) await new Promise(setImmediate);
+  const drained = server.drain();
+  const { path, requestSerialize, responseDeserialize } = methodOf(health, "Watch");
+  const watch = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { service: "" });
+  const [error] = await once(watch, "error");
+  assert.equal(error.code, status.UNAVAILABLE);
+  await drained;
+  assert.equal((await running).error, null);
+  client.close();
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { createShares } from "./shares.ts";
 
 test("the connection that holds the most makes room, with what it has held for longest", () => {
@@ -42,4 +43,61 @@ test("what is released can be had again, and after its end a lease takes nothing
   lease.end();
   assert.throws(() => lease.take(1), /has gone/);
   share.lease(() => false).take(10);
+});
+
+test("never more is held than there is, and all of it can be had again after the releases", () => {
+  const most = 100;
+  const step = fc.record({
+    at: fc.nat(5),
+    bytes: fc.integer({ min: 1, max: 60 }),
+    kind: fc.constantFrom("take", "take", "release"),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const next = createShares(most);
+      const shares = [next(), next(), next()];
+      const held = new Map<number, number>();
+      const leases = [0, 1, 2, 3, 4, 5].flatMap((at) => {
+        const lease = shares[at % 3]?.lease(() => {
+          held.delete(at);
+          lease?.release();
+          return true;
+        });
+        return lease ?? [];
+      });
+      for (const { at, bytes, kind } of steps) {
+        if (kind === "release") {
+          leases[at]?.release();
+          held.delete(at);
+          continue;
+        }
+        try {
+          leases[at]?.take(bytes);
+          held.set(at, (held.get(at) ?? 0) + bytes);
+        } catch (error) {
+          assert.match(String(error), /too many large messages/);
+        }
+        assert.ok([...held.values()].reduce((sum, one) => sum + one, 0) <= most);
+      }
+      for (const lease of leases) lease.release();
+      next()
+        .lease(() => assert.fail("nothing is held"))
+        .take(most);
+    }),
+    { seed: 4, numRuns: 500 },
+  );
+});
+
+test("a lease that took nothing is not asked to make room", () => {
+  const next = createShares(100);
+  const idle = next();
+  idle.lease(() => assert.fail("it holds nothing")).take(0);
+  const large = idle.lease(() => {
+    large.release();
+    return true;
+  });
+  large.take(90);
+  next()
+    .lease(() => false)
+    .take(20);
 });

@@ -46,6 +46,7 @@ export const createShares = (mostBytes: number): (() => Share) => {
       const own: Lease = {
         take: (bytes) => {
           if (ended) throw new RequestError("Cancelled", "the client has gone");
+          if (bytes === 0) return;
           if (bytes > left && !makeRoom(bytes, holder)) {
             throw new RequestError("Overloaded", "too many large messages at once; try again", 1);
           }

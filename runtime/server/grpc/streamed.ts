@@ -16,7 +16,10 @@ export const serveStreamed = (
 ): StreamHandler => {
   let listener: StreamListener | undefined;
   let by: Codec | undefined = codec();
-  const inbox: Received[] = [];
+  /** From `taken` on; to take one from its front would move all others. */
+  let inbox: Received[] = [];
+  let taken = 0;
+  let missed = false;
   let paused = false;
   let preparing = false;
   let ended = false;
@@ -28,7 +31,9 @@ export const serveStreamed = (
     stream.pause();
   };
   const call = beginCall(stream, calls, head, options, take, () => {
-    inbox.length = 0;
+    inbox = [];
+    taken = 0;
+    missed = listener === undefined;
     listener?.cancelled?.();
   });
 
@@ -41,7 +46,7 @@ export const serveStreamed = (
     }
   };
   const deliver = (message: Buffer, from: Codec): void => {
-    if (inbox.length === 0) call.release();
+    if (taken === inbox.length) call.release();
     listener?.message(decoded(from, calls.method, message));
   };
   const deliverLater = async (plain: Buffer | Promise<Buffer>): Promise<void> => {
@@ -55,8 +60,10 @@ export const serveStreamed = (
   const next = (): void =>
     guarded(() => {
       while (!paused && !preparing && !call.isOver()) {
-        const first = inbox.shift();
+        const first = inbox[taken++];
         if (first === undefined) {
+          inbox = [];
+          taken = 0;
           stream.resume();
           if (!ended) return;
           ended = false;
@@ -95,6 +102,7 @@ export const serveStreamed = (
   };
   guarded(() => {
     listener = method.open(told);
+    if (missed) listener.cancelled?.();
   });
 
   return {
@@ -110,8 +118,8 @@ export const serveStreamed = (
     closed: call.closed,
     drained: () => {
       call.drained();
-      if (!call.isOver()) listener?.drained?.();
+      guarded(() => listener?.drained?.());
     },
-    sweep: call.sweep,
+    sweep: (now) => call.sweep(now, !paused && !preparing),
   };
 };

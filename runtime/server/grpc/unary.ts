@@ -60,6 +60,14 @@ export const serveUnary = (
     },
     closed: call.closed,
     drained: call.drained,
-    sweep: call.sweep,
+    sweep: (now) => {
+      try {
+        // whole, and the client has not said that it is all: it must not hold what its message came with for nothing
+        if (request?.gathered === false) request = call.kept(request);
+      } catch (error) {
+        failWith(error);
+      }
+      call.sweep(now, true);
+    },
   };
 };

@@ -58,7 +58,7 @@ const start = async (t: TestContext, onRequest: OnRequest = counting, silentMs =
 };
 
 const client = (t: TestContext, port: number): ClientHttp2Session => {
-  const session = connect(`http://127.0.0.1:${port}`);
+  const session = connect(`http://127.0.0.1:${port}`, { maxSessionMemory: 1000 });
   session.on("error", () => undefined);
   t.after(() => session.destroy());
   return session;
@@ -194,12 +194,22 @@ test("what breaks the rules ends the connection with the reason", async (t) => {
     ],
     [/padding/, ...opened, frame(http2.DATA, http2.PADDED, 1, Buffer.from([9, 1]))],
     [/too many streams/, ...opened, ...resets(2000)],
+    [/too many streams/, PREFACE, ...provoked(2000)],
     [/move nothing/, PREFACE, ...Array<Buffer>(12_000).fill(frame(http2.PING, 0, 0, Buffer.alloc(8)))],
     [/move nothing/, ...opened, ...Array<Buffer>(12_000).fill(frame(http2.DATA, 0, 1))],
     [/2\^31-1/, PREFACE, frame(http2.WINDOW_UPDATE, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff]))],
   ];
   for (const [reason, ...frames] of cases) assert.match(await told(port, Buffer.concat(frames)), reason);
 });
+
+/** A WINDOW_UPDATE of 0 makes the server reset the stream. */
+const provoked = (count: number): Buffer[] =>
+  Array.from({ length: count }, (_, i) =>
+    Buffer.concat([
+      frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, HEADS),
+      frame(http2.WINDOW_UPDATE, 0, 2 * i + 1, Buffer.alloc(4)),
+    ]),
+  );
 
 const resets = (count: number): Buffer[] =>
   Array.from({ length: count }, (_, i) =>
@@ -280,6 +290,27 @@ test("a head that does not come is not waited for", async (t) => {
   clock.now = 10_001;
   sweep();
   await once(slow, "close");
+});
+
+test("what was on its way to calls that were refused early ends no connection", async (t) => {
+  const { port } = await start(t, (head, stream) => {
+    const handler = counting(head, stream);
+    if (head.path === "/0") stream.headers([[":status", "400"]], true);
+    return handler;
+  });
+  const session = client(t, port);
+  // some 12,000 frames of data, which is more than move nothing in a burst
+  for (let round = 0; round < 2; round++) {
+    await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const early = session.request({ ":method": "POST", ":path": "/0" });
+        early.on("error", () => undefined);
+        early.resume().end(Buffer.alloc(1_000_000));
+        await once(early, "close");
+      }),
+    );
+  }
+  assert.equal((await ask(session, Buffer.alloc(10), 7)).bytes, 10);
 });
 
 test("a content-length that is not the body's ends the stream", async (t) => {

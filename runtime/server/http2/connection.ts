@@ -34,6 +34,8 @@ const HEADER_LIST_BYTES = 16_384;
 const HEAD_MS = 10_000;
 /** A client that is told of an error, or that is done, may take this long to close. */
 const LINGER_MS = 1000;
+/** Clients acknowledge a ping before they have told their calls of the GOAWAY that came with it. */
+const SETTLE_MS = 100;
 /** Reading stops where answers to frames that the client sends pile up. */
 const MOST_UNSENT_BYTES = 2 * 1024 ** 2;
 /** A client may take calls back that were not answered, but not always: to open and reset streams is cheaper for it than for us. */
@@ -41,7 +43,7 @@ const RESETS = { burst: 1000, perSecond: 500 };
 /** Frames that move nothing: pings, settings, priorities, empty data, frames of streams that are closed. */
 const IDLE_FRAMES = { burst: 10_000, perSecond: 1000 };
 /** So many streams that we have reset are remembered: of those the client may not know it yet. */
-const RESET_BY_US = 256;
+const RESET_BY_US = 1024;
 /** The ping that asks whether the client has heard of GOAWAY, and the one that asks for a sign of life. */
 const LEAVE_PING = Buffer.from("leaving.");
 const ALIVE_PING = Buffer.from("alive...");
@@ -72,7 +74,8 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const mayIdle = createRate(IDLE_FRAMES);
   const preface = createPreface();
   const headerBlock = createHeaderBlock();
-  const resetByUs = new Set<number>();
+  /** And what their clients may still have on the way, in bytes. */
+  const resetByUs = new Map<number, number>();
   let settled = false;
   let lastId = 0;
   /** The last stream that is served, once clients were told. */
@@ -85,6 +88,9 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   let leaving = false;
   let heard = now();
   let asked = 0;
+  /** What the kernel had of our bytes when it last took some, and when that was. */
+  let lastTaken = 0;
+  let takenAt = heard;
   /** When a header block or the preface must be there. */
   let headDue = now() + HEAD_MS;
   /** When the last calls end that a client has which was told to go away, and when we stop to wait for its GOAWAY. */
@@ -92,13 +98,19 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   let leaveDue = Number.POSITIVE_INFINITY;
   let lingerDue = Number.POSITIVE_INFINITY;
 
-  const close = (): void => {
+  /** `hasTime`: until its grace ends, to take what it was sent. */
+  const close = (hasTime = false): void => {
     if (over) return;
     over = true;
     for (const stream of [...streams.values()]) abandon(stream);
     writer.close();
     socket.end();
     if (socket.isPaused()) socket.resume();
+    if (!hasTime) lingerDue = now() + LINGER_MS;
+    else if (socket.writableFinished) linger();
+    else socket.once("finish", linger);
+  };
+  const linger = (): void => {
     lingerDue = now() + LINGER_MS;
   };
   /** The connection cannot go on. Always false, as what it ends says that nothing more is read. */
@@ -112,7 +124,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const forget = (stream: Open): void => {
     outbox.forget(stream.out);
     streams.delete(stream.out.id);
-    if (leaving && streams.size === 0 && lastServed < http2.MOST_WINDOW) close();
+    if (leaving && streams.size === 0 && lastServed < http2.MOST_WINDOW) close(true);
   };
   const abandon = (stream: Open): void => {
     forget(stream);
@@ -122,13 +134,18 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   };
   const resetStream = (id: number, code: number): void => {
     control.reset(id, code);
-    for (const oldest of resetByUs) {
+    for (const oldest of resetByUs.keys()) {
       if (resetByUs.size < RESET_BY_US) break;
       resetByUs.delete(oldest);
     }
-    resetByUs.add(id);
     const stream = streams.get(id);
+    resetByUs.set(id, stream?.window ?? STREAM_WINDOW);
     if (stream !== undefined) abandon(stream);
+  };
+  /** For what a client does wrong with a call: it must not be a cheaper way to end many than to reset them. */
+  const refuseStream = (id: number, code: number): boolean => {
+    resetStream(id, code);
+    return mayReset(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many streams that were reset");
   };
 
   /** Gives back what was taken, in pieces that are worth a frame. */
@@ -181,13 +198,13 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     };
   };
 
-  const endRemote = (stream: Open): void => {
+  const endRemote = (stream: Open): boolean => {
     if (stream.expected !== undefined && stream.expected !== stream.received) {
-      resetStream(stream.out.id, http2.PROTOCOL_ERROR);
-      return;
+      return refuseStream(stream.out.id, http2.PROTOCOL_ERROR);
     }
     stream.remoteEnded = true;
     stream.handler?.end();
+    return true;
   };
 
   const open = (id: number, list: readonly Header[], ended: boolean): boolean => {
@@ -225,17 +242,15 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     // it may have been answered at once
     if (streams.get(id) !== stream) return true;
     stream.handler = handler;
-    if (ended) endRemote(stream);
-    return true;
+    return !ended || endRemote(stream);
   };
 
   const onHeaders = (id: number, block: Buffer, ended: boolean): boolean => {
-    headDue = Number.POSITIVE_INFINITY;
     const decoded = decoder.decode(block);
     if (decoded === undefined) return fail(http2.COMPRESSION_ERROR, "a header block is damaged");
     const stream = streams.get(id);
     if (stream === undefined && id <= lastId) {
-      return resetByUs.has(id) ? idle() : fail(http2.STREAM_CLOSED, "HEADERS of a stream that is closed");
+      return resetByUs.delete(id) ? true : fail(http2.STREAM_CLOSED, "HEADERS of a stream that is closed");
     }
     if (decoded.tooLarge) {
       lastId = Math.max(lastId, id);
@@ -244,9 +259,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     }
     if (stream === undefined) return open(id, decoded.headers, ended);
     if (stream.remoteEnded) return fail(http2.STREAM_CLOSED, "HEADERS of a stream that the client has ended");
-    if (ended && areTrailers(decoded.headers)) endRemote(stream);
-    else resetStream(id, http2.PROTOCOL_ERROR);
-    return true;
+    return ended && areTrailers(decoded.headers) ? endRemote(stream) : refuseStream(id, http2.PROTOCOL_ERROR);
   };
 
   // The frame that is being read.
@@ -261,7 +274,6 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     const block = headerBlock.take(bytes, last);
     if (block === "too large") return fail(http2.ENHANCE_YOUR_CALM, "a header block that is too large");
     if (block === undefined) {
-      if (blockOf === 0) headDue = now() + HEAD_MS;
       blockOf = frame.stream;
       return true;
     }
@@ -283,8 +295,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     const ended = (frame.flags & http2.END_STREAM) !== 0;
     const isOpen = stream !== undefined && streams.get(frame.stream) === stream;
     giveBack(isOpen && !ended ? stream : undefined);
-    if (isOpen && ended) endRemote(stream);
-    return true;
+    return isOpen && ended ? endRemote(stream) : true;
   };
 
   const onWindowUpdate = (payload: Buffer): boolean => {
@@ -294,11 +305,13 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     if (id !== 0 && stream === undefined) return true;
     if (increment === 0) {
       if (id === 0) return fail(http2.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
-      resetStream(id, http2.PROTOCOL_ERROR);
-    } else if (!outbox.widen(stream?.out, increment)) {
+      return refuseStream(id, http2.PROTOCOL_ERROR);
+    }
+    if (!outbox.widen(stream?.out, increment)) {
       if (id === 0) return fail(http2.FLOW_CONTROL_ERROR, "a window above 2^31-1");
-      resetStream(id, http2.FLOW_CONTROL_ERROR);
-    } else if (id === 0) outbox.resume();
+      return refuseStream(id, http2.FLOW_CONTROL_ERROR);
+    }
+    if (id === 0) outbox.resume();
     return true;
   };
 
@@ -320,7 +333,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
 
   const onPing = (payload: Buffer): boolean => {
     if ((frame.flags & http2.ACK) === 0) control.ping(http2.ACK, payload);
-    else if (leaving && LEAVE_PING.equals(payload)) leaveNow();
+    else if (leaving && LEAVE_PING.equals(payload)) setTimeout(leaveNow, SETTLE_MS).unref();
     // clients measure how fast data flow by a ping after each piece of them
     const free = moved;
     moved = false;
@@ -329,9 +342,21 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
 
   const onReset = (): boolean => {
     const stream = streams.get(frame.stream);
-    if (stream === undefined) return idle();
+    if (stream === undefined) return resetByUs.delete(frame.stream) || idle();
     abandon(stream);
     return mayReset(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many streams that were reset");
+  };
+
+  /** What was on its way to a stream when we reset it is no fault of the client. */
+  const beginLateData = (): boolean => {
+    const left = resetByUs.get(frame.stream);
+    if (left === undefined) {
+      resetStream(frame.stream, http2.STREAM_CLOSED);
+      return idle();
+    }
+    if ((frame.flags & http2.END_STREAM) !== 0) resetByUs.delete(frame.stream);
+    else resetByUs.set(frame.stream, left - frame.length);
+    return (left >= frame.length && frame.length > 0) || idle();
   };
 
   /** DATA counts when it begins, whatever its stream does with it: our side of the windows must be the client's. */
@@ -339,12 +364,9 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     window -= frame.length;
     taken += frame.length;
     const stream = streams.get(frame.stream);
-    if (stream === undefined) {
-      if (!resetByUs.has(frame.stream)) resetStream(frame.stream, http2.STREAM_CLOSED);
-      return idle();
-    }
-    if (stream.remoteEnded) resetStream(frame.stream, http2.STREAM_CLOSED);
-    else if (frame.length > stream.window) resetStream(frame.stream, http2.FLOW_CONTROL_ERROR);
+    if (stream === undefined) return beginLateData();
+    if (stream.remoteEnded) return refuseStream(frame.stream, http2.STREAM_CLOSED);
+    if (frame.length > stream.window) return refuseStream(frame.stream, http2.FLOW_CONTROL_ERROR);
     stream.window -= frame.length;
     stream.taken += frame.length;
     return frame.length > 0 || (frame.flags & http2.END_STREAM) !== 0 || idle();
@@ -400,12 +422,16 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     },
     payload: (bytes, last) => {
       if (frame.type === http2.DATA && (frame.flags & http2.PADDED) === 0) return onData(bytes, last);
-      if (last && parts.length === 0) return onFrame(bytes);
-      parts.push(bytes);
-      if (!last) return true;
-      const whole = Buffer.concat(parts);
+      if (!last) {
+        parts.push(bytes);
+        return true;
+      }
+      const whole = parts.length === 0 ? bytes : Buffer.concat([...parts, bytes]);
       parts = [];
-      return onFrame(whole);
+      const goesOn = onFrame(whole);
+      // the next frame has its own time
+      if (settled && blockOf === 0) headDue = Number.POSITIVE_INFINITY;
+      return goesOn;
     },
   });
 
@@ -413,7 +439,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     if (over || lastServed < http2.MOST_WINDOW) return;
     lastServed = lastId;
     control.goAway(lastServed, http2.NO_ERROR, "");
-    if (streams.size === 0) close();
+    if (streams.size === 0) close(true);
   };
 
   socket.on("data", (chunk: Buffer) => {
@@ -423,7 +449,8 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     const frames = preface.whole() ? chunk : preface.take(chunk);
     if (frames === undefined) fail(http2.PROTOCOL_ERROR, "this port speaks HTTP/2");
     else if (frames.length > 0) read(frames);
-    if (settled && headDue < Number.POSITIVE_INFINITY && blockOf === 0) headDue = Number.POSITIVE_INFINITY;
+    if (!settled || blockOf !== 0 || parts.length > 0) headDue = Math.min(headDue, heard + HEAD_MS);
+    else headDue = Number.POSITIVE_INFINITY;
     if (!over && writer.unsent() > MOST_UNSENT_BYTES) socket.pause();
   });
   socket.on("drain", () => {
@@ -431,7 +458,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     outbox.resume();
   });
   socket.on("error", () => socket.destroy());
-  socket.once("end", close);
+  socket.once("end", () => close());
   socket.once("close", () => {
     over = true;
     for (const stream of [...streams.values()]) abandon(stream);
@@ -463,6 +490,14 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
         return;
       }
       if (time > leaveDue) leaveNow();
+      const taken = socket.bytesWritten - socket.writableLength;
+      if (writer.unsent() === 0 || taken !== lastTaken) {
+        lastTaken = taken;
+        takenAt = time;
+      } else if (time - takenAt > options.keepaliveMs + options.keepaliveTimeoutMs) {
+        socket.destroy();
+        return;
+      }
       if (over || time - heard < options.keepaliveMs) return;
       if (asked === 0) {
         asked = time;

@@ -37,9 +37,9 @@ const listen = () => {
   return { read, of, bytesOf, total, longest };
 };
 
-const start = (congested = () => false) => {
+const start = (writerRoom = () => 1_000_000_000) => {
   const client = listen();
-  const outbox = createOutbox({ push: client.read, congested, unsent: () => 0, close: () => undefined });
+  const outbox = createOutbox({ push: client.read, room: writerRoom, unsent: () => 0, close: () => undefined });
   const stream = (id: number, window: number): Outgoing & { done: boolean } => {
     const out = {
       ...{ id, window, queue: [], queued: 0, sent: 0, trailers: undefined, done: false },
@@ -113,19 +113,19 @@ test("a stream whose client takes nothing holds no other up", () => {
 });
 
 test("a connection that is congested is sent no more until it is resumed", () => {
-  let congested = true;
-  const { client, outbox, stream } = start(() => congested);
+  let room = 0;
+  const { client, outbox, stream } = start(() => room);
   const out = stream(1, 1000);
   outbox.data(out, [Buffer.alloc(100)]);
   assert.equal(client.total(), 0);
-  congested = false;
+  room = 1;
   outbox.resume();
   assert.equal(client.total(), 100);
 });
 
-test("the room is what both windows have, and none where the connection is congested", () => {
-  let congested = false;
-  const { outbox, stream } = start(() => congested);
+test("the room is what both windows and the writer have", () => {
+  let room = 1_000_000;
+  const { outbox, stream } = start(() => room);
   const [wide, narrow] = [stream(1, 100_000), stream(3, 10)];
   assert.deepEqual([outbox.room(wide), outbox.room(narrow)], [DEFAULT_WINDOW, 10]);
   outbox.data(wide, [Buffer.alloc(DEFAULT_WINDOW)]);
@@ -134,7 +134,9 @@ test("the room is what both windows have, and none where the connection is conge
   assert.deepEqual([outbox.room(wide), outbox.room(narrow)], [100, 10]);
   outbox.widen(narrow, -20);
   assert.equal(outbox.room(narrow), 0);
-  congested = true;
+  room = 7;
+  assert.equal(outbox.room(wide), 7);
+  room = -1;
   assert.equal(outbox.room(wide), 0);
 });
 
@@ -154,4 +156,50 @@ test("a window that would be too large is told", () => {
   assert.equal(outbox.widen(stream(1, 1), 2 ** 31 - 2), true);
   assert.equal(outbox.widen(stream(3, 2), 2 ** 31 - 2), false);
   assert.equal(outbox.widen(undefined, 2 ** 31 - 1), false);
+});
+
+test("streams that wait for the connection have their turn, however much the first has to send", () => {
+  const { client, outbox, stream } = start();
+  const first = stream(1, 10_000_000);
+  outbox.data(first, [Buffer.alloc(1_000_000)]);
+  const others = [3, 5].map((id) => stream(id, 10_000_000));
+  for (const other of others) outbox.data(other, [Buffer.alloc(100)]);
+  for (let turn = 0; turn < 3; turn++) {
+    outbox.widen(undefined, 1000);
+    outbox.resume();
+  }
+  assert.deepEqual([client.bytesOf(3).length, client.bytesOf(5).length], [100, 100]);
+  assert.equal(client.total(), DEFAULT_WINDOW + 3000);
+});
+
+test("a window that the client has made smaller than what was sent must be made up for first", () => {
+  const { client, outbox, stream } = start();
+  const out = stream(1, 100);
+  outbox.data(out, [Buffer.alloc(150)]);
+  outbox.widen(out, -60);
+  outbox.widen(out, 60);
+  assert.equal(client.bytesOf(1).length, 100);
+  outbox.widen(out, 10);
+  assert.equal(client.bytesOf(1).length, 110);
+});
+
+test("longer frames are used where the client takes them, but none that keep others waiting", () => {
+  const { client, outbox, stream } = start();
+  outbox.widen(undefined, 1_000_000);
+  outbox.setFrameBytes(2 ** 24 - 1);
+  outbox.data(stream(1, 1_000_000), [Buffer.alloc(500_000)]);
+  assert.equal(client.longest.frame, 65_536);
+});
+
+test("nothing is sent of a stream that is forgotten, even while others are resumed", () => {
+  let room = 0;
+  const { client, outbox, stream } = start(() => room);
+  const [one, two] = [stream(1, 1000), stream(3, 1000)];
+  one.drained = () => outbox.forget(two);
+  outbox.data(one, [Buffer.alloc(10)]);
+  outbox.data(two, [Buffer.alloc(10)]);
+  outbox.trailers(two, () => Buffer.from("t"));
+  room = 1;
+  outbox.resume();
+  assert.deepEqual([client.bytesOf(3).length, client.of(3).ended, two.done], [0, false, false]);
 });

@@ -49,14 +49,15 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
     writer.push(frame);
   };
 
-  /** Sends what may be sent. */
-  const pump = (stream: Outgoing): void => {
-    const hadQueue = stream.queued > 0;
+  /** Sends what may be sent; `waited`: it could not be when it was written. */
+  const pump = (stream: Outgoing, waited: boolean): void => {
     while (stream.queued > 0) {
       const [first] = stream.queue;
       const size = Math.min(window, stream.window, frameBytes, (first?.length ?? 0) - stream.sent);
-      if (first === undefined || size <= 0 || writer.congested()) {
-        waiting.add(stream);
+      if (first === undefined || size <= 0 || writer.room() <= 0) {
+        // one whose own window is closed is pumped when that opens
+        if (stream.window > 0) waiting.add(stream);
+        else waiting.delete(stream);
         return;
       }
       const head = Buffer.allocUnsafe(HEAD_BYTES);
@@ -76,7 +77,7 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
       headers(stream.id, stream.trailers(), END_STREAM);
       stream.trailers = undefined;
       stream.ended();
-    } else if (hadQueue) stream.drained();
+    } else if (waited) stream.drained();
   };
 
   return {
@@ -88,12 +89,12 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
         stream.queue.push(piece);
         stream.queued += piece.length;
       }
-      if (!waited && stream.queued > 0) pump(stream);
+      if (!waited && stream.queued > 0) pump(stream, false);
     },
-    room: (stream) => (writer.congested() ? 0 : Math.max(0, Math.min(window, stream.window))),
+    room: (stream) => (stream.queued > 0 ? 0 : Math.max(0, Math.min(window, stream.window, writer.room()))),
     trailers: (stream, encode) => {
       stream.trailers = encode;
-      if (stream.queued === 0) pump(stream);
+      if (stream.queued === 0) pump(stream, false);
     },
     widen: (stream, bytes) => {
       if (stream === undefined) {
@@ -101,7 +102,7 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
         return window <= MOST_WINDOW;
       }
       stream.window += bytes;
-      if (stream.queued > 0) pump(stream);
+      if (stream.queued > 0) pump(stream, true);
       return stream.window <= MOST_WINDOW;
     },
     setFrameBytes: (bytes) => {
@@ -110,16 +111,16 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
     },
     resume: () => {
       for (const stream of [...waiting]) {
-        if (window <= 0 || writer.congested()) return;
-        // to the end, so that all have their turn
-        waiting.delete(stream);
-        pump(stream);
+        if (window <= 0 || writer.room() <= 0) return;
+        // to the end, so that all have their turn; one that was forgotten meanwhile has none
+        if (waiting.delete(stream)) pump(stream, true);
       }
     },
     forget: (stream) => {
       waiting.delete(stream);
       stream.queue = [];
       stream.queued = 0;
+      stream.trailers = undefined;
     },
   };
 };

@@ -10,3 +10,8 @@ test("a burst is had at once, then so much each second", () => {
   assert.equal(at(300), 1);
   assert.equal(at(100_000), 3);
 });
+
+test("a clock that stands still gives nothing", () => {
+  const may = createRate({ burst: 1, perSecond: 1000 });
+  assert.deepEqual([may(500), may(500), may(501), may(503)], [true, false, false, true]);
+});

@@ -40,3 +40,28 @@ test("trailers have no pseudo-headers", () => {
   assert.equal(areTrailers([["x", "y"]]), true);
   assert.equal(areTrailers([[":path", "/"]]), false);
 });
+
+test("each header of HTTP/1's connections, and each character that a name or value cannot have, is refused", () => {
+  const bad: Header[] = [
+    ...["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"].map(
+      (name): Header => [name, "x"],
+    ),
+    ...[...'\0\t\n "(),/:;<=>?@[\\]{}AZ\x7f\x80\xff'].map((character): Header => [`x${character}`, "y"]),
+    ...[..."\0\n\r"].map((character): Header => ["x", `a${character}b`]),
+  ];
+  for (const header of bad) {
+    assert.match(String(readRequestHead([...PSEUDO, header])), /does not allow/, JSON.stringify(header));
+    assert.equal(areTrailers([header]), false, JSON.stringify(header));
+  }
+});
+
+test("a pseudo-header is there once, also where it is empty the first time", () => {
+  assert.match(String(readRequestHead([...PSEUDO, [":authority", ""], [":authority", "b"]])), /twice/);
+  assert.match(String(readRequestHead([[":path", ""], ...PSEUDO])), /twice/);
+});
+
+test("a value neither begins nor ends with a space or a tab", () => {
+  for (const value of [" a", "a ", "\ta", "a\t", " "]) {
+    assert.match(String(readRequestHead([...PSEUDO, ["x", value]])), /does not allow/, JSON.stringify(value));
+  }
+});

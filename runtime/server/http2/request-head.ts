@@ -25,27 +25,36 @@ const isValue = (value: string): boolean => {
     const code = value.charCodeAt(i);
     if (code === 0 || code === 10 || code === 13) return false;
   }
-  return true;
+  return !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(value.length - 1));
 };
+const isBlank = (code: number): boolean => code === 32 || code === 9;
 
 const isRegular = ([name, value]: Header): boolean =>
   isName(name) && isValue(value) && !CONNECTION_HEADERS.has(name) && (name !== "te" || value === "trailers");
 
 /** What begins a request; or what is malformed in it (RFC 9113, 8.2 and 8.3). */
 export const readRequestHead = (list: readonly Header[]): RequestHead | string => {
-  const pseudo = { ":method": "", ":path": "", ":scheme": "", ":authority": "" };
+  const pseudo: Record<":method" | ":path" | ":scheme" | ":authority", string | undefined> = {
+    ":method": undefined,
+    ":path": undefined,
+    ":scheme": undefined,
+    ":authority": undefined,
+  };
   let count = 0;
   while (count < list.length) {
     const [name, value] = list[count] ?? ["", ""];
     if (!name.startsWith(":")) break;
     if (name !== ":method" && name !== ":path" && name !== ":scheme" && name !== ":authority")
       return "an unknown pseudo-header";
-    if (pseudo[name] !== "") return `${name} is there twice`;
+    if (pseudo[name] !== undefined) return `${name} is there twice`;
     if (!isValue(value)) return `${name} has a character that it cannot have`;
     pseudo[name] = value;
     count++;
   }
-  for (const name of [":method", ":path", ":scheme"] as const) if (pseudo[name] === "") return `${name} is missing`;
+  const { ":method": method, ":path": path, ":scheme": scheme } = pseudo;
+  if (!method) return ":method is missing";
+  if (!path) return ":path is missing";
+  if (!scheme) return ":scheme is missing";
   const headers = list.slice(count);
   let contentLength: number | undefined;
   for (const header of headers) {
@@ -55,7 +64,7 @@ export const readRequestHead = (list: readonly Header[]): RequestHead | string =
     if (length < 0 || (contentLength ?? length) !== length) return "a content-length that is no number";
     contentLength = length;
   }
-  return { method: pseudo[":method"], path: pseudo[":path"], headers, contentLength };
+  return { method, path, headers, contentLength };
 };
 
 /** Headers after the body; their pseudo-headers are malformed. */

@@ -31,3 +31,13 @@ test("ours say how many streams, how much of each, and how long headers", () => 
   const frame = writeSettings({ concurrentStreams: 7, window: 8, headerListBytes: 9 });
   assert.deepEqual(frame.subarray(HEAD_BYTES), Buffer.concat([setting(3, 7), setting(4, 8), setting(6, 9)]));
 });
+
+test("the bounds themselves are allowed", () => {
+  const settings = defaultClientSettings();
+  const payload = Buffer.concat([setting(2, 0), setting(2, 1), setting(4, 2 ** 31 - 1), setting(5, 2 ** 24 - 1)]);
+  assert.equal(readSettings(payload, settings), undefined);
+  assert.deepEqual(settings, { headerTableBytes: 4096, initialWindow: 2 ** 31 - 1, frameBytes: 2 ** 24 - 1 });
+  assert.equal(readSettings(setting(5, 16_384), settings), undefined);
+  assert.equal(readSettings(Buffer.alloc(0), settings), undefined);
+  assert.equal(settings.frameBytes, 16_384);
+});

@@ -18,7 +18,12 @@ const MAX_FRAME_SIZE = 5;
 const MAX_HEADER_LIST_SIZE = 6;
 
 /** What the client has told of itself, of that which matters to a server. */
-export type ClientSettings = { headerTableBytes: number; initialWindow: number; frameBytes: number };
+export type ClientSettings = {
+  /** The smallest that it has ever asked for: a table that was made smaller once is not used again. */
+  headerTableBytes: number;
+  initialWindow: number;
+  frameBytes: number;
+};
 
 export const defaultClientSettings = (): ClientSettings => ({
   headerTableBytes: 4096,
@@ -33,7 +38,7 @@ export const readSettings = (payload: Buffer, settings: ClientSettings): Fault |
   for (let at = 0; at < payload.length; at += 6) {
     const name = payload.readUInt16BE(at);
     const value = payload.readUInt32BE(at + 2);
-    if (name === HEADER_TABLE_SIZE) settings.headerTableBytes = value;
+    if (name === HEADER_TABLE_SIZE) settings.headerTableBytes = Math.min(settings.headerTableBytes, value);
     else if (name === ENABLE_PUSH && value > 1)
       return { code: PROTOCOL_ERROR, reason: "ENABLE_PUSH is neither 0 nor 1" };
     else if (name === INITIAL_WINDOW_SIZE) {

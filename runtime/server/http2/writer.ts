@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 export type FrameWriter = {
   /** The bytes of frames, written at the end of this turn with all others of it. */
   push(bytes: Buffer): void;
-  /** The client does not take what there is: nothing more should be made that can wait. */
-  congested(): boolean;
+  /** So many bytes may be pushed before what can wait should wait; 0 or less where it should now. */
+  room(): number;
   /** What is not in the kernel yet, in bytes. */
   unsent(): number;
   /** Writes what there is, and ignores what is pushed from now on: the socket is about to be ended. */
@@ -43,7 +43,7 @@ export const createFrameWriter = (socket: Socket): FrameWriter => {
       pieces.push(piece);
       bytes += piece.length;
     },
-    congested: () => bytes + socket.writableLength > CONGESTED_BYTES,
+    room: () => CONGESTED_BYTES - bytes - socket.writableLength,
     unsent: () => bytes + socket.writableLength,
     close: () => {
       flush();
