@@ -15,16 +15,22 @@ const KEYS: ReadonlySet<string> = new Set(["location", "offset", "length", "chec
 /** Files besides the model's own. */
 const MAX_FILES = 10_000;
 
+export type ExternalDataCheck = {
+  /** Throws a Failure, ModelInvalid. */
+  check(tensor: ExternalTensor): void;
+  /** Of all files that tensors were in. */
+  bytes(): number;
+};
+
 /**
  * Lets external data pass only where reading them cannot reach beyond the model's own files: a regular file below the
- * folder of the model at `path`, by a relative path without links, and a range in it that is the tensor. Returns the check of
- * one tensor, which throws a Failure, ModelInvalid.
+ * folder of the model at `path`, by a relative path without links, and a range in it that is the tensor.
  */
-export const createExternalDataCheck = (path: string): ((tensor: ExternalTensor) => void) => {
+export const createExternalDataCheck = (path: string): ExternalDataCheck => {
   const folder = dirname(path);
   const sizes = new Map<string, number>();
 
-  return (tensor) => {
+  const check = (tensor: ExternalTensor): void => {
     const fail = (why: string): Failure =>
       new Failure("ModelInvalid", `tensor ${quoted(tensor.name)}: its external data ${why}`);
     for (const key of tensor.entries.keys()) {
@@ -56,6 +62,7 @@ export const createExternalDataCheck = (path: string): ((tensor: ExternalTensor)
       throw fail(`go from byte ${offset} to ${offset + length} of ${quoted(location)}, which has ${size} bytes`);
     }
   };
+  return { check, bytes: () => sizes.values().reduce((sum, size) => sum + size, 0) };
 };
 
 const number = (text: string): number | undefined => {

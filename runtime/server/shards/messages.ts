@@ -39,10 +39,14 @@ export type ReadyMessage = Extract<ShardMessage, { type: "ready" }>;
 
 /** From the process that prepares the model. */
 export const prepareAnswerSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("verified") }),
+  z.object({ type: z.literal("verified"), bytes: z.number() }),
   z.object({ type: z.literal("shared"), file: z.string() }),
   z.object({ type: z.literal("unshared"), reason: z.string() }),
   z.object({ type: z.literal("digest"), sha256: z.string() }),
   failed,
 ]);
 export type PrepareAnswer = z.infer<typeof prepareAnswerSchema>;
+
+/** To that process, once the file was verified: where the copy should be written, if there should be one. */
+export const prepareOrderSchema = z.object({ copyTo: z.string().optional() });
+export type PrepareOrder = z.infer<typeof prepareOrderSchema>;

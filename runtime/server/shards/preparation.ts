@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { type Failed, prepareAnswerSchema } from "./messages.ts";
+import { type Failed, type PrepareOrder, prepareAnswerSchema } from "./messages.ts";
 import { copyDirectory, removeCopy } from "./shared-copy.ts";
 
 export type PreparationEvents = {
@@ -24,22 +24,16 @@ export const prepare = (
   { share, intraOpThreads, timeoutMs }: PreparationOptions,
   events: PreparationEvents,
 ): Preparation => {
-  const place = share ? copyDirectory(model) : undefined;
-  let directory = place !== undefined && "directory" in place ? place.directory : undefined;
-  const unshared = place !== undefined && "reason" in place ? place.reason : undefined;
+  let directory: string | undefined;
   let verified = false;
   let done = false;
 
-  const child = fork(
-    fileURLToPath(new URL("./prepare.ts", import.meta.url)),
-    [model, directory ?? "", String(intraOpThreads)],
-    {
-      env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
-      // options of this process, such as --input-type, are not for that one
-      execArgv: [],
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    },
-  );
+  const child = fork(fileURLToPath(new URL("./prepare.ts", import.meta.url)), [model, String(intraOpThreads)], {
+    env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
+    // options of this process, such as --input-type, are not for that one
+    execArgv: [],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const dropCopy = (): void => {
     if (directory !== undefined) removeCopy(directory);
     directory = undefined;
@@ -58,6 +52,15 @@ export const prepare = (
     dropCopy();
     events.onFailed(failure);
   };
+  const order = (bytes: number): void => {
+    const place = share ? copyDirectory(bytes) : undefined;
+    directory = place !== undefined && "directory" in place ? place.directory : undefined;
+    const answer: PrepareOrder = directory === undefined ? {} : { copyTo: directory };
+    // a process that has ended meanwhile is told of by its end
+    child.send(answer, () => undefined);
+    if (directory === undefined)
+      prepared(model, false, place !== undefined && "reason" in place ? place.reason : undefined);
+  };
   const onGone = (how: string): void => {
     if (verified) prepared(model, false, `the process that makes the copy was lost: ${how}`);
     else failed({ message: `the check of the model's file did not end: ${how}` });
@@ -74,7 +77,7 @@ export const prepare = (
     switch (answer.type) {
       case "verified":
         verified = true;
-        if (directory === undefined) prepared(model, false, unshared);
+        if (!done) order(answer.bytes);
         return;
       case "shared":
         prepared(answer.file, true);

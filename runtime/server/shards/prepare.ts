@@ -1,32 +1,36 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { setPriority } from "node:os";
 import { checkModelFile } from "../../models/verify.ts";
 import { describeFailure } from "./load-message.ts";
-import type { PrepareAnswer } from "./messages.ts";
+import { type PrepareAnswer, type PrepareOrder, prepareOrderSchema } from "./messages.ts";
 
 // A process that lives for a short time, as what it does is done once and may crash: it checks the model's file, makes the
-// copy that the shards share, and computes the digest. Arguments: the file, the directory for the copy or "", threads.
+// copy that the shards share, if it is told to, and computes the digest. Arguments: the file, threads.
 
-const [file = "", copyTo = "", threads = "1"] = process.argv.slice(2);
+const [file = "", threads = "1"] = process.argv.slice(2);
 const tell = (answer: PrepareAnswer): Promise<void> =>
   new Promise((resolve) => {
     if (process.send === undefined) resolve();
     else process.send(answer, () => resolve());
   });
 
-const check = async (): Promise<boolean> => {
+/** Whether the file may be loaded, and what is to be done then. */
+const check = async (): Promise<PrepareOrder | undefined> => {
   try {
-    await checkModelFile(file);
-    await tell({ type: "verified" });
-    return true;
+    const bytes = checkModelFile(file);
+    const order = once(process, "message");
+    await tell({ type: "verified", bytes });
+    const [message] = await order;
+    return prepareOrderSchema.parse(message);
   } catch (error) {
     await tell(describeFailure(error));
-    return false;
+    return undefined;
   }
 };
 
-const copy = async (): Promise<void> => {
+const copy = async (copyTo: string): Promise<void> => {
   try {
     // Only now, as it takes longer to load than the check takes.
     const { writeOptimizedCopy } = await import("../../engine/session.ts");
@@ -48,8 +52,9 @@ const digest = async (): Promise<void> => {
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 process.on("disconnect", () => process.exit(0));
-if (await check()) {
-  if (copyTo !== "") await copy();
+const order = await check();
+if (order !== undefined) {
+  if (order.copyTo !== undefined) await copy(order.copyTo);
   await digest();
 }
 process.exit(0);

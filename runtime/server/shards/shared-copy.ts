@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -12,12 +12,14 @@ const SPACE = 2.2;
 const TMPFS = 0x01021994;
 const PREFIX = "berth-weights-";
 
-/** A private directory for the copy; `undefined` where none is worth it; or why there can be none. */
+/**
+ * A private directory for the copy; `undefined` where none is worth it; or why there can be none.
+ * @param size of the model with its external data, in bytes
+ */
 export const copyDirectory = (
-  model: string,
+  size: number,
   parents: readonly string[] = [tmpdir(), "/var/tmp"],
 ): { directory: string } | { reason: string } | undefined => {
-  const size = statSync(model, { throwIfNoEntry: false })?.size ?? 0;
   if (size < MIN_BYTES) return undefined;
   const needed = Math.ceil(size * SPACE);
   let reason = "";
