@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * A smaller model is loaded as it is: the copy takes a quarter of a second, and saves little beside the 75 MB that a process
- * has anyway (measured with 11 MB of weights: 1 MB in each shard).
+ * The copy takes a quarter of a second of the start, too much for less. It is worth it long before memory is short, as what shards share
+ * is in the processor's cache once: with 11.6 MB of weights and two shards 27,000 requests a second instead of 17,000.
  */
-const MIN_BYTES = 32 * 1024 ** 2;
+const MIN_BYTES = 8 * 1024 ** 2;
 /** The copy holds the weights as they were, and once more as they are laid out for the processor: measured 2.0. */
 const SPACE = 2.2;
 const TMPFS = 0x01021994;
