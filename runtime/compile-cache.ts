@@ -6,15 +6,11 @@ import { join } from "node:path";
  * Keeps what Node makes of the sources for the next start, which is a quarter of a second faster with it: it is most of what a
  * start takes. It is kept in the user's own cache, never where others may write, as what is there is run. Where there is no
  * such folder, as in a pod, nothing is kept. The threads and processes of this one use it too.
- * @returns the folder, where there is one
  */
-export const cacheCompiledCode = (
-  folder: string = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "berth", "node"),
-): string | undefined => {
-  if (process.env.NODE_COMPILE_CACHE !== undefined) return undefined;
-  const { status, directory } = enableCompileCache(folder);
+export const cacheCompiledCode = (): void => {
+  if (process.env.NODE_COMPILE_CACHE !== undefined) return;
+  const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "berth", "node");
+  const { status } = enableCompileCache(folder);
   const { ENABLED, ALREADY_ENABLED } = constants.compileCacheStatus;
-  if (status !== ENABLED && status !== ALREADY_ENABLED) return undefined;
-  process.env.NODE_COMPILE_CACHE = folder;
-  return directory;
+  if (status === ENABLED || status === ALREADY_ENABLED) process.env.NODE_COMPILE_CACHE = folder;
 };

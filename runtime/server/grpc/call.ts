@@ -1,8 +1,7 @@
 /** What calls have in common, however many messages they take: their deadline, their bytes, and that they end once. */
 import { RequestError } from "../../inference/errors.ts";
 import { decompress, type Encoding } from "../http/encoding.ts";
-import type { Stream } from "../http2/index.ts";
-import { CANCEL } from "../http2/index.ts";
+import { CANCEL, type Stream } from "../http2/index.ts";
 import { createAnswer } from "./answer.ts";
 import { type Calls, countCall } from "./count.ts";
 import { startDeadline } from "./deadline.ts";
@@ -84,12 +83,12 @@ export const beginCall = (
   onCancelled: () => void,
 ): Call => {
   const counted = countCall(calls);
-  const evicted = (): RequestError =>
-    new RequestError("Overloaded", "too many large messages at once, and this one was not whole yet; try again", 1);
   const incoming = share.lease(() => {
     // what a handler works on cannot be freed
     if (over || (reader.pending() === 0 && !keeps)) return false;
-    failWith(evicted());
+    failWith(
+      new RequestError("Overloaded", "too many large messages at once, and this one was not whole yet; try again", 1),
+    );
     return true;
   });
   const outgoing = share.lease(() => {

@@ -1,8 +1,8 @@
 /** The gRPC side of the server: connections, their bounds, draining, health, reflection; services come from outside. */
 import { createServer } from "node:net";
 import { performance } from "node:perf_hooks";
-import type { Connection } from "../http2/index.ts";
-import { type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
+import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
+import { createSweep } from "../sweep.ts";
 import type { Bound } from "./call.ts";
 import { type Calls, callsOf } from "./count.ts";
 import { createHealth } from "./health.ts";
@@ -87,6 +87,7 @@ export const createGrpcServer = (
   const nextShare = createShares(BUFFERED_MESSAGES * maxMessageBytes);
   const connectionOptions: ConnectionOptions = { ...options, now };
   const connections = new Set<Connection>();
+  const sweepLater = createSweep(connections, SWEEP_MS, now);
   let onEmpty: (() => void) | undefined;
   const listener = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
     const share = nextShare();
@@ -103,21 +104,6 @@ export const createGrpcServer = (
     sweepLater();
   });
   listener.maxConnections = maxConnections;
-
-  let sweeping = false;
-  /** One timer for all connections, and none while there are none. */
-  const sweepLater = (): void => {
-    if (sweeping) return;
-    sweeping = true;
-    setTimeout(() => {
-      // what has come during a pause of the event loop is read first, or it would be taken for silence
-      setImmediate(() => {
-        sweeping = false;
-        for (const connection of connections) connection.sweep(now());
-        if (connections.size > 0) sweepLater();
-      });
-    }, SWEEP_MS).unref();
-  };
   const destroyAll = (): void => {
     for (const connection of connections) connection.destroy();
   };

@@ -4,6 +4,7 @@
  */
 import { createServer } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { createSweep } from "../sweep.ts";
 import { type Connection, type Shared, serveConnection, TIMES, type Times } from "./connection.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
 import { byteLength, encodeHead, jsonError, writeAnswer } from "./response.ts";
@@ -78,6 +79,7 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
   };
 
   let refused = 0;
+  const sweepLater = createSweep(connections, shared.times.sweepMs, shared.now);
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     counters.accepted++;
     const now = shared.now();
@@ -107,23 +109,6 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
     socket.once("close", () => connections.delete(connection));
     sweepLater();
   });
-
-  let sweeping = false;
-  /** One timer for all connections, and none while there are none. */
-  const sweepLater = (): void => {
-    if (sweeping) return;
-    sweeping = true;
-    setTimeout(() => {
-      // Timers come before the sockets: after a pause of the event loop, what has come in the meantime must be read first,
-      // or a connection that carries a request would be taken for an idle one.
-      setImmediate(() => {
-        sweeping = false;
-        const now = shared.now();
-        for (const connection of connections) connection.sweep(now);
-        if (connections.size > 0) sweepLater();
-      });
-    }, shared.times.sweepMs).unref();
-  };
 
   const closeIdle = async (idleMs: number): Promise<void> => {
     await turn();

@@ -74,7 +74,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const mayIdle = createRate(IDLE_FRAMES);
   const preface = createPreface();
   const headerBlock = createHeaderBlock();
-  /** And what their clients may still have on the way, in bytes. */
+  /** The streams that we have reset of late, and what their clients may still have on the way, in bytes. */
   const resetByUs = new Map<number, number>();
   let settled = false;
   let lastId = 0;
@@ -120,6 +120,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     return false;
   };
   const idle = (): boolean => mayIdle(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many frames that move nothing");
+  const resets = (): boolean => mayReset(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many streams that were reset");
 
   const forget = (stream: Open): void => {
     outbox.forget(stream.out);
@@ -145,7 +146,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   /** For what a client does wrong with a call: it must not be a cheaper way to end many than to reset them. */
   const refuseStream = (id: number, code: number): boolean => {
     resetStream(id, code);
-    return mayReset(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many streams that were reset");
+    return resets();
   };
 
   /** Gives back what was taken, in pieces that are worth a frame. */
@@ -344,7 +345,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     const stream = streams.get(frame.stream);
     if (stream === undefined) return resetByUs.delete(frame.stream) || idle();
     abandon(stream);
-    return mayReset(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many streams that were reset");
+    return resets();
   };
 
   /** What was on its way to a stream when we reset it is no fault of the client. */
@@ -490,9 +491,9 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
         return;
       }
       if (time > leaveDue) leaveNow();
-      const taken = socket.bytesWritten - socket.writableLength;
-      if (writer.unsent() === 0 || taken !== lastTaken) {
-        lastTaken = taken;
+      const kernelHas = socket.bytesWritten - socket.writableLength;
+      if (writer.unsent() === 0 || kernelHas !== lastTaken) {
+        lastTaken = kernelHas;
         takenAt = time;
       } else if (time - takenAt > options.keepaliveMs + options.keepaliveTimeoutMs) {
         socket.destroy();

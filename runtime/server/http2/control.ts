@@ -1,4 +1,4 @@
-import { HEAD_BYTES, writeHead } from "./frames.ts";
+import { frameOf } from "./frames.ts";
 import * as http2 from "./protocol.ts";
 import type { FrameWriter } from "./writer.ts";
 
@@ -14,12 +14,8 @@ export type Control = {
 };
 
 export const createControl = (writer: FrameWriter): Control => {
-  const send = (type: number, flags: number, id: number, payload: Buffer): void => {
-    const frame = Buffer.allocUnsafe(HEAD_BYTES + payload.length);
-    writeHead(frame, 0, payload.length, type, flags, id);
-    frame.set(payload, HEAD_BYTES);
-    writer.push(frame);
-  };
+  const send = (type: number, flags: number, id: number, payload: Buffer): void =>
+    writer.push(frameOf(type, flags, id, payload));
   const sendNumber = (type: number, id: number, value: number): void => {
     const payload = Buffer.allocUnsafe(4);
     payload.writeUInt32BE(value);

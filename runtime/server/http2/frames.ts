@@ -71,3 +71,11 @@ export const writeHead = (
   into[at + 4] = flags;
   into.writeUInt32BE(stream, at + 5);
 };
+
+/** A whole frame. */
+export const frameOf = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+  const frame = Buffer.allocUnsafe(HEAD_BYTES + payload.length);
+  writeHead(frame, 0, payload.length, type, flags, stream);
+  frame.set(payload, HEAD_BYTES);
+  return frame;
+};

@@ -1,4 +1,4 @@
-import { HEAD_BYTES, writeHead } from "./frames.ts";
+import { frameOf, HEAD_BYTES, writeHead } from "./frames.ts";
 import { DATA, DEFAULT_WINDOW, END_HEADERS, END_STREAM, FRAME_BYTES, HEADERS, MOST_WINDOW } from "./protocol.ts";
 import type { FrameWriter } from "./writer.ts";
 
@@ -22,7 +22,7 @@ export type Outgoing = {
 
 /** The sending half of a connection: flow control (RFC 9113, 5.2) over all of its streams. */
 export type Outbox = {
-  /** A frame with a whole header block, which `encode` makes just now. */
+  /** A frame with a whole header block. */
   headers(id: number, block: Buffer, flags: number): void;
   data(stream: Outgoing, pieces: readonly Buffer[]): void;
   /** What can be sent of the stream now, in bytes. */
@@ -41,13 +41,9 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
   let window = DEFAULT_WINDOW;
   let frameBytes = FRAME_BYTES;
 
-  const headers = (id: number, block: Buffer, flags: number): void => {
-    // a block of ours is far below 16 kB: it needs no CONTINUATION
-    const frame = Buffer.allocUnsafe(HEAD_BYTES + block.length);
-    writeHead(frame, 0, block.length, HEADERS, flags | END_HEADERS, id);
-    frame.set(block, HEAD_BYTES);
-    writer.push(frame);
-  };
+  // a block of ours is far below 16 kB: it needs no CONTINUATION
+  const headers = (id: number, block: Buffer, flags: number): void =>
+    writer.push(frameOf(HEADERS, flags | END_HEADERS, id, block));
 
   /** Sends what may be sent; `waited`: it could not be when it was written. */
   const pump = (stream: Outgoing, waited: boolean): void => {

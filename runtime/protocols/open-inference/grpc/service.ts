@@ -2,6 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { RequestError } from "../../../inference/errors.ts";
 import type { Duration, Inference, Service } from "../../../inference/index.ts";
+import { AS_BYTES } from "../../../server/grpc/as-bytes.ts";
 import { statusOf } from "../../../server/grpc/status.ts";
 import type { GrpcService, Method, UnaryMethod } from "../../../server/grpc/types.ts";
 import type { TensorInfo } from "../../../tensors/index.ts";
@@ -140,15 +141,14 @@ export const createInferenceService = (
     });
   }
 
-  const asItIs = (bytes: Buffer): Buffer => bytes;
   return {
     name: NAME,
     protoFiles: [new URL("inference.proto", import.meta.url)],
     methods,
     // Requests are decoded by the handler, whose refusals name the field.
     codecs: {
-      ModelInfer: { requestDeserialize: asItIs, responseSerialize: encoder.response },
-      ModelStreamInfer: { requestDeserialize: asItIs, responseSerialize: encoder.streamResponse },
+      ModelInfer: { requestDeserialize: AS_BYTES.requestDeserialize, responseSerialize: encoder.response },
+      ModelStreamInfer: { requestDeserialize: AS_BYTES.requestDeserialize, responseSerialize: encoder.streamResponse },
     },
   };
 };
