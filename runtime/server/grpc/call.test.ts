@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Header, Stream } from "../http2/index.ts";
+import { createShares } from "../shares.ts";
 import { beginCall } from "./call.ts";
 import { callsOf } from "./count.ts";
 import type { Received } from "./message-reader.ts";
-import { createShares } from "./shares.ts";
 import { STATUS } from "./status.ts";
 
 /** A call on a stream of which nothing goes until `unsent` says so; `now` in ms. */
@@ -25,7 +25,7 @@ const start = (mostBytes = 1_000_000) => {
     pause: () => undefined,
     resume: () => undefined,
   };
-  const shares = createShares(mostBytes);
+  const shares = createShares(mostBytes, () => state.now);
   const call = beginCall(
     stream,
     callsOf("/a/B"),

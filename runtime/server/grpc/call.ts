@@ -1,12 +1,11 @@
 /** What calls have in common, however many messages they take: their deadline, their bytes, and that they end once. */
-import { RequestError } from "../../inference/errors.ts";
 import { decompress, type Encoding } from "../http/encoding.ts";
 import { CANCEL, type Stream } from "../http2/index.ts";
+import { evicted, type Share } from "../shares.ts";
 import { createAnswer } from "./answer.ts";
 import { type Calls, countCall } from "./count.ts";
 import { startDeadline } from "./deadline.ts";
 import { createMessageReader, type Received } from "./message-reader.ts";
-import type { Share } from "./shares.ts";
 import { CallError, type CallStatus, STATUS, statusOf } from "./status.ts";
 import type { Codec, Method } from "./types.ts";
 
@@ -86,9 +85,7 @@ export const beginCall = (
   const incoming = share.lease(() => {
     // what a handler works on cannot be freed
     if (over || (reader.pending() === 0 && !keeps)) return false;
-    failWith(
-      new RequestError("Overloaded", "too many large messages at once, and this one was not whole yet; try again", 1),
-    );
+    failWith(evicted());
     return true;
   });
   const outgoing = share.lease(() => {

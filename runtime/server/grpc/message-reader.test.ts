@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { createShares } from "../shares.ts";
 import { createMessageReader } from "./message-reader.ts";
-import { createShares } from "./shares.ts";
 import { CallError } from "./status.ts";
 
 const framed = (message: Uint8Array, flag = 0, length = message.length): Buffer => {
@@ -14,7 +14,7 @@ const framed = (message: Uint8Array, flag = 0, length = message.length): Buffer 
 
 const start = (maxBytes = 1000, mostBytes = 100_000) => {
   const got: { bytes: Buffer; compressed: boolean }[] = [];
-  const lease = createShares(mostBytes)().lease(() => false);
+  const lease = createShares(mostBytes, () => 0)().lease(() => false);
   const reader = createMessageReader(maxBytes, lease, ({ bytes, compressed }) => {
     got.push({ bytes: Buffer.from(bytes), compressed });
   });

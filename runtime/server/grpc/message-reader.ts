@@ -1,4 +1,4 @@
-import type { Lease } from "../http/budget.ts";
+import type { Lease } from "../shares.ts";
 import { CallError, STATUS } from "./status.ts";
 
 /** gRPC's frame: a byte that says whether the message is compressed, and four of its length. */

@@ -2,10 +2,10 @@
 
 import type { Stream, StreamHandler } from "../http2/index.ts";
 import { headerOf, type RequestHead } from "../http2/index.ts";
+import type { Share } from "../shares.ts";
 import { failCall } from "./answer.ts";
 import type { Bound, CallHead, CallOptions } from "./call.ts";
 import { timeoutOf } from "./deadline.ts";
-import type { Share } from "./shares.ts";
 import { type CallStatus, STATUS } from "./status.ts";
 import { serveStreamed } from "./streamed.ts";
 import { serveUnary } from "./unary.ts";

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Client, connectivityState, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
+import { YOUNG_MS } from "../shares.ts";
 import { AS_BYTES } from "./as-bytes.ts";
 import { createGrpcServer, type GrpcServerOptions } from "./server.ts";
 import { CallError, STATUS } from "./status.ts";
@@ -184,6 +185,7 @@ test("a client that holds what it sends loses it before others are refused", asy
   }
   // of 45 MB that never become whole messages, 16 MiB are held
   while (refused() < 30) await sleep(5);
+  await sleep(YOUNG_MS);
   const honest = connect(`127.0.0.1:${port}`);
   t.after(() => honest.close());
   const before = refused();

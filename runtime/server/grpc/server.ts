@@ -2,6 +2,7 @@
 import { createServer } from "node:net";
 import { performance } from "node:perf_hooks";
 import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
+import { createShares } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
 import type { Bound } from "./call.ts";
 import { type Calls, callsOf } from "./count.ts";
@@ -9,7 +10,6 @@ import { createHealth } from "./health.ts";
 import { loadProtos } from "./protos.ts";
 import { createReflection } from "./reflection.ts";
 import { serveRequest } from "./request.ts";
-import { createShares } from "./shares.ts";
 import type { GrpcService } from "./types.ts";
 
 export type GrpcServerOptions = {
@@ -84,7 +84,7 @@ export const createGrpcServer = (
 
   const now = () => performance.now();
   const callOptions = { maxMessageBytes, now, report };
-  const nextShare = createShares(BUFFERED_MESSAGES * maxMessageBytes);
+  const nextShare = createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
   const connectionOptions: ConnectionOptions = { ...options, now };
   const connections = new Set<Connection>();
   const sweepLater = createSweep(connections, SWEEP_MS, now);

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { type Budget, createLease } from "./budget.ts";
+import { evicted, type Share } from "../shares.ts";
 import { type Counters, countDuration, countStatus } from "./counters.ts";
 import {
   chooseEncoding,
@@ -45,6 +45,8 @@ const MAX_LINGER_MS = 30_000;
 /** One past its age that has been idle for less may be just about to carry a request, and the next answer will end it. */
 const AGED_IDLE_MS = 5000;
 const PROBE_AGAIN_MS = 20;
+/** A smaller answer does not count while it waits for its client: as many as there may be connections take 256 MiB. */
+const UNCOUNTED_BYTES = 64 * 1024;
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -53,7 +55,11 @@ const serverFailed = () => jsonError(500, "the server failed; its log says why")
 /** What all connections of a server have in common. */
 export type Shared = {
   router: Router;
-  budget: Budget;
+  /** A connection's of the memory for bodies that are not whole. */
+  nextIncoming(): Share;
+  /** A connection's of the memory for answers that their clients have not taken, which is `maxUnsentBytes` for all. */
+  nextUnsent(): Share;
+  maxUnsentBytes: number;
   maxBodyBytes: number;
   times: Times;
   counters: Counters;
@@ -88,7 +94,17 @@ type State = "head" | "body" | "busy" | "writing" | "linger";
 /** Serves one connection, a request at a time. `expires`: when it is too old. */
 export const serveConnection = (socket: Socket, shared: Shared, expires: number): Connection => {
   const { counters, times } = shared;
-  const lease = createLease(shared.budget);
+  const lease = shared.nextIncoming().lease(() => {
+    if (state !== "body") return false;
+    answerFailed(evicted(), true);
+    return true;
+  });
+  /** Of the answer that the client has not taken yet. */
+  const unsent = shared.nextUnsent().lease(() => {
+    unsent.end();
+    socket.destroy();
+    return true;
+  });
   const reader = createReader(shared.maxBodyBytes, lease);
   let state: State = "head";
   let now = shared.now();
@@ -189,14 +205,14 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       if (request === undefined) return;
       request.body = plain;
       run();
-    }, answerFailed);
+    }, answerLate);
   };
 
   const run = (): void => {
     if (request === undefined || handle === undefined) return;
     try {
       const result = handle(request);
-      if (result instanceof Promise) result.then(answerOk, answerFailed);
+      if (result instanceof Promise) result.then(answerOk, answerLate);
       else answerOk(result);
     } catch (error) {
       answerError(error, false);
@@ -208,11 +224,12 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     now = shared.now();
     answer(response, false);
   };
-  const answerFailed = (error: unknown): void => {
+  const answerFailed = (error: unknown, close: boolean): void => {
     if (gone) return;
     now = shared.now();
-    answerError(error, false);
+    answerError(error, close);
   };
+  const answerLate = (error: unknown): void => answerFailed(error, false);
 
   const answerError = (error: unknown, close: boolean): void => {
     if (gone) return;
@@ -270,7 +287,19 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       send(failed, byteLength(failed.parts), true);
       return;
     }
-    const flushed = writeAnswer(socket, text, parts, parts.length === 0 ? 0 : length);
+    const bodyLength = parts.length === 0 ? 0 : length;
+    if (bodyLength > UNCOUNTED_BYTES) {
+      try {
+        // one that is larger than all of it can be sent while no other waits
+        unsent.take(Math.min(bodyLength, shared.maxUnsentBytes));
+      } catch (error) {
+        const refused = errorResponse(error) ?? serverFailed();
+        send(refused, byteLength(refused.parts), mustClose);
+        return;
+      }
+    }
+    const flushed = writeAnswer(socket, text, parts, bodyLength);
+    if (flushed) unsent.release();
     countStatus(counters, response.status);
     if (head !== undefined) {
       counters.inFlight--;
@@ -294,6 +323,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
 
   const linger = (): void => {
     state = "linger";
+    reader.drop();
     lingerUntil = now + MAX_LINGER_MS;
     const unsent = socket.writableLength;
     deadline = now + (unsent === 0 ? times.lingerMs : times.transferMs + unsent / MIN_BYTES_PER_MS);
@@ -330,6 +360,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     } else if (state !== "linger") advance();
   });
   socket.on("drain", () => {
+    unsent.release();
     if (state !== "writing") return;
     now = active = shared.now();
     state = "head";
@@ -345,6 +376,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       countStatus(counters, 499);
     }
     lease.end();
+    unsent.end();
     const left = request;
     head = handle = request = undefined;
     try {

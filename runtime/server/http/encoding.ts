@@ -1,5 +1,5 @@
 import { createGunzip, createInflate, createInflateRaw, deflate, gzip } from "node:zlib";
-import type { Lease } from "./budget.ts";
+import type { Lease } from "../shares.ts";
 import { tooLarge } from "./reader.ts";
 import { Refusal } from "./refusal.ts";
 

@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deflateRawSync, deflateSync, gunzipSync, gzipSync, inflateSync } from "node:zlib";
 import { RequestError } from "../../inference/errors.ts";
+import { YOUNG_MS } from "../shares.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "./index.ts";
 import type { Handle, HttpRequest, HttpResponse } from "./types.ts";
 
@@ -104,6 +105,23 @@ describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
     assert.match(await next.all, /\r\n\r\n60000$/);
   });
 
+  it("that come slowly make room for others, the largest first, and their client is told", async (t) => {
+    let late = 0;
+    const now = () => performance.now() + late;
+    const { open, raw, server } = await start(t, {}, { maxBufferedBytes: 150_000, now });
+    const slow = await open();
+    slow.write(`POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 90000\r\n\r\n${"x".repeat(80_000)}`);
+    while (server.snapshot().inFlight === 0) await sleep(1);
+    const request = `POST /length HTTP/1.1\r\nHost: h\r\n${CLOSE}Content-Length: 70000\r\n\r\n`;
+    assert.equal(statusOf(await raw(request, "x".repeat(69_999))), 429, "it has not been there for long");
+    late = YOUNG_MS;
+    const other = await open();
+    other.write(`${request}x`);
+    assert.match(await slow.all, /^HTTP\/1\.1 429 [\s\S]*retry-after: 1[\s\S]*not whole yet/);
+    other.write("x".repeat(69_999));
+    assert.match(await other.all, /\r\n\r\n70000$/);
+  });
+
   it("of clients that leave while they are decompressed give their bytes back", async (t) => {
     const { open, raw, server } = await start(t, {}, { maxBufferedBytes: 100_000 });
     const packed = gzipSync(Buffer.alloc(90_000)).toString("latin1");
@@ -158,6 +176,28 @@ describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
 });
 
 describe("answers", { concurrency: true, timeout: 20_000 }, () => {
+  it("that nobody takes count, and make room for those that are taken", async (t) => {
+    let late = 0;
+    const now = () => performance.now() + late;
+    const answer = (bytes: number) => (): HttpResponse => ({ status: 200, headers: {}, parts: [Buffer.alloc(bytes)] });
+    const handlers = { "/huge": answer(90_000_000), "/large": answer(60_000_000) };
+    const { open, url, server } = await start(t, handlers, { maxUnsentBytes: 120_000_000, now });
+    // more than the kernel takes for it (tcp_rmem allows 32 MiB)
+    const deaf = await open();
+    deaf.pause();
+    deaf.write(post("/huge", "x"));
+    while (server.snapshot().requests["200"] === undefined) await sleep(1);
+    const headers = { "accept-encoding": "identity" };
+    const ask = () => fetch(`${url}/large`, { method: "POST", body: "x", headers });
+    const refused = await ask();
+    assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "1"]);
+    await refused.text();
+    late = YOUNG_MS;
+    const taken = await ask();
+    assert.deepEqual([taken.status, (await taken.arrayBuffer()).byteLength], [200, 60_000_000]);
+    await connectionsOf(server, 1);
+  });
+
   it("to paths and verbs that are none", async (t) => {
     const { raw, url } = await start(t);
     const ask = (method: string, path: string) => fetch(url + path, { method });

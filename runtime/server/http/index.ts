@@ -4,6 +4,7 @@
  */
 import { createServer } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { createShares } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
 import { type Connection, type Shared, serveConnection, TIMES, type Times } from "./connection.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
@@ -20,6 +21,8 @@ export type HttpServerOptions = {
   maxConnections?: number;
   /** Of all bodies together that did not come with their header in one piece. Default: four of the largest. */
   maxBufferedBytes?: number;
+  /** Of all answers together, larger than 64 KiB, that their clients have not taken. Default: 256 MiB. */
+  maxUnsentBytes?: number;
   times?: Partial<Times>;
   /** Milliseconds, never going back; from 0 to 1. */
   now?: () => number;
@@ -45,6 +48,8 @@ export type HttpServer = {
 const MAX_CONNECTIONS = 4096;
 /** So many more are told that they are too many; the rest are just closed. */
 const MAX_REFUSED = 256;
+const BUFFERED_BODIES = 4;
+const MAX_UNSENT_BYTES = 256 * 1024 * 1024;
 const BACKLOG = 1024;
 const DRAIN_TICK_MS = 50;
 /** An idle connection may just be about to carry a request; in a drain one that has been idle this long is closed. */
@@ -54,17 +59,21 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
   const { maxBodyBytes, maxConnectionAgeMs } = options;
   const maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   const random = options.random ?? Math.random;
+  const maxUnsentBytes = options.maxUnsentBytes ?? MAX_UNSENT_BYTES;
+  const now = options.now ?? (() => performance.now());
   const counters = createCounters();
   const connections = new Set<Connection>();
   let dateAt = Number.NEGATIVE_INFINITY;
   let date = "";
   const shared: Shared = {
     router: createRouter(routes),
-    budget: { left: options.maxBufferedBytes ?? 4 * maxBodyBytes },
+    nextIncoming: createShares(options.maxBufferedBytes ?? BUFFERED_BODIES * maxBodyBytes, now),
+    nextUnsent: createShares(maxUnsentBytes, now),
+    maxUnsentBytes,
     maxBodyBytes,
     times: { ...TIMES, ...options.times },
     counters,
-    now: options.now ?? (() => performance.now()),
+    now,
     dateLine(now) {
       if (now - dateAt >= 1000) {
         dateAt = now;

@@ -1,5 +1,5 @@
 import { RequestError } from "../../inference/errors.ts";
-import type { Lease } from "./budget.ts";
+import type { Lease } from "../shares.ts";
 import { findEnd, type Head, MAX_HEAD_BYTES, parseFields, parseHead, type Scan } from "./head.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -23,6 +23,8 @@ export type Reader = {
   body(): Buffer | undefined;
   /** Instead of `body()`: whether the whole body has come already (it is dropped), or there is none. */
   skipBody(): boolean;
+  /** Forgets what has come: nothing more is read. */
+  drop(): void;
   /** Bytes that have come and are not part of what was returned yet. */
   pending(): number;
   /** Bytes of the body so far. */
@@ -192,6 +194,10 @@ export const createReader = (maxBodyBytes: number, lease: Lease): Reader => {
       at += length;
       finish();
       return true;
+    },
+    drop() {
+      input = body = EMPTY;
+      at = 0;
     },
     pending: () => input.length - at,
     received: () => received,

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createShares } from "./shares.ts";
+import { createShares, YOUNG_MS } from "./shares.ts";
+
+/** A clock on which all that is held is old by the next look. */
+const hurried = () => {
+  let now = 0;
+  return () => (now += YOUNG_MS);
+};
 
 test("the connection that holds the most makes room, with what it has held for longest", () => {
-  const next = createShares(100);
+  const next = createShares(100, hurried());
   const greedy = next();
   const ended: number[] = [];
   for (const i of [0, 1, 2]) {
@@ -23,7 +29,7 @@ test("the connection that holds the most makes room, with what it has held for l
 });
 
 test("who would hold the most is refused itself, and so is who finds nothing that can be freed", () => {
-  const next = createShares(100);
+  const next = createShares(100, hurried());
   const [one, two] = [next(), next()];
   one.lease(() => assert.fail("it holds less")).take(40);
   const large = two.lease(() => false);
@@ -34,7 +40,7 @@ test("who would hold the most is refused itself, and so is who finds nothing tha
 });
 
 test("what is released can be had again, and after its end a lease takes nothing", () => {
-  const share = createShares(10)();
+  const share = createShares(10, hurried())();
   const lease = share.lease(() => false);
   for (let i = 0; i < 3; i++) {
     lease.take(10);
@@ -54,7 +60,7 @@ test("never more is held than there is, and all of it can be had again after the
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const next = createShares(most);
+      const next = createShares(most, hurried());
       const shares = [next(), next(), next()];
       const held = new Map<number, number>();
       const leases = [0, 1, 2, 3, 4, 5].flatMap((at) => {
@@ -89,7 +95,7 @@ test("never more is held than there is, and all of it can be had again after the
 });
 
 test("a lease that took nothing is not asked to make room", () => {
-  const next = createShares(100);
+  const next = createShares(100, hurried());
   const idle = next();
   idle.lease(() => assert.fail("it holds nothing")).take(0);
   const large = idle.lease(() => {
@@ -100,4 +106,19 @@ test("a lease that took nothing is not asked to make room", () => {
   next()
     .lease(() => false)
     .take(20);
+});
+
+test("what is young makes no room, and does once it is old", () => {
+  let now = 0;
+  const next = createShares(100, () => now);
+  const large = next().lease(() => {
+    large.end();
+    return true;
+  });
+  large.take(90);
+  const other = next().lease(() => false);
+  now = YOUNG_MS - 1;
+  assert.throws(() => other.take(20), /too many large messages/);
+  now = YOUNG_MS;
+  other.take(20);
 });

@@ -1,0 +1,108 @@
+import { RequestError } from "../inference/errors.ts";
+
+/** What one message holds of the memory for all. */
+export type Lease = {
+  /** Throws Overloaded where there is no room for so many bytes, and Cancelled after `end`. */
+  take(bytes: number): void;
+  /** Gives back what was taken. */
+  release(): void;
+  /** Gives back what was taken, and takes no more: work that goes on for a client that has left must not. */
+  end(): void;
+};
+
+/** What one connection holds. */
+export type Share = {
+  /** @param evict frees what the lease holds, where that can be; returns whether it did */
+  lease(evict: () => boolean): Lease;
+};
+
+/**
+ * What is younger makes no room: a client that sends at a usual pace is through by then (64 MiB at 300 Mbit/s), and would
+ * otherwise, near its end, lose all to each one that has just begun.
+ */
+export const YOUNG_MS = 2000;
+
+/**
+ * The memory for messages that are not whole yet, that wait, or that their client does not take: `mostBytes` for all
+ * connections together. Once it is used up, what the connection with the most has held for longest makes room, so that no
+ * client can take it from the others by holding it.
+ *
+ * @param now milliseconds, never going back
+ */
+export const createShares = (mostBytes: number, now: () => number): (() => Share) => {
+  let left = mostBytes;
+  const holders = new Set<Holder>();
+
+  /** Whether there is room now for what `holder` needs. */
+  const makeRoom = (bytes: number, holder: Holder): boolean => {
+    const before = now() - YOUNG_MS;
+    while (bytes > left) {
+      let most: Holder | undefined;
+      for (const other of holders) {
+        if (other.bytes <= Math.max(holder.bytes + bytes, most?.bytes ?? 0)) continue;
+        if (isOld(other, before)) most = other;
+      }
+      if (most === undefined || !evictFrom(most, before)) return false;
+    }
+    return true;
+  };
+
+  return () => {
+    const holder: Holder = { bytes: 0, leases: new Map() };
+    const lease = (evict: () => boolean): Lease => {
+      let taken = 0;
+      let ended = false;
+      const release = (): void => {
+        if (taken === 0) return;
+        left += taken;
+        holder.bytes -= taken;
+        taken = 0;
+        holder.leases.delete(own);
+        if (holder.bytes === 0) holders.delete(holder);
+      };
+      const own: Lease = {
+        take: (bytes) => {
+          if (ended) throw new RequestError("Cancelled", "the client has gone");
+          if (bytes === 0) return;
+          if (bytes > left && !makeRoom(bytes, holder)) {
+            throw new RequestError("Overloaded", "too many large messages at once; try again", 1);
+          }
+          if (taken === 0) {
+            holder.leases.set(own, { since: now(), evict });
+            holders.add(holder);
+          }
+          left -= bytes;
+          holder.bytes += bytes;
+          taken += bytes;
+        },
+        release,
+        end: () => {
+          release();
+          ended = true;
+        },
+      };
+      return own;
+    };
+    return { lease };
+  };
+};
+
+/** What the client of an unfinished message is told that made room. */
+export const evicted = () =>
+  new RequestError("Overloaded", "too many large messages at once, and this one was not whole yet; try again", 1);
+
+/** `leases`: those that hold bytes, the oldest first. */
+type Holder = { bytes: number; leases: Map<Lease, { since: number; evict: () => boolean }> };
+
+const isOld = ({ leases }: Holder, before: number): boolean => {
+  for (const { since } of leases.values()) return since <= before;
+  return false;
+};
+
+const evictFrom = ({ leases }: Holder, before: number): boolean => {
+  for (const { since, evict } of [...leases.values()]) {
+    if (since > before) return false;
+    if (evict()) return true;
+  }
+  return false;
+};
