@@ -4,15 +4,14 @@ import { dependsOnItself, faultOf, unpadded } from "./frame-rules.ts";
 import { createFrameReader, type FrameHead } from "./frames.ts";
 import { createHeaderBlock } from "./header-block.ts";
 import { createHeaderEncoder } from "./header-encoder.ts";
-import type { Header } from "./header-table.ts";
 import { createHpackDecoder } from "./hpack.ts";
-import { createOutbox, type Outgoing } from "./outbox.ts";
+import { createOutbox } from "./outbox.ts";
 import { createPreface } from "./preface.ts";
 import * as http2 from "./protocol.ts";
 import { createRate } from "./rate.ts";
-import { areTrailers, type RequestHead, readRequestHead } from "./request-head.ts";
 import { defaultClientSettings, readSettings, writeSettings } from "./settings.ts";
-import type { Connection, OnRequest, Stream, StreamHandler } from "./types.ts";
+import { CONNECTION_WINDOW, createStreams, STREAM_WINDOW } from "./streams.ts";
+import type { Connection, OnRequest } from "./types.ts";
 import { createFrameWriter } from "./writer.ts";
 
 export type ConnectionOptions = {
@@ -26,9 +25,6 @@ export type ConnectionOptions = {
   now(): number;
 };
 
-/** What a client may send before it must wait for what takes it, in bytes: of a stream, and of all. */
-const STREAM_WINDOW = 1024 ** 2;
-const CONNECTION_WINDOW = 16 * STREAM_WINDOW;
 const HEADER_LIST_BYTES = 16_384;
 /** The preface and the header blocks must come within this. */
 const HEAD_MS = 10_000;
@@ -42,23 +38,9 @@ const MOST_UNSENT_BYTES = 2 * 1024 ** 2;
 const RESETS = { burst: 1000, perSecond: 500 };
 /** Frames that move nothing: pings, settings, priorities, empty data, frames of streams that are closed. */
 const IDLE_FRAMES = { burst: 10_000, perSecond: 1000 };
-/** So many streams that we have reset are remembered: of those the client may not know it yet. */
-const RESET_BY_US = 1024;
 /** The ping that asks whether the client has heard of GOAWAY, and the one that asks for a sign of life. */
 const LEAVE_PING = Buffer.from("leaving.");
 const ALIVE_PING = Buffer.from("alive...");
-
-type Open = {
-  handler: StreamHandler | undefined;
-  out: Outgoing;
-  /** What the client may still send, and what of it we have taken since we last gave it back. */
-  window: number;
-  taken: number;
-  paused: boolean;
-  remoteEnded: boolean;
-  expected: number | undefined;
-  received: number;
-};
 
 /** Serves HTTP/2 (RFC 9113) without TLS on a socket. It must be swept about once a second. */
 export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest: OnRequest): Connection => {
@@ -69,23 +51,15 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const decoder = createHpackDecoder({ tableBytes: 4096, listBytes: HEADER_LIST_BYTES });
   const encoder = createHeaderEncoder();
   const client = defaultClientSettings();
-  const streams = new Map<number, Open>();
   const mayReset = createRate(RESETS);
   const mayIdle = createRate(IDLE_FRAMES);
   const preface = createPreface();
   const headerBlock = createHeaderBlock();
-  /** The streams that we have reset of late, and what their clients may still have on the way, in bytes. */
-  const resetByUs = new Map<number, number>();
   let settled = false;
-  let lastId = 0;
-  /** The last stream that is served, once clients were told. */
-  let lastServed = http2.MOST_WINDOW;
-  let window = CONNECTION_WINDOW;
-  let taken = 0;
-  /** Part of a request or an answer, since the last ping. */
-  let moved = false;
   let over = false;
   let leaving = false;
+  /** Which stream is the last that is served. */
+  let toldToLeave = false;
   let heard = now();
   let asked = 0;
   /** What the kernel had of our bytes when it last took some, and when that was. */
@@ -102,7 +76,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const close = (hasTime = false): void => {
     if (over) return;
     over = true;
-    for (const stream of [...streams.values()]) abandon(stream);
+    streams.abandonAll();
     writer.close();
     socket.end();
     if (socket.isPaused()) socket.resume();
@@ -115,152 +89,25 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   };
   /** The connection cannot go on. Always false, as what it ends says that nothing more is read. */
   const fail = (code: number, reason: string): false => {
-    if (!over) control.goAway(lastId, code, reason);
+    if (!over) control.goAway(streams.lastId(), code, reason);
     close();
     return false;
   };
   const idle = (): boolean => mayIdle(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many frames that move nothing");
   const resets = (): boolean => mayReset(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many streams that were reset");
 
-  const forget = (stream: Open): void => {
-    outbox.forget(stream.out);
-    streams.delete(stream.out.id);
-    if (leaving && streams.size === 0 && lastServed < http2.MOST_WINDOW) close(true);
-  };
-  const abandon = (stream: Open): void => {
-    forget(stream);
-    const { handler } = stream;
-    stream.handler = undefined;
-    handler?.closed();
-  };
-  const resetStream = (id: number, code: number): void => {
-    control.reset(id, code);
-    for (const oldest of resetByUs.keys()) {
-      if (resetByUs.size < RESET_BY_US) break;
-      resetByUs.delete(oldest);
-    }
-    const stream = streams.get(id);
-    resetByUs.set(id, stream?.window ?? STREAM_WINDOW);
-    if (stream !== undefined) abandon(stream);
-  };
-  /** For what a client does wrong with a call: it must not be a cheaper way to end many than to reset them. */
-  const refuseStream = (id: number, code: number): boolean => {
-    resetStream(id, code);
-    return resets();
-  };
-
-  /** Gives back what was taken, in pieces that are worth a frame. */
-  const giveBack = (stream: Open | undefined): void => {
-    if (taken >= CONNECTION_WINDOW / 4) {
-      control.windowUpdate(0, taken);
-      window += taken;
-      taken = 0;
-    }
-    if (stream === undefined || stream.paused || stream.remoteEnded || stream.taken < STREAM_WINDOW / 4) return;
-    control.windowUpdate(stream.out.id, stream.taken);
-    stream.window += stream.taken;
-    stream.taken = 0;
-  };
-
-  const answerSide = (stream: Open): Stream => {
-    const { out } = stream;
-    const isOpen = (): boolean => streams.get(out.id) === stream;
-    const ended = (): void => {
-      // an answer that came before the end of the request: the client need not send the rest
-      if (stream.remoteEnded) abandon(stream);
-      else resetStream(out.id, http2.NO_ERROR);
-    };
-    out.ended = ended;
-    return {
-      headers: (headers, last) => {
-        if (!isOpen()) return;
-        outbox.headers(out.id, encoder.encode(headers), last ? http2.END_STREAM : 0);
-        if (last) ended();
-      },
-      write: (...pieces) => {
-        moved = true;
-        if (isOpen()) outbox.data(out, pieces);
-      },
-      queued: () => out.queued,
-      room: () => outbox.room(out),
-      end: (trailers) => {
-        if (isOpen()) outbox.trailers(out, () => encoder.encode(trailers));
-      },
-      reset: (code) => {
-        if (isOpen()) resetStream(out.id, code);
-      },
-      pause: () => {
-        stream.paused = true;
-      },
-      resume: () => {
-        stream.paused = false;
-        if (isOpen()) giveBack(stream);
-      },
-    };
-  };
-
-  const endRemote = (stream: Open): boolean => {
-    if (stream.expected !== undefined && stream.expected !== stream.received) {
-      return refuseStream(stream.out.id, http2.PROTOCOL_ERROR);
-    }
-    stream.remoteEnded = true;
-    stream.handler?.end();
-    return true;
-  };
-
-  const open = (id: number, list: readonly Header[], ended: boolean): boolean => {
-    lastId = id;
-    if (id > lastServed || streams.size >= options.maxConcurrentStreams) {
-      resetStream(id, http2.REFUSED_STREAM);
-      return idle();
-    }
-    const head: RequestHead | string = readRequestHead(list);
-    if (typeof head === "string") {
-      resetStream(id, http2.PROTOCOL_ERROR);
-      return idle();
-    }
-    const stream: Open = {
-      handler: undefined,
-      out: {
-        id,
-        window: client.initialWindow,
-        queue: [],
-        queued: 0,
-        sent: 0,
-        trailers: undefined,
-        ended: () => undefined,
-        drained: () => stream.handler?.drained(),
-      },
-      window: STREAM_WINDOW,
-      taken: 0,
-      paused: false,
-      remoteEnded: ended,
-      expected: head.contentLength,
-      received: 0,
-    };
-    streams.set(id, stream);
-    const handler = onRequest(head, answerSide(stream));
-    // it may have been answered at once
-    if (streams.get(id) !== stream) return true;
-    stream.handler = handler;
-    return !ended || endRemote(stream);
-  };
+  const streams = createStreams({
+    ...{ control, outbox, encoder, client, onRequest, fail, idle, resets },
+    maxConcurrentStreams: options.maxConcurrentStreams,
+    gone: () => {
+      if (toldToLeave && streams.size === 0) close(true);
+    },
+  });
 
   const onHeaders = (id: number, block: Buffer, ended: boolean): boolean => {
     const decoded = decoder.decode(block);
     if (decoded === undefined) return fail(http2.COMPRESSION_ERROR, "a header block is damaged");
-    const stream = streams.get(id);
-    if (stream === undefined && id <= lastId) {
-      return resetByUs.delete(id) ? true : fail(http2.STREAM_CLOSED, "HEADERS of a stream that is closed");
-    }
-    if (decoded.tooLarge) {
-      lastId = Math.max(lastId, id);
-      resetStream(id, http2.ENHANCE_YOUR_CALM);
-      return idle();
-    }
-    if (stream === undefined) return open(id, decoded.headers, ended);
-    if (stream.remoteEnded) return fail(http2.STREAM_CLOSED, "HEADERS of a stream that the client has ended");
-    return ended && areTrailers(decoded.headers) ? endRemote(stream) : refuseStream(id, http2.PROTOCOL_ERROR);
+    return streams.onHeaders(id, decoded.tooLarge ? undefined : decoded.headers, ended);
   };
 
   // The frame that is being read.
@@ -282,40 +129,6 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     return onHeaders(frame.stream, block, blockEnds);
   };
 
-  const onData = (bytes: Buffer, last: boolean): boolean => {
-    const stream = streams.get(frame.stream);
-    if (stream !== undefined) {
-      stream.received += bytes.length;
-      if (bytes.length > 0) {
-        moved = true;
-        stream.handler?.data(bytes);
-      }
-    }
-    if (!last) return true;
-    // what was taken with the frame is given back at its end
-    const ended = (frame.flags & http2.END_STREAM) !== 0;
-    const isOpen = stream !== undefined && streams.get(frame.stream) === stream;
-    giveBack(isOpen && !ended ? stream : undefined);
-    return isOpen && ended ? endRemote(stream) : true;
-  };
-
-  const onWindowUpdate = (payload: Buffer): boolean => {
-    const increment = payload.readUInt32BE() % 2 ** 31;
-    const { stream: id } = frame;
-    const stream = streams.get(id);
-    if (id !== 0 && stream === undefined) return true;
-    if (increment === 0) {
-      if (id === 0) return fail(http2.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
-      return refuseStream(id, http2.PROTOCOL_ERROR);
-    }
-    if (!outbox.widen(stream?.out, increment)) {
-      if (id === 0) return fail(http2.FLOW_CONTROL_ERROR, "a window above 2^31-1");
-      return refuseStream(id, http2.FLOW_CONTROL_ERROR);
-    }
-    if (id === 0) outbox.resume();
-    return true;
-  };
-
   const onSettings = (payload: Buffer): boolean => {
     settled = true;
     if ((frame.flags & http2.ACK) !== 0) return idle();
@@ -325,9 +138,8 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     control.settings(http2.ACK);
     encoder.resize(client.headerTableBytes);
     outbox.setFrameBytes(client.frameBytes);
-    for (const { out } of [...streams.values()]) {
-      if (!outbox.widen(out, client.initialWindow - before))
-        return fail(http2.FLOW_CONTROL_ERROR, "a window above 2^31-1");
+    if (!streams.widenAll(client.initialWindow - before)) {
+      return fail(http2.FLOW_CONTROL_ERROR, "a window above 2^31-1");
     }
     return idle();
   };
@@ -336,48 +148,16 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     if ((frame.flags & http2.ACK) === 0) control.ping(http2.ACK, payload);
     else if (leaving && LEAVE_PING.equals(payload)) setTimeout(leaveNow, SETTLE_MS).unref();
     // clients measure how fast data flow by a ping after each piece of them
-    const free = moved;
-    moved = false;
-    return free || idle();
-  };
-
-  const onReset = (): boolean => {
-    const stream = streams.get(frame.stream);
-    if (stream === undefined) return resetByUs.delete(frame.stream) || idle();
-    abandon(stream);
-    return resets();
-  };
-
-  /** What was on its way to a stream when we reset it is no fault of the client. */
-  const beginLateData = (): boolean => {
-    const left = resetByUs.get(frame.stream);
-    if (left === undefined) {
-      resetStream(frame.stream, http2.STREAM_CLOSED);
-      return idle();
-    }
-    if ((frame.flags & http2.END_STREAM) !== 0) resetByUs.delete(frame.stream);
-    else resetByUs.set(frame.stream, left - frame.length);
-    return (left >= frame.length && frame.length > 0) || idle();
-  };
-
-  /** DATA counts when it begins, whatever its stream does with it: our side of the windows must be the client's. */
-  const beginData = (): boolean => {
-    window -= frame.length;
-    taken += frame.length;
-    const stream = streams.get(frame.stream);
-    if (stream === undefined) return beginLateData();
-    if (stream.remoteEnded) return refuseStream(frame.stream, http2.STREAM_CLOSED);
-    if (frame.length > stream.window) return refuseStream(frame.stream, http2.FLOW_CONTROL_ERROR);
-    stream.window -= frame.length;
-    stream.taken += frame.length;
-    return frame.length > 0 || (frame.flags & http2.END_STREAM) !== 0 || idle();
+    return streams.hasMoved() || idle();
   };
 
   const onFrame = (payload: Buffer): boolean => {
     switch (frame.type) {
       case http2.DATA: {
         const data = unpadded(payload, frame.flags);
-        return data === undefined ? fail(http2.PROTOCOL_ERROR, "more padding than payload") : onData(data, true);
+        return data === undefined
+          ? fail(http2.PROTOCOL_ERROR, "more padding than payload")
+          : streams.onData(frame, data, true);
       }
       case http2.HEADERS: {
         const fields = unpadded(payload, frame.flags);
@@ -394,13 +174,13 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
       case http2.CONTINUATION:
         return takeBlock(payload);
       case http2.RST_STREAM:
-        return onReset();
+        return streams.onReset(frame.stream);
       case http2.SETTINGS:
         return onSettings(payload);
       case http2.PING:
         return onPing(payload);
       case http2.WINDOW_UPDATE:
-        return onWindowUpdate(payload);
+        return streams.onWindowUpdate(frame.stream, payload.readUInt32BE() % 2 ** 31);
       case http2.PRIORITY:
         if (dependsOnItself(payload, frame.stream)) {
           return fail(http2.PROTOCOL_ERROR, "a stream that depends on itself");
@@ -417,12 +197,12 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const read = createFrameReader({
     head: (head) => {
       frame = head;
-      const fault = faultOf(head, { settled, blockOf, lastId, window });
+      const fault = faultOf(head, { settled, blockOf, lastId: streams.lastId(), window: streams.window() });
       if (fault !== undefined) return fail(fault.code, fault.reason);
-      return frame.type !== http2.DATA || beginData();
+      return frame.type !== http2.DATA || streams.beginData(frame);
     },
     payload: (bytes, last) => {
-      if (frame.type === http2.DATA && (frame.flags & http2.PADDED) === 0) return onData(bytes, last);
+      if (frame.type === http2.DATA && (frame.flags & http2.PADDED) === 0) return streams.onData(frame, bytes, last);
       if (!last) {
         parts.push(bytes);
         return true;
@@ -437,9 +217,10 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   });
 
   const leaveNow = (): void => {
-    if (over || lastServed < http2.MOST_WINDOW) return;
-    lastServed = lastId;
-    control.goAway(lastServed, http2.NO_ERROR, "");
+    if (over || toldToLeave) return;
+    toldToLeave = true;
+    streams.refuseAbove(streams.lastId());
+    control.goAway(streams.lastId(), http2.NO_ERROR, "");
     if (streams.size === 0) close(true);
   };
 
@@ -462,7 +243,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   socket.once("end", () => close());
   socket.once("close", () => {
     over = true;
-    for (const stream of [...streams.values()]) abandon(stream);
+    streams.abandonAll();
   });
 
   writer.push(
@@ -485,7 +266,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
       graceDue = now() + graceMs;
     },
     sweep: (time) => {
-      for (const { handler } of [...streams.values()]) handler?.sweep(time);
+      streams.sweep(time);
       if (time > Math.min(headDue, lingerDue, graceDue)) {
         socket.destroy();
         return;

@@ -1,0 +1,301 @@
+/** The requests of one connection: their bodies within flow control, their answering sides, and what was reset of late. */
+import type { Control } from "./control.ts";
+import type { FrameHead } from "./frames.ts";
+import type { HeaderEncoder } from "./header-encoder.ts";
+import type { Header } from "./header-table.ts";
+import type { Outbox, Outgoing } from "./outbox.ts";
+import * as http2 from "./protocol.ts";
+import { areTrailers, readRequestHead } from "./request-head.ts";
+import type { ClientSettings } from "./settings.ts";
+import type { OnRequest, Stream, StreamHandler } from "./types.ts";
+
+/** What a client may send before it must wait for what takes it, in bytes: of a stream, and of all. */
+export const STREAM_WINDOW = 1024 ** 2;
+export const CONNECTION_WINDOW = 16 * STREAM_WINDOW;
+/** So many streams that we have reset are remembered: of those the client may not know it yet. */
+const RESET_BY_US = 1024;
+
+/** What streams ask of their connection. The functions that give a boolean say whether it goes on. */
+export type Host = {
+  control: Control;
+  outbox: Outbox;
+  encoder: HeaderEncoder;
+  client: ClientSettings;
+  maxConcurrentStreams: number;
+  onRequest: OnRequest;
+  /** Ends the connection: always false. */
+  fail(code: number, reason: string): false;
+  /** Counts a frame that moved nothing. */
+  idle(): boolean;
+  /** Counts a stream that was reset. */
+  resets(): boolean;
+  /** A stream is gone. */
+  gone(): void;
+};
+
+export type Streams = {
+  readonly size: number;
+  /** The last one that the client has opened. */
+  lastId(): number;
+  /** What the client may send on the connection, in bytes. */
+  window(): number;
+  /** Whether a part of a request or an answer has moved since this was asked last. */
+  hasMoved(): boolean;
+  /** Streams above `id` are refused. */
+  refuseAbove(id: number): void;
+  /** A header block has come whole; undefined: it was too large. */
+  onHeaders(id: number, headers: readonly Header[] | undefined, ended: boolean): boolean;
+  /** DATA counts when it begins, whatever its stream does with it: our side of the windows must be the client's. */
+  beginData(frame: FrameHead): boolean;
+  /** `last`: no more of this frame comes. */
+  onData(frame: FrameHead, bytes: Buffer, last: boolean): boolean;
+  onReset(id: number): boolean;
+  onWindowUpdate(id: number, increment: number): boolean;
+  /** The client has made the windows of all its streams so much larger. False where one would be too large. */
+  widenAll(bytes: number): boolean;
+  sweep(now: number): void;
+  /** The connection is over. */
+  abandonAll(): void;
+};
+
+type Open = {
+  handler: StreamHandler | undefined;
+  out: Outgoing;
+  /** What the client may still send, and what of it we have taken since we last gave it back. */
+  window: number;
+  taken: number;
+  paused: boolean;
+  remoteEnded: boolean;
+  expected: number | undefined;
+  received: number;
+};
+
+export const createStreams = (host: Host): Streams => {
+  const { control, outbox, encoder, client, fail, idle, resets } = host;
+  const streams = new Map<number, Open>();
+  /** What their clients may still have on the way, in bytes. */
+  const resetByUs = new Map<number, number>();
+  let lastId = 0;
+  let lastServed = http2.MOST_WINDOW;
+  let window = CONNECTION_WINDOW;
+  let taken = 0;
+  let moved = false;
+
+  const abandon = (stream: Open): void => {
+    outbox.forget(stream.out);
+    streams.delete(stream.out.id);
+    host.gone();
+    const { handler } = stream;
+    stream.handler = undefined;
+    handler?.closed();
+  };
+  const resetStream = (id: number, code: number): void => {
+    control.reset(id, code);
+    for (const oldest of resetByUs.keys()) {
+      if (resetByUs.size < RESET_BY_US) break;
+      resetByUs.delete(oldest);
+    }
+    const stream = streams.get(id);
+    resetByUs.set(id, stream?.window ?? STREAM_WINDOW);
+    if (stream !== undefined) abandon(stream);
+  };
+  /** For what a client does wrong with a call: it must not be a cheaper way to end many than to reset them. */
+  const refuseStream = (id: number, code: number): boolean => {
+    resetStream(id, code);
+    return resets();
+  };
+
+  /** Gives back what was taken, in pieces that are worth a frame. */
+  const giveBack = (stream: Open | undefined): void => {
+    if (taken >= CONNECTION_WINDOW / 4) {
+      control.windowUpdate(0, taken);
+      window += taken;
+      taken = 0;
+    }
+    if (stream === undefined || stream.paused || stream.remoteEnded || stream.taken < STREAM_WINDOW / 4) return;
+    control.windowUpdate(stream.out.id, stream.taken);
+    stream.window += stream.taken;
+    stream.taken = 0;
+  };
+
+  const answerSide = (stream: Open): Stream => {
+    const { out } = stream;
+    const isOpen = (): boolean => streams.get(out.id) === stream;
+    const ended = (): void => {
+      // an answer that came before the end of the request: the client need not send the rest
+      if (stream.remoteEnded) abandon(stream);
+      else resetStream(out.id, http2.NO_ERROR);
+    };
+    out.ended = ended;
+    return {
+      headers: (headers, last) => {
+        if (!isOpen()) return;
+        outbox.headers(out.id, encoder.encode(headers), last ? http2.END_STREAM : 0);
+        if (last) ended();
+      },
+      write: (...pieces) => {
+        moved = true;
+        if (isOpen()) outbox.data(out, pieces);
+      },
+      queued: () => out.queued,
+      room: () => outbox.room(out),
+      end: (trailers) => {
+        if (isOpen()) outbox.trailers(out, () => encoder.encode(trailers));
+      },
+      reset: (code) => {
+        if (isOpen()) resetStream(out.id, code);
+      },
+      pause: () => {
+        stream.paused = true;
+      },
+      resume: () => {
+        stream.paused = false;
+        if (isOpen()) giveBack(stream);
+      },
+    };
+  };
+
+  const endRemote = (stream: Open): boolean => {
+    if (stream.expected !== undefined && stream.expected !== stream.received) {
+      return refuseStream(stream.out.id, http2.PROTOCOL_ERROR);
+    }
+    stream.remoteEnded = true;
+    stream.handler?.end();
+    return true;
+  };
+
+  const open = (id: number, list: readonly Header[], ended: boolean): boolean => {
+    lastId = id;
+    if (id > lastServed || streams.size >= host.maxConcurrentStreams) {
+      resetStream(id, http2.REFUSED_STREAM);
+      return idle();
+    }
+    const head = readRequestHead(list);
+    if (typeof head === "string") {
+      resetStream(id, http2.PROTOCOL_ERROR);
+      return idle();
+    }
+    const stream: Open = {
+      handler: undefined,
+      out: {
+        id,
+        window: client.initialWindow,
+        queue: [],
+        queued: 0,
+        sent: 0,
+        trailers: undefined,
+        ended: () => undefined,
+        drained: () => stream.handler?.drained(),
+      },
+      window: STREAM_WINDOW,
+      taken: 0,
+      paused: false,
+      remoteEnded: ended,
+      expected: head.contentLength,
+      received: 0,
+    };
+    streams.set(id, stream);
+    const handler = host.onRequest(head, answerSide(stream));
+    // it may have been answered at once
+    if (streams.get(id) !== stream) return true;
+    stream.handler = handler;
+    return !ended || endRemote(stream);
+  };
+
+  /** What was on its way to a stream when we reset it is no fault of the client. */
+  const beginLateData = ({ flags, length, stream: id }: FrameHead): boolean => {
+    const left = resetByUs.get(id);
+    if (left === undefined) {
+      resetStream(id, http2.STREAM_CLOSED);
+      return idle();
+    }
+    if ((flags & http2.END_STREAM) !== 0) resetByUs.delete(id);
+    else resetByUs.set(id, left - length);
+    return (left >= length && length > 0) || idle();
+  };
+
+  return {
+    get size() {
+      return streams.size;
+    },
+    lastId: () => lastId,
+    window: () => window,
+    hasMoved() {
+      const before = moved;
+      moved = false;
+      return before;
+    },
+    refuseAbove(id) {
+      lastServed = id;
+    },
+    onHeaders(id, headers, ended) {
+      const stream = streams.get(id);
+      if (stream === undefined && id <= lastId) {
+        return resetByUs.delete(id) ? true : fail(http2.STREAM_CLOSED, "HEADERS of a stream that is closed");
+      }
+      if (headers === undefined) {
+        lastId = Math.max(lastId, id);
+        resetStream(id, http2.ENHANCE_YOUR_CALM);
+        return idle();
+      }
+      if (stream === undefined) return open(id, headers, ended);
+      if (stream.remoteEnded) return fail(http2.STREAM_CLOSED, "HEADERS of a stream that the client has ended");
+      return ended && areTrailers(headers) ? endRemote(stream) : refuseStream(id, http2.PROTOCOL_ERROR);
+    },
+    beginData(frame) {
+      const { flags, length, stream: id } = frame;
+      window -= length;
+      taken += length;
+      const stream = streams.get(id);
+      if (stream === undefined) return beginLateData(frame);
+      if (stream.remoteEnded) return refuseStream(id, http2.STREAM_CLOSED);
+      if (length > stream.window) return refuseStream(id, http2.FLOW_CONTROL_ERROR);
+      stream.window -= length;
+      stream.taken += length;
+      return length > 0 || (flags & http2.END_STREAM) !== 0 || idle();
+    },
+    onData({ flags, stream: id }, bytes, last) {
+      const stream = streams.get(id);
+      if (stream !== undefined) {
+        stream.received += bytes.length;
+        if (bytes.length > 0) {
+          moved = true;
+          stream.handler?.data(bytes);
+        }
+      }
+      if (!last) return true;
+      // what was taken with the frame is given back at its end
+      const ended = (flags & http2.END_STREAM) !== 0;
+      const isOpen = stream !== undefined && streams.get(id) === stream;
+      giveBack(isOpen && !ended ? stream : undefined);
+      return isOpen && ended ? endRemote(stream) : true;
+    },
+    onReset(id) {
+      const stream = streams.get(id);
+      if (stream === undefined) return resetByUs.delete(id) || idle();
+      abandon(stream);
+      return resets();
+    },
+    onWindowUpdate(id, increment) {
+      const stream = streams.get(id);
+      if (id !== 0 && stream === undefined) return true;
+      if (increment === 0) {
+        if (id === 0) return fail(http2.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
+        return refuseStream(id, http2.PROTOCOL_ERROR);
+      }
+      if (!outbox.widen(stream?.out, increment)) {
+        if (id === 0) return fail(http2.FLOW_CONTROL_ERROR, "a window above 2^31-1");
+        return refuseStream(id, http2.FLOW_CONTROL_ERROR);
+      }
+      if (id === 0) outbox.resume();
+      return true;
+    },
+    widenAll: (bytes) => [...streams.values()].every(({ out }) => outbox.widen(out, bytes)),
+    sweep(now) {
+      for (const { handler } of [...streams.values()]) handler?.sweep(now);
+    },
+    abandonAll() {
+      for (const stream of [...streams.values()]) abandon(stream);
+    },
+  };
+};
