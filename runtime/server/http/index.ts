@@ -6,10 +6,11 @@ import { createServer } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { createShares } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
-import { type Connection, type Shared, serveConnection, TIMES, type Times } from "./connection.ts";
+import { type Connection, type Shared, serveConnection } from "./connection.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
 import { byteLength, encodeHead, jsonError, writeAnswer } from "./response.ts";
 import { createRouter } from "./router.ts";
+import { TIMES, type Times } from "./times.ts";
 import type { Routes } from "./types.ts";
 
 export type HttpServerOptions = {
