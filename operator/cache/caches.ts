@@ -7,8 +7,11 @@ import { createReflector, type Reflector } from "./reflector.ts";
 
 /** The caches of one operator: each kind is listed and watched once, whoever reads it. */
 export type Caches = {
-  /** The store of a kind; `labels` must be on an object for it to be here. To be called before `run`. */
-  of<T extends KubeObject>(resource: Resource<T>, labels?: Record<string, string>): IndexedStore<T>;
+  /**
+   * The store of a kind; `labels` must be on an object for it to be here, and `labelled` finds them by the label `byLabel`. To be
+   * called before `run`.
+   */
+  of<T extends KubeObject>(resource: Resource<T>, labels?: Record<string, string>, byLabel?: string): IndexedStore<T>;
   run(signal: AbortSignal): Promise<void>;
   hasSynced(): boolean;
   /** The kinds whose first list has not come yet. */
@@ -32,10 +35,10 @@ export const createCaches = (
   };
   const entries = new Map<string, Entry>();
   return {
-    of<T extends KubeObject>(resource: Resource<T>, labels: Record<string, string> = {}) {
+    of<T extends KubeObject>(resource: Resource<T>, labels: Record<string, string> = {}, byLabel?: string) {
       const { kind } = resource;
       if (entries.has(kind)) throw new Error(`there is a cache of ${kind} already`);
-      const store = createIndexedStore<T>();
+      const store = createIndexedStore<T>(byLabel);
       const labelSelector = Object.entries(labels)
         .map(([name, value]) => `${name}=${value}`)
         .join(",");

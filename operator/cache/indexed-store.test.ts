@@ -58,6 +58,41 @@ test("the owner index follows changes and removals, and only controller owners c
   assert.equal(store.resourceVersion(), "5");
 });
 
+test("objects are found by the label that the store was made for, in their namespace", () => {
+  const store = createIndexedStore("part-of");
+  const labelled = (name: string, of: string, namespace = "n"): KubeObject => {
+    const plain = object(name, name);
+    return { ...plain, metadata: { ...plain.metadata, namespace, labels: { "part-of": of } } };
+  };
+  store.replace(
+    [labelled("a", "x"), labelled("b", "x"), labelled("c", "y"), labelled("d", "x", "m"), object("e", "1")],
+    "1",
+  );
+  const found = (name: string) => store.labelled({ namespace: "n", name }).map(({ metadata }) => metadata.name);
+  assert.deepEqual([found("x"), found("y"), found("z")], [["a", "b"], ["c"], []]);
+  store.put({ ...labelled("a", "y"), metadata: { ...labelled("a", "y").metadata, resourceVersion: "2" } }, "2");
+  store.remove(labelled("b", "x"), "3");
+  assert.deepEqual([found("x"), found("y")], [[], ["c", "a"]]);
+});
+
+test("what the first list brings is told as initial, and so is what a late subscriber finds; nothing else", () => {
+  const store = createIndexedStore();
+  const told: string[] = [];
+  const listen = (who: string) =>
+    store.subscribe((change) => {
+      if (change.type === "added") told.push(`${who} ${change.object.metadata.name} ${change.initial}`);
+    });
+  listen("early");
+  store.replace([object("a", "1")], "1");
+  store.put(object("b", "2"), "2");
+  store.replace([object("a", "1"), object("b", "2"), object("c", "3")], "3");
+  listen("late");
+  assert.deepEqual(told, [
+    ...["early a true", "early b false", "early c false"],
+    ...["late a true", "late b true", "late c true"],
+  ]);
+});
+
 test("a late subscriber is told what is there", () => {
   const { store } = recorded();
   store.replace([object("a", "1")], "1");

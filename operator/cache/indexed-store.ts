@@ -1,10 +1,10 @@
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
+import { indexBy } from "./index-by.ts";
 import type { Store } from "./store.ts";
 
 export type Change<T extends KubeObject> =
-  | { type: "added"; object: T }
-  | { type: "updated"; object: T; old: T }
-  | { type: "deleted"; old: T };
+  /** `initial`: it was there when the first list came, or when its listener did; nothing has happened to it now. */
+  { type: "added"; object: T; initial: boolean } | { type: "updated"; object: T; old: T } | { type: "deleted"; old: T };
 
 export type Listener<T extends KubeObject> = (change: Change<T>) => void;
 
@@ -29,41 +29,36 @@ const keyOf = ({ namespace = "", name }: { namespace?: string; name: string }): 
 const controllerOf = (object: KubeObject): string | undefined =>
   object.metadata.ownerReferences?.find((owner) => owner.controller === true)?.uid;
 
-export const createIndexedStore = <T extends KubeObject>(): IndexedStore<T> => {
+/** @param label what `labelled` looks for */
+export const createIndexedStore = <T extends KubeObject>(label?: string): IndexedStore<T> => {
   const objects = new Map<string, T>();
-  const byOwner = new Map<string, Set<string>>();
+  const owners = indexBy(controllerOf);
+  const labels = indexBy(({ metadata: { namespace, labels = {} } }) => {
+    const name = label === undefined ? undefined : labels[label];
+    return name === undefined ? undefined : keyOf({ ...(namespace === undefined ? {} : { namespace }), name });
+  });
   const listeners: Listener<T>[] = [];
   let seen = "";
 
-  const index = (key: string, object: T) => {
-    const owner = controllerOf(object);
-    if (owner === undefined) return;
-    const owned = byOwner.get(owner) ?? new Set();
-    byOwner.set(owner, owned.add(key));
-  };
-  const unindex = (key: string, object: T) => {
-    const owner = controllerOf(object);
-    const owned = owner === undefined ? undefined : byOwner.get(owner);
-    if (owner === undefined || owned === undefined) return;
-    owned.delete(key);
-    if (owned.size === 0) byOwner.delete(owner);
-  };
+  const found = (keys: Iterable<string>): T[] => [...keys].flatMap((key) => objects.get(key) ?? []);
 
   /** The objects here change hands, not contents; so nobody's reading can change another's. */
-  const set = (object: T): Change<T> | undefined => {
+  const set = (object: T, initial: boolean): Change<T> | undefined => {
     const key = keyOf(object.metadata);
     const old = objects.get(key);
     if (old !== undefined && isSame(old, object)) return undefined;
-    if (old !== undefined) unindex(key, old);
+    for (const index of [owners, labels]) {
+      if (old !== undefined) index.remove(key, old);
+      index.add(key, object);
+    }
     objects.set(key, object);
-    index(key, object);
-    return old === undefined ? { type: "added", object } : { type: "updated", object, old };
+    return old === undefined ? { type: "added", object, initial } : { type: "updated", object, old };
   };
   const unset = (key: string): Change<T> | undefined => {
     const old = objects.get(key);
     if (old === undefined) return undefined;
     objects.delete(key);
-    unindex(key, old);
+    for (const index of [owners, labels]) index.remove(key, old);
     return { type: "deleted", old };
   };
   const tell = (changes: (Change<T> | undefined)[]) => {
@@ -73,23 +68,25 @@ export const createIndexedStore = <T extends KubeObject>(): IndexedStore<T> => {
   return {
     get: (key: ObjectKey) => objects.get(keyOf(key)),
     list: () => objects.values(),
-    ownedBy: (uid) => [...(byOwner.get(uid) ?? [])].flatMap((key) => objects.get(key) ?? []),
+    ownedBy: (uid) => found(owners.with(uid)),
+    labelled: (key) => found(labels.with(keyOf(key))),
     hasSynced: () => seen !== "",
     resourceVersion: () => seen,
     subscribe(listener) {
       listeners.push(listener);
-      for (const object of objects.values()) listener({ type: "added", object });
+      for (const object of objects.values()) listener({ type: "added", object, initial: true });
     },
     replace(next, resourceVersion) {
       const kept = new Set(next.map((object) => keyOf(object.metadata)));
       const gone = [...objects.keys()].filter((key) => !kept.has(key));
+      const initial = seen === "";
       seen = resourceVersion;
       // All changes are made before the first is told, so that no listener meets a half-swapped store.
-      tell([...gone.map(unset), ...next.map(set)]);
+      tell([...gone.map(unset), ...next.map((object) => set(object, initial))]);
     },
     put(object, resourceVersion) {
       seen = resourceVersion;
-      tell([set(object)]);
+      tell([set(object, false)]);
     },
     remove(object, resourceVersion) {
       seen = resourceVersion;

@@ -6,4 +6,6 @@ export type Store<T extends KubeObject> = {
   list(): Iterable<T>;
   /** The objects whose controller owner (ownerReference with `controller: true`) has this uid. */
   ownedBy(uid: string): T[];
+  /** The objects of this namespace whose label, the one that the store was made for, has this name. */
+  labelled(key: ObjectKey): T[];
 };

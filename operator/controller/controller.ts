@@ -4,7 +4,7 @@ import { KubeError } from "../kube/errors.ts";
 import type { ObjectKey } from "../kube/objects.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Reconcile } from "./result.ts";
-import { createWorkQueue, type QueueObserver, systemTimers, type WorkQueue } from "./work-queue.ts";
+import { createWorkQueue, type Priority, type QueueObserver, systemTimers, type WorkQueue } from "./work-queue.ts";
 
 /** How soon a key is looked at again whose last writes the caches have not seen: a watch takes a few milliseconds. */
 const STALE_CACHE_DELAY_MS = 100;
@@ -12,7 +12,7 @@ const STALE_CACHE_DELAY_MS = 100;
 export type Controller = {
   name: string;
   /** For the sources: what happens to a key's objects makes the key due. */
-  add(key: ObjectKey): void;
+  add(key: ObjectKey, priority?: Priority): void;
   /** Works until the signal; resolves once the last reconcile has returned. */
   run(signal: AbortSignal): Promise<void>;
 };
@@ -30,11 +30,14 @@ export type ControllerOptions = {
 export const createController = (options: ControllerOptions): Controller => {
   const { name, workers, metrics } = options;
   const queue = createWorkQueue(systemTimers, queueObserver(name, metrics));
+  metrics.queue.watchHeld(name, queue.held);
   const labels = { controller: name };
   metrics.reconcile.maxConcurrent.set(labels, workers);
   metrics.reconcile.activeWorkers.set(labels, 0);
   metrics.reconcile.errors.inc(labels, 0);
   metrics.reconcile.terminalErrors.inc(labels, 0);
+  metrics.reconcile.panics.inc(labels, 0);
+  metrics.reconcile.staleSkips.inc(labels, 0);
   for (const result of ["success", "error", "requeue", "requeue_after"]) {
     metrics.reconcile.total.inc({ ...labels, result }, 0);
   }
@@ -67,6 +70,7 @@ export const createController = (options: ControllerOptions): Controller => {
 const processKey = async (key: ObjectKey, queue: WorkQueue, options: ControllerOptions, signal: AbortSignal) => {
   const { name, metrics, reconcile, isCurrent } = options;
   if (!isCurrent(key)) {
+    metrics.reconcile.staleSkips.inc({ controller: name });
     queue.addAfter(key, STALE_CACHE_DELAY_MS);
     return "requeue";
   }
@@ -81,6 +85,7 @@ const processKey = async (key: ObjectKey, queue: WorkQueue, options: ControllerO
     return "requeue_after";
   } catch (error) {
     metrics.reconcile.errors.inc({ controller: name });
+    if (!(error instanceof KubeError)) metrics.reconcile.panics.inc({ controller: name });
     const isTerminal = error instanceof KubeError && error.kind === "terminal";
     if (isTerminal) {
       metrics.reconcile.terminalErrors.inc({ controller: name });

@@ -1,5 +1,6 @@
 import type { Change, IndexedStore } from "../cache/indexed-store.ts";
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
+import type { Priority } from "./work-queue.ts";
 
 /** The keys that a change of this object concerns. */
 export type ToKeys = (object: KubeObject) => ObjectKey[];
@@ -29,10 +30,12 @@ export const namedByLabel =
 export const follow = <T extends KubeObject>(
   store: IndexedStore<T>,
   toKeys: ToKeys,
-  controller: { add(key: ObjectKey): void },
+  controller: { add(key: ObjectKey, priority: Priority): void },
 ): void =>
   store.subscribe((change) => {
-    for (const object of objectsOf(change)) for (const key of toKeys(object)) controller.add(key);
+    // after a restart all objects are told: what happens meanwhile to one of them is not to wait for the others
+    const priority = change.type === "added" && change.initial ? "low" : "normal";
+    for (const object of objectsOf(change)) for (const key of toKeys(object)) controller.add(key, priority);
   });
 
 const objectsOf = <T extends KubeObject>(change: Change<T>): T[] => {

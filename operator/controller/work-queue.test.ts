@@ -44,6 +44,36 @@ test("a key that is added often is due once, in the order of first adding", asyn
   assert.deepEqual([await takeDue(), await takeDue(), await takeDue(), await takeDue()], ["a", "b", "c", undefined]);
 });
 
+test("what is low waits until nothing else is due, and no longer once something happens to it", async () => {
+  const { queue, takeDue, counts } = queueAt();
+  queue.add(key("all"), "low");
+  queue.add(key("of"), "low");
+  queue.add(key("them"), "low");
+  queue.add(key("changed"));
+  queue.add(key("them"));
+  queue.add(key("changed"), "low");
+  assert.equal(counts.depth, 4);
+  assert.deepEqual(
+    [await takeDue(), await takeDue(), await takeDue(), await takeDue()],
+    ["changed", "them", "all", "of"],
+  );
+});
+
+test("how long each worker has held its key", async () => {
+  const { queue, takeDue, pass } = queueAt();
+  queue.add(key("a"));
+  await takeDue();
+  pass(5);
+  queue.add(key("b"));
+  await takeDue();
+  queue.add(key("b"));
+  pass(2);
+  assert.deepEqual(queue.held(), [7, 2]);
+  queue.done(key("a"));
+  queue.done(key("b"));
+  assert.deepEqual(queue.held(), []);
+});
+
 test("a key that a worker holds is due again only when it is done, and then once", async () => {
   const { queue, takeDue, pass } = queueAt();
   queue.add(key("a"));

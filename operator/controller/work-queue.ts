@@ -11,6 +11,9 @@ export const systemTimers: Timers = {
   },
 };
 
+/** `low`: nothing has happened to it, as when all that there is is looked at after a start. */
+export type Priority = "normal" | "low";
+
 /** Told of what happens to keys; `waited` and `worked` in milliseconds. */
 export type QueueObserver = {
   depth(due: number): void;
@@ -25,8 +28,8 @@ export type QueueObserver = {
  * time: added meanwhile, it becomes due again when that worker is done.
  */
 export type WorkQueue = {
-  /** Due now. */
-  add(key: ObjectKey): void;
+  /** Due now. What is `low` waits until nothing else is due; added again without it, it waits no longer. */
+  add(key: ObjectKey, priority?: Priority): void;
   /** Due in `ms`, unless it is due sooner already. */
   addAfter(key: ObjectKey, ms: number): void;
   /** Due after a delay that doubles with each call until `forget`. */
@@ -35,6 +38,8 @@ export type WorkQueue = {
   /** The longest-waiting key, held until `done`; undefined once the queue is shut down. */
   take(): Promise<ObjectKey | undefined>;
   done(key: ObjectKey): void;
+  /** For how long each key that a worker holds has been held, in milliseconds. */
+  held(): number[];
   /** Ends every `take`, waiting and to come, and drops what waits. */
   shutDown(): void;
 };
@@ -52,13 +57,16 @@ type Entry = {
   state: "due" | "held" | "again" | "idle";
   dueSince: number;
   heldSince: number;
+  /** Of the next time that it is due. */
+  priority: Priority;
   failures: number;
   delayed?: { at: number; cancel(): void };
 };
 
 export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQueue => {
   const entries = new Map<string, Entry>();
-  const due = new Set<Entry>();
+  const due: Record<Priority, Set<Entry>> = { normal: new Set(), low: new Set() };
+  const depth = (): number => due.normal.size + due.low.size;
   const takers: ((key: ObjectKey | undefined) => void)[] = [];
   let open = true;
 
@@ -71,6 +79,7 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
       state: "idle",
       dueSince: 0,
       heldSince: 0,
+      priority: "low",
       failures: 0,
     };
     entries.set(id, made);
@@ -85,25 +94,33 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
     delete entry.delayed;
   };
 
-  const makeDue = (entry: Entry) => {
+  const makeDue = (entry: Entry, priority: Priority) => {
     cancelDelay(entry);
-    if (entry.state === "due" || entry.state === "again") return;
+    if (entry.state === "due" || entry.state === "again") {
+      if (priority === "normal" && entry.priority === "low") raise(entry);
+      return;
+    }
+    entry.priority = priority;
     observe.added();
     entry.dueSince = timers.now();
     if (entry.state === "held") entry.state = "again";
     else offer(entry);
   };
+  const raise = (entry: Entry) => {
+    entry.priority = "normal";
+    if (due.low.delete(entry)) due.normal.add(entry);
+  };
   const offer = (entry: Entry) => {
     entry.state = "due";
-    due.add(entry);
-    observe.depth(due.size);
+    due[entry.priority].add(entry);
+    observe.depth(depth());
     takers.shift()?.(hold());
   };
   const hold = (): ObjectKey | undefined => {
-    const [entry] = due;
+    const [entry] = due.normal.size > 0 ? due.normal : due.low;
     if (entry === undefined) return undefined;
-    due.delete(entry);
-    observe.depth(due.size);
+    due[entry.priority].delete(entry);
+    observe.depth(depth());
     const now = timers.now();
     observe.taken(now - entry.dueSince);
     entry.state = "held";
@@ -115,12 +132,12 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
     const at = timers.now() + ms;
     if (entry.delayed !== undefined && entry.delayed.at <= at) return;
     cancelDelay(entry);
-    entry.delayed = { at, ...timers.after(ms, () => makeDue(entry)) };
+    entry.delayed = { at, ...timers.after(ms, () => makeDue(entry, "normal")) };
   };
 
   return {
-    add(key) {
-      if (open) makeDue(entryOf(key));
+    add(key, priority = "normal") {
+      if (open) makeDue(entryOf(key), priority);
     },
     addAfter(key, ms) {
       if (open) delay(entryOf(key), ms);
@@ -149,9 +166,14 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
       else entry.state = "idle";
       dropIfUnused(entry);
     },
+    held() {
+      const now = timers.now();
+      const isHeld = ({ state }: Entry): boolean => state === "held" || state === "again";
+      return [...entries.values()].filter(isHeld).map(({ heldSince }) => now - heldSince);
+    },
     shutDown() {
       open = false;
-      due.clear();
+      for (const some of Object.values(due)) some.clear();
       for (const entry of entries.values()) cancelDelay(entry);
       for (const taker of takers.splice(0)) taker(undefined);
     },

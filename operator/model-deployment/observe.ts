@@ -1,5 +1,5 @@
 /** Everything that one reconcile looks at, read from the caches at its start. */
-import { MODEL_DEPLOYMENT_LABEL, type ModelDeployment } from "../api/v1alpha1/index.ts";
+import type { ModelDeployment } from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
 import type { ConfigMap, ControllerRevision, Deployment, ObjectKey, Pod, Service } from "../kube/objects.ts";
 import { type Owner, ownerOf } from "./children/owner.ts";
@@ -11,6 +11,7 @@ export type Stores = {
   services: Store<Service>;
   controllerRevisions: Store<ControllerRevision>;
   configMaps: Store<ConfigMap>;
+  /** By MODEL_DEPLOYMENT_LABEL. */
   pods: Store<Pod>;
 };
 
@@ -40,9 +41,6 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
     deployments: stores.deployments.ownedBy(owner.uid),
     services: stores.services.ownedBy(owner.uid),
     configMaps: stores.configMaps.ownedBy(owner.uid),
-    pods: [...stores.pods.list()].filter(
-      ({ metadata }) =>
-        metadata.namespace === key.namespace && metadata.labels?.[MODEL_DEPLOYMENT_LABEL] === owner.name,
-    ),
+    pods: stores.pods.labelled(key),
   };
 };

@@ -13,6 +13,22 @@ export const createMetrics = (registry: Registry) => {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const queue = ["name", "controller"] as const;
+  const held = new Map<string, () => number[]>();
+  const heldGauge = (name: string, help: string, of: (seconds: number[]) => number) =>
+    new Gauge({
+      ...{ name, help, labelNames: queue, registers },
+      collect() {
+        for (const [controller, read] of held) {
+          this.set({ name: controller, controller }, of(read().map((ms) => ms / 1000)));
+        }
+      },
+    });
+  heldGauge("workqueue_unfinished_work_seconds", "Time that workers have held their keys, added up.", (all) =>
+    all.reduce((sum, one) => sum + one, 0),
+  );
+  heldGauge("workqueue_longest_running_processor_seconds", "Time that the slowest worker has held its key.", (all) =>
+    Math.max(0, ...all),
+  );
   return {
     registry,
     reconcile: {
@@ -31,6 +47,18 @@ export const createMetrics = (registry: Registry) => {
       terminalErrors: new Counter({
         name: "controller_runtime_terminal_reconcile_errors_total",
         help: "Reconciles that failed in a way that trying again cannot help.",
+        labelNames: ["controller"] as const,
+        registers,
+      }),
+      panics: new Counter({
+        name: "controller_runtime_reconcile_panics_total",
+        help: "Reconciles that failed by a fault of this program, and not by an answer of the API server.",
+        labelNames: ["controller"] as const,
+        registers,
+      }),
+      staleSkips: new Counter({
+        name: "berth_reconcile_stale_cache_skips_total",
+        help: "Reconciles that were put off because the caches had not seen our own last writes.",
         labelNames: ["controller"] as const,
         registers,
       }),
@@ -55,6 +83,8 @@ export const createMetrics = (registry: Registry) => {
       }),
     },
     queue: {
+      /** `read`: for how long each worker of the controller has held its key, in milliseconds. */
+      watchHeld: (controller: string, read: () => number[]): void => void held.set(controller, read),
       depth: new Gauge({ name: "workqueue_depth", help: "Keys that are due and wait.", labelNames: queue, registers }),
       adds: new Counter({ name: "workqueue_adds_total", help: "Keys that became due.", labelNames: queue, registers }),
       retries: new Counter({

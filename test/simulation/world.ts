@@ -144,6 +144,8 @@ export const createWorld = (): World => {
     list: () => world.all(resource),
     ownedBy: (uid) =>
       world.all(resource).filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid)),
+    labelled: ({ name }) =>
+      world.all(resource).filter(({ metadata }) => metadata.labels?.["berth.dev/model-deployment"] === name),
   });
 
   /** What the Deployment and ReplicaSet controllers, the scheduler and the kubelet do, at once. */
