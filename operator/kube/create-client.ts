@@ -2,6 +2,7 @@ import type { Client } from "./client.ts";
 import { decode, decodeList } from "./decode.ts";
 import { encode } from "./encode.ts";
 import { describe, pathOf, requireNamespace } from "./paths.ts";
+import type { RateLimit } from "./rate-limit.ts";
 import { createRawClient } from "./raw-client.ts";
 import type { Transport } from "./transport.ts";
 
@@ -10,14 +11,19 @@ export type ClientOptions = {
   timeoutMs?: number;
   /** How often a request is sent that the server refuses with a Retry-After. Default 4. */
   tries?: number;
+  /** Requests above it wait. Default: none. */
+  limit?: RateLimit;
 };
 
 const JSON_BODY = { "content-type": "application/json" };
 /** JSON is YAML: this is server-side apply's only content type that every supported API server knows. */
 const APPLY_BODY = { "content-type": "application/apply-patch+yaml" };
 
-export const createClient = (transport: Transport, { timeoutMs = 30_000, tries = 4 }: ClientOptions = {}): Client => {
-  const call = createRawClient(transport, timeoutMs, tries);
+export const createClient = (
+  transport: Transport,
+  { timeoutMs = 30_000, tries = 4, limit }: ClientOptions = {},
+): Client => {
+  const call = createRawClient(transport, timeoutMs, tries, limit);
   return {
     async get(resource, key, signal) {
       const operation = describe("get", resource, key);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
+import type { RateLimit } from "./rate-limit.ts";
 import type { HttpRequest, Transport } from "./transport.ts";
 
 export type Call = Pick<HttpRequest, "method" | "path" | "headers" | "body"> & {
@@ -15,12 +16,14 @@ const RETRY_AFTER_LIMIT_MS = 10_000;
 
 /**
  * One call, its answer parsed from JSON. Rejects with a `KubeError`. `timeoutMs` bounds each try, its body included;
- * a request that the server refused before acting on it, with a Retry-After, is sent `tries` times in all.
+ * a request that the server refused before acting on it, with a Retry-After, is sent `tries` times in all. Each try is one
+ * request of `limit`.
  */
 export const createRawClient =
-  (transport: Transport, timeoutMs: number, tries: number): RawClient =>
+  (transport: Transport, timeoutMs: number, tries: number, limit: RateLimit | undefined): RawClient =>
   async (call) => {
     for (let left = tries - 1; ; left--) {
+      await limit?.take(call.signal);
       try {
         return await attempt(transport, call, timeoutMs);
       } catch (error) {
