@@ -16,10 +16,13 @@ test("the defaults, and every option", () => {
     metricsPort: 8080,
     kubeconfig: undefined,
     workers: 4,
+    apiRate: { perSecond: 400, burst: 800 },
+    electionTimes: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
   };
   assert.deepEqual(parseConfig(needed), defaults);
   const others =
-    "--runtime-image-pull-policy=Never --allow-http-models=true --log-level=debug --probe-port=1 --metrics-port=2";
+    "--runtime-image-pull-policy=Never --allow-http-models=true --log-level=debug --probe-port=1 --metrics-port=2 " +
+    "--kube-api-qps=20 --kube-api-burst=30 --lease-duration=3s --renew-deadline=2s --retry-period=400ms";
   assert.deepEqual(parseConfig([...needed, ...others.split(" "), "--kubeconfig=f", "--workers=8"]), {
     ...defaults,
     runtimeImagePullPolicy: "Never",
@@ -29,6 +32,8 @@ test("the defaults, and every option", () => {
     metricsPort: 2,
     kubeconfig: "f",
     workers: 8,
+    apiRate: { perSecond: 20, burst: 30 },
+    electionTimes: { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 400 },
   });
   assert.equal(parseConfig(["--help"]), "help");
 });
@@ -42,6 +47,11 @@ test("a bad option is refused in one line that names it", () => {
     [[...needed, "--probe-port=http"], /--probe-port/],
     [[...needed, "--allow-http-models=yes"], /--allow-http-models must be one of true, false, not "yes"/],
     [[...needed, "--log-level=loud"], /--log-level/],
+    [[...needed, "--lease-duration=1500ms"], /--lease-duration must be whole seconds/],
+    [[...needed, "--lease-duration=10s"], /--renew-deadline must be shorter than --lease-duration/],
+    [[...needed, "--retry-period=9s"], /--retry-period must be above 0/],
+    [[...needed, "--kube-api-qps=0"], /--kube-api-qps must be a whole number from 1/],
+    [[...needed, "--retry-period=often"], /--retry-period: "often" is not a duration/],
   ];
   for (const [args, message] of bad) {
     assert.throws(

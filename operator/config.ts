@@ -1,4 +1,7 @@
 import { parseArgs } from "node:util";
+import { formatDuration, parseDuration } from "./api/v1alpha1/duration.ts";
+import type { Rate } from "./kube/rate-limit.ts";
+import { ELECTION_TIMES, type ElectionTimes, faultOf } from "./manager/election.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/logger.ts";
 
 export type Config = {
@@ -13,6 +16,9 @@ export type Config = {
   /** Undefined: the pod's service account. */
   kubeconfig: string | undefined;
   workers: number;
+  electionTimes: ElectionTimes;
+  /** Requests to the API server, the lease's and watches apart. */
+  apiRate: Rate;
 };
 
 export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --identity NAME --runtime-image IMAGE [options]
@@ -27,6 +33,11 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --metrics-port PORT               /metrics (8080)
   --kubeconfig FILE                 outside a cluster: how to reach the API server
   --workers NUMBER                  ModelDeployments that are reconciled at one time (4)
+  --kube-api-qps NUMBER             requests to the API server in a second (400) ...
+  --kube-api-burst NUMBER           ... and at once (800)
+  --lease-duration DURATION         a standby leads when the leader has not renewed for so long (${formatDuration(ELECTION_TIMES.leaseMs)})
+  --renew-deadline DURATION         a leader that has not renewed for so long ends (${formatDuration(ELECTION_TIMES.renewDeadlineMs)})
+  --retry-period DURATION           between two tries to renew or to lead (${formatDuration(ELECTION_TIMES.retryMs)})
   --help                            print this`;
 
 /** A command line that cannot be used; the message says which option and what it takes. */
@@ -49,6 +60,8 @@ export const parseConfig = (args: string[]): Config | "help" => {
     metricsPort: integer(values, "metrics-port", 65535),
     kubeconfig: values.kubeconfig,
     workers: integer(values, "workers", 64),
+    apiRate: { perSecond: integer(values, "kube-api-qps", 100_000), burst: integer(values, "kube-api-burst", 100_000) },
+    electionTimes: electionTimes(values),
   };
 };
 
@@ -67,6 +80,11 @@ const parse = (args: string[]) => {
         "metrics-port": { type: "string", default: "8080" },
         kubeconfig: { type: "string" },
         workers: { type: "string", default: "4" },
+        "kube-api-qps": { type: "string", default: "400" },
+        "kube-api-burst": { type: "string", default: "800" },
+        "lease-duration": { type: "string", default: formatDuration(ELECTION_TIMES.leaseMs) },
+        "renew-deadline": { type: "string", default: formatDuration(ELECTION_TIMES.renewDeadlineMs) },
+        "retry-period": { type: "string", default: formatDuration(ELECTION_TIMES.retryMs) },
         help: { type: "boolean", default: false },
       },
     }).values;
@@ -89,6 +107,25 @@ const oneOf = <T extends string>(values: Values, option: TextOption, words: read
   if (word === undefined)
     throw new ConfigError(`--${option} must be one of ${words.join(", ")}, not "${values[option]}"`);
   return word;
+};
+
+const electionTimes = (values: Values): ElectionTimes => {
+  const times = {
+    leaseMs: duration(values, "lease-duration"),
+    renewDeadlineMs: duration(values, "renew-deadline"),
+    retryMs: duration(values, "retry-period"),
+  };
+  const fault = faultOf(times);
+  if (fault !== undefined) throw new ConfigError(fault);
+  return times;
+};
+
+const duration = (values: Values, option: TextOption): number => {
+  try {
+    return parseDuration(values[option] ?? "");
+  } catch (error) {
+    throw new ConfigError(`--${option}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 };
 
 const integer = (values: Values, option: TextOption, most: number): number => {

@@ -9,6 +9,7 @@ import { createEventRecorder } from "./controller/events.ts";
 import { controllerOwner, follow, itself, namedByLabel } from "./controller/sources.ts";
 import { createClient } from "./kube/create-client.ts";
 import { readKubeConfig } from "./kube/kubeconfig.ts";
+import { createRateLimit } from "./kube/rate-limit.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "./kube/resources.ts";
 import { createTransport } from "./kube/transport.ts";
 import { createWatch } from "./kube/watch.ts";
@@ -20,8 +21,6 @@ import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
 
 const LEASE = "berth-operator";
-/** A renewal that takes half of the renew deadline has failed: there is time for another, and none to wait inside of one. */
-const ELECTION = { timeoutMs: 5_000, tries: 1 };
 
 /** Runs the operator until the signal; resolves to the process's exit code. */
 const run = async (config: Config, stop: AbortSignal): Promise<number> => {
@@ -32,12 +31,15 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const credentials = readKubeConfig(config.kubeconfig);
   const transport = createTransport(credentials, requestObserver(metrics));
   const electionTransport = createTransport(credentials, requestObserver(metrics));
-  const client = createClient(transport);
+  const client = createClient(transport, { limit: createRateLimit(config.apiRate) });
+  const { electionTimes } = config;
   const election = createLeaderElection({
-    client: createClient(electionTransport, ELECTION),
+    // A renewal that takes half of its deadline has failed: there is time for another, and none to wait inside of one.
+    client: createClient(electionTransport, { timeoutMs: electionTimes.renewDeadlineMs / 2, tries: 1 }),
     namespace: config.namespace,
     name: LEASE,
     identity: config.identity,
+    times: electionTimes,
     log,
   });
 
@@ -53,7 +55,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     services: caches.of(SERVICES, ours),
     controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours),
     configMaps: caches.of(CONFIG_MAPS, ours),
-    pods: caches.of(PODS, ours),
+    pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL),
   };
 
   // What is written: only while we lead, and remembered until the caches have seen it.

@@ -1,10 +1,28 @@
 /** The rules of leader election on a Lease, without I/O. All durations in milliseconds, all times of the local monotonic clock. */
 
-/** client-go's defaults; the lease must outlast the renewing, and the renewing several tries. */
-export const LEASE_MS = 15_000;
-/** A leader that has not renewed for this long stops being one: 5 s before anybody else may follow. */
-export const RENEW_DEADLINE_MS = 10_000;
-export const RETRY_MS = 2_000;
+export type ElectionTimes = {
+  /** Nobody else may follow before the lease was not renewed for this long. Whole seconds: the Lease holds no less. */
+  leaseMs: number;
+  /** A leader that has not renewed for this long stops being one. */
+  renewDeadlineMs: number;
+  /** Between two tries. */
+  retryMs: number;
+};
+
+/** client-go's: a leader stops 5 s before anybody else may follow. */
+export const ELECTION_TIMES: ElectionTimes = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
+
+/** What is wrong with these times, in terms of the operator's options; undefined: nothing. */
+export const faultOf = ({ leaseMs, renewDeadlineMs, retryMs }: ElectionTimes): string | undefined => {
+  if (leaseMs % 1000 !== 0 || leaseMs === 0) return "--lease-duration must be whole seconds, at least 1s";
+  if (renewDeadlineMs >= leaseMs) return "--renew-deadline must be shorter than --lease-duration, or two could lead";
+  if (retryMs * MOST_JITTER >= renewDeadlineMs || retryMs === 0) {
+    return `--retry-period must be above 0 and, with its jitter (× ${MOST_JITTER}), shorter than --renew-deadline`;
+  }
+  return undefined;
+};
+
+const MOST_JITTER = 1.2;
 
 /** What a Lease says. */
 export type Claim = { holder: string; durationMs: number; resourceVersion: string };
@@ -21,8 +39,9 @@ export const mayClaim = ({ claim, at }: Observed, identity: string, now: number)
   claim.holder === identity || claim.holder === "" || now - at > claim.durationMs;
 
 /** Whether a leader that last renewed at `renewedAt` may still act. */
-export const isValid = (renewedAt: number | undefined, now: number): boolean =>
-  renewedAt !== undefined && now - renewedAt < RENEW_DEADLINE_MS;
+export const isValid = (renewedAt: number | undefined, now: number, { renewDeadlineMs }: ElectionTimes): boolean =>
+  renewedAt !== undefined && now - renewedAt < renewDeadlineMs;
 
 /** The wait before the next try; the jitter of up to 20 % keeps standbys from asking in step. */
-export const retryAfter = (random: number): number => RETRY_MS * (1 + 0.2 * random);
+export const retryAfter = (random: number, { retryMs }: ElectionTimes): number =>
+  retryMs * (1 + (MOST_JITTER - 1) * random);

@@ -5,7 +5,7 @@ import type { Client } from "../kube/client.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Lease } from "../kube/objects.ts";
 import { LEASES } from "../kube/resources.ts";
-import { isValid, LEASE_MS, mayClaim, type Observed, observe, retryAfter } from "./election.ts";
+import { type ElectionTimes, isValid, mayClaim, type Observed, observe, retryAfter } from "./election.ts";
 
 const FIELD_MANAGER = "berth-leader-election";
 
@@ -21,16 +21,18 @@ export type LeaderElection = {
 };
 
 export type ElectionOptions = {
-  /** With a connection and a timeout (5 s) of its own: a busy operator must not lose its lease in its own queue. */
+  /** With a connection and a timeout of its own: a busy operator must not lose its lease in its own queue. */
   client: Client;
   namespace: string;
   name: string;
   /** Unique for each process that ever runs, such as the pod's name with its uid. */
   identity: string;
+  times: ElectionTimes;
   log: Logger;
 };
 
-export const createLeaderElection = ({ client, namespace, name, identity, log }: ElectionOptions): LeaderElection => {
+export const createLeaderElection = (options: ElectionOptions): LeaderElection => {
+  const { client, namespace, name, identity, times, log } = options;
   const key = { namespace, name };
   const now = () => performance.now();
   let observed: Observed | undefined;
@@ -86,13 +88,13 @@ export const createLeaderElection = ({ client, namespace, name, identity, log }:
     if (current !== undefined && !mayClaim(current, identity, now())) return false;
     acquiredAt = microTime(Date.now());
     if (current !== undefined && current.claim.holder !== identity) transitions++;
-    renewedAt = await write(identity, LEASE_MS, current?.claim.resourceVersion);
+    renewedAt = await write(identity, times.leaseMs, current?.claim.resourceVersion);
     return true;
   };
 
   const renew = async (signal: AbortSignal): Promise<"renewed" | "lost"> => {
     try {
-      renewedAt = await write(identity, LEASE_MS, observed?.claim.resourceVersion);
+      renewedAt = await write(identity, times.leaseMs, observed?.claim.resourceVersion);
       return "renewed";
     } catch (error) {
       if (!(error instanceof KubeError) || error.kind !== "conflict") throw error;
@@ -103,7 +105,8 @@ export const createLeaderElection = ({ client, namespace, name, identity, log }:
     }
   };
 
-  const pause = (signal: AbortSignal) => sleep(retryAfter(Math.random()), undefined, { signal }).catch(() => undefined);
+  const pause = (signal: AbortSignal) =>
+    sleep(retryAfter(Math.random(), times), undefined, { signal }).catch(() => undefined);
   return {
     async acquire(signal) {
       log.info({ lease: `${namespace}/${name}`, identity }, "waiting for the lease");
@@ -130,15 +133,15 @@ export const createLeaderElection = ({ client, namespace, name, identity, log }:
         } catch (error) {
           log.warn({ err: error }, "the lease was not renewed");
         }
-        if (!isValid(renewedAt, now())) return signal.aborted;
+        if (!isValid(renewedAt, now(), times)) return signal.aborted;
       }
     },
     async release() {
-      if (!isValid(renewedAt, now())) return;
+      if (!isValid(renewedAt, now(), times)) return;
       renewedAt = undefined;
       await write("", 1000, observed?.claim.resourceVersion);
       log.info("released the lease");
     },
-    isLeader: () => isValid(renewedAt, now()),
+    isLeader: () => isValid(renewedAt, now(), times),
   };
 };

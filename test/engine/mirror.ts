@@ -10,6 +10,7 @@ import { createController } from "../../operator/controller/controller.ts";
 import { createEventRecorder } from "../../operator/controller/events.ts";
 import { controllerOwner, follow, itself } from "../../operator/controller/sources.ts";
 import { CONFIG_MAPS } from "../../operator/kube/resources.ts";
+import { ELECTION_TIMES } from "../../operator/manager/election.ts";
 import { fenceWrites } from "../../operator/manager/fence.ts";
 import { createLeaderElection } from "../../operator/manager/leader-election.ts";
 import { runManager } from "../../operator/manager/manager.ts";
@@ -21,7 +22,14 @@ const [run = "", identity = "", port = ""] = process.argv.slice(2);
 const log = createLogger("info");
 const metrics = createMetrics(new Registry());
 const { client, watch, transport } = connect();
-const election = createLeaderElection({ client, namespace: "default", name: run, identity, log });
+const election = createLeaderElection({
+  client,
+  namespace: "default",
+  name: run,
+  identity,
+  times: ELECTION_TIMES,
+  log,
+});
 const caches = createCaches(client, watch, (kind, error, delayMs) =>
   log.warn({ err: error, kind, delayMs }, "watch failed"),
 );
