@@ -2,17 +2,18 @@
 import { parseArguments } from "../../build/parse-arguments.ts";
 import { CLIENTS, runClient, serveModels } from "./clients.ts";
 import { runH2spec } from "./http2.ts";
+import { runKstatus } from "./kstatus/run.ts";
 import { runSchemathesis } from "./openapi.ts";
 import { ensurePython } from "./python.ts";
 import { type CheckResult, describeCheck, table } from "./results.ts";
 import { describeVectors, runVectors } from "./vectors/run.ts";
 
-const SUITES = [...CLIENTS, "openapi", "http2", "vectors"] as const;
+const SUITES = [...CLIENTS, "openapi", "http2", "kstatus", "vectors"] as const;
 const DEFAULT_SAMPLE = 60;
 
-const HELP = `npm run test:conformance -- [options]
+const HELP = `npm run test:conformance -- [options] [NAME…]
 
-Real clients against the real server, on loopback. Each check is a line, and the end is a table; the exit code is 1 where
+Real clients against the real server, on loopback; and what others read off the operator's objects. Each check is a line, and the end is a table; the exit code is 1 where
 a check failed.
 
   triton-http         tritonclient over HTTP: JSON, binary, compression, async, metadata, statistics, errors
@@ -21,16 +22,17 @@ a check failed.
   reflection-health   gRPC reflection, a call by what it tells alone, grpc.health.v1
   openapi             schemathesis on /openapi.json
   http2               h2spec on the HTTP/2 that gRPC is served with
+  kstatus             what kstatus (Flux) and Argo CD make of a ModelDeployment in each of its states
   vectors             the ONNX project's test vectors, each model in a server of its own, beside onnxruntime itself
 
-  --suite NAME   only this one; can be given several times
+  NAME           only these suites (--suite NAME is the same)
   --sample N     so many of the 1,072 vectors, or "all" (20 minutes on two cores); default ${DEFAULT_SAMPLE}
   --seed N       decides which vectors and which requests (default: another each day; it is printed)
   --only TEXT    only vectors with this in their name, all of them
   --help
 
 What it installs, outside the checkout in XDG_CACHE_HOME (default ~/.cache)/berth/conformance, once: the clients from PyPI
-in an environment of Python 3.11 or newer (60 MB to download), h2spec (built with Go), and Debian's package libonnx-testdata (6 MB).`;
+in an environment of Python 3.11 or newer (60 MB to download), h2spec and kstatus (built with Go), and Debian's package libonnx-testdata (6 MB).`;
 
 const usage = (message: string): never => {
   console.error(`${message}; see npm run test:conformance -- --help`);
@@ -42,7 +44,8 @@ const wholeNumber = (option: string, text: string | undefined, fallback: number)
   return /^\d{1,9}$/.test(text) ? Number(text) : usage(`--${option}: "${text}" is not a whole number`);
 };
 
-const { values } = parseArguments("npm run test:conformance --", {
+const { values, positionals } = parseArguments("npm run test:conformance --", {
+  allowPositionals: true,
   options: {
     suite: { type: "string", multiple: true },
     sample: { type: "string" },
@@ -56,8 +59,9 @@ if (values.help === true) {
   process.exit(0);
 }
 const known = new Set<string>(SUITES);
-const asked = new Set<string>(values.suite ?? SUITES);
-for (const suite of asked) if (!known.has(suite)) usage(`--suite: "${suite}" is none of ${SUITES.join(", ")}`);
+const named = [...positionals, ...(values.suite ?? [])];
+const asked = new Set<string>(named.length > 0 ? named : SUITES);
+for (const suite of asked) if (!known.has(suite)) usage(`"${suite}" is none of ${SUITES.join(", ")}`);
 const seed = wholeNumber("seed", values.seed, Math.floor(Date.now() / 86_400_000));
 const everyVector = values.sample === "all" || values.only !== undefined;
 const sample = everyVector ? "all" : wholeNumber("sample", values.sample, DEFAULT_SAMPLE);
@@ -89,6 +93,12 @@ if (asked.has("http2")) {
   const http2 = await runH2spec(report);
   for (const result of http2) console.log(describeCheck(result));
   results.push(...http2);
+}
+
+if (asked.has("kstatus")) {
+  const kstatus = await runKstatus(report);
+  for (const result of kstatus) console.log(describeCheck(result));
+  results.push(...kstatus);
 }
 
 if (asked.has("vectors")) {
