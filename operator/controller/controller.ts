@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
-import { KubeError } from "../kube/errors.ts";
+import { KubeError, NOT_LEADING } from "../kube/errors.ts";
 import type { ObjectKey } from "../kube/objects.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Reconcile } from "./result.ts";
@@ -93,8 +93,10 @@ const processKey = async (key: ObjectKey, queue: WorkQueue, options: ControllerO
     } else {
       queue.retry(key);
     }
-    // A conflict is the everyday way to learn that somebody else wrote first, and an aborted call that we are stopping.
-    const isExpected = signal.aborted || (error instanceof KubeError && error.kind === "conflict");
+    // A conflict is the everyday way to learn that somebody else wrote first, an aborted call that we are stopping, and without
+    // the lease this process is about to end.
+    const isExpected =
+      signal.aborted || (error instanceof KubeError && (error.kind === "conflict" || error.reason === NOT_LEADING));
     log[isExpected ? "debug" : "error"]({ err: error, retry: !isTerminal }, "reconcile failed");
     return "error";
   } finally {

@@ -35,6 +35,9 @@ export class KubeError extends Error {
   }
 }
 
+/** The reason of a write that this process has kept back, because it does not hold the lease. */
+export const NOT_LEADING = "NotLeading";
+
 /** Whether this resourceVersion or continue token is too old for the server: list again from the start. */
 export const isExpired = (error: KubeError): boolean => error.status === 410;
 

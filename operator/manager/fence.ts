@@ -1,5 +1,5 @@
 import type { Client } from "../kube/client.ts";
-import { KubeError } from "../kube/errors.ts";
+import { KubeError, NOT_LEADING } from "../kube/errors.ts";
 
 /** The same client, which refuses to write once `mayWrite` is false: another process may be leading by now. */
 export const fenceWrites = (client: Client, mayWrite: () => boolean): Client => {
@@ -7,7 +7,7 @@ export const fenceWrites = (client: Client, mayWrite: () => boolean): Client => 
     if (mayWrite()) return;
     throw new KubeError("not written: this process does not hold the lease", {
       kind: "retryable",
-      reason: "NotLeading",
+      reason: NOT_LEADING,
     });
   };
   return {
