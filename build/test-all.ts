@@ -15,6 +15,7 @@ if (process.argv.includes("--help")) {
   npm run test:unit      the tests beside the code
   npm run test:faults -- server   models and clients that do harm to the server
   npm run test:conformance        real clients of each protocol, and a sample of ONNX's test vectors
+  npm run test:faults -- operator   a sample of what can happen to the operator between any two requests
   npm run test:cluster   the operator, chart and server on a real Kubernetes (-- --kubeconfig FILE for another one)`);
   process.exit(0);
 }
@@ -65,6 +66,10 @@ if ((await toolsBuilt) === 0) {
   results.set(
     "cluster tests",
     await suite("cluster tests", [join(root, "test/e2e/main.ts"), ...process.argv.slice(2)]),
+  );
+  results.set(
+    "faults of the operator",
+    await suite("faults of the operator", [join(root, "test/faults/main.ts"), "operator"]),
   );
 } else {
   console.log(`the control plane did not build:\n${toolsSaid.slice(-4000)}`);

@@ -16,6 +16,8 @@ same spec will not get ready by waiting; \`Reconciling=True\` means that Berth i
 | reason | what it means | what to do |
 |---|---|---|
 ${Object.entries<Explanation>(REASONS).map(row).join("\n")}
+
+The server without a cluster does not start? [runtime.md](runtime.md#when-serve-does-not-start) has each of its messages.
 `,
   },
 ];

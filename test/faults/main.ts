@@ -3,37 +3,67 @@ import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArguments } from "../../build/parse-arguments.ts";
+import { SCENARIO_NAMES, testOperator } from "./operator/main.ts";
 
-const SUITES: Readonly<Record<string, string>> = {
-  server: "hung, crashing and greedy models; hostile HTTP and gRPC; fuzzed decoders",
-};
-const HELP = `npm run test:faults -- NAME [--seed N] [--runs N]
+const HELP = `npm run test:faults -- server [--seed N] [--runs N]
+npm run test:faults -- operator [--seed N] [--sample N|all] [--scenario A,B] [--keep]
 
-${Object.entries(SUITES)
-  .map(([name, summary]) => `  ${name.padEnd(8)} ${summary}`)
-  .join("\n")}
+  server     hung, crashing and greedy models; hostile HTTP and gRPC; fuzzed decoders
+  operator   on a dev cluster: kill -9 around each write, bad API servers and networks, two leaders
 
-  --seed N   of the fuzzed inputs (default: 1; printed)
-  --runs N   fuzzed inputs for each decoder (default: 20000; a long run: 1000000)
+  --seed N        of what is made up or chosen (default: 1 for the server, another each day for the operator; printed)
+  --runs N        server: fuzzed inputs for each decoder (default: 20000; a long run: 1000000)
+  --sample N      operator: so many places to be killed at in each of two scenarios, and so many other faults (default: 3);
+                  all: every one of every scenario, about 45 minutes
+  --scenario A,B  operator: of ${SCENARIO_NAMES.join(", ")} (default: all)
+  --keep          operator: leave the cluster up; npm run cluster -- down --name faults ends it
   --help`;
 
 const { values, positionals } = parseArguments("npm run test:faults --", {
   allowPositionals: true,
   options: {
-    seed: { type: "string", default: "1" },
+    seed: { type: "string" },
     runs: { type: "string", default: "20000" },
+    sample: { type: "string", default: "3" },
+    scenario: { type: "string", default: "" },
+    keep: { type: "boolean", default: false },
     help: { type: "boolean" },
   },
 });
-const [suite] = positionals;
-if (values.help === true || suite === undefined || !Object.hasOwn(SUITES, suite)) {
+
+const testServer = async (): Promise<boolean> => {
+  const seed = values.seed ?? "1";
+  console.log(`faults of the server: --seed ${seed} --runs ${values.runs}`);
+  const files = globSync(`${fileURLToPath(new URL("./server/", import.meta.url))}*.test.ts`).sort();
+  const child = spawn(process.execPath, ["--test", "--test-concurrency=1", ...files], {
+    stdio: "inherit",
+    env: { ...process.env, FUZZ_SEED: seed, FUZZ_RUNS: values.runs },
+  });
+  return await new Promise((resolve) => child.once("exit", (code) => resolve(code === 0)));
+};
+
+const suites: ReadonlyMap<string, () => Promise<boolean>> = new Map([
+  ["server", testServer],
+  [
+    "operator",
+    () => {
+      const seed = Number(values.seed ?? Math.floor(Date.now() / 86_400_000));
+      console.log(`faults of the operator: --seed ${seed} --sample ${values.sample}`);
+      return testOperator({
+        seed,
+        sample: values.sample === "all" ? undefined : Number(values.sample),
+        scenarios: values.scenario.split(",").filter((name) => name !== ""),
+        cluster: "faults",
+        keep: values.keep,
+      });
+    },
+  ],
+]);
+
+const [name = ""] = positionals;
+const suite = suites.get(name);
+if (values.help === true || suite === undefined) {
   console.log(HELP);
   process.exit(values.help === true ? 0 : 2);
 }
-console.log(`faults of the ${suite}: --seed ${values.seed} --runs ${values.runs}`);
-const files = globSync(`${fileURLToPath(new URL(`./${suite}/`, import.meta.url))}*.test.ts`).sort();
-const child = spawn(process.execPath, ["--test", "--test-concurrency=1", ...files], {
-  stdio: "inherit",
-  env: { ...process.env, FUZZ_SEED: values.seed, FUZZ_RUNS: values.runs },
-});
-child.once("exit", (code) => process.exit(code ?? 1));
+process.exit((await suite()) ? 0 : 1);
