@@ -10,7 +10,15 @@ import { controllerOwner, follow, itself, namedByLabel } from "./controller/sour
 import { createClient } from "./kube/create-client.ts";
 import { readKubeConfig } from "./kube/kubeconfig.ts";
 import { createRateLimit } from "./kube/rate-limit.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "./kube/resources.ts";
+import {
+  CONFIG_MAPS,
+  CONTROLLER_REVISIONS,
+  DEPLOYMENTS,
+  NETWORK_POLICIES,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  SERVICES,
+} from "./kube/resources.ts";
 import { createTransport } from "./kube/transport.ts";
 import { createWatch } from "./kube/watch.ts";
 import { fenceWrites } from "./manager/fence.ts";
@@ -55,6 +63,8 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     services: caches.of(SERVICES, ours),
     controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours),
     configMaps: caches.of(CONFIG_MAPS, ours),
+    disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours),
+    networkPolicies: caches.of(NETWORK_POLICIES, ours),
     pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL),
   };
 
@@ -78,6 +88,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       client: writer,
       stores,
       settings: { runtimeImage, runtimeImagePullPolicy, allowHttpModels },
+      operatorNamespace: config.namespace,
       clock: Date.now,
       events,
     }),
@@ -91,6 +102,8 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   follow(stores.services, owned, controller);
   follow(stores.controllerRevisions, owned, controller);
   follow(stores.configMaps, owned, controller);
+  follow(stores.disruptionBudgets, owned, controller);
+  follow(stores.networkPolicies, owned, controller);
   follow(stores.pods, namedByLabel(MODEL_DEPLOYMENT_LABEL), controller);
   stores.modelDeployments.subscribe((change) => {
     if (change.type === "deleted") consistency.forget(change.old.metadata.uid ?? "");

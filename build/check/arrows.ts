@@ -59,6 +59,11 @@ export const RULES: readonly Rule[] = [
     packages: [],
   },
   {
+    folder: "operator/model-deployment/protection",
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/resources.ts", "operator/model-deployment"],
+    packages: [],
+  },
+  {
     folder: "operator",
     folders: ["operator"],
     packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],

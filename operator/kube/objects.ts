@@ -9,18 +9,20 @@ import type {
   V1ControllerRevision,
   V1Deployment,
   V1Lease,
+  V1NetworkPolicy,
   V1Pod,
+  V1PodDisruptionBudget,
   V1PodTemplateSpec,
   V1Service,
 } from "@kubernetes/client-node";
 
-/** A client-node type as JSON: each `Date` is an RFC 3339 string. */
+/** A client-node type as JSON: each `Date` is an RFC 3339 string, and words that JavaScript reserves lose their underscore (`_from`). */
 export type Wire<T> = T extends Date
   ? string
   : T extends (infer Item)[]
     ? Wire<Item>[]
     : T extends object
-      ? { [Key in keyof T]: Wire<T[Key]> }
+      ? { [Key in keyof T as Key extends `_${infer Word}` ? Word : Key]: Wire<T[Key]> }
       : T;
 
 export type OwnerReference = {
@@ -56,6 +58,8 @@ export type PodTemplate = Wire<V1PodTemplateSpec>;
 export type Deployment = Concrete<V1Deployment>;
 export type Service = Concrete<V1Service>;
 export type ConfigMap = Concrete<V1ConfigMap>;
+export type PodDisruptionBudget = Concrete<V1PodDisruptionBudget>;
+export type NetworkPolicy = Concrete<V1NetworkPolicy>;
 export type Lease = Concrete<V1Lease>;
 /** events.k8s.io/v1, not the older core/v1 of the same storage. */
 export type Event = Concrete<EventsV1Event>;

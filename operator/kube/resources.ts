@@ -5,7 +5,9 @@ import type {
   Event,
   KubeObject,
   Lease,
+  NetworkPolicy,
   Pod,
+  PodDisruptionBudget,
   Resource,
   Service,
 } from "./objects.ts";
@@ -25,6 +27,16 @@ export const CONTROLLER_REVISIONS: Resource<ControllerRevision> = namespaced(
   "apps/v1",
   "ControllerRevision",
   "controllerrevisions",
+);
+export const POD_DISRUPTION_BUDGETS: Resource<PodDisruptionBudget> = namespaced(
+  "policy/v1",
+  "PodDisruptionBudget",
+  "poddisruptionbudgets",
+);
+export const NETWORK_POLICIES: Resource<NetworkPolicy> = namespaced(
+  "networking.k8s.io/v1",
+  "NetworkPolicy",
+  "networkpolicies",
 );
 export const LEASES: Resource<Lease> = namespaced("coordination.k8s.io/v1", "Lease", "leases");
 export const EVENTS: Resource<Event> = namespaced("events.k8s.io/v1", "Event", "events");

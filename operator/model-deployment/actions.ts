@@ -1,5 +1,6 @@
 /** What a plan can ask for: one request to the API server each. */
 import type { KubeObject, Resource } from "../kube/objects.ts";
+import { covers } from "./drift.ts";
 
 /** Owns all that Berth writes but the replicas. */
 export const FIELD_MANAGER = "berth";
@@ -27,6 +28,12 @@ export const apply = (resource: Resource<KubeObject>, intended: KubeObject, obse
   const { namespace = "", uid = "" } = observed.metadata;
   const object = { ...intended, metadata: { ...intended.metadata, namespace, uid } };
   return { verb: "apply", resource, object, manager: FIELD_MANAGER };
+};
+
+/** `intended` where there is nothing yet, or something else by now. */
+export const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
+  if (observed === undefined) return [create(resource, intended)];
+  return covers(intended, observed) ? [] : [apply(resource, intended, observed)];
 };
 
 export const remove = (resource: Resource<KubeObject>, { metadata }: KubeObject): Action => {

@@ -5,12 +5,15 @@ import { sameQuantity } from "../api/v1alpha1/index.ts";
 const QUANTITY_MAPS = new Set(["limits", "requests"]);
 /** Maps that are one value: a key that somebody added changes their meaning. */
 const ATOMIC_MAPS = new Set(["selector", "matchLabels"]);
+/** What a NetworkPolicy lets in, and to which pods: anything added, at any depth, lets in more or less. */
+const EXACT = new Set(["ingress", "podSelector"]);
 
 /**
  * True if everything in `intended` is in `observed` with the same value. What only `observed` has are
  * the API server's defaults and other managers' fields. Lists of named things are matched by name.
  */
 export const covers = (intended: unknown, observed: unknown, field = ""): boolean => {
+  if (EXACT.has(field)) return covers(intended, observed) && covers(observed, intended);
   if (Array.isArray(intended)) return Array.isArray(observed) && coversList(intended, observed, field);
   if (isMap(intended)) {
     if (!isMap(observed)) return false;

@@ -1,8 +1,9 @@
 /** What can be read off an observation, by the plan and by the status alike. Pure. */
-import { revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
-import type { Deployment, KubeObject } from "../kube/objects.ts";
+import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
+import type { Deployment, KubeObject, Pod } from "../kube/objects.ts";
 import { covers } from "./drift.ts";
 import type { Observed } from "./observe.ts";
+import { revisionOf } from "./pods.ts";
 import type { Revision } from "./revision.ts";
 
 /** A revision that was not ready within this time will not be, as far as its users can tell. */
@@ -14,6 +15,13 @@ export const named = <T extends KubeObject>(objects: T[], name: string): T | und
 
 export const deploymentOf = ({ deployments }: Observed, { name }: Revision): Deployment | undefined =>
   named(deployments, name);
+
+export const wantedOf = ({ modelDeployment }: Observed): number => minReplicasOf(modelDeployment.spec);
+
+export const readyOf = (observed: Observed, revision: Revision): number =>
+  deploymentOf(observed, revision)?.status?.readyReplicas ?? 0;
+
+export const podsOf = ({ pods }: Observed, { name }: Revision): Pod[] => pods.filter((pod) => revisionOf(pod) === name);
 
 /** When (ms since 1970) an unready candidate is given up on; undefined while it has no Deployment. */
 export const deadlineOf = (observed: Observed, candidate: Revision): number | undefined => {

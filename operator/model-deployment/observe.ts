@@ -1,7 +1,16 @@
 /** Everything that one reconcile looks at, read from the caches at its start. */
 import type { ModelDeployment } from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
-import type { ConfigMap, ControllerRevision, Deployment, ObjectKey, Pod, Service } from "../kube/objects.ts";
+import type {
+  ConfigMap,
+  ControllerRevision,
+  Deployment,
+  NetworkPolicy,
+  ObjectKey,
+  Pod,
+  PodDisruptionBudget,
+  Service,
+} from "../kube/objects.ts";
 import { type Owner, ownerOf } from "./children/owner.ts";
 import { parseRevision, type Revision } from "./revision.ts";
 
@@ -11,6 +20,8 @@ export type Stores = {
   services: Store<Service>;
   controllerRevisions: Store<ControllerRevision>;
   configMaps: Store<ConfigMap>;
+  disruptionBudgets: Store<PodDisruptionBudget>;
+  networkPolicies: Store<NetworkPolicy>;
   /** By MODEL_DEPLOYMENT_LABEL. */
   pods: Store<Pod>;
 };
@@ -24,6 +35,8 @@ export type Observed = {
   deployments: Deployment[];
   services: Service[];
   configMaps: ConfigMap[];
+  disruptionBudgets: PodDisruptionBudget[];
+  networkPolicies: NetworkPolicy[];
   pods: Pod[];
 };
 
@@ -41,6 +54,8 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
     deployments: stores.deployments.ownedBy(owner.uid),
     services: stores.services.ownedBy(owner.uid),
     configMaps: stores.configMaps.ownedBy(owner.uid),
+    disruptionBudgets: stores.disruptionBudgets.ownedBy(owner.uid),
+    networkPolicies: stores.networkPolicies.ownedBy(owner.uid),
     pods: stores.pods.labelled(key),
   };
 };

@@ -3,17 +3,17 @@
  * is observed to be done, so that a crash between any two writes changes nothing in the end.
  */
 import { minReplicasOf, serviceName } from "../api/v1alpha1/index.ts";
-import type { KubeObject, Resource } from "../kube/objects.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES } from "../kube/resources.ts";
-import { type Action, apply, create, remove, SCALING_FIELD_MANAGER } from "./actions.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES } from "../kube/resources.ts";
+import { type Action, apply, create, ensure, remove, SCALING_FIELD_MANAGER } from "./actions.ts";
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service } from "./children/service.ts";
-import { covers } from "./drift.ts";
 import { deadlineOf, deploymentOf, isServing, named } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
+import { budgetActions, policyActions } from "./protection.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 
@@ -29,8 +29,9 @@ export type Plan = {
   againAfterMs?: number;
 };
 
-export const plan = (observed: Observed, roles: Roles, now: number): Plan => {
+export const plan = (observed: Observed, roles: Roles, operatorNamespace: string, now: number): Plan => {
   const { candidate, stable, unrecorded } = roles;
+  const serving = stable ?? candidate;
   const retirement = retire(observed, roles, now);
   const deadline = candidate === undefined ? undefined : deadlineOf(observed, candidate);
   const waits = [retirement.againAfterMs, deadline === undefined ? undefined : deadline - now].filter(
@@ -44,7 +45,8 @@ export const plan = (observed: Observed, roles: Roles, now: number): Plan => {
       ...markPromoted(observed, roles),
       ...(stable === undefined ? [] : run(observed, stable)),
       ...(candidate === undefined || !mayStart(observed, roles, candidate) ? [] : run(observed, candidate)),
-      ...clientService(observed, stable ?? candidate),
+      ...(serving === undefined ? [] : clientService(observed, serving)),
+      ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
       ...retirement.actions,
       ...forget(observed, roles),
@@ -54,15 +56,11 @@ export const plan = (observed: Observed, roles: Roles, now: number): Plan => {
   };
 };
 
-const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
-  if (observed === undefined) return [create(resource, intended)];
-  return covers(intended, observed) ? [] : [apply(resource, intended, observed)];
-};
-
-/** The Deployment and the headless Service of a revision that is to have pods. */
+/** What a revision needs that is to have pods. */
 const run = (observed: Observed, revision: Revision): Action[] => [
   ...runDeployment(observed, revision),
   ...ensure(SERVICES, named(observed.services, revision.name), revisionService(observed.owner, revision.name)),
+  ...budgetActions(observed, revision),
 ];
 
 const runDeployment = (observed: Observed, revision: Revision): Action[] => {
@@ -117,8 +115,8 @@ const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision:
   return [apply(CONTROLLER_REVISIONS, revisionMarks(owner, revision), existing)];
 };
 
-const clientService = ({ owner, services }: Observed, serving: Revision | undefined): Action[] =>
-  serving === undefined ? [] : ensure(SERVICES, named(services, serviceName(owner.name)), service(owner, serving.name));
+const clientService = ({ owner, services }: Observed, serving: Revision): Action[] =>
+  ensure(SERVICES, named(services, serviceName(owner.name)), service(owner, serving.name));
 
 /**
  * Takes the pods of superseded revisions away: at once if they never served beside a stable one, else a
@@ -147,7 +145,7 @@ const retire = (
   return { actions, ...(waits.length > 0 ? { againAfterMs: Math.min(...waits) } : {}) };
 };
 
-/** Deletes what superseded revisions without pods leave behind: their Service, and all of it beyond the last few. */
+/** Deletes what superseded revisions without pods leave behind: what belongs to pods, and all of it beyond the last few. */
 const forget = (observed: Observed, { superseded }: Roles): Action[] => {
   const idle = superseded.filter((revision) => deploymentOf(observed, revision) === undefined);
   const byAge = idle.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0) || other.number - one.number);
@@ -156,6 +154,7 @@ const forget = (observed: Observed, { superseded }: Roles): Action[] => {
     revisions.flatMap(({ name }) => named(objects, name) ?? []);
   return [
     ...existing(observed.services, idle).map((object) => remove(SERVICES, object)),
+    ...existing(observed.disruptionBudgets, idle).map((object) => remove(POD_DISRUPTION_BUDGETS, object)),
     ...existing(observed.configMaps, old).map((object) => remove(CONFIG_MAPS, object)),
     ...existing(observed.controllerRevisions, old).map((object) => remove(CONTROLLER_REVISIONS, object)),
   ];

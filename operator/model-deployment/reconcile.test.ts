@@ -4,7 +4,15 @@ import fc from "fast-check";
 import { createWorld, Killed, NAME, type World } from "../../test/simulation/world.ts";
 import { findCondition, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
 import { KubeError } from "../kube/errors.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../kube/resources.ts";
+import {
+  CONFIG_MAPS,
+  CONTROLLER_REVISIONS,
+  DEPLOYMENTS,
+  NETWORK_POLICIES,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  SERVICES,
+} from "../kube/resources.ts";
 
 const spec = (file: string, minReplicas = 1): ModelDeploymentSpec => ({
   model: { uri: `https://models.example.com/${file}.onnx` },
@@ -293,6 +301,87 @@ describe("the life of a ModelDeployment", () => {
       world.writes.filter((write) => write.startsWith("delete")),
       [`delete Pod/${stable(world)}-1`],
     );
+  });
+});
+
+describe("the protection of pods", () => {
+  const budgets = (world: World) => world.all(POD_DISRUPTION_BUDGETS).map(({ metadata }) => metadata.name);
+
+  it("one replica has no disruption budget, two have one, and it comes and goes with the second", async () => {
+    const world = await serving(1);
+    assert.deepEqual(budgets(world), []);
+    world.put(spec("one", 2));
+    await world.settle();
+    const budget = world.get(POD_DISRUPTION_BUDGETS, stable(world));
+    const labels = world.get(DEPLOYMENTS, stable(world))?.spec?.selector;
+    assert.deepEqual(budget?.spec, { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: labels });
+    assert.equal(budget?.metadata.ownerReferences?.[0]?.uid, world.deployment().metadata.uid);
+    world.put(spec("one", 1));
+    await world.settle();
+    assert.deepEqual(budgets(world), []);
+  });
+
+  it("each revision has a budget of its own, which goes with its pods", async () => {
+    const world = await serving(2);
+    const old = stable(world);
+    world.fate = (revision) => ({ ready: revision === old });
+    world.put(spec("two", 2));
+    await world.settle();
+    assert.deepEqual(budgets(world).toSorted(), [old, statusOf(world).canary?.revision].toSorted());
+    world.fate = () => ({ ready: true });
+    await world.settle();
+    assert.notEqual(stable(world), old);
+    assert.deepEqual(budgets(world), [stable(world)]);
+  });
+
+  it("a budget that was edited is restored; one with the other bound, which excludes ours, is made anew", async () => {
+    const world = await serving(2);
+    const edit = (fields: { maxUnavailable?: number; minAvailable?: number }) => {
+      const budget = world.get(POD_DISRUPTION_BUDGETS, stable(world));
+      assert.ok(budget?.spec);
+      delete budget.spec.maxUnavailable;
+      Object.assign(budget.spec, fields);
+    };
+    const bounds = () => {
+      const { maxUnavailable, minAvailable } = world.get(POD_DISRUPTION_BUDGETS, stable(world))?.spec ?? {};
+      return [maxUnavailable, minAvailable];
+    };
+    edit({ maxUnavailable: 2 });
+    await world.settle();
+    assert.deepEqual(bounds(), [1, undefined]);
+    edit({ minAvailable: 2 });
+    await world.settle();
+    assert.deepEqual(bounds(), [1, undefined]);
+    assert.ok(world.writes.includes(`delete PodDisruptionBudget/${stable(world)}`));
+  });
+
+  it("the network policy lets everybody to the data ports, and few to the admin port, whatever is added by hand", async () => {
+    const world = await serving();
+    const policy = world.get(NETWORK_POLICIES, NAME);
+    assert.ok(policy?.spec?.ingress);
+    const intended = structuredClone(policy.spec);
+    assert.deepEqual(intended.podSelector?.matchLabels, {
+      "app.kubernetes.io/managed-by": "berth",
+      "berth.dev/model-deployment": NAME,
+    });
+    Object.assign(policy.spec.ingress[0]?.ports?.[0] ?? {}, { endPort: 65535 });
+    await world.settle();
+    assert.deepEqual(world.get(NETWORK_POLICIES, NAME)?.spec, intended);
+    world.objects.delete(`NetworkPolicy/${NAME}`);
+    await world.settle();
+    assert.deepEqual(world.get(NETWORK_POLICIES, NAME)?.spec, intended);
+  });
+
+  it("somebody else's policy of that name is left alone, and named", async () => {
+    const world = createWorld();
+    const metadata = { name: NAME, namespace: "default" };
+    const stranger = { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata, spec: { podSelector: {} } };
+    await world.client.create(NETWORK_POLICIES, stranger, { fieldManager: "somebody" });
+    world.put(spec("one"));
+    await world.settle();
+    assert.equal(stalled(world), "NotOwned");
+    assert.match(statusOf(world).message ?? "", /^NetworkPolicy digits exists/);
+    assert.deepEqual(world.get(NETWORK_POLICIES, NAME)?.spec, { podSelector: {} });
   });
 });
 

@@ -17,6 +17,8 @@ export type Dependencies = {
   client: Client;
   stores: Stores;
   settings: RenderSettings;
+  /** Its pods may reach the admin ports of all models. */
+  operatorNamespace: string;
   /** Milliseconds since 1970. */
   clock: () => number;
   events: EventRecorder;
@@ -26,14 +28,14 @@ export type Dependencies = {
 const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
 export const modelDeploymentController =
-  ({ client, stores, settings, clock, events }: Dependencies): Reconcile =>
+  ({ client, stores, settings, operatorNamespace, clock, events }: Dependencies): Reconcile =>
   async (key, { log }): Promise<Result> => {
     const observed = observe(stores, key);
     if (observed === undefined) return {};
     const now = clock();
 
     const roles = rolesOf(observed, settings);
-    const { actions, promote, againAfterMs } = plan(observed, roles, now);
+    const { actions, promote, againAfterMs } = plan(observed, roles, operatorNamespace, now);
     const obstacle = await execute(client, observed.owner, actions);
 
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now);

@@ -4,7 +4,6 @@ import {
   executionProviderOf,
   type Mark,
   type ModelDeploymentStatus,
-  minReplicasOf,
   type Reason,
   type RevisionStatus,
   serviceUrl,
@@ -13,10 +12,10 @@ import {
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain } from "./explain/explain.ts";
-import { deadlineOf, deploymentOf, isServing } from "./findings.ts";
+import { deadlineOf, deploymentOf, isServing, podsOf, readyOf, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
-import { isOver, revisionOf } from "./pods.ts";
+import { isOver } from "./pods.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 
@@ -139,13 +138,6 @@ const availability = (observed: Observed, shown: Revision | undefined): Mark =>
   shown !== undefined && readyOf(observed, shown) > 0
     ? { type: "Available", status: "True", reason: "Serving", message: `${shown.name} answers requests` }
     : { type: "Available", status: "False", reason: "NoPodReady", message: "no pod is ready to answer requests" };
-
-const wantedOf = ({ modelDeployment }: Observed): number => minReplicasOf(modelDeployment.spec);
-
-const readyOf = (observed: Observed, revision: Revision): number =>
-  deploymentOf(observed, revision)?.status?.readyReplicas ?? 0;
-
-const podsOf = ({ pods }: Observed, { name }: Revision) => pods.filter((pod) => revisionOf(pod) === name);
 
 const causeOf = (observed: Observed, revision: Revision, overdue: boolean): Cause | undefined =>
   explain({

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isReady, waitFor } from "../world/model-deployment.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
-const KINDS = "deployments,replicasets,pods,services,configmaps,controllerrevisions,endpointslices,events";
+const KINDS =
+  "deployments,replicasets,pods,services,configmaps,controllerrevisions,endpointslices,poddisruptionbudgets,networkpolicies,events";
 
 describe("deleting a ModelDeployment", () => {
   const { world, namespace } = useWorld("e2e-delete");

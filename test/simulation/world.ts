@@ -10,7 +10,15 @@ import type { Store } from "../../operator/cache/store.ts";
 import type { ReconcileContext, Result } from "../../operator/controller/result.ts";
 import type { Client } from "../../operator/kube/client.ts";
 import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../operator/kube/objects.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../../operator/kube/resources.ts";
+import {
+  CONFIG_MAPS,
+  CONTROLLER_REVISIONS,
+  DEPLOYMENTS,
+  NETWORK_POLICIES,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  SERVICES,
+} from "../../operator/kube/resources.ts";
 import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
 import { type Fields, isFields, merge, subtract } from "./fields.ts";
 
@@ -225,9 +233,12 @@ export const createWorld = (): World => {
           services: storeOf(SERVICES),
           controllerRevisions: storeOf(CONTROLLER_REVISIONS),
           configMaps: storeOf(CONFIG_MAPS),
+          disruptionBudgets: storeOf(POD_DISRUPTION_BUDGETS),
+          networkPolicies: storeOf(NETWORK_POLICIES),
           pods: storeOf<Pod>(PODS),
         },
         settings: world.settings,
+        operatorNamespace: "berth-system",
         clock: () => world.now,
         events: { event: (_object, type, reason) => world.events.push(`${type} ${reason}`) },
       });

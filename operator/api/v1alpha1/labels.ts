@@ -6,6 +6,9 @@ export const MANAGED_BY = "berth";
 export const MODEL_DEPLOYMENT_LABEL = "berth.dev/model-deployment";
 export const REVISION_LABEL = "berth.dev/revision";
 
+/** On a namespace, with the value "true": its pods may reach the admin port of every model, as a Prometheus must. */
+export const MONITORING_LABEL = "berth.dev/monitoring";
+
 /** On a ControllerRevision: a number that grows with each promotion. It finds stable again when status was lost. */
 export const PROMOTED_ANNOTATION = "berth.dev/promoted";
 /** On a ControllerRevision: when it was superseded (RFC 3339). Its pods serve on for a moment after that. */

@@ -7,7 +7,7 @@
 /** Data plane: the Open Inference Protocol and TensorFlow Serving's, over HTTP and over gRPC. */
 export const HTTP_PORT = 8080;
 export const GRPC_PORT = 8081;
-/** /livez, /readyz, /metrics and /statusz; never reachable through a Service. */
+/** /livez, /readyz, /metrics and /statusz; reachable through no Service, and from few namespaces. */
 export const ADMIN_PORT = 9090;
 
 /** emptyDir into which the init container puts the verified model, read-only in the server. */
