@@ -29,6 +29,13 @@ export const deadlineOf = (observed: Observed, candidate: Revision): number | un
   return Number.isNaN(created) ? undefined : created + PROGRESS_DEADLINE_MS;
 };
 
+/** The API server dropped the claims of devices from a revision's Deployment, as one older than Kubernetes 1.34 does. */
+export const lacksClaims = (observed: Observed, revision: Revision): boolean => {
+  const deployment = deploymentOf(observed, revision);
+  const wanted = revision.template.spec?.resourceClaims !== undefined;
+  return wanted && deployment !== undefined && deployment.spec?.template.spec?.resourceClaims === undefined;
+};
+
 /** Whether clients' new connections go to the pods of `revision`. */
 export const isServing = ({ owner, services }: Observed, revision: Revision): boolean => {
   const selector = named(services, serviceName(owner.name))?.spec?.selector;

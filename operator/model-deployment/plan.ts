@@ -9,7 +9,7 @@ import { type Action, apply, create, ensure, remove, SCALING_FIELD_MANAGER } fro
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service } from "./children/service.ts";
-import { deadlineOf, deploymentOf, isServing, named } from "./findings.ts";
+import { deadlineOf, deploymentOf, isServing, lacksClaims, named } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
@@ -78,7 +78,9 @@ const runDeployment = (observed: Observed, revision: Revision): Action[] => {
     object: deploymentReplicas(existing, replicas),
     manager: SCALING_FIELD_MANAGER,
   };
-  return [...ensure(DEPLOYMENTS, existing, intended), ...(existing.spec?.replicas === replicas ? [] : [scale])];
+  // Without its claims a pod would start, and serve without the devices that it was to have.
+  const isScaled = existing.spec?.replicas === replicas || lacksClaims(observed, revision);
+  return [...ensure(DEPLOYMENTS, existing, intended), ...(isScaled ? [] : [scale])];
 };
 
 /** Without a stable revision the candidate waits until the pods of its predecessor are gone: they may hold its devices. */

@@ -14,6 +14,11 @@ export const isReady = ({ metadata, status }: Pod): boolean =>
 /** Ended for good: it holds no device, and its Deployment replaces it. */
 export const isOver = ({ status }: Pod): boolean => status?.phase === "Failed" || status?.phase === "Succeeded";
 
+const scheduled = ({ status }: Pod) => status?.conditions?.find(({ type }) => type === "PodScheduled");
+
+/** The scheduler has not said anything about it: it may not even look at it yet. */
+export const isUntold = (pod: Pod): boolean => pod.spec?.nodeName === undefined && scheduled(pod) === undefined;
+
 const code = z.enum([
   "ModelNotFound",
   "ModelForbidden",

@@ -385,6 +385,34 @@ describe("the protection of pods", () => {
   });
 });
 
+describe("claims of devices", () => {
+  it("no pod starts where the API server drops the claims of its devices", async () => {
+    const world = createWorld();
+    const { apply, create } = world.client;
+    const drop = () => {
+      for (const { spec } of world.all(DEPLOYMENTS)) delete spec?.template.spec?.resourceClaims;
+    };
+    world.client.create = async (...call) => {
+      const made = await create(...call);
+      drop();
+      return made;
+    };
+    world.client.apply = async (...call) => {
+      const applied = await apply(...call);
+      drop();
+      return applied;
+    };
+    world.put({
+      ...spec("one"),
+      accelerator: { claims: [{ name: "gpu", resourceClaimTemplateName: "gpu" }] },
+      server: { executionProvider: "cpu" },
+    });
+    for (let pass = 0; pass < 6; pass += 1) await world.reconcile();
+    assert.equal(stalled(world), "ClaimsUnsupported");
+    assert.equal(world.all(DEPLOYMENTS)[0]?.spec?.replicas, 0);
+  });
+});
+
 describe("killed between any two writes", () => {
   const end = (world: World) => ({
     children: [...world.objects.keys()].filter((key) => !key.startsWith("Pod/")).toSorted(),

@@ -31,6 +31,16 @@ const same: [string, RevisionSpec, RevisionSpec][] = [
     { ...base, accelerator: { ...nvidia, products: ["A", "B"] } },
     { ...base, accelerator: { ...nvidia, products: ["B", "A"] } },
   ],
+  [
+    "exclusive is the default",
+    { ...base, accelerator: nvidia },
+    { ...base, accelerator: { ...nvidia, sharing: "exclusive" } },
+  ],
+  [
+    "a slice is its resource",
+    { ...base, accelerator: { ...nvidia, sharing: "mig", mig: { profile: "1g.10gb+me" } } },
+    { ...base, accelerator: { ...nvidia, sharing: "mig", resourceName: "nvidia.com/mig-1g.10gb.me" } },
+  ],
   ["keys have no order", { model: { uri, sha256: "a" } }, { model: { sha256: "a", uri } }],
 ];
 const different: [string, RevisionSpec, RevisionSpec][] = [
@@ -40,6 +50,12 @@ const different: [string, RevisionSpec, RevisionSpec][] = [
     "request and limit",
     { ...base, resources: { requests: { cpu: 1 } } },
     { ...base, resources: { limits: { cpu: 1 } } },
+  ],
+  ["sharing", { ...base, accelerator: nvidia }, { ...base, accelerator: { ...nvidia, sharing: "mps" } }],
+  [
+    "a claim or a template for one",
+    { ...base, accelerator: { ...nvidia, claims: [{ name: "gpu", resourceClaimName: "a" }] } },
+    { ...base, accelerator: { ...nvidia, claims: [{ name: "gpu", resourceClaimTemplateName: "a" }] } },
   ],
   ["account", base, { ...base, serviceAccountName: "a" }],
 ];

@@ -14,6 +14,7 @@ import {
   parseDuration,
   RETIRED_ANNOTATION,
   revisionName,
+  sharingOf,
   specSchema,
 } from "../api/v1alpha1/index.ts";
 import type { ControllerRevision, PodTemplate } from "../kube/objects.ts";
@@ -52,6 +53,8 @@ export const canonical = (spec: RevisionSpec): string => {
     executionProvider: executionProviderOf(spec),
     requestTimeoutMs: parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT),
     devices: devicesOf(spec),
+    sharing: sharingOf(spec),
+    claims: inAnyOrder(accelerator?.claims ?? []),
     vendor: accelerator?.vendor,
     products: accelerator?.products?.toSorted(),
     memory: accelerator?.memory === undefined ? undefined : canonicalQuantity(accelerator.memory),
@@ -61,6 +64,9 @@ export const canonical = (spec: RevisionSpec): string => {
     imagePullSecrets: (spec.imagePullSecrets ?? []).map(({ name }) => name).toSorted(),
   });
 };
+
+/** Lists whose order says nothing. */
+const inAnyOrder = (list: readonly object[]): string[] => list.map(sortedJson).toSorted();
 
 /** One spelling for equal values. */
 export const sortedJson = (value: unknown): string => JSON.stringify(inKeyOrder(value));

@@ -12,10 +12,11 @@ import {
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain } from "./explain/explain.ts";
-import { deadlineOf, deploymentOf, isServing, podsOf, readyOf, wantedOf } from "./findings.ts";
+import { deadlineOf, deploymentOf, isServing, lacksClaims, podsOf, readyOf, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
 import { isOver } from "./pods.ts";
+import { progress } from "./progress.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 
@@ -145,23 +146,9 @@ const causeOf = (observed: Observed, revision: Revision, overdue: boolean): Caus
     pods: podsOf(observed, revision),
     wanted: wantedOf(observed),
     devices: devicesOf(revision.spec),
+    lacksClaims: lacksClaims(observed, revision),
     overdue,
   });
-
-/** How far a revision without trouble has come. Pods that have no volumes yet may wait for what the spec names. */
-const progress = (observed: Observed, revision: Revision): string => {
-  const done = `${readyOf(observed, revision)} of ${wantedOf(observed)} pods of ${revision.name} are ready`;
-  const { caBundle, credentials, uri } = revision.spec.model;
-  const needed = [
-    ...(caBundle ? [`ConfigMap ${caBundle.configMapName}`] : []),
-    ...(credentials ? [`Secret ${credentials.secretName}`] : []),
-    ...(uri.startsWith("pvc://") ? [`the claim of ${uri}`] : []),
-  ];
-  const unmounted = podsOf(observed, revision).some(
-    ({ status }) => status?.initContainerStatuses?.[0]?.state?.waiting?.reason === "PodInitializing",
-  );
-  return unmounted && needed.length > 0 ? `${done}; their volumes need ${needed.join(" and ")}` : done;
-};
 
 const devicesHeld = (observed: Observed, revision: Revision): string | undefined => {
   const devices = devicesOf(revision.spec);

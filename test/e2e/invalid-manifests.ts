@@ -29,6 +29,11 @@ const spec = (name: string, fields: Record<string, unknown>, field: string): Inv
 
 const nvidia = { vendor: "nvidia" };
 
+const onNvidia = (name: string, fields: Record<string, unknown>, field: string) =>
+  spec(name, { accelerator: { ...nvidia, ...fields } }, `spec.accelerator${field}`);
+
+const oneClaim = { name: "gpu", resourceClaimTemplateName: "one-gpu" };
+
 export const invalidManifests: InvalidManifest[] = [
   { name: "no model", manifest: object({}), field: "spec.model" },
   { name: "no uri", manifest: object({ model: {} }), field: "spec.model.uri" },
@@ -118,6 +123,40 @@ export const invalidManifests: InvalidManifest[] = [
     "spec.accelerator.products",
   ),
   spec("the same product twice", { accelerator: { ...nvidia, products: ["L4", "L4"] } }, "spec.accelerator.products"),
+  onNvidia("a way to share that we do not know", { sharing: "vgpu" }, ".sharing"),
+  onNvidia("two shares of a device", { sharing: "timeSlicing", count: 2 }, ".count"),
+  onNvidia("four clients of MPS in one pod", { sharing: "mps", count: 4 }, ".count"),
+  onNvidia("a slice of unknown size", { sharing: "mig" }, ".mig.profile"),
+  onNvidia("a slice without a profile", { sharing: "mig", mig: {} }, ".mig.profile"),
+  onNvidia("a slice of a whole device", { mig: { profile: "1g.10gb" } }, ".mig"),
+  onNvidia("a slice of a device shared in time", { sharing: "timeSlicing", mig: { profile: "1g.10gb" } }, ".mig"),
+  onNvidia("a profile as the resource", { sharing: "mig", mig: { profile: "mig-1g.10gb" } }, ".mig.profile"),
+  onNvidia("a profile in capitals", { sharing: "mig", mig: { profile: "1G.10GB" } }, ".mig.profile"),
+  spec(
+    "sharing of amd",
+    { accelerator: { vendor: "amd", sharing: "timeSlicing" }, server: { executionProvider: "cpu" } },
+    "spec.accelerator.sharing",
+  ),
+  spec(
+    "sharing of a bare resource",
+    { accelerator: { resourceName: "example.com/npu", sharing: "mps" }, server: { executionProvider: "cpu" } },
+    "spec.accelerator.sharing",
+  ),
+  onNvidia("no claim", { claims: [] }, ".claims"),
+  onNvidia("nine claims", { claims: Array.from({ length: 9 }, (_, i) => ({ ...oneClaim, name: `c${i}` })) }, ".claims"),
+  onNvidia("a claim of nothing", { claims: [{ name: "gpu" }] }, ".claims"),
+  onNvidia("a claim of two", { claims: [{ ...oneClaim, resourceClaimName: "mine" }] }, ".claims"),
+  onNvidia("a claim without a name", { claims: [{ resourceClaimName: "mine" }] }, ".claims[0].name"),
+  onNvidia("the same claim twice", { claims: [oneClaim, oneClaim] }, ".claims[1]"),
+  onNvidia("a claim's name in capitals", { claims: [{ ...oneClaim, name: "GPU" }] }, ".claims[0].name"),
+  onNvidia("claims and a count", { claims: [oneClaim], count: 1 }, ".claims"),
+  onNvidia("claims and products", { claims: [oneClaim], products: ["NVIDIA-L4"] }, ".claims"),
+  onNvidia("claims and sharing", { claims: [oneClaim], sharing: "mps" }, ".claims"),
+  spec(
+    "claims without an execution provider",
+    { accelerator: { claims: [oneClaim] } },
+    "spec.server.executionProvider",
+  ),
   spec("a quantity with an exponent", { resources: { requests: { cpu: "1e30" } } }, "spec.resources.requests.cpu"),
   spec("a negative quantity", { resources: { limits: { memory: -1 } } }, "spec.resources.limits.memory"),
   spec("a fraction as a number", { resources: { requests: { cpu: 0.5 } } }, "spec.resources.requests.cpu"),

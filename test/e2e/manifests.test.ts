@@ -3,6 +3,25 @@ import { describe, it } from "node:test";
 import { invalidManifests } from "./invalid-manifests.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
+const valid: Record<string, Record<string, unknown>> = {
+  "a share of a device": {
+    accelerator: { vendor: "nvidia", sharing: "timeSlicing", count: 1, products: ["T4-SHARED"] },
+  },
+  "two slices of a device": {
+    accelerator: { vendor: "nvidia", sharing: "mig", mig: { profile: "1g.10gb+me" }, count: 2 },
+  },
+  "a slice by its resource": { accelerator: { vendor: "nvidia", sharing: "mig", resourceName: "nvidia.com/gpu" } },
+  "claims of both kinds": {
+    accelerator: {
+      claims: [
+        { name: "own", resourceClaimTemplateName: "one-gpu" },
+        { name: "common", resourceClaimName: "switch" },
+      ],
+    },
+    server: { executionProvider: "cpu" },
+  },
+};
+
 describe("manifests", () => {
   const { world, namespace } = useWorld("e2e-manifests");
 
@@ -14,6 +33,12 @@ describe("manifests", () => {
   it("a valid one is accepted", async () => {
     assert.match((await dryRun(modelDeployment("valid"))).stdout, /created \(server dry run\)/);
   });
+
+  for (const [name, spec] of Object.entries(valid)) {
+    it(`accepted: ${name}`, async () => {
+      assert.match((await dryRun(modelDeployment("valid", spec))).stdout, /created \(server dry run\)/);
+    });
+  }
 
   it("there are at least 25 invalid ones", () => {
     assert.ok(invalidManifests.length >= 25, `${invalidManifests.length}`);

@@ -8,10 +8,24 @@ const VENDOR_RESOURCES: Record<string, string> = { nvidia: "nvidia.com/gpu", amd
 
 export type Devices = { resource: string; count: number };
 
-/** The extended resource and how many of it each pod asks for; undefined without an accelerator. */
+/** The extended resource and how many of it each pod asks for; undefined without an accelerator, and with claims. */
 export const devicesOf = ({ accelerator }: Pick<ModelDeploymentSpec, "accelerator">): Devices | undefined => {
-  const resource = accelerator?.resourceName ?? VENDOR_RESOURCES[accelerator?.vendor ?? ""];
-  return accelerator === undefined || resource === undefined ? undefined : { resource, count: accelerator.count ?? 1 };
+  if (accelerator === undefined || accelerator.claims !== undefined) return undefined;
+  const { count = 1, mig, resourceName, vendor = "" } = accelerator;
+  const resource = resourceName ?? (mig === undefined ? VENDOR_RESOURCES[vendor] : migResource(mig.profile));
+  return resource === undefined ? undefined : { resource, count };
+};
+
+/** As NVIDIA's device plugin names them: `1g.10gb+me` is `nvidia.com/mig-1g.10gb.me`. */
+const migResource = (profile: string): string => `nvidia.com/mig-${profile.replaceAll("+", ".")}`;
+
+/** How the node must share its devices; undefined where something else than the vendor's resource says what a device is. */
+export const sharingOf = ({
+  accelerator,
+}: Pick<ModelDeploymentSpec, "accelerator">): "exclusive" | "timeSlicing" | "mps" | undefined => {
+  const { claims, resourceName, sharing = "exclusive", vendor } = accelerator ?? {};
+  const isVendors = vendor === "nvidia" && resourceName === undefined && claims === undefined;
+  return isVendors && sharing !== "mig" ? sharing : undefined;
 };
 
 /** The execution provider that the pods are started with: `auto` is what the accelerator implies. */

@@ -16,6 +16,15 @@ const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 /** The name of an object in the ModelDeployment's own namespace: no field can name another namespace. */
 export const objectName = (what: string) => z.string().min(1).max(253).regex(SUBDOMAIN).describe(what);
 
+/** A name inside a pod. */
+export const podInternalName = (what: string) =>
+  z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+    .describe(what);
+
 const QUANTITY = /^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
 
 /** A Kubernetes quantity that is not negative: `500m`, `1.5Gi`, `2`. Exponents (`1e3`) are left out on purpose. */

@@ -84,6 +84,10 @@ export const REASONS = {
     means: "No node has what a pod needs.",
     cure: "Free or add devices, cpu or memory, or ask for less; the message says which.",
   },
+  ClaimsUnsupported: {
+    means: "The API server leaves `spec.accelerator.claims` out of the pods, so none is started.",
+    cure: "Use Kubernetes 1.34 or later with dynamic resource allocation, or ask for devices by `count`.",
+  },
   ImageUnavailable: {
     means: "The runtime's image cannot be pulled.",
     cure: "Check the operator's runtime image, `spec.imagePullSecrets` and the registry.",

@@ -1,5 +1,6 @@
 /** `spec` of a ModelDeployment: the one source of the CRD, the types and docs/api.md. */
 import { z } from "zod";
+import { accelerator } from "./accelerator.ts";
 import { objectName, quantity, rules } from "./fields.ts";
 
 const isHttps = "self.uri.startsWith('https://')";
@@ -137,68 +138,6 @@ const server = z
       ),
   })
   .describe("How the model is served.");
-
-const accelerator = z
-  .object({
-    vendor: z
-      .enum(["nvidia", "amd", "intel"])
-      .optional()
-      .describe("Implies the resource: nvidia is `nvidia.com/gpu`, amd is `amd.com/gpu`; intel needs `resourceName`."),
-    count: z.int32().min(1).max(16).optional().describe("Devices of each pod. Default 1."),
-    resourceName: z
-      .string()
-      .min(3)
-      .max(253)
-      .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/)
-      .optional()
-      .describe("The extended resource to ask for, such as `nvidia.com/mig-1g.5gb`. Overrides the vendor's.")
-      .meta(
-        rules({
-          rule: "!self.matches('^([^/]*[.])?kubernetes[.]io/') && !self.startsWith('requests.')",
-          message: "spec.accelerator.resourceName: must be a device plugin's resource, such as nvidia.com/gpu",
-        }),
-      ),
-    products: z
-      .array(
-        z
-          .string()
-          .min(1)
-          .max(63)
-          .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/),
-      )
-      .min(1)
-      .max(16)
-      .optional()
-      .describe(
-        "Any of these products, exactly as in the node label `nvidia.com/gpu.product`. Only with vendor nvidia.",
-      )
-      .meta({ "x-kubernetes-list-type": "set" }),
-    memory: quantity(
-      "At least this much memory on each device, by the node label `nvidia.com/gpu.memory`. Only with vendor nvidia.",
-    ).optional(),
-  })
-  .describe("The devices that each pod holds. Without this block the model runs on the CPU.")
-  .meta(
-    rules(
-      {
-        rule: "has(self.vendor) || has(self.resourceName)",
-        message: "spec.accelerator: set vendor (nvidia, amd or intel) or resourceName (such as nvidia.com/gpu)",
-      },
-      {
-        rule: "!has(self.products) || (has(self.vendor) && self.vendor == 'nvidia')",
-        message: "spec.accelerator.products: only with vendor: nvidia, whose node labels name the product",
-      },
-      {
-        rule: "!has(self.memory) || (has(self.vendor) && self.vendor == 'nvidia')",
-        message: "spec.accelerator.memory: only with vendor: nvidia, whose node labels tell the memory",
-      },
-      {
-        rule: "!has(self.vendor) || self.vendor != 'intel' || has(self.resourceName)",
-        message:
-          "spec.accelerator.resourceName: vendor intel needs it: gpu.intel.com/i915 or gpu.intel.com/xe, by the node's driver",
-      },
-    ),
-  );
 
 const resourceList = (what: string) =>
   z

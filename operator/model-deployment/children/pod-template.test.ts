@@ -52,13 +52,13 @@ describe("the pod template", () => {
     assert.equal(fetch.resources?.limits?.["nvidia.com/gpu"], undefined);
   });
 
-  it("asks for nodes by label, in MiB", () => {
-    const terms =
-      render(full).pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
-    assert.deepEqual(terms?.[0]?.matchExpressions, [
-      { key: "nvidia.com/gpu.product", operator: "In", values: ["NVIDIA-L4"] },
-      { key: "nvidia.com/gpu.memory", operator: "Gt", values: ["20479"] },
-    ]);
+  it("gives claims to the server alone", () => {
+    const claims = [{ name: "gpu", resourceClaimTemplateName: "one-gpu" }];
+    const { fetch, pod, server } = render({ ...full, accelerator: { vendor: "nvidia", claims } });
+    assert.deepEqual(pod.resourceClaims, claims);
+    assert.deepEqual(server.resources?.claims, [{ name: "gpu" }]);
+    assert.equal(server.resources?.limits?.["nvidia.com/gpu"], undefined);
+    assert.equal(fetch.resources?.claims, undefined);
   });
 
   it("shows credentials to the init container alone", () => {

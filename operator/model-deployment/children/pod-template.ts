@@ -21,7 +21,8 @@ import {
 } from "../../api/v1alpha1/index.ts";
 import type { PodTemplate } from "../../kube/objects.ts";
 import type { RevisionSpec } from "../revision.ts";
-import { nodeAffinity, resourcesOf, tolerations } from "./pod-resources.ts";
+import { resourcesOf } from "./pod-resources.ts";
+import { podScheduling } from "./pod-scheduling.ts";
 
 export type RenderSettings = { runtimeImage: string; runtimeImagePullPolicy: string; allowHttpModels: boolean };
 
@@ -52,8 +53,6 @@ export const podTemplate = (
 ): PodTemplate => {
   const requestTimeoutMs = parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT);
   const drainTimeoutMs = requestTimeoutMs + DRAIN_MARGIN_MS;
-  const affinity = nodeAffinity(spec);
-  const tolerated = tolerations(spec);
   return {
     spec: {
       automountServiceAccountToken: false,
@@ -67,8 +66,7 @@ export const podTemplate = (
       },
       ...(spec.serviceAccountName === undefined ? {} : { serviceAccountName: spec.serviceAccountName }),
       ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
-      ...(affinity === undefined ? {} : { affinity: { nodeAffinity: affinity } }),
-      ...(tolerated === undefined ? {} : { tolerations: tolerated }),
+      ...podScheduling(spec),
       initContainers: [fetchContainer(spec, settings)],
       containers: [serverContainer(modelDeployment, spec, settings, requestTimeoutMs, drainTimeoutMs)],
       volumes: volumes(revision, spec),

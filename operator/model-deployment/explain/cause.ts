@@ -17,6 +17,8 @@ export type Subject = {
   /** Pods wanted. */
   wanted: number;
   devices: Devices | undefined;
+  /** The API server dropped the claims of devices. */
+  lacksClaims: boolean;
   /** It had its time (PROGRESS_DEADLINE_MS) to become ready. */
   overdue: boolean;
 };

@@ -17,6 +17,19 @@ const container = (name: string, state: Partial<Container>): Container => ({
 });
 const pending = (name: string, message: string) =>
   pod(name, { conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }] });
+const elsewhere: Pod = {
+  ...pending("a", "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: none"),
+  spec: {
+    containers: [],
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: "strategy", operator: "NotIn", values: ["mps", "other"] }] }],
+        },
+      },
+    },
+  },
+};
 const fetch = (state: Partial<Container>) => pod("a", { initContainerStatuses: [container("fetch", state)] });
 const server = (state: Partial<Container>) => pod("a", { containerStatuses: [container("server", state)] });
 const failed = (code: string) => JSON.stringify({ outcome: "failed", code, message: `${code} here` });
@@ -39,6 +52,13 @@ const cases: [name: string, pods: Pod[], reason: string, message: RegExp, stalle
     [pending("a", '0/1 nodes are available: persistentvolumeclaim "models" not found. not found')],
     "Unschedulable",
     /PersistentVolumeClaim models, which does not exist/,
+    false,
+  ],
+  [
+    "node labels",
+    [elsewhere],
+    "Unschedulable",
+    /wait for a node that is not labelled strategy: mps or other: 0\/2 nodes will do/,
     false,
   ],
   [
@@ -114,7 +134,13 @@ const cases: [name: string, pods: Pod[], reason: string, message: RegExp, stalle
   ],
 ];
 
-const subject = { deployment: undefined, wanted: 5, devices: { resource: "nvidia.com/gpu", count: 1 }, overdue: false };
+const subject = {
+  deployment: undefined,
+  wanted: 5,
+  devices: { resource: "nvidia.com/gpu", count: 1 },
+  lacksClaims: false,
+  overdue: false,
+};
 
 describe("explain", () => {
   for (const [name, pods, reason, message, stalled] of cases) {
@@ -128,6 +154,13 @@ describe("explain", () => {
 
   it("finds nothing wrong with a pod that is starting", () => {
     assert.equal(explain({ ...subject, pods: [server({ state: { running: {} } })] }), undefined);
+  });
+
+  it("says that claims are dropped, before what comes of it", () => {
+    const cause = explain({ ...subject, lacksClaims: true, pods: [pending("a", gpu)] });
+    assert.equal(cause?.reason, "ClaimsUnsupported");
+    assert.match(cause?.message ?? "", /^spec\.accelerator\.claims: /);
+    assert.equal(cause?.stalled, true);
   });
 
   it("gives up after the deadline, and names the cause", () => {

@@ -16,6 +16,7 @@ export const explain = (subject: Subject): Cause | undefined => {
   const live = pods.filter((pod) => !isOver(pod));
   const ofContainers = live.flatMap((pod) => containerCause(pod) ?? []);
   const cause =
+    dropped(subject) ??
     ofContainers.find(({ stalled }) => stalled) ??
     ofContainers[0] ??
     refused(subject) ??
@@ -28,6 +29,18 @@ export const explain = (subject: Subject): Cause | undefined => {
     stalled: true,
   };
 };
+
+/** Pods would start without the devices that they were to have, so there are none. */
+const dropped = ({ lacksClaims }: Subject): Cause | undefined =>
+  lacksClaims
+    ? {
+        reason: "ClaimsUnsupported",
+        message:
+          "spec.accelerator.claims: this cluster's API server drops them; they need Kubernetes 1.34 or later with dynamic " +
+          "resource allocation",
+        stalled: true,
+      }
+    : undefined;
 
 /** The API server made no pod: a quota, a missing ServiceAccount, an admission policy. */
 const refused = ({ deployment }: Subject): Cause | undefined => {

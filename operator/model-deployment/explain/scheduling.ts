@@ -41,12 +41,13 @@ const inWords = (who: string, { pod, message }: Unscheduled, devices: Subject["d
 /** What we asked of a node's labels, as the user wrote it in spec.accelerator. */
 const nodeDemand = ({ spec }: Pod): string | undefined => {
   const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
-  const demands = terms.flatMap(({ matchExpressions = [] }) =>
-    matchExpressions.map(({ key, operator, values = [] }) =>
-      operator === "In" ? `labelled ${key}: ${values.join(" or ")}` : `labelled ${key} above ${values[0]} MiB`,
-    ),
-  );
+  const demands = terms.flatMap(({ matchExpressions = [] }) => matchExpressions.map(inLabels));
   return demands.length > 0 ? demands.join(" and ") : undefined;
+};
+
+const inLabels = ({ key, operator, values = [] }: { key: string; operator: string; values?: string[] }): string => {
+  if (operator === "Gt") return `labelled ${key} above ${values[0]} MiB`;
+  return `${operator === "In" ? "" : "not "}labelled ${key}: ${values.join(" or ")}`;
 };
 
 const requested = ({ spec }: Pod, resource: string): string =>

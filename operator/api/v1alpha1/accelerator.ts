@@ -1,0 +1,138 @@
+/** `spec.accelerator`: the devices that each pod holds, and how they are shared. */
+import { z } from "zod";
+import { objectName, podInternalName, quantity, rules } from "./fields.ts";
+
+const claim = z
+  .object({
+    name: podInternalName("What the pod calls it."),
+    resourceClaimName: objectName("A ResourceClaim of this namespace; all pods share its devices.").optional(),
+    resourceClaimTemplateName: objectName(
+      "A ResourceClaimTemplate of this namespace; each pod gets a claim of its own from it.",
+    ).optional(),
+  })
+  .meta(
+    rules({
+      rule: "has(self.resourceClaimName) != has(self.resourceClaimTemplateName)",
+      message: "spec.accelerator.claims: set either resourceClaimName or resourceClaimTemplateName in each",
+    }),
+  );
+
+const mig = z
+  .object({
+    profile: z
+      .string()
+      .min(6)
+      .max(32)
+      .regex(/^[1-9]g[.][1-9][0-9]{0,3}gb([-+.][a-z]+)*$/)
+      .describe("NVIDIA's name of the slice, such as `1g.10gb`. Implies the resource `nvidia.com/mig-1g.10gb`."),
+  })
+  .describe("Which slice of a device each pod holds. Only with sharing: mig.");
+
+const isNvidia = "has(self.vendor) && self.vendor == 'nvidia'";
+
+export const accelerator = z
+  .object({
+    vendor: z
+      .enum(["nvidia", "amd", "intel"])
+      .optional()
+      .describe("Implies the resource: nvidia is `nvidia.com/gpu`, amd is `amd.com/gpu`; intel needs `resourceName`."),
+    count: z.int32().min(1).max(16).optional().describe("Devices of each pod. Default 1."),
+    resourceName: z
+      .string()
+      .min(3)
+      .max(253)
+      .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/)
+      .optional()
+      .describe(
+        "The extended resource to ask for, such as `nvidia.com/gpu.shared`. Overrides what `vendor` and `mig` imply.",
+      )
+      .meta(
+        rules({
+          rule: "!self.matches('^([^/]*[.])?kubernetes[.]io/') && !self.startsWith('requests.')",
+          message: "spec.accelerator.resourceName: must be a device plugin's resource, such as nvidia.com/gpu",
+        }),
+      ),
+    products: z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(63)
+          .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/),
+      )
+      .min(1)
+      .max(16)
+      .optional()
+      .describe(
+        "Any of these products, exactly as in the node label `nvidia.com/gpu.product`, which ends in `-SHARED` or " +
+          "`-MIG-…` on nodes that share their devices so. Only with vendor nvidia.",
+      )
+      .meta({ "x-kubernetes-list-type": "set" }),
+    memory: quantity(
+      "At least this much memory on each device, by the node label `nvidia.com/gpu.memory`. Only with vendor nvidia.",
+    ).optional(),
+    sharing: z
+      .enum(["exclusive", "timeSlicing", "mps", "mig"])
+      .optional()
+      .describe(
+        "How the nodes share a device, by their label `nvidia.com/gpu.sharing-strategy`. `exclusive` (the default): not at all. " +
+          "`timeSlicing`, `mps`: between pods, whose memory is not kept apart. `mig`: in slices of the hardware. With " +
+          "`resourceName` the label is not asked for. Only with vendor nvidia.",
+      ),
+    mig: mig.optional(),
+    claims: z
+      .array(claim)
+      .min(1)
+      .max(8)
+      .optional()
+      .describe(
+        "Devices by dynamic resource allocation (Kubernetes 1.34), instead of `count`: the ResourceClaims say which and how many.",
+      )
+      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
+  })
+  .describe("The devices that each pod holds. Without this block the model runs on the CPU.")
+  .meta(
+    rules(
+      {
+        rule: "has(self.vendor) || has(self.resourceName) || has(self.claims)",
+        message: "spec.accelerator: set vendor (nvidia, amd or intel), resourceName (such as nvidia.com/gpu) or claims",
+      },
+      {
+        rule: `!has(self.products) || (${isNvidia})`,
+        message: "spec.accelerator.products: only with vendor: nvidia, whose node labels name the product",
+      },
+      {
+        rule: `!has(self.memory) || (${isNvidia})`,
+        message: "spec.accelerator.memory: only with vendor: nvidia, whose node labels tell the memory",
+      },
+      {
+        rule: "!has(self.vendor) || self.vendor != 'intel' || has(self.resourceName) || has(self.claims)",
+        message:
+          "spec.accelerator.resourceName: vendor intel needs it: gpu.intel.com/i915 or gpu.intel.com/xe, by the node's driver",
+      },
+      {
+        rule: `!has(self.sharing) || (${isNvidia})`,
+        message: "spec.accelerator.sharing: only with vendor: nvidia; set that, or remove sharing",
+      },
+      {
+        rule: "!has(self.sharing) || !(self.sharing in ['timeSlicing', 'mps']) || !has(self.count) || self.count == 1",
+        message:
+          "spec.accelerator.count: must be 1 with sharing timeSlicing or mps: a second share may be of the very same device",
+      },
+      {
+        rule: "!has(self.mig) || (has(self.sharing) && self.sharing == 'mig')",
+        message: "spec.accelerator.mig: only with sharing: mig; set that, or remove mig",
+      },
+      {
+        rule: "!has(self.sharing) || self.sharing != 'mig' || has(self.mig) || has(self.resourceName)",
+        message: "spec.accelerator.mig.profile: sharing: mig needs it, such as 1g.10gb; or set resourceName",
+      },
+      {
+        rule:
+          "!has(self.claims) || !(has(self.count) || has(self.resourceName) || has(self.products) || has(self.memory) || " +
+          "has(self.sharing) || has(self.mig))",
+        message:
+          "spec.accelerator.claims: the ResourceClaims say it all; remove count, resourceName, products, memory, sharing and mig",
+      },
+    ),
+  );

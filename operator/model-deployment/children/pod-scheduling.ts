@@ -1,0 +1,64 @@
+/** Where the pods of a revision may run, by the devices that they are to have. */
+import { parseQuantity, sharingOf } from "../../api/v1alpha1/index.ts";
+import type { PodTemplate } from "../../kube/objects.ts";
+import type { RevisionSpec } from "../revision.ts";
+
+type PodSpec = NonNullable<PodTemplate["spec"]>;
+type Scheduling = Pick<PodSpec, "affinity" | "resourceClaims" | "tolerations">;
+type NodeAffinity = NonNullable<NonNullable<PodSpec["affinity"]>["nodeAffinity"]>;
+
+const MEBIBYTE = 2n ** 20n * 10n ** 9n;
+
+export const podScheduling = (spec: RevisionSpec): Scheduling => {
+  const affinity = nodeAffinity(spec);
+  const tolerations = deviceTolerations(spec);
+  const claims = resourceClaims(spec);
+  return {
+    ...(affinity === undefined ? {} : { affinity: { nodeAffinity: affinity } }),
+    ...(tolerations.length === 0 ? {} : { tolerations }),
+    ...(claims.length === 0 ? {} : { resourceClaims: claims }),
+  };
+};
+
+/** By the labels of NVIDIA's feature discovery; `nvidia.com/gpu.memory` is in MiB, and `Gt` has no "or equal". */
+const nodeAffinity = (spec: RevisionSpec): NodeAffinity | undefined => {
+  const { memory: leastMemory, products } = spec.accelerator ?? {};
+  const memory = leastMemory === undefined ? undefined : parseQuantity(leastMemory);
+  const expressions = [
+    ...(products ? [{ key: "nvidia.com/gpu.product", operator: "In", values: products.toSorted() }] : []),
+    ...(memory === undefined
+      ? []
+      : [{ key: "nvidia.com/gpu.memory", operator: "Gt", values: [String((memory + MEBIBYTE - 1n) / MEBIBYTE - 1n)] }]),
+    ...sharingExpressions(spec),
+  ];
+  if (expressions.length === 0) return undefined;
+  return {
+    requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: expressions }] },
+  };
+};
+
+/** A shared device has the same resource as a whole one. Nodes without the label share nothing. */
+const sharingExpressions = (spec: RevisionSpec) => {
+  const key = "nvidia.com/gpu.sharing-strategy";
+  switch (sharingOf(spec)) {
+    case "exclusive":
+      return [{ key, operator: "NotIn", values: ["mps", "time-slicing"] }];
+    case "timeSlicing":
+      return [{ key, operator: "In", values: ["time-slicing"] }];
+    case "mps":
+      return [{ key, operator: "In", values: ["mps"] }];
+    case undefined:
+      return [];
+  }
+};
+
+/** Nodes with NVIDIA devices are often tainted, so that nothing else runs there. */
+const deviceTolerations = ({ accelerator }: RevisionSpec): NonNullable<PodSpec["tolerations"]> =>
+  accelerator?.vendor === "nvidia" ? [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }] : [];
+
+const resourceClaims = ({ accelerator }: RevisionSpec): NonNullable<PodSpec["resourceClaims"]> =>
+  (accelerator?.claims ?? []).map(({ name, resourceClaimName, resourceClaimTemplateName }) => ({
+    name,
+    ...(resourceClaimName === undefined ? {} : { resourceClaimName }),
+    ...(resourceClaimTemplateName === undefined ? {} : { resourceClaimTemplateName }),
+  }));

@@ -1,0 +1,31 @@
+/** How far a revision has come that nothing is known to be wrong with. Pure. */
+import { podsOf, readyOf, wantedOf } from "./findings.ts";
+import type { Observed } from "./observe.ts";
+import { isUntold } from "./pods.ts";
+import type { Revision } from "./revision.ts";
+
+/** Pods may wait for something that the spec names and that does not exist; nothing in their status says so. */
+export const progress = (observed: Observed, revision: Revision): string => {
+  const done = `${readyOf(observed, revision)} of ${wantedOf(observed)} pods of ${revision.name} are ready`;
+  const pods = podsOf(observed, revision);
+  const claims = claimsOf(revision);
+  if (claims.length > 0 && pods.some(isUntold)) return `${done}; their devices need ${claims.join(" and ")}`;
+  const unmounted = pods.some(
+    ({ status }) => status?.initContainerStatuses?.[0]?.state?.waiting?.reason === "PodInitializing",
+  );
+  const mounts = mountsOf(revision);
+  return unmounted && mounts.length > 0 ? `${done}; their volumes need ${mounts.join(" and ")}` : done;
+};
+
+const claimsOf = ({ spec }: Revision): string[] =>
+  (spec.accelerator?.claims ?? []).map(({ resourceClaimName, resourceClaimTemplateName }) =>
+    resourceClaimName === undefined
+      ? `ResourceClaimTemplate ${resourceClaimTemplateName}`
+      : `ResourceClaim ${resourceClaimName}`,
+  );
+
+const mountsOf = ({ spec: { model } }: Revision): string[] => [
+  ...(model.caBundle ? [`ConfigMap ${model.caBundle.configMapName}`] : []),
+  ...(model.credentials ? [`Secret ${model.credentials.secretName}`] : []),
+  ...(model.uri.startsWith("pvc://") ? [`the claim of ${model.uri}`] : []),
+];
