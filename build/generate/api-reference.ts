@@ -1,13 +1,14 @@
 /** docs/api.md: every field of the API, from the schema that also makes the CRD. */
 import { modelDeploymentCrd } from "../../operator/api/v1alpha1/crd.ts";
-import type { JsonSchema } from "../../operator/api/v1alpha1/structural.ts";
+import { type JsonSchema, valuesOf } from "../../operator/api/v1alpha1/structural.ts";
 import type { Generated } from "./generated.ts";
 
 const typeOf = (schema: JsonSchema): string => {
   if (schema["x-kubernetes-int-or-string"]) return "quantity";
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(", ");
   if (schema.type === "array") return `list of ${schema.items ? typeOf(schema.items) : "values"}`;
-  return schema.type ?? "";
+  const values = valuesOf(schema);
+  return values === undefined ? (schema.type ?? "") : `map of ${typeOf(values)}`;
 };
 
 const bounds = (schema: JsonSchema): string => {
@@ -18,6 +19,7 @@ const bounds = (schema: JsonSchema): string => {
     ...range(schema.minimum, schema.maximum, ""),
     ...range(schema.minLength, schema.maxLength, " characters"),
     ...range(schema.minItems, schema.maxItems, " items"),
+    ...range(undefined, schema.maxProperties, " entries"),
   ].join(", ");
 };
 

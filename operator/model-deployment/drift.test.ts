@@ -10,6 +10,7 @@ const cases: [name: string, intended: object, observed: object, expected: boolea
   ["another value", { spec: { a: 1 } }, { spec: { a: 2 } }, false],
   ["a quantity in other words", { limits: { memory: "1024Mi" } }, { limits: { memory: "1Gi" } }, true],
   ["a key more in a selector", { selector: { a: "b" } }, { selector: { a: "b", c: "d" } }, false],
+  ["a key more in a node selector", { nodeSelector: { a: "b" } }, { nodeSelector: { a: "b", c: "d" } }, false],
   ["a container more", { containers: [{ name: "a" }] }, { containers: [{ name: "b" }, { name: "a" }] }, true],
   ["a toleration more", { tolerations: [{ key: "a" }] }, { tolerations: [{ key: "a" }, { key: "b" }] }, false],
   ["the same policy", policy, structuredClone(policy), true],

@@ -4,7 +4,7 @@ import { sameQuantity } from "../api/v1alpha1/index.ts";
 /** Maps whose values are quantities, which the API server respells (`1024Mi` comes back as `1Gi`). */
 const QUANTITY_MAPS = new Set(["limits", "requests"]);
 /** Maps that are one value: a key that somebody added changes their meaning. */
-const ATOMIC_MAPS = new Set(["selector", "matchLabels"]);
+const ATOMIC_MAPS = new Set(["selector", "matchLabels", "nodeSelector"]);
 /** What a NetworkPolicy lets in, and to which pods: anything added, at any depth, lets in more or less. */
 const EXACT = new Set(["ingress", "podSelector"]);
 

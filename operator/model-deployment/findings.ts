@@ -3,7 +3,7 @@ import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/inde
 import type { Deployment, KubeObject, Pod } from "../kube/objects.ts";
 import { covers } from "./drift.ts";
 import type { Observed } from "./observe.ts";
-import { revisionOf } from "./pods.ts";
+import { dequeuedAt, isGated, revisionOf } from "./pods.ts";
 import type { Revision } from "./revision.ts";
 
 /** A revision that was not ready within this time will not be, as far as its users can tell. */
@@ -23,10 +23,15 @@ export const readyOf = (observed: Observed, revision: Revision): number =>
 
 export const podsOf = ({ pods }: Observed, { name }: Revision): Pod[] => pods.filter((pod) => revisionOf(pod) === name);
 
-/** When (ms since 1970) an unready candidate is given up on; undefined while it has no Deployment. */
+/**
+ * When (ms since 1970) an unready candidate is given up on; undefined while it has no Deployment, and while pods of
+ * it wait in a queue: that is what queues are for, so the time begins again with the last pod that comes out of it.
+ */
 export const deadlineOf = (observed: Observed, candidate: Revision): number | undefined => {
+  const pods = podsOf(observed, candidate);
   const created = Date.parse(deploymentOf(observed, candidate)?.metadata.creationTimestamp ?? "");
-  return Number.isNaN(created) ? undefined : created + PROGRESS_DEADLINE_MS;
+  if (Number.isNaN(created) || pods.some(isGated)) return undefined;
+  return Math.max(created, ...pods.flatMap((pod) => dequeuedAt(pod) ?? [])) + PROGRESS_DEADLINE_MS;
 };
 
 /** The API server dropped the claims of devices from a revision's Deployment, as one older than Kubernetes 1.34 does. */

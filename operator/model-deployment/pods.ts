@@ -1,6 +1,6 @@
 /** What a pod's status says, in one word each. Pure. */
 import { z } from "zod";
-import { FETCH_CONTAINER, REVISION_LABEL, type TerminationMessage } from "../api/v1alpha1/index.ts";
+import { FETCH_CONTAINER, QUEUE_LABEL, REVISION_LABEL, type TerminationMessage } from "../api/v1alpha1/index.ts";
 import type { Pod } from "../kube/objects.ts";
 
 export type ContainerStatus = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>[number];
@@ -15,6 +15,22 @@ export const isReady = ({ metadata, status }: Pod): boolean =>
 export const isOver = ({ status }: Pod): boolean => status?.phase === "Failed" || status?.phase === "Succeeded";
 
 const scheduled = ({ status }: Pod) => status?.conditions?.find(({ type }) => type === "PodScheduled");
+
+/** The scheduler's words on a pod that it has not placed, for this reason. */
+export const unscheduled = (pod: Pod, reason: "Unschedulable" | "SchedulingGated"): string | undefined => {
+  const condition = scheduled(pod);
+  return condition?.status === "False" && condition.reason === reason ? (condition.message ?? "") : undefined;
+};
+
+/** Kept from the scheduler, by Kueue or another gatekeeper. */
+export const isGated = (pod: Pod): boolean => unscheduled(pod, "SchedulingGated") !== undefined;
+
+/** When (ms since 1970) a pod of a queue was placed on a node. */
+export const dequeuedAt = (pod: Pod): number | undefined => {
+  const condition = pod.metadata.labels?.[QUEUE_LABEL] === undefined ? undefined : scheduled(pod);
+  const at = Date.parse(condition?.lastTransitionTime ?? "");
+  return condition?.status !== "True" || Number.isNaN(at) ? undefined : at;
+};
 
 /** The scheduler has not said anything about it: it may not even look at it yet. */
 export const isUntold = (pod: Pod): boolean => pod.spec?.nodeName === undefined && scheduled(pod) === undefined;

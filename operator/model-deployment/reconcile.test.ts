@@ -385,7 +385,59 @@ describe("the protection of pods", () => {
   });
 });
 
-describe("claims of devices", () => {
+describe("scheduling", () => {
+  const TEN_MINUTES = 600_000;
+  const queued: ModelDeploymentSpec = { ...spec("one"), scheduling: { queueName: "team-a" } };
+
+  it("a queue is a label of the Deployment and of its pods, and selects nothing", async () => {
+    const world = createWorld();
+    world.put(queued);
+    await world.settle();
+    const label = (object: { metadata?: { labels?: Record<string, string> } } | undefined) =>
+      object?.metadata?.labels?.["kueue.x-k8s.io/queue-name"];
+    const deployment = world.get(DEPLOYMENTS, stable(world));
+    assert.equal(label(deployment), "team-a");
+    assert.equal(label(deployment?.spec?.template), "team-a");
+    const selectors = [deployment?.spec?.selector.matchLabels, world.get(SERVICES, NAME)?.spec?.selector];
+    for (const selector of selectors) assert.equal(selector?.["kueue.x-k8s.io/queue-name"], undefined);
+    const writes = world.writes.length;
+    await world.reconcile();
+    assert.equal(world.writes.length, writes);
+  });
+
+  it("waiting in a queue has no deadline; the time begins when the last pod has left it", async () => {
+    const world = createWorld();
+    world.fate = () => ({ ready: false, gate: "kueue.x-k8s.io/admission" });
+    world.put(queued);
+    await world.settle();
+    const reason = () => findCondition(statusOf(world).conditions, "Ready")?.reason;
+    assert.equal(reason(), "SchedulingGated");
+    assert.match(statusOf(world).message ?? "", /^1 of 1 pods wait in queue team-a until Kueue admits them/);
+    world.now += 2 * TEN_MINUTES;
+    await world.settle();
+    assert.equal(reason(), "SchedulingGated");
+    assert.equal(stalled(world), undefined);
+
+    world.fate = () => ({ ready: false });
+    await world.settle();
+    assert.equal(stalled(world), undefined);
+    world.now += TEN_MINUTES;
+    await world.settle();
+    assert.equal(stalled(world), "ProgressDeadlineExceeded");
+  });
+
+  it("a move to other nodes is a new revision; a word more or less for the same is none", async () => {
+    const world = await serving();
+    const first = stable(world);
+    world.put({ ...spec("one"), scheduling: { nodeSelector: {}, tolerations: [] } });
+    await world.settle();
+    assert.equal(stable(world), first);
+    world.put({ ...spec("one"), scheduling: { nodeSelector: { pool: "a" } } });
+    await world.settle();
+    assert.notEqual(stable(world), first);
+    assert.deepEqual(world.get(DEPLOYMENTS, stable(world))?.spec?.template.spec?.nodeSelector, { pool: "a" });
+  });
+
   it("no pod starts where the API server drops the claims of its devices", async () => {
     const world = createWorld();
     const { apply, create } = world.client;

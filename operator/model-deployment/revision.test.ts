@@ -41,6 +41,28 @@ const same: [string, RevisionSpec, RevisionSpec][] = [
     { ...base, accelerator: { ...nvidia, sharing: "mig", mig: { profile: "1g.10gb+me" } } },
     { ...base, accelerator: { ...nvidia, sharing: "mig", resourceName: "nvidia.com/mig-1g.10gb.me" } },
   ],
+  ["no scheduling is the default", base, { ...base, scheduling: { nodeSelector: {}, tolerations: [] } }],
+  [
+    "tolerations have no order, and Equal is the default",
+    { ...base, scheduling: { tolerations: [{ key: "a" }, { key: "b", operator: "Exists" }] } },
+    {
+      ...base,
+      scheduling: {
+        tolerations: [
+          { operator: "Exists", key: "b" },
+          { key: "a", operator: "Equal", value: "" },
+        ],
+      },
+    },
+  ],
+  [
+    "a skew of one is the default",
+    { ...base, scheduling: { topologySpread: [{ topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule" }] } },
+    {
+      ...base,
+      scheduling: { topologySpread: [{ topologyKey: "zone", maxSkew: 1, whenUnsatisfiable: "DoNotSchedule" }] },
+    },
+  ],
   ["keys have no order", { model: { uri, sha256: "a" } }, { model: { sha256: "a", uri } }],
 ];
 const different: [string, RevisionSpec, RevisionSpec][] = [
@@ -56,6 +78,16 @@ const different: [string, RevisionSpec, RevisionSpec][] = [
     "a claim or a template for one",
     { ...base, accelerator: { ...nvidia, claims: [{ name: "gpu", resourceClaimName: "a" }] } },
     { ...base, accelerator: { ...nvidia, claims: [{ name: "gpu", resourceClaimTemplateName: "a" }] } },
+  ],
+  ["node selector", base, { ...base, scheduling: { nodeSelector: { pool: "" } } }],
+  ["toleration", base, { ...base, scheduling: { tolerations: [{ operator: "Exists" }] } }],
+  ["priority", base, { ...base, scheduling: { priorityClassName: "high" } }],
+  ["runtime class", base, { ...base, scheduling: { runtimeClassName: "nvidia" } }],
+  ["queue", base, { ...base, scheduling: { queueName: "team-a" } }],
+  [
+    "spread",
+    base,
+    { ...base, scheduling: { topologySpread: [{ topologyKey: "zone", whenUnsatisfiable: "ScheduleAnyway" }] } },
   ],
   ["account", base, { ...base, serviceAccountName: "a" }],
 ];

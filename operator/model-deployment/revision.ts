@@ -16,6 +16,8 @@ import {
   revisionName,
   sharingOf,
   specSchema,
+  tolerationsOf,
+  topologySpreadOf,
 } from "../api/v1alpha1/index.ts";
 import type { ControllerRevision, PodTemplate } from "../kube/objects.ts";
 
@@ -43,7 +45,7 @@ export const revisionSpecOf = ({ scaling: _, ...spec }: ModelDeploymentSpec): Re
  * that render the same pods have the same canonical form.
  */
 export const canonical = (spec: RevisionSpec): string => {
-  const { accelerator, model, resources } = spec;
+  const { accelerator, model, resources, scheduling } = spec;
   const amounts = (list: Record<string, string | number | undefined> | undefined) =>
     Object.entries(list ?? {}).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, canonicalQuantity(value)]],
@@ -61,6 +63,12 @@ export const canonical = (spec: RevisionSpec): string => {
     requests: Object.fromEntries(amounts(resources?.requests)),
     limits: Object.fromEntries(amounts(resources?.limits)),
     serviceAccountName: spec.serviceAccountName,
+    nodeSelector: scheduling?.nodeSelector ?? {},
+    tolerations: inAnyOrder(tolerationsOf(spec)),
+    priorityClassName: scheduling?.priorityClassName,
+    runtimeClassName: scheduling?.runtimeClassName,
+    queueName: scheduling?.queueName,
+    topologySpread: inAnyOrder(topologySpreadOf(spec)),
     imagePullSecrets: (spec.imagePullSecrets ?? []).map(({ name }) => name).toSorted(),
   });
 };

@@ -32,7 +32,11 @@ const nvidia = { vendor: "nvidia" };
 const onNvidia = (name: string, fields: Record<string, unknown>, field: string) =>
   spec(name, { accelerator: { ...nvidia, ...fields } }, `spec.accelerator${field}`);
 
+const scheduling = (name: string, fields: Record<string, unknown>, field: string) =>
+  spec(name, { scheduling: fields }, `spec.scheduling.${field}`);
+
 const oneClaim = { name: "gpu", resourceClaimTemplateName: "one-gpu" };
+const hosts = { topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "DoNotSchedule" };
 
 export const invalidManifests: InvalidManifest[] = [
   { name: "no model", manifest: object({}), field: "spec.model" },
@@ -157,6 +161,38 @@ export const invalidManifests: InvalidManifest[] = [
     { accelerator: { claims: [oneClaim] } },
     "spec.server.executionProvider",
   ),
+  scheduling("a node label without a name", { nodeSelector: { "example.com/": "a" } }, "nodeSelector"),
+  scheduling("a node label in a domain of capitals", { nodeSelector: { "Example.com/pool": "a" } }, "nodeSelector"),
+  scheduling("a node label with a space", { nodeSelector: { pool: "a b" } }, "nodeSelector.pool"),
+  scheduling("a node label that is a number", { nodeSelector: { pool: 1 } }, "nodeSelector.pool"),
+  scheduling(
+    "17 node labels",
+    { nodeSelector: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`l${i}`, ""])) },
+    "nodeSelector",
+  ),
+  scheduling("a toleration of nothing", { tolerations: [{}] }, "tolerations"),
+  scheduling("a value of any value", { tolerations: [{ key: "a", operator: "Exists", value: "b" }] }, "tolerations"),
+  scheduling("an operator of labels", { tolerations: [{ key: "a", operator: "In" }] }, "tolerations[0].operator"),
+  scheduling("an effect in capitals", { tolerations: [{ key: "a", effect: "NOEXECUTE" }] }, "tolerations[0].effect"),
+  scheduling(
+    "seconds of an effect that evicts nobody",
+    { tolerations: [{ key: "a", tolerationSeconds: 9 }] },
+    "tolerations",
+  ),
+  scheduling("a taint's key with a space", { tolerations: [{ key: "a b" }] }, "tolerations[0].key"),
+  scheduling("the cluster's own priority", { priorityClassName: "system-node-critical" }, "priorityClassName"),
+  scheduling("a priority as a number", { priorityClassName: 1000 }, "priorityClassName"),
+  scheduling("a runtime class in capitals", { runtimeClassName: "NVIDIA" }, "runtimeClassName"),
+  scheduling("a queue of another namespace", { queueName: "other/team-a" }, "queueName"),
+  scheduling("a queue that no label can hold", { queueName: "q".repeat(64) }, "queueName"),
+  scheduling(
+    "a spread over nothing",
+    { topologySpread: [{ whenUnsatisfiable: "DoNotSchedule" }] },
+    "topologySpread[0]",
+  ),
+  scheduling("a spread of no consequence", { topologySpread: [{ topologyKey: "zone" }] }, "topologySpread[0]"),
+  scheduling("a skew of none", { topologySpread: [{ ...hosts, maxSkew: 0 }] }, "topologySpread[0].maxSkew"),
+  scheduling("the same spread twice", { topologySpread: [hosts, { ...hosts, maxSkew: 2 }] }, "topologySpread[1]"),
   spec("a quantity with an exponent", { resources: { requests: { cpu: "1e30" } } }, "spec.resources.requests.cpu"),
   spec("a negative quantity", { resources: { limits: { memory: -1 } } }, "spec.resources.limits.memory"),
   spec("a fraction as a number", { resources: { requests: { cpu: 0.5 } } }, "spec.resources.requests.cpu"),

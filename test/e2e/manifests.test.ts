@@ -4,6 +4,22 @@ import { invalidManifests } from "./invalid-manifests.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 const valid: Record<string, Record<string, unknown>> = {
+  "all of scheduling": {
+    scheduling: {
+      nodeSelector: { "node-role.kubernetes.io/gpu": "", "topology.kubernetes.io/zone": "a" },
+      tolerations: [
+        { operator: "Exists", effect: "NoExecute", tolerationSeconds: 0 },
+        { key: "dedicated", value: "inference" },
+      ],
+      priorityClassName: "high",
+      runtimeClassName: "nvidia",
+      queueName: "team-a",
+      topologySpread: ["DoNotSchedule", "ScheduleAnyway"].map((whenUnsatisfiable) => ({
+        topologyKey: "topology.kubernetes.io/zone",
+        whenUnsatisfiable,
+      })),
+    },
+  },
   "a share of a device": {
     accelerator: { vendor: "nvidia", sharing: "timeSlicing", count: 1, products: ["T4-SHARED"] },
   },

@@ -45,8 +45,8 @@ export type World = {
   refuses: (write: string) => Error | undefined;
   /** Writes that still succeed before the operator is killed. */
   writesLeft: number;
-  /** Whether a pod of this revision gets ready, and with which bytes. */
-  fate: (revision: string, pod: number) => { ready: boolean; digest?: string };
+  /** Whether a pod of this revision gets ready, and with which bytes; or the scheduling gate that holds it back. */
+  fate: (revision: string, pod: number) => { ready: boolean; digest?: string; gate?: string };
   settings: Dependencies["settings"];
   put(spec: ModelDeploymentSpec): void;
   get<T extends KubeObject>(resource: Resource<T>, name: string): T | undefined;
@@ -65,6 +65,8 @@ const context: ReconcileContext = {
 
 const NAMESPACE = "default";
 export const NAME = "digits";
+
+const conditionOf = ({ status }: Pod, type: string) => status?.conditions?.find((condition) => condition.type === type);
 
 const keyOf = ({ kind }: { kind: string }, name: string): string => `${kind}/${name}`;
 
@@ -169,7 +171,7 @@ export const createWorld = (): World => {
       const pods = world
         .all(PODS)
         .filter((pod) => pod.metadata.labels?.["berth.dev/revision"] === deployment.metadata.name);
-      const ready = pods.filter((pod) => pod.status?.conditions?.some(({ status }) => status === "True")).length;
+      const ready = pods.filter((pod) => conditionOf(pod, "Ready")?.status === "True").length;
       const status = {
         observedGeneration: deployment.metadata.generation ?? 0,
         replicas: pods.length,
@@ -180,8 +182,11 @@ export const createWorld = (): World => {
     }
   };
   const ensurePod = ({ metadata: { name, labels = {} }, spec }: Deployment, index: number): void => {
-    const { ready, digest } = world.fate(name, index);
+    const { ready, digest, gate } = world.fate(name, index);
     const key = keyOf(PODS, `${name}-${index}`);
+    const before = world.get(PODS, `${name}-${index}`);
+    const placed = gate === undefined ? "True" : "False";
+    const told = before === undefined ? undefined : conditionOf(before, "PodScheduled");
     const metadata = objects.get(key)?.metadata ?? { name: `${name}-${index}`, namespace: NAMESPACE, labels };
     const message = JSON.stringify({ outcome: "fetched", digest, bytes: 1 });
     const state = { terminated: { exitCode: 0, message } };
@@ -189,9 +194,20 @@ export const createWorld = (): World => {
       apiVersion: "v1",
       kind: "Pod",
       metadata,
-      spec: { nodeName: "node", ...spec?.template.spec },
+      spec: {
+        ...(gate === undefined ? { nodeName: "node" } : { schedulingGates: [{ name: gate }] }),
+        ...spec?.template.spec,
+      },
       status: {
-        conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+        conditions: [
+          { type: "Ready", status: ready ? "True" : "False" },
+          {
+            type: "PodScheduled",
+            status: placed,
+            lastTransitionTime: told?.status === placed ? told.lastTransitionTime : at(),
+            ...(gate === undefined ? {} : { reason: "SchedulingGated" }),
+          },
+        ],
         initContainerStatuses: digest === undefined ? [] : [{ name: FETCH_CONTAINER, ready: true, state }],
       },
     });

@@ -1,21 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { modelDeploymentCrd } from "./crd.ts";
-import type { JsonSchema } from "./structural.ts";
+import { type JsonSchema, valuesOf } from "./structural.ts";
 
 /** What the API server or its CEL cost estimate would refuse, or what leaves an input without a bound. */
 const faults = (schema: JsonSchema, path: string): string[] => {
   const intOrString = schema["x-kubernetes-int-or-string"] === true;
+  const values = valuesOf(schema);
   return [
     ...(schema.type === undefined && !intOrString ? [`${path}: no type`] : []),
     ...(schema.anyOf && !intOrString ? [`${path}: anyOf`] : []),
     ...((schema.anyOf ?? []).some((one) => Object.keys(one).length !== 1) ? [`${path}: bounds inside anyOf`] : []),
     ...(schema.type === "string" && !schema.enum && schema.maxLength === undefined ? [`${path}: no maxLength`] : []),
     ...(schema.type === "array" && schema.maxItems === undefined ? [`${path}: no maxItems`] : []),
-    ...("additionalProperties" in schema ? [`${path}: additionalProperties`] : []),
+    ...("additionalProperties" in schema && !values ? [`${path}: additionalProperties`] : []),
+    ...(values && schema.maxProperties === undefined ? [`${path}: no maxProperties`] : []),
     ...(JSON.stringify(schema).includes("$".concat("{")) ? [`${path}: looks like a variable`] : []),
     ...Object.entries(schema.properties ?? {}).flatMap(([name, child]) => faults(child, `${path}.${name}`)),
     ...(schema.items ? faults(schema.items, `${path}[]`) : []),
+    ...(values ? faults(values, `${path}{}`) : []),
   ];
 };
 
@@ -23,7 +26,7 @@ describe("the CRD", () => {
   const crd = modelDeploymentCrd();
   const properties = crd.spec.versions[0]?.schema.openAPIV3Schema.properties ?? {};
 
-  it("is a structural schema, with a bound on every string and list", () => {
+  it("is a structural schema, with a bound on every string, list and map", () => {
     for (const part of ["spec", "status"]) assert.deepEqual(faults(properties[part] ?? {}, part), []);
   });
 

@@ -39,3 +39,30 @@ export const executionProviderOf = ({
 };
 
 export const minReplicasOf = ({ scaling }: Pick<ModelDeploymentSpec, "scaling">): number => scaling?.minReplicas ?? 1;
+
+export type Toleration = {
+  operator: "Exists" | "Equal";
+  key?: string;
+  value?: string;
+  effect?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+  tolerationSeconds?: number;
+};
+
+export const tolerationsOf = ({ scheduling }: Pick<ModelDeploymentSpec, "scheduling">): Toleration[] =>
+  (scheduling?.tolerations ?? []).map(({ operator = "Equal", key, value, effect, tolerationSeconds }) => ({
+    operator,
+    ...(key === undefined ? {} : { key }),
+    // The API server stores an empty value as none.
+    ...(value ? { value } : {}),
+    ...(effect === undefined ? {} : { effect }),
+    ...(tolerationSeconds === undefined ? {} : { tolerationSeconds }),
+  }));
+
+export type Spread = { topologyKey: string; maxSkew: number; whenUnsatisfiable: "DoNotSchedule" | "ScheduleAnyway" };
+
+export const topologySpreadOf = ({ scheduling }: Pick<ModelDeploymentSpec, "scheduling">): Spread[] =>
+  (scheduling?.topologySpread ?? []).map(({ maxSkew = 1, topologyKey, whenUnsatisfiable }) => ({
+    topologyKey,
+    maxSkew,
+    whenUnsatisfiable,
+  }));

@@ -13,7 +13,7 @@ export const rules = (...list: Rule[]): { "x-kubernetes-validations": Rule[] } =
 
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** The name of an object in the ModelDeployment's own namespace: no field can name another namespace. */
+/** The name of an object in the ModelDeployment's own namespace, or of one without a namespace: no field can name another. */
 export const objectName = (what: string) => z.string().min(1).max(253).regex(SUBDOMAIN).describe(what);
 
 /** A name inside a pod. */
@@ -23,6 +23,19 @@ export const podInternalName = (what: string) =>
     .min(1)
     .max(63)
     .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+    .describe(what);
+
+/** The key of a label or of a taint, with or without a domain. CEL and JavaScript read it alike. */
+export const LABEL_KEY =
+  "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+
+export const labelKey = (what: string) => z.string().min(1).max(317).regex(new RegExp(LABEL_KEY)).describe(what);
+
+export const labelValue = (what: string) =>
+  z
+    .string()
+    .max(63)
+    .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/)
     .describe(what);
 
 const QUANTITY = /^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;

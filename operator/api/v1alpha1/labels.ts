@@ -8,6 +8,8 @@ export const REVISION_LABEL = "berth.dev/revision";
 
 /** On a namespace, with the value "true": its pods may reach the admin port of every model, as a Prometheus must. */
 export const MONITORING_LABEL = "berth.dev/monitoring";
+/** Kueue's: the LocalQueue that a Deployment's pods wait in. */
+export const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
 
 /** On a ControllerRevision: a number that grows with each promotion. It finds stable again when status was lost. */
 export const PROMOTED_ANNOTATION = "berth.dev/promoted";

@@ -84,6 +84,11 @@ export const REASONS = {
     means: "No node has what a pod needs.",
     cure: "Free or add devices, cpu or memory, or ask for less; the message says which.",
   },
+  SchedulingGated: {
+    means:
+      "Pods are kept from the scheduler: Kueue has yet to admit them from `spec.scheduling.queueName`, or another gate holds them.",
+    cure: "See `kubectl get localqueues,workloads`: quota, or a queue that does not exist. This wait has no deadline.",
+  },
   ClaimsUnsupported: {
     means: "The API server leaves `spec.accelerator.claims` out of the pods, so none is started.",
     cure: "Use Kubernetes 1.34 or later with dynamic resource allocation, or ask for devices by `count`.",

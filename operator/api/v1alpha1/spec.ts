@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { accelerator } from "./accelerator.ts";
 import { objectName, quantity, rules } from "./fields.ts";
+import { scheduling } from "./scheduling.ts";
 
 const isHttps = "self.uri.startsWith('https://')";
 
@@ -184,6 +185,7 @@ export const specSchema = z
     accelerator: accelerator.optional(),
     resources: resources.optional(),
     scaling: scaling.optional(),
+    scheduling: scheduling.optional(),
     serviceAccountName: objectName(
       "The pods' ServiceAccount, of this namespace. Its token is not mounted. Default: the namespace's `default`.",
     ).optional(),

@@ -18,7 +18,10 @@ export type JsonSchema = {
   maxLength?: number;
   minItems?: number;
   maxItems?: number;
+  maxProperties?: number;
   properties?: Record<string, JsonSchema> | undefined;
+  /** Of a map: the schema of each value. */
+  additionalProperties?: boolean | JsonSchema | undefined;
   required?: string[];
   items?: JsonSchema | undefined;
   anyOf?: JsonSchema[] | undefined;
@@ -31,6 +34,7 @@ export type JsonSchema = {
 const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
   z.looseObject({
     properties: z.record(z.string(), jsonSchema).optional(),
+    additionalProperties: z.union([z.boolean(), jsonSchema]).optional(),
     items: jsonSchema.optional(),
     anyOf: z.array(jsonSchema).optional(),
   }),
@@ -45,6 +49,7 @@ const convert = (from: JsonSchema): JsonSchema => {
   const number = alternatives.find((one) => one.type === "integer") ?? from;
   const text = alternatives.find((one) => one.type === "string") ?? from;
   const properties = Object.entries(from.properties ?? {}).map(([name, schema]) => [name, convert(schema)]);
+  const values = valuesOf(from);
   const entries: [keyof JsonSchema, unknown][] = [
     ["type", from.type],
     ["description", from.description],
@@ -58,8 +63,10 @@ const convert = (from: JsonSchema): JsonSchema => {
     ["maxLength", text.maxLength],
     ["minItems", from.minItems],
     ["maxItems", from.maxItems],
+    ["maxProperties", from.maxProperties],
     ["required", from.required],
     ["properties", from.properties && Object.fromEntries(properties)],
+    ["additionalProperties", values === undefined ? undefined : convert(values)],
     ["items", from.items && convert(from.items)],
     ["anyOf", alternatives.length > 0 ? [{ type: "integer" }, { type: "string" }] : undefined],
     ["x-kubernetes-int-or-string", from["x-kubernetes-int-or-string"]],
@@ -69,6 +76,12 @@ const convert = (from: JsonSchema): JsonSchema => {
   ];
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 };
+
+/** The schema of a map's values. zod writes an empty one for a loose object, whose other fields are nobody's business. */
+export const valuesOf = ({ additionalProperties }: JsonSchema): JsonSchema | undefined =>
+  typeof additionalProperties === "object" && additionalProperties.type !== undefined
+    ? additionalProperties
+    : undefined;
 
 const integerFormat = (schema: JsonSchema): string | undefined =>
   schema.type !== "integer" ? undefined : schema.maximum === Number.MAX_SAFE_INTEGER ? "int64" : "int32";

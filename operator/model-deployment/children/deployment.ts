@@ -10,21 +10,23 @@ const MIN_READY_SECONDS = 1;
  * The Deployment of a revision, without `replicas`: those belong to another field manager. It has one
  * template for its whole life, so that it never rolls anything and keeps no old ReplicaSets.
  */
-export const deployment = (owner: Owner, revision: Revision): Deployment => ({
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: childMeta(owner, revision.name, revision.name),
-  spec: {
-    minReadySeconds: MIN_READY_SECONDS,
-    progressDeadlineSeconds: 600,
-    revisionHistoryLimit: 0,
-    selector: { matchLabels: revisionLabels(owner.name, revision.name) },
-    template: {
-      ...revision.template,
-      metadata: { labels: revisionLabels(owner.name, revision.name) },
+export const deployment = (owner: Owner, revision: Revision): Deployment => {
+  const matchLabels = revisionLabels(owner.name, revision.name);
+  // The template's own (a queue) are on the Deployment as well, and select nothing.
+  const labels = { ...revision.template.metadata?.labels, ...matchLabels };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { ...childMeta(owner, revision.name, revision.name), labels },
+    spec: {
+      minReadySeconds: MIN_READY_SECONDS,
+      progressDeadlineSeconds: 600,
+      revisionHistoryLimit: 0,
+      selector: { matchLabels },
+      template: { ...revision.template, metadata: { labels } },
     },
-  },
-});
+  };
+};
 
 /** Only the replicas, for the manager that owns them. `uid`: never make a Deployment that is gone. */
 export const deploymentReplicas = (

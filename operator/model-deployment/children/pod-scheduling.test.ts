@@ -3,9 +3,10 @@ import { describe, it } from "node:test";
 import type { ModelDeploymentSpec } from "../../api/v1alpha1/index.ts";
 import { podScheduling } from "./pod-scheduling.ts";
 
-type Given = Pick<ModelDeploymentSpec, "accelerator">;
+type Given = Pick<ModelDeploymentSpec, "accelerator" | "scheduling">;
 
-const render = (given: Given) => podScheduling({ model: { uri: "https://models.example.com/a.onnx" }, ...given });
+const render = (given: Given) =>
+  podScheduling("digits", "digits-12345678", { model: { uri: "https://models.example.com/a.onnx" }, ...given });
 const nodeLabels = (accelerator: NonNullable<Given["accelerator"]>) =>
   render({ accelerator }).affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms[0]
     ?.matchExpressions;
@@ -38,14 +39,37 @@ const labels: [string, NonNullable<Given["accelerator"]>, object[] | undefined][
 describe("where pods may run", () => {
   it("without a word, wherever the scheduler wants", () => {
     assert.deepEqual(render({}), {});
+    assert.deepEqual(render({ scheduling: { nodeSelector: {}, tolerations: [], topologySpread: [] } }), {});
   });
 
   for (const [name, accelerator, expected] of labels)
     it(`by node labels: ${name}`, () => assert.deepEqual(nodeLabels(accelerator), expected));
 
-  it("the taint of NVIDIA's devices is tolerated", () => {
-    assert.deepEqual(render({ accelerator: nvidia }).tolerations, [
+  it("the user's tolerations come after those that devices imply", () => {
+    const tolerations = [{ key: "dedicated", value: "inference" }, { operator: "Exists" as const }];
+    assert.deepEqual(render({ accelerator: nvidia, scheduling: { tolerations } }).tolerations, [
       { key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" },
+      { operator: "Equal", key: "dedicated", value: "inference" },
+      { operator: "Exists" },
     ]);
+  });
+
+  it("an empty value is none, as the API server stores it", () => {
+    const tolerations = [{ key: "dedicated", value: "", effect: "NoExecute" as const, tolerationSeconds: 0 }];
+    assert.deepEqual(render({ scheduling: { tolerations } }).tolerations, [
+      { operator: "Equal", key: "dedicated", effect: "NoExecute", tolerationSeconds: 0 },
+    ]);
+  });
+
+  it("pods of one revision spread among themselves", () => {
+    const topologySpread = [{ topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule" as const }];
+    const [constraint] = render({ scheduling: { topologySpread } }).topologySpreadConstraints ?? [];
+    assert.equal(constraint?.maxSkew, 1);
+    assert.equal(constraint?.labelSelector?.matchLabels?.["berth.dev/revision"], "digits-12345678");
+  });
+
+  it("classes and node labels are passed on", () => {
+    const scheduling = { nodeSelector: { pool: "" }, priorityClassName: "high", runtimeClassName: "nvidia" };
+    assert.deepEqual(render({ scheduling }), scheduling);
   });
 });

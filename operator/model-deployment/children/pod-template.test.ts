@@ -61,6 +61,13 @@ describe("the pod template", () => {
     assert.equal(fetch.resources?.claims, undefined);
   });
 
+  it("has labels of its own for a queue only", () => {
+    const labelsOf = (spec: RevisionSpec) => podTemplate("digits", "digits-1", spec, settings).metadata?.labels;
+    assert.equal(labelsOf(full), undefined);
+    const queued = { ...full, scheduling: { queueName: "team-a" } };
+    assert.deepEqual(labelsOf(queued), { "kueue.x-k8s.io/queue-name": "team-a" });
+  });
+
   it("shows credentials to the init container alone", () => {
     const { fetch, server } = render(full);
     assert.ok(fetch.volumeMounts?.some(({ name }) => name === "credentials"));

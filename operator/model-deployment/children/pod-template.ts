@@ -22,7 +22,7 @@ import {
 import type { PodTemplate } from "../../kube/objects.ts";
 import type { RevisionSpec } from "../revision.ts";
 import { resourcesOf } from "./pod-resources.ts";
-import { podScheduling } from "./pod-scheduling.ts";
+import { podScheduling, queueLabels } from "./pod-scheduling.ts";
 
 export type RenderSettings = { runtimeImage: string; runtimeImagePullPolicy: string; allowHttpModels: boolean };
 
@@ -53,7 +53,9 @@ export const podTemplate = (
 ): PodTemplate => {
   const requestTimeoutMs = parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT);
   const drainTimeoutMs = requestTimeoutMs + DRAIN_MARGIN_MS;
+  const labels = queueLabels(spec);
   return {
+    ...(Object.keys(labels).length > 0 ? { metadata: { labels } } : {}),
     spec: {
       automountServiceAccountToken: false,
       enableServiceLinks: false,
@@ -66,7 +68,7 @@ export const podTemplate = (
       },
       ...(spec.serviceAccountName === undefined ? {} : { serviceAccountName: spec.serviceAccountName }),
       ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
-      ...podScheduling(spec),
+      ...podScheduling(modelDeployment, revision, spec),
       initContainers: [fetchContainer(spec, settings)],
       containers: [serverContainer(modelDeployment, spec, settings, requestTimeoutMs, drainTimeoutMs)],
       volumes: volumes(revision, spec),

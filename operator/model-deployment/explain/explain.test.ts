@@ -17,10 +17,19 @@ const container = (name: string, state: Partial<Container>): Container => ({
 });
 const pending = (name: string, message: string) =>
   pod(name, { conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }] });
+const held = (name: string, gate: string, labels: Record<string, string> = {}): Pod => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, labels },
+  spec: { containers: [], schedulingGates: [{ name: gate }] },
+  status: { conditions: [{ type: "PodScheduled", status: "False", reason: "SchedulingGated" }] },
+});
+const queue = { "kueue.x-k8s.io/queue-name": "team-a" };
 const elsewhere: Pod = {
   ...pending("a", "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: none"),
   spec: {
     containers: [],
+    nodeSelector: { pool: "inference" },
     affinity: {
       nodeAffinity: {
         requiredDuringSchedulingIgnoredDuringExecution: {
@@ -58,7 +67,28 @@ const cases: [name: string, pods: Pod[], reason: string, message: RegExp, stalle
     "node labels",
     [elsewhere],
     "Unschedulable",
-    /wait for a node that is not labelled strategy: mps or other: 0\/2 nodes will do/,
+    /wait for a node that is labelled pool: inference and not labelled strategy: mps or other: 0\/2 nodes will do/,
+    false,
+  ],
+  [
+    "a queue of Kueue",
+    [held("a", "kueue.x-k8s.io/admission", queue), held("b", "kueue.x-k8s.io/topology", queue)],
+    "SchedulingGated",
+    /^2 of 5 pods wait in queue team-a until Kueue admits them; kubectl get localqueue team-a says whether/,
+    false,
+  ],
+  [
+    "another gate",
+    [held("a", "example.com/quota", queue)],
+    "SchedulingGated",
+    /^1 of 5 pods are held back by a scheduling gate, until its controller removes it: example.com\/quota$/,
+    false,
+  ],
+  [
+    "what no node has before what waits its turn",
+    [held("a", "kueue.x-k8s.io/admission", queue), pending("b", gpu)],
+    "Unschedulable",
+    /^1 of 5 pods wait for 1 nvidia/,
     false,
   ],
   [

@@ -1,22 +1,36 @@
 /** The scheduler's message, in the words of the ModelDeployment. Pure. */
+import { QUEUE_LABEL } from "../../api/v1alpha1/index.ts";
 import type { Pod } from "../../kube/objects.ts";
+import { isGated, unscheduled } from "../pods.ts";
 import type { Cause, Subject } from "./cause.ts";
 
+/** What no node has comes before what waits its turn in a queue. */
 export const schedulingCause = ({ devices, pods, wanted }: Subject): Cause | undefined => {
-  const waiting = pods.flatMap((pod) => unscheduled(pod) ?? []);
-  const first = waiting[0];
-  if (first === undefined) return undefined;
-  const who = `${waiting.length} of ${wanted} pods`;
-  return { reason: "Unschedulable", message: inWords(who, first, devices), stalled: false };
+  const who = (count: number) => `${count} of ${wanted} pods`;
+  const waiting = pods.flatMap((pod) => {
+    const message = unscheduled(pod, "Unschedulable");
+    return message === undefined ? [] : [{ pod, message }];
+  });
+  const gated = pods.filter(isGated);
+  if (waiting[0] !== undefined) {
+    return { reason: "Unschedulable", message: inWords(who(waiting.length), waiting[0], devices), stalled: false };
+  }
+  if (gated[0] === undefined) return undefined;
+  return { reason: "SchedulingGated", message: `${who(gated.length)} ${heldBy(gated[0])}`, stalled: false };
 };
 
 type Unscheduled = { pod: Pod; message: string };
 
-const unscheduled = (pod: Pod): Unscheduled | undefined => {
-  const condition = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
-  if (condition?.status !== "False") return undefined;
-  if (condition.reason === "SchedulingGated") return { pod, message: "held back by a scheduling gate" };
-  return condition.reason === "Unschedulable" ? { pod, message: condition.message ?? "" } : undefined;
+/** Kueue's gates, of which it removes one when it admits a pod. */
+const KUEUE = "kueue.x-k8s.io/";
+
+const heldBy = ({ metadata, spec }: Pod): string => {
+  const gates = (spec?.schedulingGates ?? []).map(({ name }) => name);
+  const queue = metadata.labels?.[QUEUE_LABEL];
+  if (queue !== undefined && gates.some((gate) => gate.startsWith(KUEUE))) {
+    return `wait in queue ${queue} until Kueue admits them; kubectl get localqueue ${queue} says whether it is there and has room`;
+  }
+  return `are held back by a scheduling gate, until its controller removes it: ${gates.join(", ")}`;
 };
 
 const inWords = (who: string, { pod, message }: Unscheduled, devices: Subject["devices"]): string => {
@@ -38,10 +52,15 @@ const inWords = (who: string, { pod, message }: Unscheduled, devices: Subject["d
   return `${who} wait for ${requested(pod, resource)} ${resource} each: ${nodes} nodes have it free: ${why}`;
 };
 
-/** What we asked of a node's labels, as the user wrote it in spec.accelerator. */
+/** What we asked of a node's labels, as the user wrote it in spec.accelerator and spec.scheduling.nodeSelector. */
 const nodeDemand = ({ spec }: Pod): string | undefined => {
   const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
-  const demands = terms.flatMap(({ matchExpressions = [] }) => matchExpressions.map(inLabels));
+  const demands = [
+    ...Object.entries(spec?.nodeSelector ?? {}).map(
+      ([key, value]) => `labelled ${value === "" ? key : `${key}: ${value}`}`,
+    ),
+    ...terms.flatMap(({ matchExpressions = [] }) => matchExpressions.map(inLabels)),
+  ];
   return demands.length > 0 ? demands.join(" and ") : undefined;
 };
 
