@@ -73,6 +73,7 @@ const different: [string, RevisionSpec, RevisionSpec][] = [
     { ...base, resources: { requests: { cpu: 1 } } },
     { ...base, resources: { limits: { cpu: 1 } } },
   ],
+  ["batching", base, { ...base, server: { batching: { maxBatchSize: 1 } } }],
   ["sharing", { ...base, accelerator: nvidia }, { ...base, accelerator: { ...nvidia, sharing: "mps" } }],
   [
     "a claim or a template for one",

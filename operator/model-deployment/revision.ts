@@ -54,6 +54,7 @@ export const canonical = (spec: RevisionSpec): string => {
     model,
     executionProvider: executionProviderOf(spec),
     requestTimeoutMs: parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT),
+    batching: spec.server?.batching ?? {},
     devices: devicesOf(spec),
     sharing: sharingOf(spec),
     claims: inAnyOrder(accelerator?.claims ?? []),

@@ -33,7 +33,10 @@ const textOf = ({ pattern, minLength = 0, maxLength = 20 }: JsonSchema): fc.Arbi
     ? fc.string({ minLength, maxLength: Math.min(maxLength, minLength + 20) })
     : fc.stringMatching(new RegExp(pattern)).filter(({ length }) => length >= minLength && length <= maxLength);
 
-const objectOf = ({ properties, required = [] }: JsonSchema): fc.Arbitrary<unknown> => {
+const objectOf = ({ properties, additionalProperties, required = [] }: JsonSchema): fc.Arbitrary<unknown> => {
+  if (typeof additionalProperties === "object") {
+    return fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), arbitraryOf(additionalProperties), { maxKeys: 3 });
+  }
   const fields = Object.entries(properties ?? {}).map(([name, schema]): [string, fc.Arbitrary<unknown>] => [
     name,
     arbitraryOf(schema),
