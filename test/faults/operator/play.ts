@@ -40,7 +40,7 @@ let played = 0;
 const inScene = async <T>(stage: Stage, scenario: Scenario, run: (scene: Scene) => Promise<T>): Promise<T> => {
   played += 1;
   const arena = await enterArena(stage.world, stage.admin, `faults-${process.pid}-${played}`);
-  const proxy = await startProxy(stage.upstream);
+  const proxy = await startProxy(stage.upstream, arena.namespace);
   let operator = await startOperator(stage.installed, proxy.url, IDENTITY);
   let restarting: Promise<void> = Promise.resolve();
   const scene: Scene = {

@@ -11,7 +11,10 @@ export type Call = {
   /** What it asks for, alike in each run: `create deployments/digits-0a1b2c3d`, `apply modeldeployments/digits/status`. */
   what: string;
   plural: string;
-  /** Changes an object. Leases and events are left out: they come by the clock, and nothing is built on them. */
+  /**
+   * Changes an object of the namespace that is looked at. Leases and events are left out: they come by the clock, and nothing is
+   * built on them.
+   */
   isWrite: boolean;
   isWatch: boolean;
   isList: boolean;
@@ -68,7 +71,8 @@ const CALM: Rules = {
   listed: (_call, body) => body,
 };
 
-export const startProxy = async (upstream: Upstream): Promise<FaultProxy> => {
+/** @param namespace whose writes are counted; another one may be on its way out */
+export const startProxy = async (upstream: Upstream, namespace: string): Promise<FaultProxy> => {
   const agent = new Agent({ keepAlive: true, ca: upstream.authority });
   const watches = new Set<OpenWatch>();
   let rules = CALM;
@@ -88,7 +92,7 @@ export const startProxy = async (upstream: Upstream): Promise<FaultProxy> => {
 
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const body = Buffer.concat(await piecesOf(incoming));
-    const call = callOf(incoming, body);
+    const call = callOf(incoming, body, namespace);
     if (call.isWrite) lastWriteAt = call.at;
     const fate = rules.fate(call);
     if (fate.do === "reset") incoming.socket.destroy();
@@ -172,7 +176,7 @@ const piecesOf = async (stream: AsyncIterable<Buffer>): Promise<Buffer[]> => {
 const VERBS: Readonly<Record<string, string>> = { POST: "create", PATCH: "apply", PUT: "update", DELETE: "delete" };
 const BY_THE_CLOCK = new Set(["leases", "events"]);
 
-const callOf = ({ method = "GET", url = "/" }: IncomingMessage, body: Buffer): Call => {
+const callOf = ({ method = "GET", url = "/" }: IncomingMessage, body: Buffer, namespace: string): Call => {
   const { pathname, searchParams } = new URL(url, "http://proxy");
   const [plural = "", named = "", subresource = ""] = pathname
     .replace(/^\/(api|apis\/[^/]+)\/[^/]+\//, "")
@@ -185,7 +189,7 @@ const callOf = ({ method = "GET", url = "/" }: IncomingMessage, body: Buffer): C
   return {
     ...{ method, path: url, plural, isWatch },
     what: `${VERBS[method] ?? "get"} ${target}`,
-    isWrite: !isGet && !BY_THE_CLOCK.has(plural),
+    isWrite: !isGet && !BY_THE_CLOCK.has(plural) && pathname.includes(`/namespaces/${namespace}/`),
     isList: isGet && !isWatch && named === "",
     at: performance.now(),
   };

@@ -10,8 +10,8 @@ const PAUSED_MS = 8000;
 /** The user acts while the leader is paused; the other one has to do it all. */
 export const pausedLeader = (stage: Stage): Fault => ({
   name: "the leader is paused for longer than its lease, and another follows",
-  async begin({ proxy, operator, others }) {
-    const other = await startProxy(stage.upstream);
+  async begin({ arena, proxy, operator, others }) {
+    const other = await startProxy(stage.upstream, arena.namespace);
     others.push(other);
     const follower = await startOperator(stage.installed, other.url, "operator-that-follows");
     const waiting = performance.now() + 30_000;
