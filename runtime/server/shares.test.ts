@@ -36,7 +36,7 @@ test("who would hold the most is refused itself, and so is who finds nothing tha
   large.take(50);
   assert.throws(() => large.take(20), /too many large messages/);
   const third = next().lease(() => false);
-  assert.throws(() => third.take(30), /too many large messages/);
+  assert.throws(() => third.take(41), /too many large messages/);
 });
 
 test("what is released can be had again, and after its end a lease takes nothing", () => {
@@ -103,6 +103,21 @@ test("a lease that took nothing is not asked to make room", () => {
     return true;
   });
   large.take(90);
+  next()
+    .lease(() => false)
+    .take(20);
+});
+
+test("one of which nothing can be freed does not keep the others from making room", () => {
+  const next = createShares(100, hurried());
+  next()
+    .lease(() => false)
+    .take(60);
+  const slow = next().lease(() => {
+    slow.end();
+    return true;
+  });
+  slow.take(35);
   next()
     .lease(() => false)
     .take(20);

@@ -12,20 +12,23 @@ export type Lease = {
 
 /** What one connection holds. */
 export type Share = {
-  /** @param evict frees what the lease holds, where that can be; returns whether it did */
-  lease(evict: () => boolean): Lease;
+  /** @param evict frees what the lease has held for `heldMs`, where that can be and is right; returns whether it did */
+  lease(evict: (heldMs: number) => boolean): Lease;
 };
 
+/** What is younger makes no room: how fast it comes or goes is not known yet. */
+export const YOUNG_MS = 2000;
 /**
- * What is younger makes no room: a client that sends at a usual pace is through by then (64 MiB at 300 Mbit/s), and would
+ * What comes or goes at this pace makes no room either (1 MB/s, in bytes per millisecond): it will soon be through, and would
  * otherwise, near its end, lose all to each one that has just begun.
  */
-export const YOUNG_MS = 2000;
+const BRISK_BYTES_PER_MS = 1000;
+export const isBrisk = (bytes: number, ms: number): boolean => bytes >= ms * BRISK_BYTES_PER_MS;
 
 /**
  * The memory for messages that are not whole yet, that wait, or that their client does not take: `mostBytes` for all
- * connections together. Once it is used up, what the connection with the most has held for longest makes room, so that no
- * client can take it from the others by holding it.
+ * connections together. Once it is used up, what the connection with the most has held for longest makes room, if that is more
+ * than the new one would hold: no client can take it from the others by holding much of it for long.
  *
  * @param now milliseconds, never going back
  */
@@ -35,21 +38,24 @@ export const createShares = (mostBytes: number, now: () => number): (() => Share
 
   /** Whether there is room now for what `holder` needs. */
   const makeRoom = (bytes: number, holder: Holder): boolean => {
-    const before = now() - YOUNG_MS;
+    const time = now();
+    /** Those of which nothing can be freed. */
+    const firm = new Set<Holder>();
     while (bytes > left) {
       let most: Holder | undefined;
       for (const other of holders) {
         if (other.bytes <= Math.max(holder.bytes + bytes, most?.bytes ?? 0)) continue;
-        if (isOld(other, before)) most = other;
+        if (!firm.has(other)) most = other;
       }
-      if (most === undefined || !evictFrom(most, before)) return false;
+      if (most === undefined) return false;
+      if (!evictFrom(most, time)) firm.add(most);
     }
     return true;
   };
 
   return () => {
     const holder: Holder = { bytes: 0, leases: new Map() };
-    const lease = (evict: () => boolean): Lease => {
+    const lease = (evict: (heldMs: number) => boolean): Lease => {
       let taken = 0;
       let ended = false;
       const release = (): void => {
@@ -92,17 +98,13 @@ export const evicted = () =>
   new RequestError("Overloaded", "too many large messages at once, and this one was not whole yet; try again", 1);
 
 /** `leases`: those that hold bytes, the oldest first. */
-type Holder = { bytes: number; leases: Map<Lease, { since: number; evict: () => boolean }> };
+type Holder = { bytes: number; leases: Map<Lease, { since: number; evict: (heldMs: number) => boolean }> };
 
-const isOld = ({ leases }: Holder, before: number): boolean => {
-  for (const { since } of leases.values()) return since <= before;
-  return false;
-};
-
-const evictFrom = ({ leases }: Holder, before: number): boolean => {
+const evictFrom = ({ leases }: Holder, now: number): boolean => {
   for (const { since, evict } of [...leases.values()]) {
-    if (since > before) return false;
-    if (evict()) return true;
+    const heldMs = now - since;
+    if (heldMs < YOUNG_MS) return false;
+    if (evict(heldMs)) return true;
   }
   return false;
 };

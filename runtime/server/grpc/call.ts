@@ -1,7 +1,7 @@
 /** What calls have in common, however many messages they take: their deadline, their bytes, and that they end once. */
 import { decompress, type Encoding } from "../http/encoding.ts";
 import { CANCEL, type Stream } from "../http2/index.ts";
-import { evicted, type Share } from "../shares.ts";
+import { evicted, isBrisk, type Share } from "../shares.ts";
 import { createAnswer } from "./answer.ts";
 import { type Calls, countCall } from "./count.ts";
 import { startDeadline } from "./deadline.ts";
@@ -82,9 +82,9 @@ export const beginCall = (
   onCancelled: () => void,
 ): Call => {
   const counted = countCall(calls);
-  const incoming = share.lease(() => {
+  const incoming = share.lease((heldMs) => {
     // what a handler works on cannot be freed
-    if (over || (reader.pending() === 0 && !keeps)) return false;
+    if (over || (reader.pending() === 0 && !keeps) || isBrisk(reader.pending(), heldMs)) return false;
     failWith(evicted());
     return true;
   });

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { evicted, type Share } from "../shares.ts";
+import { evicted, isBrisk, type Share } from "../shares.ts";
 import { type Counters, countDuration, countStatus } from "./counters.ts";
 import {
   chooseEncoding,
@@ -73,17 +73,21 @@ type State = "head" | "body" | "busy" | "writing" | "linger";
 /** Serves one connection, a request at a time. `expires`: when it is too old. */
 export const serveConnection = (socket: Socket, shared: Shared, expires: number): Connection => {
   const { counters, times } = shared;
-  const lease = shared.nextIncoming().lease(() => {
-    if (state !== "body") return false;
+  const lease = shared.nextIncoming().lease((heldMs) => {
+    if (state !== "body" || isBrisk(reader.received(), heldMs)) return false;
     answerFailed(evicted(), true);
     return true;
   });
   /** Of the answer that the client has not taken yet. */
-  const unsent = shared.nextUnsent().lease(() => {
+  const unsent = shared.nextUnsent().lease((heldMs) => {
+    // how much of it has gone cannot be seen: a client that takes 1 MB/s has taken all of it by then
+    if (isBrisk(unsentBytes, heldMs)) return false;
     unsent.end();
+    shared.logError(new Error(`a client that did not take its answer of ${unsentBytes} bytes was disconnected`));
     socket.destroy();
     return true;
   });
+  let unsentBytes = 0;
   const reader = createReader(shared.maxBodyBytes, lease);
   let state: State = "head";
   let now = shared.now();
@@ -271,6 +275,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       try {
         // one that is larger than all of it can be sent while no other waits
         unsent.take(Math.min(bodyLength, shared.maxUnsentBytes));
+        unsentBytes = bodyLength;
       } catch (error) {
         const refused = errorResponse(error) ?? serverFailed();
         send(refused, byteLength(refused.parts), mustClose);
@@ -304,8 +309,13 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     state = "linger";
     reader.drop();
     lingerUntil = now + MAX_LINGER_MS;
-    const unsent = socket.writableLength;
-    deadline = now + (unsent === 0 ? times.lingerMs : times.transferMs + unsent / MIN_BYTES_PER_MS);
+    const queued = socket.writableLength;
+    deadline = now + (queued === 0 ? times.lingerMs : times.transferMs + queued / MIN_BYTES_PER_MS);
+    // after its end a socket tells of no drain
+    socket.once("finish", () => {
+      unsent.release();
+      deadline = Math.min(deadline, shared.now() + times.lingerMs);
+    });
     socket.end();
     if (socket.isPaused()) socket.resume();
   };

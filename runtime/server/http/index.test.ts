@@ -122,6 +122,22 @@ describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
     assert.match(await other.all, /\r\n\r\n70000$/);
   });
 
+  it("that come at a good pace make no room, however old they are", async (t) => {
+    let late = 0;
+    const now = () => performance.now() + late;
+    const { open, raw, server } = await start(t, {}, { maxBodyBytes: 9_000_000, maxBufferedBytes: 9_500_000, now });
+    const brisk = await open();
+    brisk.write(`POST /length HTTP/1.1\r\nHost: h\r\n${CLOSE}Content-Length: 9000000\r\n\r\n`);
+    brisk.write(Buffer.alloc(8_000_000));
+    while (server.snapshot().inFlight === 0) await sleep(1);
+    await sleep(200);
+    late = 2 * YOUNG_MS;
+    const request = `POST /length HTTP/1.1\r\nHost: h\r\n${CLOSE}Content-Length: 2000000\r\n\r\n`;
+    assert.equal(statusOf(await raw(request, "x".repeat(1_000_000))), 429);
+    brisk.write(Buffer.alloc(1_000_000));
+    assert.match(await brisk.all, /\r\n\r\n9000000$/);
+  });
+
   it("of clients that leave while they are decompressed give their bytes back", async (t) => {
     const { open, raw, server } = await start(t, {}, { maxBufferedBytes: 100_000 });
     const packed = gzipSync(Buffer.alloc(90_000)).toString("latin1");
@@ -192,10 +208,28 @@ describe("answers", { concurrency: true, timeout: 20_000 }, () => {
     const refused = await ask();
     assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "1"]);
     await refused.text();
-    late = YOUNG_MS;
+    // 90 MB at 1 MB/s
+    late = 90_001;
     const taken = await ask();
     assert.deepEqual([taken.status, (await taken.arrayBuffer()).byteLength], [200, 60_000_000]);
     await connectionsOf(server, 1);
+  });
+
+  it("that close and have gone are not counted while their client keeps its side open", async (t) => {
+    const answer = (): HttpResponse => ({ status: 200, headers: {}, parts: [Buffer.alloc(30_000_000)] });
+    const { open, server } = await start(t, { "/huge": answer }, { maxUnsentBytes: 40_000_000 });
+    const taken = async () => {
+      const socket = await open();
+      const ended = once(socket, "end");
+      socket.removeAllListeners("end");
+      const again = once(socket, "end");
+      socket.write(post("/huge", "x", CLOSE));
+      await Promise.race([ended, again]);
+      return socket.bytesRead;
+    };
+    assert.ok((await taken()) > 30_000_000);
+    assert.ok((await taken()) > 30_000_000, "the first answer still counts");
+    assert.deepEqual(server.snapshot().requests, { "200": 2 });
   });
 
   it("to paths and verbs that are none", async (t) => {

@@ -22,7 +22,7 @@ export type HttpServerOptions = {
   maxConnections?: number;
   /** Of all bodies together that did not come with their header in one piece. Default: four of the largest. */
   maxBufferedBytes?: number;
-  /** Of all answers together, larger than 64 KiB, that their clients have not taken. Default: 256 MiB. */
+  /** Of all answers together, larger than 64 KiB, that their clients have not taken. Default: 16 of the largest bodies. */
   maxUnsentBytes?: number;
   times?: Partial<Times>;
   /** Milliseconds, never going back; from 0 to 1. */
@@ -50,7 +50,7 @@ const MAX_CONNECTIONS = 4096;
 /** So many more are told that they are too many; the rest are just closed. */
 const MAX_REFUSED = 256;
 const BUFFERED_BODIES = 4;
-const MAX_UNSENT_BYTES = 256 * 1024 * 1024;
+const UNSENT_ANSWERS = 16;
 const BACKLOG = 1024;
 const DRAIN_TICK_MS = 50;
 /** An idle connection may just be about to carry a request; in a drain one that has been idle this long is closed. */
@@ -60,7 +60,7 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
   const { maxBodyBytes, maxConnectionAgeMs } = options;
   const maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   const random = options.random ?? Math.random;
-  const maxUnsentBytes = options.maxUnsentBytes ?? MAX_UNSENT_BYTES;
+  const maxUnsentBytes = options.maxUnsentBytes ?? UNSENT_ANSWERS * maxBodyBytes;
   const now = options.now ?? (() => performance.now());
   const counters = createCounters();
   const connections = new Set<Connection>();
