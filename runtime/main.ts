@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { cacheCompiledCode } from "./compile-cache.ts";
 import { FETCH_HELP, parseFetchOptions, parseServeOptions, SERVE_HELP, UsageError } from "./options.ts";
 import { createLogger } from "./telemetry/logger.ts";
@@ -18,9 +19,11 @@ const run = async ([command, ...args]: string[]): Promise<number> => {
       const options = parseServeOptions(args, process.stdout.isTTY === true);
       if (options === "help") return print(SERVE_HELP);
       cacheCompiledCode();
+      // npm runs scripts in the package's folder, and tells where it was called.
+      const model = resolve(process.env.INIT_CWD ?? process.cwd(), options.model);
       // Each command loads only what it needs.
       const { supervise } = await import("./server/supervisor.ts");
-      return supervise(options, createLogger(options.logFormat, "server"));
+      return supervise({ ...options, model }, createLogger(options.logFormat, "server"));
     }
     case "fetch": {
       const options = parseFetchOptions(args);

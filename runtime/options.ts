@@ -92,7 +92,7 @@ export const FETCH_HELP = `Download a model, check it, and put it in place.
   --help`;
 
 export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOptions | "help" => {
-  const values = parse("serve", args, [
+  const values = parse("serve", "--model FILE.onnx", args, [
     "model",
     "name",
     "model-version",
@@ -146,7 +146,7 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
 
 export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {
   const names = ["uri", "to", "sha256", "pin-file", "ca-file", "credentials", "claim-directory", "disk-limit"];
-  const values = parse("fetch", args, [...names, "termination-log"], ["allow-http"]);
+  const values = parse("fetch", "--uri URI", args, [...names, "termination-log"], ["allow-http"]);
   if (values === "help") return "help";
   const sha256 = text(values, "sha256")?.toLowerCase();
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256)) {
@@ -194,7 +194,14 @@ export const packageVersion = (): string => {
 
 type Values = Record<string, string | boolean | undefined>;
 
-const parse = (command: string, args: string[], strings: string[], booleans: string[] = []): Values | "help" => {
+/** @param example of a value with its option */
+const parse = (
+  command: string,
+  example: string,
+  args: string[],
+  strings: string[],
+  booleans: string[] = [],
+): Values | "help" => {
   const options: NonNullable<ParseArgsConfig["options"]> = { help: { type: "boolean" } };
   for (const name of strings) options[name] = { type: "string" };
   for (const name of booleans) options[name] = { type: "boolean" };
@@ -205,8 +212,9 @@ const parse = (command: string, args: string[], strings: string[], booleans: str
     for (const [name, value] of Object.entries(values)) flat[name] = Array.isArray(value) ? undefined : value;
     return flat;
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split(". ")[0] : String(error);
-    throw new UsageError(`${reason}; see ${command} --help`);
+    const [reason = ""] = error instanceof Error ? error.message.split(". ") : [String(error)];
+    const hint = reason.startsWith("Unexpected argument") ? `; each value has its option, as in ${example}` : "";
+    throw new UsageError(`${reason}${hint}; see ${command} --help`);
   }
 };
 

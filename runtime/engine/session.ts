@@ -109,7 +109,7 @@ const createSession = async (
     ) {
       throw new Failure(
         "ExecutionProviderUnavailable",
-        `execution provider ${executionProvider} cannot be had here: ${message}. Use an image and a node that have it, or choose cpu`,
+        `execution provider ${executionProvider} cannot be had here: ${message}. Use an image and a node that have it, or choose cpu (--execution-provider; in a ModelDeployment spec.server.executionProvider)`,
       );
     }
     // The same model loads where there is more memory: no fault of its own.

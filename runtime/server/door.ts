@@ -15,6 +15,7 @@ import { createScheduler, type Scheduler } from "./batching/index.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/server.ts";
 import { createHttpServer, type HttpServer } from "./http/index.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
+import { notOpened } from "./not-opened.ts";
 import { type PoolModel, startPool } from "./shards/pool.ts";
 
 // The thread that owns the data ports, the queue and the shards. No model runs here, so it always turns.
@@ -52,8 +53,7 @@ const logError = (error: unknown, what: string): void =>
 
 const opened = (name: "http" | "grpc", port: Promise<number>): Promise<number> =>
   port.catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`the ${name} port cannot be opened: ${why}; choose another with --${name}-port`);
+    throw new Error(notOpened(name, error));
   });
 
 const open = async (model: PoolModel): Promise<void> => {

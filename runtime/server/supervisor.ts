@@ -8,6 +8,7 @@ import { createAdminServer } from "./admin.ts";
 import { startDoor } from "./door-thread.ts";
 import { curlExample } from "./example.ts";
 import type { DoorMessage, LoadedMessage, ReadyMessage } from "./messages.ts";
+import { notOpened } from "./not-opened.ts";
 import { type Known, statusReport } from "./status.ts";
 
 /** Requests go on coming until those who send them have heard that this server leaves. */
@@ -190,7 +191,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
     },
   );
   admin.once("error", (error) => {
-    fail(undefined, `the admin port cannot be opened: ${error.message}; choose another with --admin-port`);
+    fail(undefined, notOpened("admin", error));
   });
   admin.listen(options.adminPort, options.host, () => {
     const address = admin.address();

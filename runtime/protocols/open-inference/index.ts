@@ -111,7 +111,7 @@ const explain = (model: Model, path: string): string | undefined => {
   if (path !== "/v2" && !path.startsWith("/v2/")) return undefined;
   const match = /^\/v2\/models\/([^/]{1,253})(?:\/versions\/([^/]{1,63}))?(?:\/|$)/.exec(path);
   if (match === null)
-    return "no such path; the Open Inference Protocol's paths are /v2, /v2/health, /v2/models and /v2/repository/index";
+    return "no such path; the Open Inference Protocol's paths are /v2, /v2/health/{live,ready}, /v2/models/NAME, /v2/models/stats and /v2/repository/index";
   if (match[1] !== model.name) return `model "${match[1]}" is unknown; this server has "${model.name}"`;
   if (match[2] !== undefined && match[2] !== model.version) {
     return `version "${match[2]}" of model "${model.name}" is unknown; this server has "${model.version}"`;
