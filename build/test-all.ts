@@ -69,7 +69,7 @@ if ((await toolsBuilt) === 0) {
   );
   results.set(
     "faults of the operator",
-    await suite("faults of the operator", [join(root, "test/faults/main.ts"), "operator"]),
+    await suite("faults of the operator", [join(root, "test/faults/main.ts"), "operator", "--sample", "2"]),
   );
 } else {
   console.log(`the control plane did not build:\n${toolsSaid.slice(-4000)}`);

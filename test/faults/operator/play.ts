@@ -41,8 +41,18 @@ const inScene = async <T>(stage: Stage, scenario: Scenario, run: (scene: Scene) 
   played += 1;
   const arena = await enterArena(stage.world, stage.admin, `faults-${process.pid}-${played}`);
   const proxy = await startProxy(stage.upstream, arena.namespace);
-  let operator = await startOperator(stage.installed, proxy.url, IDENTITY);
+  /** Those that end by our hand. */
+  const ending = new Set<Operator>();
   let restarting: Promise<void> = Promise.resolve();
+  const start = async (): Promise<Operator> => {
+    const started = await startOperator(stage.installed, proxy.url, IDENTITY);
+    // as its kubelet does when it ends by itself, such as for a lease that a busy machine has lost
+    started.ended.then(
+      () => (ending.has(started) ? undefined : scene.killAndRestart()),
+      () => undefined,
+    );
+    return started;
+  };
   const scene: Scene = {
     arena,
     proxy,
@@ -50,13 +60,15 @@ const inScene = async <T>(stage: Stage, scenario: Scenario, run: (scene: Scene) 
     operator: () => operator,
     killAndRestart() {
       const restart = async (): Promise<void> => {
+        ending.add(operator);
         await operator.kill();
-        operator = await startOperator(stage.installed, proxy.url, IDENTITY);
+        operator = await start();
       };
       restarting = restarting.then(restart);
       return restarting;
     },
   };
+  let operator = await start();
   try {
     await scenario.prepare(arena);
     await quiet(proxy.lastWriteAt);
@@ -68,6 +80,7 @@ const inScene = async <T>(stage: Stage, scenario: Scenario, run: (scene: Scene) 
   } finally {
     proxy.calm();
     await restarting.catch(() => undefined);
+    ending.add(operator);
     await operator.kill();
     proxy.close();
     await arena.leave();
