@@ -1,9 +1,10 @@
 /** Chapter 0: the server without a cluster, on this machine. */
+
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { z } from "zod";
 import { angleInWords } from "../../examples/picture.ts";
+import { freePort } from "../world/free-port.ts";
 import { ROOT } from "../world/index.ts";
 import { untilReady } from "../world/ready.ts";
 import { ANGLE_FILE, inferBody, question } from "../world/reference.ts";
@@ -43,15 +44,3 @@ export const serveAlone = async (story: Story): Promise<void> => {
     await ended;
   }
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });

@@ -1,8 +1,10 @@
 /** The models of the bench, each with one request's tensors (a batch of one) and onnxruntime's own answer to them. */
+
 import { copyFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { perceptronModel } from "../../runtime/models.ts";
+import { randomFrom } from "../../world/random.ts";
 import { RECOGNISER_FILE } from "../../world/reference.ts";
 import { minilmFile } from "./install.ts";
 
@@ -28,15 +30,6 @@ export const MODEL_NAMES: readonly ModelName[] = ["tiny", "mid", "minilm", "ocr"
 
 /** The answers of two batches differ by rounding; two models differ by far more. */
 export const TOLERANCE = 1e-3;
-
-/** Numbers in [0, 1) that are the same in each run (a linear congruential generator, constants of Numerical Recipes). */
-const randomFrom = (seed: number) => {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-};
 
 const floats = (name: string, shape: readonly number[]): Input => {
   const random = randomFrom(7);

@@ -1,10 +1,11 @@
 /** A server under test: started, asked until it is right, paused while others are measured, ended. */
+
 import { spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../world/free-port.ts";
 import type { Dialect } from "./dialects.ts";
 import { type Model, TOLERANCE } from "./models.ts";
 import type { Peer, Ports } from "./peers.ts";
@@ -26,17 +27,6 @@ export type Running = {
   resume: () => void;
   stop: () => Promise<void>;
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        address === null || typeof address === "string" ? reject(new Error("no port")) : resolve(address.port),
-      );
-    });
-  });
 
 /** The numbers of the first output. Rejects where the server does not answer, or not with success. */
 export const ask = (dialect: Dialect, ports: Ports): Promise<Float32Array> => {

@@ -1,26 +1,19 @@
 /** `npm run test:faults -- operator`: the operator against a real API server, through a proxy that does it harm. */
+
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { createClient } from "../../../operator/kube/create-client.ts";
 import { readKubeConfig } from "../../../operator/kube/kubeconfig.ts";
 import { createTransport } from "../../../operator/kube/transport.ts";
 import { enterWorld, ROOT } from "../../world/index.ts";
+import { randomFrom } from "../../world/random.ts";
 import { killAt, MOMENTS } from "./kills.ts";
 import { takeOver } from "./operator-process.ts";
 import { type Fault, play, playReference, type Reference, type Stage } from "./play.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 import { pausedLeader } from "./succession.ts";
 import { upstreamOf } from "./upstream.ts";
-import {
-  compaction,
-  cutWatches,
-  heldWatch,
-  hungRequest,
-  lostAnswers,
-  randomFrom,
-  staleLists,
-  storm,
-} from "./weather.ts";
+import { compaction, cutWatches, heldWatch, hungRequest, lostAnswers, staleLists, storm } from "./weather.ts";
 
 export type Options = {
   seed: number;

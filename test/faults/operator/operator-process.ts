@@ -1,10 +1,11 @@
 /** The real operator as a process of the host, which reaches the API server through the proxy with its own rights. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Cluster } from "../../cluster/index.ts";
+import { freePort } from "../../world/free-port.ts";
 import { OPERATOR_NAMESPACE } from "../../world/helm.ts";
 import { ROOT } from "../../world/index.ts";
 
@@ -108,15 +109,4 @@ const kubeconfigText = (server: string, token: string): string =>
     users: [{ name: "operator", user: { token } }],
     contexts: [{ name: "proxy", context: { cluster: "proxy", user: "operator" } }],
     "current-context": "proxy",
-  });
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        address === null || typeof address === "string" ? reject(new Error("no port")) : resolve(address.port),
-      );
-    });
   });

@@ -1,5 +1,7 @@
 /** What an API server and a network do to an operator that is not killed. */
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { randomFrom } from "../../world/random.ts";
 import type { Fault } from "./play.ts";
 import type { Call, Fate } from "./proxy.ts";
 
@@ -12,15 +14,6 @@ const HELD_MS = 6000;
 const HUNG = 2;
 
 const isElection = ({ plural }: Call): boolean => plural === "leases";
-
-/** Numbers in [0, 1) that a seed repeats (a linear congruential generator, constants of Numerical Recipes). */
-export const randomFrom = (seed: number): (() => number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-};
 
 const STORMS: readonly Fate[] = [
   { do: "answer", status: 409, reason: "Conflict" },
