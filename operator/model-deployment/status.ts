@@ -9,6 +9,7 @@ import {
   serviceUrl,
   toConditions,
 } from "../api/v1alpha1/index.ts";
+import { aspects } from "./aspects.ts";
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain } from "./explain/explain.ts";
@@ -40,6 +41,7 @@ export const statusOf = (
   const shown = stable ?? candidate;
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
+  const newest = candidate ?? stable;
   const devices = shown && devicesHeld(observed, shown);
   return {
     observedGeneration: generation,
@@ -49,7 +51,11 @@ export const statusOf = (
     ...(devices === undefined ? {} : { devices }),
     ...(shown === undefined ? {} : { pods: `${readyOf(observed, shown)}/${wantedOf(observed)}` }),
     conditions: toConditions(
-      [...marksOf(verdict), availability(observed, shown)],
+      [
+        ...marksOf(verdict),
+        availability(observed, shown),
+        ...aspects(observed, newest, newest && causeOf(observed, newest, false)),
+      ],
       previous,
       generation,
       new Date(now).toISOString().replace(/\.\d+Z$/, "Z"),

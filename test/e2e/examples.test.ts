@@ -61,6 +61,9 @@ describe("the examples", () => {
       (seen) => /nvidia\.com\/gpu/.test(seen.status.message ?? ""),
     );
     assert.equal(conditionOf(object, "Ready")?.status === "True", false);
+    const capacity = conditionOf(object, "CapacityAvailable");
+    assert.deepEqual([capacity?.status, capacity?.reason], ["False", "Unschedulable"]);
+    assert.match(capacity?.message ?? "", /nvidia\.com\/gpu/);
     const { stdout } = await world().cluster.kubectl(["get", "mdeploy", "-n", namespace, "too-many-devices"]);
     assert.match(stdout, /nvidia\.com\/gpu/);
     await world().cluster.kubectl(["delete", "mdeploy", "-n", namespace, "too-many-devices"]);
@@ -71,6 +74,10 @@ describe("the examples", () => {
     const object = await waitFor(world().cluster, { namespace, name: "broken" }, "stalled", isStalled);
     assert.match(object.status.message ?? "", /NoSuchOperator/);
     assert.equal(conditionOf(object, "Stalled")?.reason, "ModelInvalid");
+    assert.deepEqual(
+      ["ModelLoaded", "CapacityAvailable"].map((type) => conditionOf(object, type)?.reason),
+      ["ModelInvalid", "Scheduled"],
+    );
   });
 
   it("answers health and metadata, and one clear error for a bad request", async () => {

@@ -5,7 +5,13 @@
  */
 import { pino } from "pino";
 import type { ModelDeployment, ModelDeploymentSpec } from "../../operator/api/v1alpha1/index.ts";
-import { API_VERSION, FETCH_CONTAINER, KIND, MODEL_DEPLOYMENTS } from "../../operator/api/v1alpha1/index.ts";
+import {
+  API_VERSION,
+  FETCH_CONTAINER,
+  KIND,
+  MODEL_DEPLOYMENTS,
+  SERVER_CONTAINER,
+} from "../../operator/api/v1alpha1/index.ts";
 import type { Store } from "../../operator/cache/store.ts";
 import type { ReconcileContext, Result } from "../../operator/controller/result.ts";
 import type { Client } from "../../operator/kube/client.ts";
@@ -35,6 +41,9 @@ class Refused extends Error {
 /** Thrown by the write before which the operator "is killed". */
 export class Killed extends Error {}
 
+/** `pending`: the scheduler's words; `failure`: the server's termination message. */
+export type Fate = { ready: boolean; digest?: string; gate?: string; pending?: string; failure?: string };
+
 export type World = {
   client: Client;
   now: number;
@@ -46,7 +55,7 @@ export type World = {
   /** Writes that still succeed before the operator is killed. */
   writesLeft: number;
   /** Whether a pod of this revision gets ready, and with which bytes; or the scheduling gate that holds it back. */
-  fate: (revision: string, pod: number) => { ready: boolean; digest?: string; gate?: string };
+  fate: (revision: string, pod: number) => Fate;
   settings: Dependencies["settings"];
   put(spec: ModelDeploymentSpec): void;
   get<T extends KubeObject>(resource: Resource<T>, name: string): T | undefined;
@@ -182,10 +191,10 @@ export const createWorld = (): World => {
     }
   };
   const ensurePod = ({ metadata: { name, labels = {} }, spec }: Deployment, index: number): void => {
-    const { ready, digest, gate } = world.fate(name, index);
+    const { ready, digest, gate, pending, failure } = world.fate(name, index);
     const key = keyOf(PODS, `${name}-${index}`);
     const before = world.get(PODS, `${name}-${index}`);
-    const placed = gate === undefined ? "True" : "False";
+    const placed = gate === undefined && pending === undefined ? "True" : "False";
     const told = before === undefined ? undefined : conditionOf(before, "PodScheduled");
     const metadata = objects.get(key)?.metadata ?? { name: `${name}-${index}`, namespace: NAMESPACE, labels };
     const message = JSON.stringify({ outcome: "fetched", digest, bytes: 1 });
@@ -195,7 +204,8 @@ export const createWorld = (): World => {
       kind: "Pod",
       metadata,
       spec: {
-        ...(gate === undefined ? { nodeName: "node" } : { schedulingGates: [{ name: gate }] }),
+        ...(placed === "True" ? { nodeName: "node" } : {}),
+        ...(gate === undefined ? {} : { schedulingGates: [{ name: gate }] }),
         ...spec?.template.spec,
       },
       status: {
@@ -206,9 +216,22 @@ export const createWorld = (): World => {
             status: placed,
             lastTransitionTime: told?.status === placed ? told.lastTransitionTime : at(),
             ...(gate === undefined ? {} : { reason: "SchedulingGated" }),
+            ...(pending === undefined ? {} : { reason: "Unschedulable", message: pending }),
           },
         ],
         initContainerStatuses: digest === undefined ? [] : [{ name: FETCH_CONTAINER, ready: true, state }],
+        ...(failure === undefined
+          ? {}
+          : {
+              containerStatuses: [
+                {
+                  name: SERVER_CONTAINER,
+                  ready: false,
+                  restartCount: 1,
+                  state: { terminated: { exitCode: 1, message: failure } },
+                },
+              ],
+            }),
       },
     });
   };

@@ -4,9 +4,10 @@ import type { Condition } from "./status.ts";
 
 /**
  * `Ready` is the summary and always there. `Reconciling` and `Stalled` are there only while they are True
- * (the kstatus contract). `Available`: requests are answered, even if fewer pods than wanted are ready.
+ * (the kstatus contract). `Available`: requests are answered, even if fewer pods than wanted are ready. `ModelLoaded` and
+ * `CapacityAvailable` are about the newest revision, which may not serve yet.
  */
-export type ConditionType = "Ready" | "Reconciling" | "Stalled" | "Available";
+export type ConditionType = "Ready" | "Reconciling" | "Stalled" | "Available" | "ModelLoaded" | "CapacityAvailable";
 
 /** A condition before it has times: what the status logic decides. */
 export type Mark = { type: ConditionType; status: "True" | "False" | "Unknown"; reason: Reason; message: string };

@@ -63,6 +63,8 @@ export const REASONS = {
     means: "Something outside of the spec is in the way; Berth goes on trying.",
     cure: "See the reason and message of `Ready`.",
   },
+  Loaded: { means: "A pod of the newest revision has loaded the model and run a first inference.", cure: "" },
+  Scheduled: { means: "Each pod of the newest revision has its node and its devices.", cure: "" },
   NoPodReady: { means: "No pod can answer requests.", cure: "See the reason and message of `Ready`." },
   InvalidSpec: {
     means: "The spec breaks a rule that the installed CRD does not know.",
@@ -126,3 +128,8 @@ export const REASONS = {
 } satisfies Record<string, Explanation>;
 
 export type Reason = keyof typeof REASONS;
+
+const isReason = (name: string): name is Reason => Object.hasOwn(REASONS, name);
+
+/** What can be wrong with a model, its URI, or what runs it. */
+export const MODEL_FAILURES: ReadonlySet<Reason> = new Set(Object.keys(failures).filter(isReason));

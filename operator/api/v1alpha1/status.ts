@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 const conditionSchema = z.object({
-  type: z.string().min(1).max(64).describe("Ready, Reconciling, Stalled or Available."),
+  type: z.string().min(1).max(64).describe("Ready, Reconciling, Stalled, Available, ModelLoaded or CapacityAvailable."),
   status: z.enum(["True", "False", "Unknown"]),
   reason: z.string().min(1).max(128).describe("One of the reasons in docs/troubleshooting.md."),
   message: z.string().max(1024).describe("What happened, and what to do."),

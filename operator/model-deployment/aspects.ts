@@ -1,0 +1,55 @@
+/** Conditions about one side of the newest revision each, for those who wait for just that. Pure. */
+import { executionProviderOf, type Mark, MODEL_FAILURES, type Reason } from "../api/v1alpha1/index.ts";
+import type { Cause } from "./explain/cause.ts";
+import { podsOf, readyOf, wantedOf } from "./findings.ts";
+import type { Observed } from "./observe.ts";
+import { isOver } from "./pods.ts";
+import type { Revision } from "./revision.ts";
+
+/** What keeps pods from getting the node and the devices that they want. */
+const CAPACITY_REASONS: ReadonlySet<Reason> = new Set([
+  "Unschedulable",
+  "SchedulingGated",
+  "ClaimsUnsupported",
+  "PodsRefused",
+  "DeviceUnavailable",
+]);
+
+/** @param cause what is wrong with `revision`, which is the one that is to serve; both undefined where there is none yet */
+export const aspects = (observed: Observed, revision: Revision | undefined, cause: Cause | undefined): Mark[] =>
+  revision === undefined ? [] : [modelLoaded(observed, revision, cause), capacityAvailable(observed, revision, cause)];
+
+/** Counts are left out of the messages, so that each pod that moves on is no write of its own. */
+const modelLoaded = (observed: Observed, revision: Revision, cause: Cause | undefined): Mark => {
+  const type = "ModelLoaded";
+  if (readyOf(observed, revision) > 0) {
+    const provider = executionProviderOf(revision.spec);
+    return {
+      type,
+      status: "True",
+      reason: "Loaded",
+      message: `${revision.name} has run a first inference on ${provider}`,
+    };
+  }
+  if (cause !== undefined && MODEL_FAILURES.has(cause.reason)) {
+    return { type, status: "False", reason: cause.reason, message: cause.message };
+  }
+  return {
+    type,
+    status: "Unknown",
+    reason: "Starting",
+    message: `no pod of ${revision.name} has loaded the model yet`,
+  };
+};
+
+const capacityAvailable = (observed: Observed, revision: Revision, cause: Cause | undefined): Mark => {
+  const type = "CapacityAvailable";
+  if (cause !== undefined && CAPACITY_REASONS.has(cause.reason)) {
+    return { type, status: "False", reason: cause.reason, message: cause.message };
+  }
+  const placed = podsOf(observed, revision).filter((pod) => pod.spec?.nodeName !== undefined && !isOver(pod));
+  if (placed.length >= wantedOf(observed)) {
+    return { type, status: "True", reason: "Scheduled", message: `each pod of ${revision.name} has its node` };
+  }
+  return { type, status: "Unknown", reason: "Starting", message: `pods of ${revision.name} are being placed` };
+};
