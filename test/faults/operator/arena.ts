@@ -24,7 +24,8 @@ export type Arena = {
   leave(): Promise<void>;
 };
 
-const WAIT_MS = 90_000;
+// a watch that is cut at once is opened again after up to 30 s
+const WAIT_MS = 150_000;
 
 export const enterArena = async (world: World, admin: Client, namespace: string): Promise<Arena> => {
   await world.namespace(namespace);
