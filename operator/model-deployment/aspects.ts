@@ -1,9 +1,8 @@
 /** Conditions about one side of the newest revision each, for those who wait for just that. Pure. */
 import { executionProviderOf, type Mark, MODEL_FAILURES, type Reason } from "../api/v1alpha1/index.ts";
 import type { Cause } from "./explain/cause.ts";
-import { podsOf, readyOf, wantedOf } from "./findings.ts";
+import { placedOf, readyOf, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
-import { isOver } from "./pods.ts";
 import type { Revision } from "./revision.ts";
 
 /** What keeps pods from getting the node and the devices that they want. */
@@ -47,8 +46,7 @@ const capacityAvailable = (observed: Observed, revision: Revision, cause: Cause 
   if (cause !== undefined && CAPACITY_REASONS.has(cause.reason)) {
     return { type, status: "False", reason: cause.reason, message: cause.message };
   }
-  const placed = podsOf(observed, revision).filter((pod) => pod.spec?.nodeName !== undefined && !isOver(pod));
-  if (placed.length >= wantedOf(observed)) {
+  if (placedOf(observed, revision).length >= wantedOf(observed)) {
     return { type, status: "True", reason: "Scheduled", message: `each pod of ${revision.name} has its node` };
   }
   return { type, status: "Unknown", reason: "Starting", message: `pods of ${revision.name} are being placed` };

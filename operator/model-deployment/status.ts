@@ -13,10 +13,9 @@ import { aspects } from "./aspects.ts";
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain } from "./explain/explain.ts";
-import { deadlineOf, deploymentOf, isServing, lacksClaims, podsOf, readyOf, wantedOf } from "./findings.ts";
+import { deadlineOf, deploymentOf, isServing, lacksClaims, placedOf, podsOf, readyOf, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
-import { isOver } from "./pods.ts";
 import { progress } from "./progress.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
@@ -159,8 +158,7 @@ const causeOf = (observed: Observed, revision: Revision, overdue: boolean): Caus
 const devicesHeld = (observed: Observed, revision: Revision): string | undefined => {
   const devices = devicesOf(revision.spec);
   if (devices === undefined) return undefined;
-  const placed = podsOf(observed, revision).filter((pod) => pod.spec?.nodeName !== undefined && !isOver(pod));
-  const held = placed.length * devices.count;
+  const held = placedOf(observed, revision).length * devices.count;
   const wanted = wantedOf(observed) * devices.count;
   return `${held === wanted ? wanted : `${held}/${wanted}`} ${devices.resource}`;
 };

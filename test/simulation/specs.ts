@@ -1,7 +1,7 @@
 /** Specs that the CRD's schema allows, and that nobody would write: from the zod schema itself, so that a new field is tried as it is added. */
 import fc from "fast-check";
 import { type ModelDeploymentSpec, specSchema } from "../../operator/api/v1alpha1/index.ts";
-import { type JsonSchema, structural } from "../../operator/api/v1alpha1/structural.ts";
+import { type JsonSchema, structural, valuesOf } from "../../operator/api/v1alpha1/structural.ts";
 
 const INT32 = 2 ** 31 - 1;
 
@@ -33,9 +33,11 @@ const textOf = ({ pattern, minLength = 0, maxLength = 20 }: JsonSchema): fc.Arbi
     ? fc.string({ minLength, maxLength: Math.min(maxLength, minLength + 20) })
     : fc.stringMatching(new RegExp(pattern)).filter(({ length }) => length >= minLength && length <= maxLength);
 
-const objectOf = ({ properties, additionalProperties, required = [] }: JsonSchema): fc.Arbitrary<unknown> => {
-  if (typeof additionalProperties === "object") {
-    return fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), arbitraryOf(additionalProperties), { maxKeys: 3 });
+const objectOf = (schema: JsonSchema): fc.Arbitrary<unknown> => {
+  const { properties, required = [] } = schema;
+  const values = valuesOf(schema);
+  if (values !== undefined) {
+    return fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), arbitraryOf(values), { maxKeys: 3 });
   }
   const fields = Object.entries(properties ?? {}).map(([name, schema]): [string, fc.Arbitrary<unknown>] => [
     name,
