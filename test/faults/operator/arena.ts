@@ -70,7 +70,7 @@ const isCurrent = ({ metadata, status }: ModelDeployment): boolean =>
   status?.observedGeneration === metadata.generation;
 
 /** Ready for its newest spec, with nothing left to do. */
-export const isReady = (seen: ModelDeployment | undefined): seen is ModelDeployment =>
+const isReady = (seen: ModelDeployment | undefined): seen is ModelDeployment =>
   seen !== undefined &&
   isCurrent(seen) &&
   findCondition(seen.status?.conditions, "Ready")?.status === "True" &&

@@ -1,16 +1,27 @@
 /** What is left when all is done, so that two runs can be compared: every object of ours, without what no two runs share. */
 import { MODEL_DEPLOYMENTS } from "../../../operator/api/v1alpha1/index.ts";
 import type { KubeObject, Resource } from "../../../operator/kube/objects.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../../../operator/kube/resources.ts";
+import {
+  CONFIG_MAPS,
+  CONTROLLER_REVISIONS,
+  DEPLOYMENTS,
+  NETWORK_POLICIES,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  SERVICES,
+} from "../../../operator/kube/resources.ts";
 import type { Arena } from "./arena.ts";
 import type { Write } from "./proxy.ts";
 
-const KINDS: readonly Resource<KubeObject>[] = [
+/** The ModelDeployment, and the kinds of what the operator makes of it. */
+export const OURS: readonly Resource<KubeObject>[] = [
   MODEL_DEPLOYMENTS,
   DEPLOYMENTS,
   SERVICES,
   CONTROLLER_REVISIONS,
   CONFIG_MAPS,
+  POD_DISRUPTION_BUDGETS,
+  NETWORK_POLICIES,
 ];
 
 /** Times, identities and addresses; and how often an object was written, which a repeated write may change. */
@@ -18,13 +29,15 @@ const MASKED = new Set([
   ...["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "observedGeneration"],
   ...["lastTransitionTime", "lastUpdateTime", "clusterIP", "clusterIPs", "berth.dev/retired-at"],
 ]);
+/** Counts of Kubernetes' own controller, which come when it gets to them. */
+const LAGGING = /^PodDisruptionBudget\/[^.]*\.status\./;
 /** Not ours. */
 const OTHERS = new Set(["kube-root-ca.crt", "models-ca"]);
 
 /** Lines `Kind/name path = value`, in order. */
 export const endState = async (arena: Arena): Promise<string[]> => {
   const lines: string[] = [];
-  for (const resource of KINDS) {
+  for (const resource of OURS) {
     for (const object of await arena.list(resource)) {
       if (!OTHERS.has(object.metadata.name)) {
         flatten(`${resource.kind}/${object.metadata.name}`, object, arena.namespace, lines);
@@ -32,7 +45,7 @@ export const endState = async (arena: Arena): Promise<string[]> => {
     }
   }
   lines.push(`pods = ${(await arena.list(PODS)).length}`);
-  return lines.sort();
+  return lines.filter((line) => !LAGGING.test(line)).sort();
 };
 
 const flatten = (path: string, value: unknown, namespace: string, lines: string[]): void => {

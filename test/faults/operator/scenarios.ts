@@ -1,9 +1,8 @@
 /** What a user may do to a ModelDeployment, and where it must end, whatever happens to the operator meanwhile. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { MODEL_DEPLOYMENTS } from "../../../operator/api/v1alpha1/index.ts";
-import type { KubeObject, Resource } from "../../../operator/kube/objects.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../../../operator/kube/resources.ts";
-import { type Arena, isReady, isSettled, NAME } from "./arena.ts";
+import { PODS } from "../../../operator/kube/resources.ts";
+import { type Arena, isSettled, NAME } from "./arena.ts";
+import { OURS } from "./end-state.ts";
 
 export type Scenario = {
   name: string;
@@ -78,15 +77,7 @@ export const SCENARIOS: readonly Scenario[] = [
 ];
 
 const leftOvers = async ({ list }: Arena): Promise<number> => {
-  const kinds: Resource<KubeObject>[] = [
-    MODEL_DEPLOYMENTS,
-    DEPLOYMENTS,
-    SERVICES,
-    CONTROLLER_REVISIONS,
-    CONFIG_MAPS,
-    PODS,
-  ];
-  const all = await Promise.all(kinds.map((kind) => list(kind)));
+  const all = await Promise.all([...OURS, PODS].map((kind) => list(kind)));
   return all.flat().filter(({ metadata }) => metadata.name.startsWith(NAME)).length;
 };
 
@@ -94,5 +85,3 @@ const leftOvers = async ({ list }: Arena): Promise<number> => {
 export const quiet = async (lastWriteAt: () => number, ms = 1500): Promise<void> => {
   while (performance.now() - lastWriteAt() < ms) await sleep(50);
 };
-
-export { isReady };

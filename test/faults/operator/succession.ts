@@ -16,8 +16,8 @@ export const pausedLeader = (stage: Stage): Fault => ({
     const follower = await startOperator(stage.installed, other.url, "operator-that-follows");
     const waiting = performance.now() + 30_000;
     while (!follower.log().includes("waiting for the lease") && performance.now() < waiting) await sleep(50);
-    operator().pause();
     const old = operator();
+    old.pause();
     const woken = sleep(PAUSED_MS).then(() => old.resume());
     return async () => {
       await woken;

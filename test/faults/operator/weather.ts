@@ -127,7 +127,7 @@ export const compaction: Fault = {
  */
 export const staleLists: Fault = {
   name: "kill -9 after the third write, and lists of the past at the start after it",
-  async begin({ proxy, killAndRestart }) {
+  async begin({ proxy, operator, killAndRestart }) {
     const past = new Map<string, string>();
     // The lists of another start, now: they are the past once the user has acted.
     proxy.rule({
@@ -137,7 +137,7 @@ export const staleLists: Fault = {
       },
     });
     await killAndRestart();
-    while (past.size < LISTED_KINDS || proxy.watches.size < LISTED_KINDS) await sleep(50);
+    while (!operator().log().includes("caches synced")) await sleep(50);
     let count = 0;
     let told = 0;
     proxy.rule({
@@ -155,6 +155,3 @@ export const staleLists: Fault = {
     return async () => (told === 0 ? "no list of the past was told: the fault did not happen" : undefined);
   },
 };
-
-/** ModelDeployments and the five kinds that are made of them. */
-const LISTED_KINDS = 6;
