@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createShares, YOUNG_MS } from "./shares.ts";
+import { createShares, SMALL_BYTES, YOUNG_MS } from "./shares.ts";
 
 /** A clock on which all that is held is old by the next look. */
 const hurried = () => {
@@ -136,4 +136,22 @@ test("what is young makes no room, and does once it is old", () => {
   assert.throws(() => other.take(20), /too many large messages/);
   now = YOUNG_MS;
   other.take(20);
+});
+
+test("large messages, young ones too, leave the reserve to the small", () => {
+  const most = 1024 * SMALL_BYTES;
+  const next = createShares(most, () => 0);
+  const young = () => next().lease(() => assert.fail("it is young"));
+  young().take(most / 2);
+  const large = young();
+  large.take(most / 2);
+  assert.throws(() => large.take(1), /too many large messages/);
+  for (let bytes = 0; bytes < most / 8; bytes += SMALL_BYTES) {
+    const small = young();
+    small.take(SMALL_BYTES);
+    assert.throws(() => small.take(1), /too many large messages/, "what grows has no part of the reserve");
+  }
+  assert.throws(() => young().take(1), /too many large messages/, "the reserve has its end");
+  large.release();
+  young().take(most / 2 - most / 8);
 });

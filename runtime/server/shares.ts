@@ -26,8 +26,16 @@ const BRISK_BYTES_PER_MS = 1000;
 export const isBrisk = (bytes: number, ms: number): boolean => bytes >= ms * BRISK_BYTES_PER_MS;
 
 /**
+ * Young messages make no room, so a few large ones that come together would keep out everybody else. A connection that holds
+ * little (bytes, and share of the whole) therefore has a reserve (share of the whole) that is no part of what larger ones can have.
+ */
+export const SMALL_BYTES = 65_536;
+const SMALL = 1 / 1024;
+const RESERVE = 1 / 8;
+
+/**
  * The memory for messages that are not whole yet, that wait, or that their client does not take: `mostBytes` for all
- * connections together. Once it is used up, what the connection with the most has held for longest makes room, if that is more
+ * connections together, and the reserve on top. Once it is used up, what the connection with the most has held for longest makes room, if that is more
  * than the new one would hold: no client can take it from the others by holding much of it for long.
  *
  * @param now milliseconds, never going back
@@ -35,13 +43,20 @@ export const isBrisk = (bytes: number, ms: number): boolean => bytes >= ms * BRI
 export const createShares = (mostBytes: number, now: () => number): (() => Share) => {
   let left = mostBytes;
   const holders = new Set<Holder>();
+  const reserve = Math.floor(mostBytes * RESERVE);
+  const smallBytes = Math.min(SMALL_BYTES, mostBytes * SMALL);
+
+  /** `left` is below zero while the reserve is in use. */
+  const fits = (bytes: number, holder: Holder): boolean =>
+    bytes <= (holder.bytes + bytes <= smallBytes ? left + reserve : left);
 
   /** Whether there is room now for what `holder` needs. */
   const makeRoom = (bytes: number, holder: Holder): boolean => {
+    if (fits(bytes, holder)) return true;
     const time = now();
     /** Those of which nothing can be freed. */
     const firm = new Set<Holder>();
-    while (bytes > left) {
+    while (!fits(bytes, holder)) {
       let most: Holder | undefined;
       for (const other of holders) {
         if (other.bytes <= Math.max(holder.bytes + bytes, most?.bytes ?? 0)) continue;
@@ -70,7 +85,7 @@ export const createShares = (mostBytes: number, now: () => number): (() => Share
         take: (bytes) => {
           if (ended) throw new RequestError("Cancelled", "the client has gone");
           if (bytes === 0) return;
-          if (bytes > left && !makeRoom(bytes, holder)) {
+          if (!makeRoom(bytes, holder)) {
             throw new RequestError("Overloaded", "too many large messages at once; try again", 1);
           }
           if (taken === 0) {

@@ -15,7 +15,7 @@ export const assertTells = (answer: string, fault: RegExp): void => {
 export const post = (
   server: Server,
   body: string | Uint8Array,
-  options: { agent?: Agent; headers?: Record<string, string>; path?: string } = {},
+  options: { agent?: Agent; headers?: Record<string, string>; path?: string; restAfterMs?: number } = {},
 ) =>
   new Promise<{ status: number; text: string }>((resolve, reject) => {
     const sent = request(
@@ -36,7 +36,11 @@ export const post = (
       },
     );
     sent.once("error", reject);
-    sent.end(body);
+    if (options.restAfterMs === undefined) sent.end(body);
+    else {
+      sent.write(body.slice(0, 10));
+      setTimeout(() => sent.end(body.slice(10)), options.restAfterMs);
+    }
   });
 
 /**
