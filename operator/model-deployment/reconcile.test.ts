@@ -176,6 +176,23 @@ describe("the life of a ModelDeployment", () => {
     assert.equal(world.writes.length, writes);
   });
 
+  it("goes on serving what another version of the operator allowed, and follows the next spec", async () => {
+    const world = await serving();
+    const old = stable(world);
+    // Stored by a later version, which then was replaced by this one.
+    const later: ModelDeploymentSpec = spec("one");
+    Object.assign(later, { accelerator: { vendor: "of tomorrow" } });
+    Object.assign(world.get(CONTROLLER_REVISIONS, old)?.data ?? {}, { spec: later });
+    world.put(later);
+    await world.settle();
+    assert.deepEqual([stable(world), stalled(world)], [old, "InvalidSpec"]);
+    assert.deepEqual([selected(world), world.all(PODS).length], [old, 1]);
+    world.put(spec("one"));
+    await world.settle();
+    assert.notEqual(stable(world), old);
+    assert.equal(ready(world), "True");
+  });
+
   it("undoes edits by hand", async () => {
     const world = await serving();
     const deployment = world.get(DEPLOYMENTS, stable(world));

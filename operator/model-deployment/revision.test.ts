@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { canonical, newRevisionName, type RevisionSpec } from "./revision.ts";
+import type { ControllerRevision } from "../kube/objects.ts";
+import { canonical, newRevisionName, parseRevision, type RevisionSpec } from "./revision.ts";
 
 const uri = "https://models.example.com/a.onnx";
 const base: RevisionSpec = { model: { uri } };
@@ -104,5 +105,40 @@ describe("newRevisionName", () => {
     const first = newRevisionName("a", base, new Set());
     assert.match(first, /^a-[0-9a-f]{8}$/);
     assert.notEqual(newRevisionName("a", base, new Set([first])), first);
+  });
+});
+
+describe("parseRevision", () => {
+  const stored = (spec: object): ControllerRevision => ({
+    apiVersion: "apps/v1",
+    kind: "ControllerRevision",
+    metadata: { name: "a-00000000", annotations: { "berth.dev/promoted": "2" } },
+    revision: 3,
+    data: { spec, template: { spec: { containers: [] } } },
+  });
+  const read = (spec: object) => parseRevision(stored(spec)) ?? assert.fail("it was not read");
+
+  it("reads what was stored", () => {
+    const template = { spec: { containers: [] } };
+    assert.deepEqual(read(base), { name: "a-00000000", spec: base, template, number: 3, promoted: 2 });
+  });
+
+  it("leaves out a field that this version does not know, as its API server does in the ModelDeployment", () => {
+    const revision = read({ ...base, router: { retries: 3 }, server: { executionProvider: "cpu", warmUp: 2 } });
+    assert.equal(revision.isForeign, undefined);
+    assert.equal(canonical(revision.spec), canonical({ ...base, server: { executionProvider: "cpu" } }));
+  });
+
+  it("keeps a spec that this version refuses, without the fields that it refuses, as one that equals no other", () => {
+    const refused = read({ ...base, accelerator: { vendor: "of tomorrow" }, serviceAccountName: "a" });
+    assert.deepEqual(refused.spec, { ...base, serviceAccountName: "a" });
+    assert.equal(refused.isForeign, true);
+    const ofModel = read({ model: { uri, sha256: 5 } });
+    assert.deepEqual([ofModel.spec, ofModel.isForeign], [base, true]);
+  });
+
+  it("does not read what no version of ours has stored", () => {
+    assert.equal(parseRevision(stored({})), undefined);
+    assert.equal(parseRevision({ ...stored(base), data: { spec: base } }), undefined);
   });
 });

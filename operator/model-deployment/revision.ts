@@ -28,6 +28,8 @@ export type Revision = {
   name: string;
   /** As the user wrote it. Compared in canonical form only, so that new defaults make no new revision. */
   spec: RevisionSpec;
+  /** Another version of the operator allowed what this one does not: `spec` is what is left of it, and equal to no other. */
+  isForeign?: true;
   /** Rendered once, when the revision was made; never rendered again. */
   template: PodTemplate;
   /** Grows by one with each revision of the ModelDeployment. */
@@ -97,8 +99,9 @@ export const newRevisionName = (modelDeployment: string, spec: RevisionSpec, tak
   }
 };
 
+const revisionSchema = specSchema.omit({ scaling: true });
 const dataSchema = z.object({
-  spec: specSchema.omit({ scaling: true }),
+  spec: z.looseObject({ model: z.looseObject({ uri: z.string() }) }),
   template: z.custom<PodTemplate>((value) => typeof value === "object" && value !== null && "spec" in value),
 });
 
@@ -110,9 +113,23 @@ export const parseRevision = ({ metadata, revision, data }: ControllerRevision):
   const retiredAt = Date.parse(metadata.annotations?.[RETIRED_ANNOTATION] ?? "");
   return {
     name: metadata.name,
-    ...parsed.data,
+    ...readSpec(parsed.data.spec),
+    template: parsed.data.template,
     number: revision,
     ...(promoted > 0 ? { promoted } : {}),
     ...(retiredAt > 0 ? { retiredAt } : {}),
   };
+};
+
+/**
+ * What serves goes on serving after an upgrade or a downgrade, so a stored spec is never refused. Fields that this version does
+ * not know are left out, which is what its API server does with the ModelDeployment itself.
+ */
+const readSpec = (stored: z.output<typeof dataSchema>["spec"]): Pick<Revision, "spec" | "isForeign"> => {
+  const whole = revisionSchema.safeParse(stored);
+  if (whole.success) return { spec: whole.data };
+  const refused = new Set(whole.error.issues.map(({ path }) => path[0]));
+  const rest = Object.fromEntries(Object.entries(stored).filter(([field]) => !refused.has(field)));
+  const part = revisionSchema.safeParse({ ...rest, ...(refused.has("model") ? {} : { model: stored.model }) });
+  return { spec: part.data ?? { model: { uri: stored.model.uri } }, isForeign: true };
 };

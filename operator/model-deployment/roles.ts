@@ -46,7 +46,7 @@ const targetOf = (observed: Observed, settings: RenderSettings): Revision => {
   const { modelDeployment, owner, revisions } = observed;
   const spec = revisionSpecOf(modelDeployment.spec);
   const wanted = canonical(spec);
-  const same = revisions.filter((revision) => canonical(revision.spec) === wanted);
+  const same = revisions.filter(({ isForeign, spec }) => isForeign === undefined && canonical(spec) === wanted);
   const render = (name: string) => podTemplate(owner.name, name, spec, settings);
   // One that served is taken as it was, whatever this operator would render today. One that never did may be
   // what kept it from serving (an image that is not there): it counts only if it would be rendered the same.
