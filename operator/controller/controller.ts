@@ -8,6 +8,8 @@ import { createWorkQueue, type Priority, type QueueObserver, systemTimers, type 
 
 /** How soon a key is looked at again whose last writes the caches have not seen: a watch takes a few milliseconds. */
 const STALE_CACHE_DELAY_MS = 100;
+/** A pass is some twenty requests of milliseconds; one that takes this long is held up, and holds up a worker. */
+const RECONCILE_TIMEOUT_MS = 120_000;
 
 export type Controller = {
   name: string;
@@ -21,6 +23,8 @@ export type ControllerOptions = {
   name: string;
   workers: number;
   reconcile: Reconcile;
+  /** Bounds one reconcile; it is tried again with backoff. Default 120 000. */
+  timeoutMs?: number;
   /** Whether the caches have seen all that was written for this key. */
   isCurrent(key: ObjectKey): boolean;
   log: Logger;
@@ -37,6 +41,7 @@ export const createController = (options: ControllerOptions): Controller => {
   metrics.reconcile.errors.inc(labels, 0);
   metrics.reconcile.terminalErrors.inc(labels, 0);
   metrics.reconcile.panics.inc(labels, 0);
+  metrics.reconcile.timeouts.inc(labels, 0);
   metrics.reconcile.staleSkips.inc(labels, 0);
   for (const result of ["success", "error", "requeue", "requeue_after"]) {
     metrics.reconcile.total.inc({ ...labels, result }, 0);
@@ -68,7 +73,7 @@ export const createController = (options: ControllerOptions): Controller => {
 
 /** One reconcile and what becomes of its key. Never rejects: whatever is thrown is logged, counted and tried again. */
 const processKey = async (key: ObjectKey, queue: WorkQueue, options: ControllerOptions, signal: AbortSignal) => {
-  const { name, metrics, reconcile, isCurrent } = options;
+  const { name, metrics, reconcile, isCurrent, timeoutMs = RECONCILE_TIMEOUT_MS } = options;
   if (!isCurrent(key)) {
     metrics.reconcile.staleSkips.inc({ controller: name });
     queue.addAfter(key, STALE_CACHE_DELAY_MS);
@@ -77,15 +82,18 @@ const processKey = async (key: ObjectKey, queue: WorkQueue, options: ControllerO
   const reconcileID = randomUUID();
   const log = options.log.child({ controller: name, ...key, reconcileID });
   const stopTimer = metrics.reconcile.seconds.startTimer({ controller: name });
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(new Error(`not done within ${timeoutMs / 1000} s`)), timeoutMs);
   try {
-    const { requeueAfterMs } = await reconcile(key, { log, reconcileID, signal });
+    const { requeueAfterMs } = await reconcile(key, { log, reconcileID, signal: deadline.signal });
     queue.forget(key);
     if (requeueAfterMs === undefined) return "success";
     queue.addAfter(key, requeueAfterMs);
     return "requeue_after";
   } catch (error) {
     metrics.reconcile.errors.inc({ controller: name });
-    if (!(error instanceof KubeError)) metrics.reconcile.panics.inc({ controller: name });
+    if (deadline.signal.aborted) metrics.reconcile.timeouts.inc({ controller: name });
+    else if (!(error instanceof KubeError)) metrics.reconcile.panics.inc({ controller: name });
     const isTerminal = error instanceof KubeError && error.kind === "terminal";
     if (isTerminal) {
       metrics.reconcile.terminalErrors.inc({ controller: name });
@@ -100,6 +108,7 @@ const processKey = async (key: ObjectKey, queue: WorkQueue, options: ControllerO
     log[isExpected ? "debug" : "error"]({ err: error, retry: !isTerminal }, "reconcile failed");
     return "error";
   } finally {
+    clearTimeout(timer);
     stopTimer();
   }
 };

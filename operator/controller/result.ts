@@ -7,6 +7,11 @@ export type Result = {
   requeueAfterMs?: number;
 };
 
-export type ReconcileContext = { log: Logger; reconcileID: string; signal: AbortSignal };
+export type ReconcileContext = {
+  log: Logger;
+  reconcileID: string;
+  /** Ends a reconcile that takes too long: pass it to every call. A stop does not; what has begun is finished. */
+  signal: AbortSignal;
+};
 
 export type Reconcile = (key: ObjectKey, context: ReconcileContext) => Promise<Result>;

@@ -7,13 +7,15 @@ export type DeleteOptions = {
   uid?: string;
   resourceVersion?: string;
   propagationPolicy?: "Background" | "Foreground" | "Orphan";
+  signal?: AbortSignal;
 };
 
-export type WriteOptions = { fieldManager: string; subresource?: "status" };
+export type WriteOptions = { fieldManager: string; subresource?: "status"; signal?: AbortSignal };
 
 /**
  * Typed access to the API server. Each call rejects with a `KubeError` (errors.ts) whose `kind` is
- * `conflict`, `notFound`, `retryable` or `terminal`; a read or a write is one request.
+ * `conflict`, `notFound`, `retryable` or `terminal`; a read or a write is one request. A write that its signal ends may
+ * have been carried out all the same.
  */
 export type Client = {
   get<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, signal?: AbortSignal): Promise<T>;

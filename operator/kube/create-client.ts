@@ -38,26 +38,28 @@ export const createClient = (
       return decodeList(operation, resource, await call({ operation, method: "GET", path, signal }));
     },
 
-    async create(resource, object, { fieldManager, subresource }) {
+    async create(resource, object, { fieldManager, subresource, signal }) {
       const { namespace, name } = object.metadata;
       const operation = describe("create", resource, { namespace, name, subresource });
       requireNamespace(operation, resource, namespace);
       // A subresource is posted to its object, an object to its collection.
       const path = pathOf(resource, subresource ? { namespace, name, subresource } : { namespace }, { fieldManager });
       const body = encode(object);
-      return decode(operation, resource, await call({ operation, method: "POST", path, headers: JSON_BODY, body }));
+      const sent = { operation, method: "POST", path, headers: JSON_BODY, body, signal } as const;
+      return decode(operation, resource, await call(sent));
     },
 
-    async apply(resource, object, { fieldManager, subresource }) {
+    async apply(resource, object, { fieldManager, subresource, signal }) {
       const { namespace, name } = object.metadata;
       const operation = describe("apply", resource, { namespace, name, subresource });
       requireNamespace(operation, resource, namespace);
       const path = pathOf(resource, { namespace, name, subresource }, { fieldManager, force: true });
       const body = encode(object);
-      return decode(operation, resource, await call({ operation, method: "PATCH", path, headers: APPLY_BODY, body }));
+      const sent = { operation, method: "PATCH", path, headers: APPLY_BODY, body, signal } as const;
+      return decode(operation, resource, await call(sent));
     },
 
-    async delete(resource, key, { uid, resourceVersion, propagationPolicy = "Background" } = {}) {
+    async delete(resource, key, { uid, resourceVersion, propagationPolicy = "Background", signal } = {}) {
       const operation = describe("delete", resource, key);
       requireNamespace(operation, resource, key.namespace);
       const body = encode({
@@ -66,7 +68,7 @@ export const createClient = (
         propagationPolicy,
         preconditions: { uid, resourceVersion },
       });
-      await call({ operation, method: "DELETE", path: pathOf(resource, key), headers: JSON_BODY, body });
+      await call({ operation, method: "DELETE", path: pathOf(resource, key), headers: JSON_BODY, body, signal });
     },
   };
 };

@@ -21,24 +21,34 @@ type Delete = Extract<Action, { verb: "delete" }>;
  * Resolves to the first obstacle, if there is one; the other actions are carried out all the same.
  * Rejects when observing again is the answer (a conflict), or when the API server cannot be asked.
  */
-export const execute = async (client: Client, owner: Owner, actions: Action[]): Promise<Obstacle | undefined> => {
+export const execute = async (
+  client: Client,
+  owner: Owner,
+  actions: Action[],
+  signal: AbortSignal,
+): Promise<Obstacle | undefined> => {
   const obstacles: Obstacle[] = [];
   for (const action of actions) {
-    const obstacle = await carryOut(client, owner, action).catch(refusal);
+    const obstacle = await carryOut(client, owner, action, signal).catch(refusal);
     if (obstacle !== undefined) obstacles.push(obstacle);
   }
   return obstacles[0];
 };
 
-const carryOut = async (client: Client, owner: Owner, action: Action): Promise<Obstacle | undefined> => {
+const carryOut = async (
+  client: Client,
+  owner: Owner,
+  action: Action,
+  signal: AbortSignal,
+): Promise<Obstacle | undefined> => {
   switch (action.verb) {
     case "create":
-      return await createOwned(client, owner, action);
+      return await createOwned(client, owner, action, signal);
     case "apply":
-      await client.apply(action.resource, action.object, { fieldManager: action.manager });
+      await client.apply(action.resource, action.object, { fieldManager: action.manager, signal });
       return undefined;
     case "delete":
-      return await removeOnce(client, action);
+      return await removeOnce(client, action, signal);
   }
 };
 
@@ -53,13 +63,15 @@ const createOwned = async (
   client: Client,
   owner: Owner,
   { resource, object, manager }: Create,
+  signal: AbortSignal,
 ): Promise<Obstacle | undefined> => {
   try {
-    await client.create(resource, object, { fieldManager: manager });
+    await client.create(resource, object, { fieldManager: manager, signal });
     return undefined;
   } catch (error) {
     if (!isKind(error, "conflict")) throw error;
-    const existing = await client.get(resource, { namespace: owner.namespace, name: object.metadata.name });
+    const key = { namespace: owner.namespace, name: object.metadata.name };
+    const existing = await client.get(resource, key, signal);
     return obstacleOf(owner, existing);
   }
 };
@@ -70,9 +82,13 @@ const obstacleOf = (owner: Owner, existing: KubeObject): Obstacle | undefined =>
   return { kind: isLeaving ? "leaving" : "stranger", object: `${existing.kind} ${existing.metadata.name}` };
 };
 
-const removeOnce = async (client: Client, { resource, namespace, name, uid }: Delete): Promise<undefined> => {
+const removeOnce = async (
+  client: Client,
+  { resource, namespace, name, uid }: Delete,
+  signal: AbortSignal,
+): Promise<undefined> => {
   try {
-    await client.delete(resource, { namespace, name }, { uid, propagationPolicy: "Background" });
+    await client.delete(resource, { namespace, name }, { uid, propagationPolicy: "Background", signal });
   } catch (error) {
     // Gone already, or one of the same name made since: either way the object that we meant is gone.
     if (!isKind(error, "notFound") && !isKind(error, "conflict")) throw error;

@@ -29,18 +29,18 @@ const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as c
 
 export const modelDeploymentController =
   ({ client, stores, settings, operatorNamespace, clock, events }: Dependencies): Reconcile =>
-  async (key, { log }): Promise<Result> => {
+  async (key, { log, signal }): Promise<Result> => {
     const observed = observe(stores, key);
     if (observed === undefined) return {};
     const now = clock();
 
     const roles = rolesOf(observed, settings);
     const { actions, promote, againAfterMs } = plan(observed, roles, operatorNamespace, now);
-    const obstacle = await execute(client, observed.owner, actions);
+    const obstacle = await execute(client, observed.owner, actions, signal);
 
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now);
     if (!isDeepStrictEqual(status, observed.modelDeployment.status)) {
-      await writeStatus(client, observed, status);
+      await writeStatus(client, observed, status, signal);
       recordTransitions(events, observed.modelDeployment, status);
     }
     if (obstacle !== undefined) log.warn({ obstacle }, "something is in the way");
@@ -48,7 +48,12 @@ export const modelDeploymentController =
   };
 
 /** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */
-const writeStatus = async (client: Client, observed: Observed, status: ModelDeploymentStatus): Promise<void> => {
+const writeStatus = async (
+  client: Client,
+  observed: Observed,
+  status: ModelDeploymentStatus,
+  signal: AbortSignal,
+): Promise<void> => {
   const { resourceVersion } = observed.modelDeployment.metadata;
   const { name, namespace, uid } = observed.owner;
   const object = {
@@ -57,7 +62,7 @@ const writeStatus = async (client: Client, observed: Observed, status: ModelDepl
     metadata: { name, namespace, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
     status,
   };
-  await client.apply(MODEL_DEPLOYMENTS, object, { fieldManager: FIELD_MANAGER, subresource: "status" });
+  await client.apply(MODEL_DEPLOYMENTS, object, { fieldManager: FIELD_MANAGER, subresource: "status", signal });
 };
 
 const after = (...waits: (number | undefined)[]): Result => {

@@ -56,6 +56,12 @@ export const createMetrics = (registry: Registry) => {
         labelNames: ["controller"] as const,
         registers,
       }),
+      timeouts: new Counter({
+        name: "controller_runtime_reconcile_timeouts_total",
+        help: "Reconciles that were ended because they took too long.",
+        labelNames: ["controller"] as const,
+        registers,
+      }),
       staleSkips: new Counter({
         name: "berth_reconcile_stale_cache_skips_total",
         help: "Reconciles that were put off because the caches had not seen our own last writes.",

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import pino from "pino";
+import { Registry } from "prom-client";
+import { KubeError } from "../kube/errors.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import { createController } from "./controller.ts";
+import type { Reconcile } from "./result.ts";
+
+const KEY = { namespace: "default", name: "a" };
+
+/** Runs a controller of one worker with KEY due, until the reconcile has been called `calls` times. */
+const run = async (calls: number, reconcile: Reconcile, isCurrent = () => true) => {
+  const metrics = createMetrics(new Registry());
+  const stop = new AbortController();
+  let called = 0;
+  const counted: Reconcile = async (key, context) => {
+    called++;
+    if (called === calls) stop.abort();
+    return await reconcile(key, context);
+  };
+  const log = pino({ level: "silent" });
+  const options = { name: "c", workers: 1, reconcile: counted, timeoutMs: 20, isCurrent, log, metrics };
+  const controller = createController(options);
+  controller.add(KEY);
+  await controller.run(stop.signal);
+  return async (name: string): Promise<number> => {
+    const { values = [] } = (await metrics.registry.getSingleMetric(`controller_runtime_${name}`)?.get()) ?? {};
+    return values.map(({ value }) => value).reduce((sum, value) => sum + value, 0);
+  };
+};
+
+test("a reconcile that takes too long is ended by its signal, counted, and tried again", async () => {
+  const passes: string[] = [];
+  const metric = await run(2, async (_, { signal, reconcileID }) => {
+    passes.push(reconcileID);
+    if (passes.length > 1) return {};
+    await sleep(60_000, undefined, { signal });
+    return {};
+  });
+  assert.equal(new Set(passes).size, 2);
+  assert.deepEqual(
+    await Promise.all(["reconcile_timeouts_total", "reconcile_errors_total", "reconcile_panics_total"].map(metric)),
+    [1, 1, 0],
+  );
+});
+
+test("what a reconcile throws is counted by its kind, and tried again", async () => {
+  const errors = [
+    new KubeError("apply Service a: changed", { kind: "conflict", reason: "Conflict", status: 409 }),
+    new TypeError("a fault of ours"),
+    new KubeError("apply Service a: wrong", { kind: "terminal", reason: "Invalid", status: 422 }),
+  ];
+  const metric = await run(3, () => Promise.reject(errors.shift()));
+  assert.deepEqual(
+    await Promise.all(["reconcile_errors_total", "reconcile_panics_total", "reconcile_total"].map(metric)),
+    [3, 1, 3],
+  );
+  assert.equal(await metric("terminal_reconcile_errors_total"), 1);
+});
+
+test("a stop lets the reconcile that has begun end by itself", async () => {
+  let isAborted: boolean | undefined;
+  await run(1, async (_, { signal }) => {
+    await sleep(5);
+    isAborted = signal.aborted;
+    return {};
+  });
+  assert.equal(isAborted, false);
+});
