@@ -58,6 +58,23 @@ test("delays double from 0.8 s to 30 s, and start over after a steady watch", ()
   assert.equal(steady.phase === "waiting" && steady.ms, 800);
 });
 
+test("a watch that lasted a while is not waited for longer than it lasted, however often it is cut", () => {
+  let state: State = after(listed);
+  for (const [lasted, most] of [
+    [999, 800],
+    [5000, 1600],
+    [5000, 3200],
+    [5000, 5000],
+    [5000, 5000],
+    [999, 25_600],
+  ] as const) {
+    const since = state.phase === "watching" ? state.since : assert.fail(state.phase);
+    state = step(state, broken, { now: since + lasted, random: 0 });
+    assert.equal(state.phase === "waiting" && state.ms, most);
+    state = step(state, waited, { now: since + lasted + most, random: 0 });
+  }
+});
+
 test("jitter takes away up to half, and a Retry-After is a minimum", () => {
   assert.equal(backoff(0, 0.999999) > 400, true);
   assert.equal(backoff(50, 0.5), 22_500);

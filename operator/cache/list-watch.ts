@@ -45,9 +45,9 @@ export const start: State = { ...LIST, attempt: 0, relisted: false };
 
 export const step = (state: State, input: Input, { now, random }: Chance): State => {
   const { attempt, relisted } = state;
-  const wait = (next: Position, failures: number, atLeast = 0): State => ({
+  const wait = (next: Position, failures: number, atLeast = 0, atMost = Number.POSITIVE_INFINITY): State => ({
     phase: "waiting",
-    ms: Math.max(atLeast, backoff(failures, random)),
+    ms: Math.max(atLeast, Math.min(atMost, backoff(failures, random))),
     next,
     attempt: failures + 1,
     relisted,
@@ -74,13 +74,15 @@ export const step = (state: State, input: Input, { now, random }: Chance): State
       const lasted = now - state.since;
       const steady = lasted >= STEADY_MS;
       const failures = steady ? 0 : attempt;
+      // One that is cut every five seconds may be opened again within five: while it lasted, it showed us what happened.
+      const atMost = lasted < SHORTEST_WATCH_MS ? undefined : lasted;
       const again: Position = { phase: "watching", resourceVersion: state.resourceVersion, since: now };
       if (input.type === "ended") {
         if (lasted < SHORTEST_WATCH_MS) return wait(again, failures);
         return { ...again, attempt: failures, relisted: relisted && !steady };
       }
       if (input.type !== "failed") return state;
-      if (!input.expired) return wait(again, failures, input.retryAfterMs);
+      if (!input.expired) return wait(again, failures, input.retryAfterMs, atMost);
       return relisted && !steady ? wait(LIST, failures) : { ...LIST, attempt: failures, relisted: true };
     }
   }
