@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { load } from "js-yaml";
 import { generateKustomize } from "../../build/generate/kustomize.ts";
+import { type Config, parseConfig } from "../../operator/config.ts";
 import { CHART, helm, helmPath, type Manifest, podSpecs, render, renderWith } from "./render.ts";
 
 const MODES = {
@@ -16,6 +17,12 @@ const MODES = {
     "tolerations[0].operator=Exists",
     "image.tag=other",
     "runtime.image.tag=next",
+    "workers=8",
+    "kubeAPI.qps=20",
+    "kubeAPI.burst=30",
+    "leaderElection.leaseDuration=1m",
+    "leaderElection.renewDeadline=40s",
+    "leaderElection.retryPeriod=10s",
   ],
   bare: ["crds.enabled=false", "replicas=0", "resources=null"],
 };
@@ -97,11 +104,26 @@ test("the values reach the operator's command line", async () => {
   const [operator] = podSpecs(await render(...MODES.everything));
   const container = operator?.spec.containers[0];
   assert.equal(container?.image, "localhost/berth-operator:other");
-  const args = container?.args?.join(" ") ?? "";
-  assert.match(args, /--namespace \$\(POD_NAMESPACE\) --identity \$\(POD_NAME\)/);
-  assert.match(args, /--runtime-image localhost\/berth-runtime:next --runtime-image-pull-policy IfNotPresent/);
-  assert.match(args, /--allow-http-models=true/);
+  const { namespace, runtimeImage, runtimeImagePullPolicy, allowHttpModels, ...config } = configOf(container?.args);
+  assert.equal(namespace, "$(POD_NAMESPACE)");
+  assert.deepEqual([runtimeImage, runtimeImagePullPolicy], ["localhost/berth-runtime:next", "IfNotPresent"]);
+  assert.equal(allowHttpModels, true);
+  assert.deepEqual([config.workers, config.apiRate], [8, { perSecond: 20, burst: 30 }]);
+  assert.deepEqual(config.electionTimes, { leaseMs: 60_000, renewDeadlineMs: 40_000, retryMs: 10_000 });
 });
+
+test("the chart's defaults are the operator's own", async () => {
+  const [operator] = podSpecs(await render());
+  const config = configOf(operator?.spec.containers[0]?.args);
+  const { identity, namespace, runtimeImage } = config;
+  const needed = ["--identity", identity, "--namespace", namespace, "--runtime-image", runtimeImage];
+  assert.deepEqual(config, configOf(needed));
+});
+
+const configOf = (args: readonly string[] = []): Config => {
+  const config = parseConfig([...args]);
+  return config === "help" ? assert.fail("it asks for help") : config;
+};
 
 test("several replicas get a disruption budget, one does not", async () => {
   const budgets = async (...values: string[]) =>
@@ -114,6 +136,8 @@ for (const [what, value, message] of [
   ["an unknown value inside", "image.tga=1", /tga/],
   ["another type", "replicas=two", /replicas/],
   ["another word", "logLevel=loud", /logLevel/],
+  ["a number out of bounds", "workers=65", /workers/],
+  ["a time without its unit", "leaderElection.leaseDuration=15", /leaseDuration/],
   ["a monitor without its API", "serviceMonitor.enabled=true", /monitoring\.coreos\.com\/v1/],
 ] as const)
   test(`${what} is refused by name`, async () => {
