@@ -1,0 +1,82 @@
+/** What GitOps tools see of a ModelDeployment's life: every version of it that the API server serves is judged as they do. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { MODEL_DEPLOYMENTS, type ModelDeployment } from "../../operator/api/v1alpha1/index.ts";
+import { readKubeConfig } from "../../operator/kube/kubeconfig.ts";
+import { createTransport } from "../../operator/kube/transport.ts";
+import { createWatch } from "../../operator/kube/watch.ts";
+import { judge } from "../conformance/kstatus/judge.ts";
+import { isReady, isStalled, waitFor } from "../world/model-deployment.ts";
+import { modelDeployment, useWorld } from "./world.ts";
+
+/** kstatus's words, and what Argo CD must say at the same time. One that is being deleted is healthy or not, as before. */
+const AGREES: Record<string, string[]> = {
+  InProgress: ["Progressing"],
+  Current: ["Healthy"],
+  Failed: ["Degraded"],
+  Terminating: ["Healthy", "Progressing", "Degraded"],
+};
+
+/** Every version of the namespace's ModelDeployments, from now on until `stop`. */
+const record = (kubeconfig: string, namespace: string) => {
+  const transport = createTransport(readKubeConfig(kubeconfig));
+  const stopping = new AbortController();
+  const versions: ModelDeployment[] = [];
+  const following = (async () => {
+    const events = createWatch(transport)(MODEL_DEPLOYMENTS, { namespace, resourceVersion: "0" }, stopping.signal);
+    for await (const event of events) if ("object" in event) versions.push(event.object);
+  })().catch((error: unknown) => (stopping.signal.aborted ? undefined : Promise.reject(error)));
+  return {
+    stop: async (): Promise<ModelDeployment[]> => {
+      stopping.abort();
+      await following;
+      await transport.close();
+      return versions;
+    },
+  };
+};
+
+describe("kstatus and Argo CD, from creation to deletion", () => {
+  const { world, namespace } = useWorld("e2e-kstatus");
+  const key = { namespace, name: "judged" };
+  const put = (spec: Record<string, unknown> = {}) => world().apply([modelDeployment("judged", spec)], namespace);
+  const kubectl = (...args: string[]) => world().cluster.kubectl([...args, "-n", namespace]);
+  const until = (what: string, holds: typeof isReady) => waitFor(world().cluster, key, what, holds);
+
+  it("each version is judged alike, and no state is passed twice", async () => {
+    const { stop } = record(world().cluster.hostKubeconfig, namespace);
+    await put();
+    await kubectl("wait", "modeldeployment/judged", "--for=condition=Ready", "--timeout=90s");
+    await until("ready", isReady);
+    await put({ server: { requestTimeout: "20s" } });
+    const updated = await until("ready on a new revision", isReady);
+    await put({ model: { uri: "http://models.berth-models.svc:8080/unloadable.onnx" } });
+    await until("stalled", isStalled);
+    await put({ server: { requestTimeout: "20s" } });
+    const back = await until("ready again", isReady);
+    assert.equal(back.status.stable?.revision, updated.status.stable?.revision);
+    await kubectl("delete", "modeldeployment/judged", "--cascade=foreground", "--timeout=90s");
+
+    const versions = await stop();
+    const verdicts = await judge(versions, console.log);
+    for (const [i, { kstatus, health }] of verdicts.entries()) {
+      const said = `kstatus says ${kstatus}, Argo CD ${health}: ${JSON.stringify(versions[i]?.status)}`;
+      assert.ok(AGREES[kstatus]?.includes(health), said);
+    }
+    const states = verdicts.map(({ kstatus }) => kstatus);
+    assert.deepEqual(
+      states.filter((state, i) => state !== states[i - 1]),
+      [
+        "InProgress",
+        "Current",
+        "InProgress",
+        "Current",
+        "InProgress",
+        "Failed",
+        "InProgress",
+        "Current",
+        "Terminating",
+      ],
+    );
+  });
+});
