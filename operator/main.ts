@@ -6,7 +6,7 @@ import { createConsistency, recordWrites } from "./cache/consistency.ts";
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
 import { createController } from "./controller/controller.ts";
 import { createEventRecorder } from "./controller/events.ts";
-import { controllerOwner, follow, itself, namedByLabel } from "./controller/sources.ts";
+import { controllerOwner, follow, itself, namedByLabel, resync } from "./controller/sources.ts";
 import { createClient } from "./kube/create-client.ts";
 import { readKubeConfig } from "./kube/kubeconfig.ts";
 import { createRateLimit } from "./kube/rate-limit.ts";
@@ -105,6 +105,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   follow(stores.disruptionBudgets, owned, controller);
   follow(stores.networkPolicies, owned, controller);
   follow(stores.pods, namedByLabel(MODEL_DEPLOYMENT_LABEL), controller);
+  void resync(stores.modelDeployments, controller, stop);
   stores.modelDeployments.subscribe((change) => {
     if (change.type === "deleted") consistency.forget(change.old.metadata.uid ?? "");
   });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Change, IndexedStore } from "../cache/indexed-store.ts";
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import type { Priority } from "./work-queue.ts";
@@ -37,6 +38,27 @@ export const follow = <T extends KubeObject>(
     const priority = change.type === "added" && change.initial ? "low" : "normal";
     for (const object of objectsOf(change)) for (const key of toKeys(object)) controller.add(key, priority);
   });
+
+/** An hour: the caches are asked, not the API server, and a pass that finds nothing to do takes about a millisecond. */
+const RESYNC_MS = 3_600_000;
+
+/**
+ * Makes every object of the store due again now and then, until the signal: whatever a fault has lost is found then.
+ * `everyMs` is 10 % more or less each time, so that several operators do not beat in time. Default 3 600 000.
+ */
+export const resync = async <T extends KubeObject>(
+  store: Pick<IndexedStore<T>, "list">,
+  controller: { add(key: ObjectKey, priority: Priority): void },
+  signal: AbortSignal,
+  { everyMs = RESYNC_MS, random = Math.random }: { everyMs?: number; random?: () => number } = {},
+): Promise<void> => {
+  while (await hasPassed(everyMs * (0.9 + 0.2 * random()), signal)) {
+    for (const object of store.list()) for (const key of itself(object)) controller.add(key, "low");
+  }
+};
+
+/** Waits; false as soon as the signal ends the wait. */
+const hasPassed = (ms: number, signal: AbortSignal): Promise<boolean> => sleep(ms, true, { signal }).catch(() => false);
 
 const objectsOf = <T extends KubeObject>(change: Change<T>): T[] => {
   if (change.type === "added") return [change.object];
