@@ -1,0 +1,23 @@
+/** What is counted: one interval of 10 s at the routers, per pod and arm. */
+
+/** Requests that were held for capacity, replays and the warm-up are left out before. */
+export type PodCounts = {
+  pod: string;
+  requests: number;
+  /** Requests that the server answered with a 5xx, or not at all. */
+  errors: number;
+  /** Answered requests by latency: one bucket more than there are edges. */
+  buckets: readonly number[];
+};
+
+/** Shadowed requests whose two answers were compared. */
+export type Pairs = { compared: number; disagreed: number };
+
+export type Interval = { stable: readonly PodCounts[]; canary: readonly PodCounts[]; pairs: Pairs };
+
+export const requestsOf = (pods: readonly PodCounts[]): number => pods.reduce((sum, { requests }) => sum + requests, 0);
+
+export const errorsOf = (pods: readonly PodCounts[]): number => pods.reduce((sum, { errors }) => sum + errors, 0);
+
+/** ln of the e-values of one metric: that the canary harms, and that it is safe. */
+export type LogE = { harm: number; safe: number };
