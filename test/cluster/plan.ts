@@ -9,7 +9,11 @@ export type Plan = {
   readonly nodes: readonly NodePlan[];
   /** Devices that each node starts with. */
   readonly devices: number;
+  readonly flags: ComponentFlags;
 };
+
+/** Flags of components by name, which win over those that a component has by itself: `{"kube-scheduler": {v: "2"}}`. */
+export type ComponentFlags = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export type NodePlan = {
   readonly index: number;
@@ -60,12 +64,19 @@ export const networkNamespaceOf = (cluster: string, index: number): string => `b
 export const cgroupOf = (cluster: string): string => `/berth-dev-${cluster}`;
 
 /** @param parent directory that holds one directory per instance */
-export const planCluster = (parent: string, name: string, nodes: number, devices: number): Plan => {
+export const planCluster = (
+  parent: string,
+  name: string,
+  nodes: number,
+  devices: number,
+  flags: ComponentFlags = {},
+): Plan => {
   const directory = join(parent, name);
   return {
     name,
     directory,
     devices,
+    flags,
     nodes: products.slice(0, nodes).map((product, index) => ({
       index,
       name: `node${index}`,

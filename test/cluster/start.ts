@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Component, Programs } from "./components/component.ts";
+import { type Component, flags, type Programs } from "./components/component.ts";
 import { kubelet } from "./components/kubelet.ts";
 import { ClusterError } from "./errors.ts";
 import { inNode } from "./node.ts";
@@ -29,7 +29,7 @@ export const startComponent = async (instance: Instance, node: NodePlan, compone
   const installed = programs(instance);
   for (const [path, text] of Object.entries(files?.(instance.plan, node, installed) ?? {})) await writeFile(path, text);
   await start({
-    command: inNode(node, command(instance.plan, node, installed)),
+    command: inNode(node, [...command(instance.plan, node, installed), ...flags(instance.plan.flags[name] ?? {})]),
     pidFile: at.pid(name),
     log: at.log(name),
     wrapped: true,

@@ -34,6 +34,7 @@ export const lockFile = (name: string): string => join(stateParent(), `${name}.l
 const recordSchema = z.object({
   nodes: z.number(),
   devices: z.number(),
+  flags: z.record(z.string(), z.record(z.string(), z.string())).default({}),
   tools: z.object({ machine: z.string(), helm: z.string(), pauseImage: z.string() }),
 });
 
@@ -43,12 +44,14 @@ export type Instance = { plan: Plan; tools: Tools };
 export const readInstance = (name: string): Instance | undefined => {
   const file = paths(planCluster(stateParent(), name, 0, 0)).record;
   if (!existsSync(file)) return undefined;
-  const { nodes, devices, tools } = recordSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-  return { plan: planCluster(stateParent(), name, nodes, devices), tools };
+  const { nodes, devices, flags, tools } = recordSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  return { plan: planCluster(stateParent(), name, nodes, devices, flags), tools };
 };
 
-export const writeInstance = ({ plan, tools }: Instance): Promise<void> =>
-  writeFile(paths(plan).record, JSON.stringify({ nodes: plan.nodes.length, devices: plan.devices, tools }));
+export const writeInstance = ({ plan, tools }: Instance): Promise<void> => {
+  const { nodes, devices, flags } = plan;
+  return writeFile(paths(plan).record, JSON.stringify({ nodes: nodes.length, devices, flags, tools }));
+};
 
 /** Names of all instances of which there is anything, complete or not. */
 export const instanceNames = (): string[] => {

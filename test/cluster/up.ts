@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { type Api, apiOf, exposedAddress } from "./api.ts";
 import { makeCertificates } from "./certificates.ts";
 import { openCluster } from "./cluster.ts";
 import { containerd } from "./components/containerd.ts";
-import { devices } from "./components/devices.ts";
+import { devices as devicePlugin } from "./components/devices.ts";
 import { dns, dnsObjects } from "./components/dns.ts";
 import { etcd } from "./components/etcd.ts";
 import { controlPlane, everyNode } from "./components/index.ts";
@@ -63,7 +64,8 @@ export const up = async (options: UpOptions, report: Report): Promise<Cluster> =
       await tearDown(name);
     }
     const nodes = options.nodes ?? defaults.defaultNodes;
-    const plan = planCluster(stateParent(), name, nodes, options.devices ?? defaults.defaultDevices);
+    const devices = options.devices ?? defaults.defaultDevices;
+    const plan = planCluster(stateParent(), name, nodes, devices, options.flags);
     try {
       await bringUp({ plan, tools }, report);
     } catch (error) {
@@ -86,6 +88,7 @@ const whyNot = async (name: string, options: UpOptions, tools: Tools): Promise<s
   const { plan } = instance;
   if ((options.nodes ?? plan.nodes.length) !== plan.nodes.length) return `it has ${plan.nodes.length} node(s)`;
   if ((options.devices ?? plan.devices) !== plan.devices) return `it has ${plan.devices} device(s) on each node`;
+  if (!isDeepStrictEqual(options.flags ?? plan.flags, plan.flags)) return "its components have other flags";
   if (instance.tools.machine !== tools.machine) return "its programs are of another version";
   if (alive(paths(plan).exposePid) === undefined) return "its port on the host is closed";
   for (const node of plan.nodes) {
@@ -137,7 +140,7 @@ const joinNode = async (instance: Instance, node: NodePlan, api: Api): Promise<v
   await Promise.all([
     startAndWait(instance, node, kubelet),
     startComponent(instance, node, kubeProxy),
-    startComponent(instance, node, devices),
+    startComponent(instance, node, devicePlugin),
   ]);
   await Promise.all([
     nodeReady(api, node),
