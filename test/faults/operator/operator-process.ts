@@ -13,6 +13,8 @@ import { ROOT } from "../../world/index.ts";
 export type Installed = { args: readonly string[]; token: string };
 
 export type Operator = {
+  pid: number;
+  metricsPort: number;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
   pause(): void;
@@ -48,8 +50,16 @@ const REPLACED = new Set(["--namespace", "--identity", "--probe-port", "--metric
 /** Short, so that a lost leader is followed soon. */
 const ELECTION = ["--lease-duration=3s", "--renew-deadline=2s", "--retry-period=250ms"];
 
-/** @param url of the proxy */
-export const startOperator = async (installed: Installed, url: string, identity: string): Promise<Operator> => {
+/**
+ * @param url of the proxy
+ * @param election options of the leader election
+ */
+export const startOperator = async (
+  installed: Installed,
+  url: string,
+  identity: string,
+  election: readonly string[] = ELECTION,
+): Promise<Operator> => {
   const folder = mkdtempSync(join(tmpdir(), "berth-operator-"));
   const kubeconfig = join(folder, "kubeconfig");
   writeFileSync(kubeconfig, kubeconfigText(url, installed.token), { mode: 0o600 });
@@ -60,7 +70,7 @@ export const startOperator = async (installed: Installed, url: string, identity:
   const child = spawn(
     process.execPath,
     [
-      ...[join(ROOT, "operator/main.ts"), ...kept, ...ELECTION],
+      ...[join(ROOT, "operator/main.ts"), ...kept, ...election],
       ...["--namespace", OPERATOR_NAMESPACE, "--identity", identity, "--kubeconfig", kubeconfig],
       ...["--probe-port", `${probePort}`, "--metrics-port", `${metricsPort}`],
     ],
@@ -85,7 +95,10 @@ export const startOperator = async (installed: Installed, url: string, identity:
     child.kill(signal);
     await ended;
   };
+  if (child.pid === undefined) throw new Error(`the operator did not start: ${process.execPath} cannot be run`);
   return {
+    pid: child.pid,
+    metricsPort,
     kill: () => send("SIGKILL"),
     pause: () => void child.kill("SIGSTOP"),
     resume: () => void child.kill("SIGCONT"),
