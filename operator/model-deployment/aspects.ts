@@ -11,6 +11,8 @@ const CAPACITY_REASONS: ReadonlySet<Reason> = new Set([
   "SchedulingGated",
   "ClaimsUnsupported",
   "PodsRefused",
+  "QuotaExceeded",
+  "AdmissionDenied",
   "DeviceUnavailable",
 ]);
 

@@ -10,11 +10,7 @@ export const progress = (observed: Observed, revision: Revision): string => {
   const pods = podsOf(observed, revision);
   const claims = claimsOf(revision);
   if (claims.length > 0 && pods.some(isUntold)) return `${done}; their devices need ${claims.join(" and ")}`;
-  const unmounted = pods.some(
-    ({ status }) => status?.initContainerStatuses?.[0]?.state?.waiting?.reason === "PodInitializing",
-  );
-  const mounts = mountsOf(revision);
-  return unmounted && mounts.length > 0 ? `${done}; their volumes need ${mounts.join(" and ")}` : done;
+  return done;
 };
 
 const claimsOf = ({ spec }: Revision): string[] =>
@@ -23,9 +19,3 @@ const claimsOf = ({ spec }: Revision): string[] =>
       ? `ResourceClaimTemplate ${resourceClaimTemplateName}`
       : `ResourceClaim ${resourceClaimName}`,
   );
-
-const mountsOf = ({ spec: { model } }: Revision): string[] => [
-  ...(model.caBundle ? [`ConfigMap ${model.caBundle.configMapName}`] : []),
-  ...(model.credentials ? [`Secret ${model.credentials.secretName}`] : []),
-  ...(model.uri.startsWith("pvc://") ? [`the claim of ${model.uri}`] : []),
-];

@@ -232,7 +232,7 @@ describe("the life of a ModelDeployment", () => {
         : undefined;
     world.put(spec("one"));
     await world.settle();
-    assert.equal(findCondition(statusOf(world).conditions, "Ready")?.reason, "WriteRefused");
+    assert.equal(findCondition(statusOf(world).conditions, "Ready")?.reason, "QuotaExceeded");
     assert.match(statusOf(world).message ?? "", /exceeded quota: devices/);
     assert.equal(stalled(world), undefined);
     assert.ok(world.get(SERVICES, NAME));

@@ -8,10 +8,12 @@ import { FIELD_MANAGER } from "./actions.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
+import { patience } from "./explain/explain.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { plan } from "./plan.ts";
 import { rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
+import { subjectOf } from "./subject.ts";
 
 export type Dependencies = {
   client: Client;
@@ -44,7 +46,9 @@ export const modelDeploymentController =
       recordTransitions(events, observed.modelDeployment, status);
     }
     if (obstacle !== undefined) log.warn({ obstacle }, "something is in the way");
-    return after(againAfterMs, obstacle && LOOK_AGAIN_MS[obstacle.kind]);
+    const newest = roles.candidate ?? roles.stable;
+    const suspicion = newest && patience(subjectOf(observed, newest, now));
+    return after(againAfterMs, suspicion, obstacle && LOOK_AGAIN_MS[obstacle.kind]);
   };
 
 /** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */

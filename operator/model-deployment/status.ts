@@ -12,13 +12,15 @@ import {
 import { aspects } from "./aspects.ts";
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
-import { explain } from "./explain/explain.ts";
-import { deadlineOf, deploymentOf, isServing, lacksClaims, placedOf, podsOf, readyOf, wantedOf } from "./findings.ts";
+import { explain, givenUp } from "./explain/explain.ts";
+import { refusalOf } from "./explain/refusal.ts";
+import { deadlineOf, deploymentOf, isServing, placedOf, readyOf, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
 import { progress } from "./progress.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
+import { subjectOf } from "./subject.ts";
 
 /** Roles as they are once this status is written: a promotion is nothing but that. */
 export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Roles => ({
@@ -36,11 +38,12 @@ export const statusOf = (
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
-  const verdict = judge(observed, roles, obstacle, now);
+  const newest = candidate ?? stable;
+  const cause = newest && explain(subjectOf(observed, newest, now));
+  const verdict = judge(observed, roles, obstacle, cause, now);
   const shown = stable ?? candidate;
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
-  const newest = candidate ?? stable;
   const devices = shown && devicesHeld(observed, shown);
   return {
     observedGeneration: generation,
@@ -50,11 +53,7 @@ export const statusOf = (
     ...(devices === undefined ? {} : { devices }),
     ...(shown === undefined ? {} : { pods: `${readyOf(observed, shown)}/${wantedOf(observed)}` }),
     conditions: toConditions(
-      [
-        ...marksOf(verdict),
-        availability(observed, shown),
-        ...aspects(observed, newest, newest && causeOf(observed, newest, false)),
-      ],
+      [...marksOf(verdict), availability(observed, shown), ...aspects(observed, newest, cause)],
       previous,
       generation,
       new Date(now).toISOString().replace(/\.\d+Z$/, "Z"),
@@ -81,22 +80,29 @@ const working = (reason: Reason, message: string): Verdict => ({
   reconciling: reason,
 });
 
-const judge = (observed: Observed, roles: Roles, obstacle: Obstacle | undefined, now: number): Verdict => {
+/** `cause`: what is wrong with the newest recorded revision. */
+const judge = (
+  observed: Observed,
+  roles: Roles,
+  obstacle: Obstacle | undefined,
+  cause: Cause | undefined,
+  now: number,
+): Verdict => {
   const { candidate, refusal, stable, superseded, unrecorded } = roles;
   const still = stable === undefined ? "" : `; ${stable.name} still serves`;
   if (refusal !== undefined) return stalled(refusal.reason, refusal.message + still);
   if (obstacle !== undefined) return hindered(obstacle, still);
   const starting = candidate ?? unrecorded;
   if (starting !== undefined) {
-    const overdue = now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
-    const cause = causeOf(observed, starting, overdue);
-    if (cause !== undefined) return failing(cause, still);
+    const isOverdue = now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
+    const known = starting === candidate ? cause : undefined;
+    const told = isOverdue ? givenUp(known) : known;
+    if (told !== undefined) return failing(told, still);
     const reason = stable === undefined ? "Starting" : "Updating";
     return working(reason, progress(observed, starting) + still);
   }
   if (stable === undefined) return working("Starting", "the first revision is being made");
   if (readyOf(observed, stable) < wantedOf(observed)) {
-    const cause = causeOf(observed, stable, false);
     return cause === undefined ? working("Starting", progress(observed, stable)) : failing(cause, "");
   }
   if (!isServing(observed, stable)) return working("Updating", `requests are being switched to ${stable.name}`);
@@ -119,8 +125,9 @@ const hindered = (obstacle: Obstacle, still: string): Verdict => {
       return stalled("NotOwned", `${obstacle.object} exists and belongs to something else; ${cure}${still}`);
     }
     case "refused": {
-      const message = oneLine(`the API server refused a write: ${obstacle.message}`);
-      return failing({ reason: "WriteRefused", message, stalled: obstacle.isHopeless }, still);
+      const { reason = "WriteRefused", message } = refusalOf(obstacle.message);
+      const told = oneLine(`the API server refused a write: ${message}`);
+      return failing({ reason, message: told, stalled: obstacle.isHopeless }, still);
     }
     case "leaving":
       return working("Starting", `${obstacle.object} of an earlier ModelDeployment of this name is being removed`);
@@ -144,16 +151,6 @@ const availability = (observed: Observed, shown: Revision | undefined): Mark =>
   shown !== undefined && readyOf(observed, shown) > 0
     ? { type: "Available", status: "True", reason: "Serving", message: `${shown.name} answers requests` }
     : { type: "Available", status: "False", reason: "NoPodReady", message: "no pod is ready to answer requests" };
-
-const causeOf = (observed: Observed, revision: Revision, overdue: boolean): Cause | undefined =>
-  explain({
-    deployment: deploymentOf(observed, revision),
-    pods: podsOf(observed, revision),
-    wanted: wantedOf(observed),
-    devices: devicesOf(revision.spec),
-    lacksClaims: lacksClaims(observed, revision),
-    overdue,
-  });
 
 const devicesHeld = (observed: Observed, revision: Revision): string | undefined => {
   const devices = devicesOf(revision.spec);

@@ -1,12 +1,9 @@
 /** What GitOps tools see of a ModelDeployment's life: every version of it that the API server serves is judged as they do. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { MODEL_DEPLOYMENTS, type ModelDeployment } from "../../operator/api/v1alpha1/index.ts";
-import { readKubeConfig } from "../../operator/kube/kubeconfig.ts";
-import { createTransport } from "../../operator/kube/transport.ts";
-import { createWatch } from "../../operator/kube/watch.ts";
 import { judge } from "../conformance/kstatus/judge.ts";
 import { isReady, isStalled, waitFor } from "../world/model-deployment.ts";
+import { record } from "../world/record.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 /** kstatus's words, and what Argo CD must say at the same time. One that is being deleted is healthy or not, as before. */
@@ -15,25 +12,6 @@ const AGREES: Record<string, string[]> = {
   Current: ["Healthy"],
   Failed: ["Degraded"],
   Terminating: ["Healthy", "Progressing", "Degraded"],
-};
-
-/** Every version of the namespace's ModelDeployments, from now on until `stop`. */
-const record = (kubeconfig: string, namespace: string) => {
-  const transport = createTransport(readKubeConfig(kubeconfig));
-  const stopping = new AbortController();
-  const versions: ModelDeployment[] = [];
-  const following = (async () => {
-    const events = createWatch(transport)(MODEL_DEPLOYMENTS, { namespace, resourceVersion: "0" }, stopping.signal);
-    for await (const event of events) if ("object" in event) versions.push(event.object);
-  })().catch((error: unknown) => (stopping.signal.aborted ? undefined : Promise.reject(error)));
-  return {
-    stop: async (): Promise<ModelDeployment[]> => {
-      stopping.abort();
-      await following;
-      await transport.close();
-      return versions;
-    },
-  };
 };
 
 describe("kstatus and Argo CD, from creation to deletion", () => {

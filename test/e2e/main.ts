@@ -13,8 +13,8 @@ const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operato
   --name NAME        name of the dev cluster (default e2e)
   --keep             leave the cluster up afterwards; npm run cluster -- down --name e2e ends it`;
 
-/** These break what only the dev cluster can break. */
-const DEV_CLUSTER_ONLY = ["devices"];
+/** These break, or have, what only the dev cluster can. */
+const DEV_CLUSTER_ONLY = ["devices", "causes"];
 
 /** These disturb everybody else: one after the other, in this order, when the rest is done. The last one uninstalls. */
 const DISRUPTIVE = ["operator-killed", "devices", "install"];

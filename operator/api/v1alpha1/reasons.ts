@@ -79,7 +79,8 @@ export const REASONS = {
     cure: "Delete or rename that object, or rename the ModelDeployment. Berth does not overwrite it.",
   },
   WriteRefused: {
-    means: "The API server does not take an object that Berth writes: a quota, an admission policy, or missing rights.",
+    means:
+      "The API server does not take an object that Berth writes: missing rights, or a value that it does not allow.",
     cure: "The message has the API server's words. It is tried again every 30 seconds.",
   },
   Unschedulable: {
@@ -103,9 +104,27 @@ export const REASONS = {
     means: "A container cannot be made, usually because a Secret or ConfigMap that the spec names is missing.",
     cure: "Create it in the namespace of the ModelDeployment.",
   },
+  VolumeUnavailable: {
+    means:
+      "A pod has its node but not its volumes: a ConfigMap, Secret or claim that the spec names is missing, or cannot be attached.",
+    cure: "Create what the message names, in the namespace of the ModelDeployment; it is tried again by itself.",
+  },
+  QuotaExceeded: {
+    means: "A ResourceQuota of the namespace has no room for the pods, or for an object that Berth writes.",
+    cure: "Raise the quota, free some of it, or ask for less. It is tried again by itself.",
+  },
+  AdmissionDenied: {
+    means: "An admission policy, a webhook or Pod Security denies the pods, or an object that Berth writes.",
+    cure: "Satisfy or change the policy that the message names. It is tried again by itself.",
+  },
   PodsRefused: {
-    means: "The API server refuses the pods: a quota, a missing ServiceAccount or an admission policy.",
-    cure: "See the message; raise the quota or create what is missing.",
+    means:
+      "The API server refuses the pods, by neither a quota nor a policy: a ServiceAccount or a class is missing, or a value is wrong.",
+    cure: "See the message; create what is missing.",
+  },
+  ProbeFailing: {
+    means: "A container runs but does not answer its probe, or was started again because of that.",
+    cure: "Read its log. A first inference that takes all of the CPU needs more of it: `spec.resources.requests.cpu`.",
   },
   OutOfMemory: {
     means: "A container used more memory than its limit and was killed.",

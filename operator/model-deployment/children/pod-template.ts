@@ -100,7 +100,8 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
       : {}),
     resources: resourcesOf(spec, { devices: false }),
     securityContext,
-    terminationMessagePolicy: "File",
+    // of a crash, which writes no message, the status shows the last line of the log
+    terminationMessagePolicy: "FallbackToLogsOnError",
     volumeMounts: [
       { name: "model", mountPath: MODEL_DIRECTORY },
       { name: "tmp", mountPath: "/tmp" },
@@ -154,7 +155,7 @@ const serverContainer = (
   readinessProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 2 },
   livenessProbe: { httpGet: { path: "/livez", port: "admin" }, periodSeconds: 5, failureThreshold: 3 },
   lifecycle: { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } },
-  terminationMessagePolicy: "File",
+  terminationMessagePolicy: "FallbackToLogsOnError",
   volumeMounts: [
     { name: "model", mountPath: MODEL_DIRECTORY, readOnly: true },
     { name: "tmp", mountPath: "/tmp" },

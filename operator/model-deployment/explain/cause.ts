@@ -1,5 +1,6 @@
 import type { Devices, Reason } from "../../api/v1alpha1/index.ts";
 import type { Deployment, Pod } from "../../kube/objects.ts";
+import type { Mount } from "./suspicion.ts";
 
 /** Why a revision is not ready, for its user. */
 export type Cause = {
@@ -19,8 +20,10 @@ export type Subject = {
   devices: Devices | undefined;
   /** The API server dropped the claims of devices. */
   lacksClaims: boolean;
-  /** It had its time (PROGRESS_DEADLINE_MS) to become ready. */
-  overdue: boolean;
+  /** Volumes that the spec asks for. */
+  mounts: readonly Mount[];
+  /** Milliseconds since 1970. */
+  now: number;
 };
 
 /** Longest message, in characters: `kubectl get` still shows it in one line. */

@@ -57,7 +57,8 @@ const waitingCause = (pod: Pod, { name, image, state }: ContainerStatus): Cause 
 const endedCause = (pod: Pod, status: ContainerStatus): Cause | undefined => {
   const succeeded = status.state?.terminated?.exitCode === 0;
   const ended = status.state?.terminated ?? status.lastState?.terminated;
-  if (status.ready || succeeded || ended === undefined || ended.exitCode === 0) return undefined;
+  if (status.ready || succeeded || ended === undefined) return undefined;
+  if (ended.exitCode === 0) return probedCause(pod, status);
   const told = parseTermination(ended.message);
   const isFetch = status.name === FETCH_CONTAINER;
   if (told?.outcome === "failed") {
@@ -75,12 +76,49 @@ const endedCause = (pod: Pod, status: ContainerStatus): Cause | undefined => {
       stalled: true,
     };
   }
-  const last = ended.message === undefined ? "" : `: ${ended.message}`;
-  const how = ended.signal ? `signal ${ended.signal}` : `exit code ${ended.exitCode}`;
+  const last = lastLine(ended.message);
+  const how = ended.signal ? `signal ${ended.signal}` : `exit code ${ended.exitCode}${KILLED[ended.exitCode] ?? ""}`;
   return {
     reason: "CrashLooping",
-    message: `${where} ended with ${how}${last}; see kubectl logs ${pod.metadata.name} -c ${status.name} --previous`,
+    message: `${where} ended with ${how}${last === "" ? "" : `, its log with "${last}"`}; see kubectl logs ${pod.metadata.name} -c ${status.name} --previous`,
     stalled: status.restartCount >= CRASH_LOOP_RESTARTS,
+  };
+};
+
+/** 128 and the number of the signal, as shells have it. */
+const KILLED: Record<number, string> = {
+  137: " (killed, as when its liveness probe failed and it did not stop in time)",
+  139: " (segmentation fault)",
+};
+
+/** What of a log line is shown, in characters: the message has more to say. */
+const MOST_OF_A_LINE = 160;
+
+/** The kubelet puts a container's last log lines there, if it wrote no message of its own. Ours are JSON, with the text in `msg`. */
+const lastLine = (message = ""): string => {
+  const line = message.trimEnd().split("\n").at(-1) ?? "";
+  return textOf(line).slice(0, MOST_OF_A_LINE);
+};
+
+const textOf = (line: string): string => {
+  try {
+    const logged: unknown = JSON.parse(line);
+    const hasText = typeof logged === "object" && logged !== null && "msg" in logged;
+    return hasText ? String(logged.msg) : line;
+  } catch {
+    return line;
+  }
+};
+
+/** A server never ends by itself: the kubelet stopped it in good order, and started it again. */
+const probedCause = (pod: Pod, { name, restartCount }: ContainerStatus): Cause | undefined => {
+  if (name === FETCH_CONTAINER || restartCount === 0) return undefined;
+  return {
+    reason: "ProbeFailing",
+    message:
+      `container ${name} of pod ${pod.metadata.name} was started again, since its liveness or startup probe failed; ` +
+      `see kubectl logs ${pod.metadata.name} -c ${name} --previous`,
+    stalled: false,
   };
 };
 

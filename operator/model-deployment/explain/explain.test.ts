@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Pod } from "../../kube/objects.ts";
-import { explain } from "./explain.ts";
+import type { Deployment, Pod } from "../../kube/objects.ts";
+import { explain, givenUp, patience } from "./explain.ts";
+import type { Mount } from "./suspicion.ts";
 
 type Status = NonNullable<Pod["status"]>;
 type Container = NonNullable<Status["containerStatuses"]>[number];
@@ -140,7 +141,27 @@ const cases: [name: string, pods: Pod[], reason: string, message: RegExp, stalle
     true,
   ],
   ["memory", [server({ state: ended(137, undefined, "OOMKilled") })], "OutOfMemory", /requests.memory/, true],
-  ["a crash", [server({ state: ended(139, "segfault") })], "CrashLooping", /exit code 139: segfault/, false],
+  [
+    "a crash, with the last line of its log",
+    [server({ state: ended(139, "loading\nterminate called\n") })],
+    "CrashLooping",
+    /exit code 139 \(segmentation fault\), its log with "terminate called"; see/,
+    false,
+  ],
+  [
+    "a crash of ours, which logs JSON",
+    [server({ state: ended(134, '{"level":30,"msg":"serving","port":8080}\n') })],
+    "CrashLooping",
+    /exit code 134, its log with "serving"; see/,
+    false,
+  ],
+  [
+    "a server that its liveness probe stopped",
+    [server({ restartCount: 1, state: { running: {} }, lastState: ended(0) })],
+    "ProbeFailing",
+    /server of pod a was started again, since its liveness or startup probe failed; see kubectl logs a -c server --prev/,
+    false,
+  ],
   [
     "a crash loop",
     [server({ restartCount: 3, lastState: ended(1) })],
@@ -164,12 +185,26 @@ const cases: [name: string, pods: Pod[], reason: string, message: RegExp, stalle
   ],
 ];
 
+/** A minute before `subject.now`, less so many seconds. */
+const secondsAgo = (seconds: number): string => new Date(Date.UTC(2026, 0, 1, 0, 1) - seconds * 1000).toISOString();
+const placed = (seconds: number): Pod =>
+  pod("a", {
+    conditions: [
+      { type: "PodScheduled", status: "True", lastTransitionTime: secondsAgo(seconds) },
+      { type: "PodReadyToStartContainers", status: "False", lastTransitionTime: secondsAgo(seconds) },
+    ],
+  });
+const secret = { what: "Secret s3-read (spec.model.credentials)", isClaim: false };
+const bundle = { what: "ConfigMap company-ca (spec.model.caBundle)", isClaim: false };
+const disk = { what: "PersistentVolumeClaim models (spec.model.uri)", isClaim: true };
+
 const subject = {
   deployment: undefined,
   wanted: 5,
   devices: { resource: "nvidia.com/gpu", count: 1 },
   lacksClaims: false,
-  overdue: false,
+  mounts: [],
+  now: Date.UTC(2026, 0, 1, 0, 1),
 };
 
 describe("explain", () => {
@@ -193,10 +228,74 @@ describe("explain", () => {
     assert.equal(cause?.stalled, true);
   });
 
+  it("waits a while for volumes, then says which", () => {
+    const at = (seconds: number, mounts: Mount[]) => ({ ...subject, pods: [placed(seconds)], mounts });
+    assert.equal(explain(at(4, [secret])), undefined);
+    assert.equal(patience(at(4, [secret])), 1000);
+    const missing = explain(at(5, [secret]));
+    assert.equal(missing?.reason, "VolumeUnavailable");
+    assert.match(missing?.message ?? "", /^pod a waits .*: Secret s3-read \(spec\.model\.credentials\) does not exist/);
+    assert.match(explain(at(5, [bundle, secret]))?.message ?? "", /one of ConfigMap .*, Secret .* describe pod a says/);
+    assert.equal(explain(at(59, [disk])), undefined);
+    assert.equal(patience(at(59, [disk])), 1000);
+    assert.match(explain(at(60, [disk]))?.message ?? "", /PersistentVolumeClaim models \(spec\.model\.uri\)/);
+    assert.equal(explain(at(600, [])), undefined);
+    assert.equal(patience(at(600, [secret])), undefined);
+  });
+
+  it("waits a while for a server that is not ready any more, then says that its probe fails", () => {
+    const unready = (seconds: number) => ({
+      ...subject,
+      pods: [
+        pod("a", {
+          conditions: [{ type: "ContainersReady", status: "False", lastTransitionTime: secondsAgo(seconds) }],
+          containerStatuses: [container("server", { started: true, state: { running: {} } })],
+        }),
+      ],
+    });
+    assert.equal(explain(unready(9)), undefined);
+    assert.equal(patience(unready(9)), 1000);
+    const failing = explain(unready(10));
+    assert.equal(failing?.reason, "ProbeFailing");
+    assert.match(
+      failing?.message ?? "",
+      /server of pod a runs, but its readiness probe fails; see kubectl logs a -c server/,
+    );
+  });
+
+  it("tells a quota from a policy, and both from the rest", () => {
+    const deployment = (message: string): Deployment => ({
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "a" },
+      status: { conditions: [{ type: "ReplicaFailure", status: "True", message }] },
+    });
+    const told = (message: string) => {
+      const cause = explain({ ...subject, pods: [], deployment: deployment(`pods "a-b-c" is forbidden: ${message}`) });
+      return [cause?.reason, cause?.message];
+    };
+    const quota = "exceeded quota: compute, requested: requests.cpu=2, used: requests.cpu=3, limited: requests.cpu=4";
+    assert.deepEqual(told(quota), [
+      "QuotaExceeded",
+      `pods are refused: ${quota}; raise ResourceQuota compute, or ask for less`,
+    ]);
+    for (const denial of [
+      'violates PodSecurity "restricted:latest": runAsNonRoot != true',
+      'admission webhook "policy.example.com" denied the request: no label team',
+      "ValidatingAdmissionPolicy 'teams' with binding 'teams' denied request: no label team",
+      "maximum memory usage per Container is 1Gi, but limit is 2Gi",
+    ]) {
+      assert.deepEqual(told(denial), ["AdmissionDenied", `pods are refused: ${denial}`]);
+    }
+    const account = 'error looking up service account default/x: serviceaccount "x" not found';
+    assert.deepEqual(told(account), ["PodsRefused", `pods are refused: ${account}`]);
+  });
+
   it("gives up after the deadline, and names the cause", () => {
-    const cause = explain({ ...subject, pods: [pending("a", gpu)], overdue: true });
-    assert.equal(cause?.reason, "Unschedulable");
-    assert.equal(cause?.stalled, true);
-    assert.match(cause?.message ?? "", /^not ready for 10 minutes: 1 of 5 pods wait/);
+    const cause = givenUp(explain({ ...subject, pods: [pending("a", gpu)] }));
+    assert.equal(cause.reason, "Unschedulable");
+    assert.equal(cause.stalled, true);
+    assert.match(cause.message, /^not ready for 10 minutes: 1 of 5 pods wait/);
+    assert.equal(givenUp(undefined).reason, "ProgressDeadlineExceeded");
   });
 });

@@ -3,16 +3,16 @@ import type { Pod } from "../../kube/objects.ts";
 import { isOver, isReady } from "../pods.ts";
 import { type Cause, oneLine, type Subject } from "./cause.ts";
 import { containerCause } from "./containers.ts";
+import { refusalOf } from "./refusal.ts";
 import { schedulingCause } from "./scheduling.ts";
+import { suspicionsOf } from "./suspicion.ts";
 
 /**
  * Undefined while nothing is wrong: pods are starting. What the model itself does comes before what
  * the cluster lacks, and what will not pass before what may.
  */
 export const explain = (subject: Subject): Cause | undefined => {
-  const pods = subject.pods
-    .filter((pod) => pod.metadata.deletionTimestamp === undefined && !isReady(pod))
-    .toSorted((one, other) => (one.metadata.name < other.metadata.name ? -1 : 1));
+  const pods = unready(subject.pods);
   const live = pods.filter((pod) => !isOver(pod));
   const ofContainers = live.flatMap((pod) => containerCause(pod) ?? []);
   const cause =
@@ -21,13 +21,30 @@ export const explain = (subject: Subject): Cause | undefined => {
     ofContainers[0] ??
     refused(subject) ??
     schedulingCause({ ...subject, pods: live }) ??
+    live.flatMap((pod) => suspicionsOf(pod, subject.mounts)).find(({ at }) => at <= subject.now)?.cause ??
     pods.filter(isOver).flatMap((pod) => lost(pod) ?? [])[0];
-  if (!subject.overdue) return cause && { ...cause, message: oneLine(cause.message) };
-  return {
-    reason: cause?.reason ?? "ProgressDeadlineExceeded",
-    message: oneLine(`not ready for 10 minutes: ${cause?.message ?? "no pod says why; see the events of its pods"}`),
-    stalled: true,
-  };
+  return cause && { ...cause, message: oneLine(cause.message) };
+};
+
+const unready = (pods: readonly Pod[]): Pod[] =>
+  pods
+    .filter((pod) => pod.metadata.deletionTimestamp === undefined && !isReady(pod))
+    .toSorted((one, other) => (one.metadata.name < other.metadata.name ? -1 : 1));
+
+/** The cause of a revision that had its time (PROGRESS_DEADLINE_MS) to become ready. */
+export const givenUp = (cause: Cause | undefined): Cause => ({
+  reason: cause?.reason ?? "ProgressDeadlineExceeded",
+  message: oneLine(`not ready for 10 minutes: ${cause?.message ?? "no pod says why; see the events of its pods"}`),
+  stalled: true,
+});
+
+/** Milliseconds until what only takes its time today would be a cause; undefined if nothing would. */
+export const patience = ({ pods, mounts, now }: Subject): number | undefined => {
+  const waits = unready(pods)
+    .flatMap((pod) => suspicionsOf(pod, mounts))
+    .map(({ at }) => at - now)
+    .filter((wait) => wait > 0);
+  return waits.length === 0 ? undefined : Math.min(...waits);
 };
 
 /** Pods would start without the devices that they were to have, so there are none. */
@@ -46,8 +63,8 @@ const dropped = ({ lacksClaims }: Subject): Cause | undefined =>
 const refused = ({ deployment }: Subject): Cause | undefined => {
   const condition = deployment?.status?.conditions?.find(({ type }) => type === "ReplicaFailure");
   if (condition?.status !== "True") return undefined;
-  const message = (condition.message ?? "").replace(/^pods "[^"]*" is forbidden: /, "");
-  return { reason: "PodsRefused", message: `pods are refused: ${message}`, stalled: false };
+  const { reason = "PodsRefused", message } = refusalOf(condition.message ?? "");
+  return { reason, message: `pods are refused: ${message}`, stalled: false };
 };
 
 /** A pod that its node gave up. */

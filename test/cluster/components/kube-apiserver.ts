@@ -32,6 +32,9 @@ export const kubeApiserver: Component = {
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
         "allow-privileged": true,
+        // With a policy, a test does what a controller such as Kueue does with a webhook: it holds pods back.
+        "feature-gates": "MutatingAdmissionPolicy=true",
+        "runtime-config": "admissionregistration.k8s.io/v1beta1=true",
         // For aggregated APIs, such as external metrics.
         "enable-aggregator-routing": true,
         "proxy-client-cert-file": frontProxy.certificate,

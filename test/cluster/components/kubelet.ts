@@ -48,6 +48,8 @@ export const kubeletConfiguration = (plan: Plan, node: NodePlan) => ({
   failSwapOn: false,
   enforceNodeAllocatable: [],
   evictionHard: { "nodefs.available": "1%", "imagefs.available": "1%" },
+  // Once a minute by default: how much the pods have written, by which they are evicted.
+  volumeStatsAggPeriod: "10s",
   imageGCHighThresholdPercent: 100, // never: an image that was loaded cannot be pulled again
   // Where a sysctl or /dev/kmsg is closed, in a container, warn instead of refusing to start.
   featureGates: { KubeletInUserNamespace: true },

@@ -1,0 +1,61 @@
+/**
+ * What takes a moment in every pod's life, and is a cause only when it takes longer: no event and no error code tells it.
+ * Pure.
+ */
+import type { Pod } from "../../kube/objects.ts";
+import type { Cause } from "./cause.ts";
+
+/** A volume that the spec asks for; `what` reads like `Secret s3-read (spec.model.credentials)`. */
+export type Mount = { what: string; isClaim: boolean };
+
+/** `at`: from when on it is a cause, in milliseconds since 1970. */
+export type Suspicion = { at: number; cause: Cause };
+
+/** The kubelet mounts a Secret or a ConfigMap within a second; a disk may have to leave another node first. */
+const MOUNT_MS = 5_000;
+const ATTACH_MS = 60_000;
+/** A server that restarts a shard is not ready for a second or two. */
+const UNREADY_MS = 10_000;
+
+export const suspicionsOf = (pod: Pod, mounts: readonly Mount[]): Suspicion[] => [
+  ...unmounted(pod, mounts),
+  ...unready(pod),
+];
+
+const condition = ({ status }: Pod, type: string, value: "True" | "False") => {
+  const found = status?.conditions?.find((each) => each.type === type && each.status === value);
+  const at = Date.parse(found?.lastTransitionTime ?? "");
+  return Number.isNaN(at) ? undefined : at;
+};
+
+/** It has its node, but no sandbox yet, which the kubelet makes once all volumes are there. */
+const unmounted = (pod: Pod, mounts: readonly Mount[]): Suspicion[] => {
+  const placed = condition(pod, "PodScheduled", "True");
+  if (placed === undefined || condition(pod, "PodReadyToStartContainers", "False") === undefined) return [];
+  if (mounts.length === 0) return [];
+  const names = mounts.map(({ what }) => what);
+  const { name } = pod.metadata;
+  const which =
+    names.length === 1
+      ? `${names[0]} does not exist or cannot be mounted; create it`
+      : `one of ${names.join(", ")} does not exist or cannot be mounted; kubectl describe pod ${name} says which`;
+  return [
+    {
+      at: placed + (mounts.some(({ isClaim }) => isClaim) ? ATTACH_MS : MOUNT_MS),
+      cause: { reason: "VolumeUnavailable", message: `pod ${name} waits for its volumes: ${which}`, stalled: false },
+    },
+  ];
+};
+
+/** A container that has started, and does not become ready (again). */
+const unready = (pod: Pod): Suspicion[] => {
+  const since = condition(pod, "ContainersReady", "False");
+  const failing = (pod.status?.containerStatuses ?? []).find(
+    ({ ready, started, state }) => !ready && started === true && state?.running !== undefined,
+  );
+  if (since === undefined || failing === undefined) return [];
+  const { name } = pod.metadata;
+  const log = `kubectl logs ${name} -c ${failing.name}`;
+  const message = `container ${failing.name} of pod ${name} runs, but its readiness probe fails; see ${log}`;
+  return [{ at: since + UNREADY_MS, cause: { reason: "ProbeFailing", message, stalled: false } }];
+};
