@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: speed, always against a peer or a limit, interleaved in one run, as a ratio. */
 import { cpus } from "node:os";
+import { benchOperator } from "./operator/main.ts";
 import { serveBench } from "./serve.ts";
 import { benchServer } from "./server/main.ts";
 
@@ -16,8 +17,11 @@ export type Bench = {
 const BENCHES: Readonly<Record<string, Bench>> = { serve: serveBench };
 
 const SERVER = "this server beside others, and onnxruntime alone: rate, latency, CPU, memory (--help: its options)";
+const OPERATOR =
+  "hundreds of ModelDeployments on one operator: speed, requests, memory, restarts, faults (--help: its options)";
 const summaries = {
   server: SERVER,
+  operator: OPERATOR,
   ...Object.fromEntries(Object.entries(BENCHES).map(([name, { summary }]) => [name, summary])),
 };
 const listing = Object.entries(summaries)
@@ -25,6 +29,7 @@ const listing = Object.entries(summaries)
   .join("\n");
 
 const name = process.argv[2];
+if (name === "operator") process.exit(await benchOperator(process.argv.slice(3)));
 if (name === "server") process.exit(await benchServer(process.argv.slice(3)));
 const bench = name === undefined ? undefined : BENCHES[name];
 if (bench === undefined) {
