@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, request } from "undici";
-import type { Credentials, ReadCredentials } from "./kubeconfig.ts";
+import type { Credentials, ReadCredentials } from "./credentials.ts";
 
 export type HttpRequest = {
   method: "GET" | "POST" | "PATCH" | "DELETE";
