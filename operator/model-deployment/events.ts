@@ -16,8 +16,13 @@ export const recordTransitions = (
   if (stalled !== undefined && stalled.reason !== findCondition(before?.conditions, "Stalled")?.reason) {
     events.event(modelDeployment, "Warning", stalled.reason, "Reconcile", stalled.message);
   }
+  // A promotion has said so already.
   const isReady = findCondition(status.conditions, "Ready")?.status === "True";
-  if (isReady && findCondition(before?.conditions, "Ready")?.status !== "True") {
+  if (
+    isReady &&
+    stable === before?.stable?.revision &&
+    findCondition(before?.conditions, "Ready")?.status === "False"
+  ) {
     events.event(modelDeployment, "Normal", "Ready", "Reconcile", status.message ?? "");
   }
 };

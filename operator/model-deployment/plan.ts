@@ -8,7 +8,7 @@ import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS,
 import { type Action, apply, create, ensure, remove, SCALING_FIELD_MANAGER } from "./actions.ts";
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
-import { revisionService, service } from "./children/service.ts";
+import { revisionService, service, switchedAtOf } from "./children/service.ts";
 import { deadlineOf, deploymentOf, isServing, lacksClaims, named } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
@@ -45,7 +45,7 @@ export const plan = (observed: Observed, roles: Roles, operatorNamespace: string
       ...markPromoted(observed, roles),
       ...(stable === undefined ? [] : run(observed, stable)),
       ...(candidate === undefined || !mayStart(observed, roles, candidate) ? [] : run(observed, candidate)),
-      ...(serving === undefined ? [] : clientService(observed, serving)),
+      ...(serving === undefined ? [] : clientService(observed, roles, serving, now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
       ...retirement.actions,
@@ -66,19 +66,19 @@ const run = (observed: Observed, revision: Revision): Action[] => [
 const runDeployment = (observed: Observed, revision: Revision): Action[] => {
   const intended = deployment(observed.owner, revision);
   const existing = deploymentOf(observed, revision);
-  if (existing === undefined) {
-    const { metadata, spec } = intended;
-    const empty = spec === undefined ? {} : { spec: { ...spec, replicas: 0 } };
-    return [create(DEPLOYMENTS, { ...intended, metadata, ...empty }, SCALING_FIELD_MANAGER)];
-  }
   const replicas = minReplicasOf(observed.modelDeployment.spec);
+  if (existing === undefined) {
+    // Without its claims, which an older API server drops, a pod would start without the devices that it was to have.
+    const first = revision.template.spec?.resourceClaims === undefined ? replicas : 0;
+    const spec = intended.spec === undefined ? {} : { spec: { ...intended.spec, replicas: first } };
+    return [create(DEPLOYMENTS, { ...intended, ...spec }, SCALING_FIELD_MANAGER)];
+  }
   const scale: Action = {
     verb: "apply",
     resource: DEPLOYMENTS,
     object: deploymentReplicas(existing, replicas),
     manager: SCALING_FIELD_MANAGER,
   };
-  // Without its claims a pod would start, and serve without the devices that it was to have.
   const isScaled = existing.spec?.replicas === replicas || lacksClaims(observed, revision);
   return [...ensure(DEPLOYMENTS, existing, intended), ...(isScaled ? [] : [scale])];
 };
@@ -103,7 +103,7 @@ const markPromoted = (observed: Observed, { stable, candidate }: Roles): Action[
   return [
     ...(stable === undefined ? [] : [{ ...stable, promoted: isLatest(stable, latest) ? latest : latest + 1 }]),
     ...(candidate === undefined ? [] : [candidate]),
-  ].flatMap(({ retiredAt: _, ...revision }) => annotate(observed, revision));
+  ].flatMap((revision) => annotate(observed, revision));
 };
 
 const isLatest = ({ promoted }: Revision, latest: number): boolean => promoted === latest;
@@ -113,12 +113,20 @@ const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision:
   const before = revisions.find(({ name }) => name === revision.name);
   const existing = named(controllerRevisions, revision.name);
   if (existing === undefined) return [];
-  if (before?.promoted === revision.promoted && before?.retiredAt === revision.retiredAt) return [];
+  if (before?.promoted === revision.promoted) return [];
   return [apply(CONTROLLER_REVISIONS, revisionMarks(owner, revision), existing)];
 };
 
-const clientService = ({ owner, services }: Observed, serving: Revision): Action[] =>
-  ensure(SERVICES, named(services, serviceName(owner.name)), service(owner, serving.name));
+/** The time of a switch is written with it, so that whoever looks next knows for how long the old pods must serve on. */
+const clientService = (observed: Observed, { superseded }: Roles, serving: Revision, now: number): Action[] => {
+  const { owner, services } = observed;
+  const existing = named(services, serviceName(owner.name));
+  const since = existing !== undefined && isServing(observed, serving) ? switchedAtOf(existing) : undefined;
+  const isSwitch = superseded.some((revision) => served(revision) && deploymentOf(observed, revision) !== undefined);
+  return ensure(SERVICES, existing, service(owner, serving.name, since ?? (isSwitch ? now : undefined)));
+};
+
+const served = ({ promoted }: Revision): boolean => promoted !== undefined;
 
 /**
  * Takes the pods of superseded revisions away: at once if they never served beside a stable one, else a
@@ -129,22 +137,16 @@ const retire = (
   { stable, superseded }: Roles,
   now: number,
 ): Pick<Plan, "actions" | "againAfterMs"> => {
-  const actions: Action[] = [];
-  const waits: number[] = [];
-  for (const revision of superseded) {
-    const existing = deploymentOf(observed, revision);
-    if (existing === undefined) continue;
-    const served = revision.promoted !== undefined && stable !== undefined;
-    if (served && !isServing(observed, stable)) continue;
-    const leave = served ? (revision.retiredAt ?? now) + RETIREMENT_MS - now : 0;
-    if (leave <= 0) {
-      actions.push(remove(DEPLOYMENTS, existing));
-    } else {
-      if (revision.retiredAt === undefined) actions.push(...annotate(observed, { ...revision, retiredAt: now }));
-      waits.push(leave);
-    }
-  }
-  return { actions, ...(waits.length > 0 ? { againAfterMs: Math.min(...waits) } : {}) };
+  const client = named(observed.services, serviceName(observed.owner.name));
+  const isSwitched = stable !== undefined && isServing(observed, stable);
+  const wait = ((client && switchedAtOf(client)) ?? now) + RETIREMENT_MS - now;
+  const held = (revision: Revision): boolean => served(revision) && stable !== undefined && (!isSwitched || wait > 0);
+  const actions = superseded
+    .filter((revision) => !held(revision))
+    .flatMap((revision) => deploymentOf(observed, revision) ?? [])
+    .map((object) => remove(DEPLOYMENTS, object));
+  const isWaiting = isSwitched && superseded.some((each) => held(each) && deploymentOf(observed, each) !== undefined);
+  return { actions, ...(isWaiting ? { againAfterMs: wait } : {}) };
 };
 
 /** Deletes what superseded revisions without pods leave behind: what belongs to pods, and all of it beyond the last few. */

@@ -1,5 +1,4 @@
 /** The life of a ModelDeployment: observe → plan → execute → status. */
-import { isDeepStrictEqual } from "node:util";
 import { API_VERSION, KIND, MODEL_DEPLOYMENTS, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
 import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile, Result } from "../controller/result.ts";
@@ -10,6 +9,7 @@ import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
 import { patience } from "./explain/explain.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
+import { createPace } from "./pace.ts";
 import { plan } from "./plan.ts";
 import { rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
@@ -29,11 +29,21 @@ export type Dependencies = {
 /** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
 const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
-export const modelDeploymentController =
-  ({ client, stores, settings, operatorNamespace, clock, events }: Dependencies): Reconcile =>
-  async (key, { log, signal }): Promise<Result> => {
+export const modelDeploymentController = ({
+  client,
+  stores,
+  settings,
+  operatorNamespace,
+  clock,
+  events,
+}: Dependencies): Reconcile => {
+  const pace = createPace();
+  return async (key, { log, signal }): Promise<Result> => {
     const observed = observe(stores, key);
-    if (observed === undefined) return {};
+    if (observed === undefined) {
+      pace.forget(key);
+      return {};
+    }
     const now = clock();
 
     const roles = rolesOf(observed, settings);
@@ -41,15 +51,20 @@ export const modelDeploymentController =
     const obstacle = await execute(client, observed.owner, actions, signal);
 
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now);
-    if (!isDeepStrictEqual(status, observed.modelDeployment.status)) {
+    // A revision that was stored a moment ago is told of in the next pass, which has begun to start it.
+    const isDue = roles.unrecorded === undefined || obstacle !== undefined;
+    const wait = isDue ? pace.wait(key, observed.modelDeployment.status, status, now) : undefined;
+    if (isDue && wait === 0) {
       await writeStatus(client, observed, status, signal);
+      pace.wrote(key, now);
       recordTransitions(events, observed.modelDeployment, status);
     }
     if (obstacle !== undefined) log.warn({ obstacle }, "something is in the way");
     const newest = roles.candidate ?? roles.stable;
     const suspicion = newest && patience(subjectOf(observed, newest, now));
-    return after(againAfterMs, suspicion, obstacle && LOOK_AGAIN_MS[obstacle.kind]);
+    return after(againAfterMs, suspicion, wait === 0 ? undefined : wait, obstacle && LOOK_AGAIN_MS[obstacle.kind]);
   };
+};
 
 /** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */
 const writeStatus = async (

@@ -12,7 +12,6 @@ import {
   type ModelDeploymentSpec,
   PROMOTED_ANNOTATION,
   parseDuration,
-  RETIRED_ANNOTATION,
   revisionName,
   sharingOf,
   specSchema,
@@ -36,8 +35,6 @@ export type Revision = {
   number: number;
   /** The number of its latest promotion; undefined if it never served. */
   promoted?: number;
-  /** Since when it is superseded, in ms since 1970. */
-  retiredAt?: number;
 };
 
 export const revisionSpecOf = ({ scaling: _, ...spec }: ModelDeploymentSpec): RevisionSpec => spec;
@@ -110,14 +107,12 @@ export const parseRevision = ({ metadata, revision, data }: ControllerRevision):
   const parsed = dataSchema.safeParse(data);
   if (!parsed.success) return undefined;
   const promoted = Number(metadata.annotations?.[PROMOTED_ANNOTATION]);
-  const retiredAt = Date.parse(metadata.annotations?.[RETIRED_ANNOTATION] ?? "");
   return {
     name: metadata.name,
     ...readSpec(parsed.data.spec),
     template: parsed.data.template,
     number: revision,
     ...(promoted > 0 ? { promoted } : {}),
-    ...(retiredAt > 0 ? { retiredAt } : {}),
   };
 };
 

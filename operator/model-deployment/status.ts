@@ -105,11 +105,11 @@ const judge = (
   if (readyOf(observed, stable) < wantedOf(observed)) {
     return cause === undefined ? working("Starting", progress(observed, stable)) : failing(cause, "");
   }
-  if (!isServing(observed, stable)) return working("Updating", `requests are being switched to ${stable.name}`);
   const retiring = superseded.find((revision) => deploymentOf(observed, revision) !== undefined);
   if (retiring !== undefined) {
     return working("Retiring", `${stable.name} serves; ${retiring.name} is kept until every node knows`);
   }
+  if (!isServing(observed, stable)) return working("Updating", `requests are being switched to ${stable.name}`);
   const count = wantedOf(observed);
   return {
     reason: "Serving",

@@ -13,8 +13,8 @@ export const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
 
 /** On a ControllerRevision: a number that grows with each promotion. It finds stable again when status was lost. */
 export const PROMOTED_ANNOTATION = "berth.dev/promoted";
-/** On a ControllerRevision: when it was superseded (RFC 3339). Its pods serve on for a moment after that. */
-export const RETIRED_ANNOTATION = "berth.dev/retired-at";
+/** On the clients' Service: since when it selects another revision (RFC 3339). The pods of the last serve on for a moment after that. */
+export const SWITCHED_ANNOTATION = "berth.dev/switched-at";
 
 export const childLabels = (modelDeployment: string): Record<string, string> => ({
   [MANAGED_BY_LABEL]: MANAGED_BY,

@@ -1,4 +1,4 @@
-import { PROMOTED_ANNOTATION, RETIRED_ANNOTATION } from "../../api/v1alpha1/index.ts";
+import { PROMOTED_ANNOTATION } from "../../api/v1alpha1/index.ts";
 import type { ControllerRevision, KubeObject } from "../../kube/objects.ts";
 import { inKeyOrder, type Revision } from "../revision.ts";
 import { childMeta, type Owner } from "./owner.ts";
@@ -15,16 +15,13 @@ export const controllerRevision = (owner: Owner, revision: Revision): Controller
 
 /** What may change on a stored revision: all but its `data`, which is left out so that it is not touched. */
 export const revisionMarks = (owner: Owner, revision: Revision): KubeObject => {
-  const annotations = {
-    ...(revision.promoted === undefined ? {} : { [PROMOTED_ANNOTATION]: String(revision.promoted) }),
-    ...(revision.retiredAt === undefined ? {} : { [RETIRED_ANNOTATION]: new Date(revision.retiredAt).toISOString() }),
-  };
+  const { promoted } = revision;
   return {
     apiVersion: "apps/v1",
     kind: "ControllerRevision",
     metadata: {
       ...childMeta(owner, revision.name, revision.name),
-      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+      ...(promoted === undefined ? {} : { annotations: { [PROMOTED_ANNOTATION]: String(promoted) } }),
     },
   };
 };

@@ -27,7 +27,7 @@ export const OURS: readonly Resource<KubeObject>[] = [
 /** Times, identities and addresses; and how often an object was written, which a repeated write may change. */
 const MASKED = new Set([
   ...["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "observedGeneration"],
-  ...["lastTransitionTime", "lastUpdateTime", "clusterIP", "clusterIPs", "berth.dev/retired-at"],
+  ...["lastTransitionTime", "lastUpdateTime", "clusterIP", "clusterIPs", "berth.dev/switched-at"],
 ]);
 /** Counts of Kubernetes' own controller, which come when it gets to them. */
 const LAGGING = /^PodDisruptionBudget\/[^.]*\.status\./;
