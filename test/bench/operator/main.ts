@@ -4,6 +4,7 @@ import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadAll } from "js-yaml";
+import { z } from "zod";
 import { type Cluster, ensureTools, up } from "../../cluster/index.ts";
 import { type Operator, startOperator } from "../../faults/operator/operator-process.ts";
 import { upstreamOf } from "../../faults/operator/upstream.ts";
@@ -38,11 +39,29 @@ const flagsOf = (audit: { policy: string; log: string }) => ({
   "kube-scheduler": raised,
 });
 
-/** All that the chart installs, but the operator itself. */
+const isDeployment = (one: unknown): boolean =>
+  typeof one === "object" && one !== null && "kind" in one && one.kind === "Deployment";
 const manifests = (): unknown[] =>
-  loadAll(readFileSync(join(ROOT, "config/berth.yaml"), "utf8")).filter(
-    (one) => typeof one === "object" && one !== null && "kind" in one && one.kind !== "Deployment",
+  loadAll(readFileSync(join(ROOT, "config/berth.yaml"), "utf8")).filter((one) => one !== null);
+
+const operatorDeployment = z.object({
+  spec: z.object({
+    template: z.object({
+      spec: z.object({
+        containers: z.array(z.object({ env: z.array(z.object({ name: z.string(), value: z.string().optional() })) })),
+      }),
+    }),
+  }),
+});
+
+/** How the chart starts Node. Its folder for compiled code lives as long as a pod: here, as long as the bench. */
+const nodeEnvironment = (folder: string): Record<string, string> => {
+  const [container] = operatorDeployment.parse(manifests().find(isDeployment)).spec.template.spec.containers;
+  const set = (container?.env ?? []).flatMap(({ name, value }) =>
+    name.startsWith("NODE_") && value !== undefined ? [[name, value] as const] : [],
   );
+  return { ...Object.fromEntries(set), NODE_COMPILE_CACHE: join(folder, "compiled") };
+};
 
 const namespace = (name: string): object => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
 
@@ -52,7 +71,7 @@ const install = async ({ kubectl }: Cluster): Promise<string> => {
       input: JSON.stringify({ apiVersion: "v1", kind: "List", items }),
     });
   await apply([namespace(OPERATOR_NAMESPACE), namespace(FAULTS_NAMESPACE), ...kwokNodes()]);
-  await apply(manifests());
+  await apply(manifests().filter((one) => !isDeployment(one)));
   await kubectl(["wait", "--for=condition=Established", "crd/modeldeployments.berth.dev"]);
   await kubectl(["wait", "--for=condition=Ready", "nodes", "-l", "type=kwok", "--timeout=60s"]);
   return (await kubectl(["create", "token", ACCOUNT, "-n", OPERATOR_NAMESPACE, "--duration=24h"])).stdout.trim();
@@ -147,7 +166,12 @@ export const benchOperator = async (args: readonly string[]): Promise<number> =>
     const token = await install(cluster);
     const { host, port } = await upstreamOf(cluster.hostKubeconfig);
     const start: Start = (image = "localhost/none:1") =>
-      startOperator({ args: ["--runtime-image", image], token }, `https://${host}:${port}`, "bench", []);
+      startOperator(
+        { args: ["--runtime-image", image], token, env: nodeEnvironment(folder) },
+        `https://${host}:${port}`,
+        "bench",
+        [],
+      );
     const results: Results = { runs: [], faults: [] };
     for (const count of options.objects) results.runs.push(await measure(cluster, audit.log, count, options, start));
     nodes.kill("SIGKILL");
@@ -159,6 +183,9 @@ export const benchOperator = async (args: readonly string[]): Promise<number> =>
       `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model ?? "processor unknown"}, Node ${process.version}; every figure: ${options.json}`,
     );
     return 0;
+  } catch (error) {
+    console.error(`bench operator: ${error instanceof Error ? error.message : error}`);
+    return 1;
   } finally {
     await end();
   }

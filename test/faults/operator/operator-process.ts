@@ -10,7 +10,7 @@ import { OPERATOR_NAMESPACE } from "../../world/helm.ts";
 import { ROOT } from "../../world/index.ts";
 
 /** What each start has in common: the arguments of the installed operator, and its ServiceAccount's token. */
-export type Installed = { args: readonly string[]; token: string };
+export type Installed = { args: readonly string[]; token: string; env?: Readonly<Record<string, string>> };
 
 export type Operator = {
   pid: number;
@@ -74,7 +74,7 @@ export const startOperator = async (
       ...["--namespace", OPERATOR_NAMESPACE, "--identity", identity, "--kubeconfig", kubeconfig],
       ...["--probe-port", `${probePort}`, "--metrics-port", `${metricsPort}`],
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...installed.env } },
   );
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
