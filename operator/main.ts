@@ -25,6 +25,7 @@ import { fenceWrites } from "./manager/fence.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
+import { askFetchProgress } from "./pods/fetch-progress.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
 
@@ -91,6 +92,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       operatorNamespace: config.namespace,
       clock: Date.now,
       events,
+      askProgress: askFetchProgress,
     }),
     isCurrent: (key) => consistency.isCurrent(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
     log,

@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { ADMIN_PORT, CLAIM_DIRECTORY, GRPC_PORT, HTTP_PORT } from "../operator/api/v1alpha1/pod-contract.ts";
+import {
+  ADMIN_PORT,
+  CLAIM_DIRECTORY,
+  GRPC_PORT,
+  HTTP_PORT,
+  PROGRESS_PATH,
+} from "../operator/api/v1alpha1/pod-contract.ts";
 
 /** A command line that cannot be understood; `message` is one line that says what to do. */
 export class UsageError extends Error {}
@@ -39,6 +45,7 @@ export type FetchOptions = {
   claimDirectory: string;
   allowHttp: boolean;
   diskLimitBytes: number | undefined;
+  progressPort: number | undefined;
   terminationLog: string;
 };
 
@@ -88,6 +95,7 @@ export const FETCH_HELP = `Download a model, check it, and put it in place.
   --claim-directory DIR   where the claim of a pvc:// URI is mounted (default: ${CLAIM_DIRECTORY})
   --allow-http            accept http:// too
   --disk-limit SIZE       the most bytes that the model may have (default: what is free on the disk)
+  --progress-port PORT    tell there how far it is: ${PROGRESS_PATH} (default: nowhere)
   --termination-log FILE  where the outcome is left (default: ${TERMINATION_LOG}, if it is there)
   --help`;
 
@@ -145,7 +153,17 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
 };
 
 export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {
-  const names = ["uri", "to", "sha256", "pin-file", "ca-file", "credentials", "claim-directory", "disk-limit"];
+  const names = [
+    "uri",
+    "to",
+    "sha256",
+    "pin-file",
+    "ca-file",
+    "credentials",
+    "claim-directory",
+    "disk-limit",
+    "progress-port",
+  ];
   const values = parse("fetch", "--uri URI", args, [...names, "termination-log"], ["allow-http"]);
   if (values === "help") return "help";
   const sha256 = text(values, "sha256")?.toLowerCase();
@@ -162,6 +180,7 @@ export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {
     claimDirectory: text(values, "claim-directory") ?? CLAIM_DIRECTORY,
     allowHttp: values["allow-http"] === true,
     diskLimitBytes: size(values, "disk-limit"),
+    progressPort: values["progress-port"] === undefined ? undefined : port(values, "progress-port", ADMIN_PORT),
     terminationLog: text(values, "termination-log") ?? TERMINATION_LOG,
   };
 };

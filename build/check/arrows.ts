@@ -32,6 +32,7 @@ export const RULES: readonly Rule[] = [
     folders: ["operator/controller", "operator/cache", "operator/kube", "operator/telemetry", "operator/api"],
     packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
   },
+  { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {
     folder: "operator/model-deployment",
     folders: ["operator/api", "operator/controller", "operator/cache/store.ts", "operator/kube"],

@@ -8,6 +8,7 @@ import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
 import { patience } from "./explain/explain.ts";
+import { type AskProgress, createFetchWatch, fetchingOf } from "./fetching.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { createPace } from "./pace.ts";
 import { plan } from "./plan.ts";
@@ -24,6 +25,7 @@ export type Dependencies = {
   /** Milliseconds since 1970. */
   clock: () => number;
   events: EventRecorder;
+  askProgress: AskProgress;
 };
 
 /** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
@@ -36,12 +38,15 @@ export const modelDeploymentController = ({
   operatorNamespace,
   clock,
   events,
+  askProgress,
 }: Dependencies): Reconcile => {
   const pace = createPace();
+  const fetches = createFetchWatch(askProgress);
   return async (key, { log, signal }): Promise<Result> => {
     const observed = observe(stores, key);
     if (observed === undefined) {
       pace.forget(key);
+      await fetches.look(key, undefined, 0);
       return {};
     }
     const now = clock();
@@ -50,7 +55,9 @@ export const modelDeploymentController = ({
     const { actions, promote, againAfterMs } = plan(observed, roles, operatorNamespace, now);
     const obstacle = await execute(client, observed.owner, actions, signal);
 
-    const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now);
+    const newest = roles.candidate ?? roles.stable;
+    const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
+    const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, fetching.progress);
     // A revision that was stored a moment ago is told of in the next pass, which has begun to start it.
     const isDue = roles.unrecorded === undefined || obstacle !== undefined;
     const wait = isDue ? pace.wait(key, observed.modelDeployment.status, status, now) : undefined;
@@ -60,9 +67,10 @@ export const modelDeploymentController = ({
       recordTransitions(events, observed.modelDeployment, status);
     }
     if (obstacle !== undefined) log.warn({ obstacle }, "something is in the way");
-    const newest = roles.candidate ?? roles.stable;
     const suspicion = newest && patience(subjectOf(observed, newest, now));
-    return after(againAfterMs, suspicion, wait === 0 ? undefined : wait, obstacle && LOOK_AGAIN_MS[obstacle.kind]);
+    const pacing = wait === 0 ? undefined : wait;
+    const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
+    return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, hindered);
   };
 };
 

@@ -2,6 +2,7 @@
 import {
   devicesOf,
   executionProviderOf,
+  type FetchProgress,
   type Mark,
   type ModelDeploymentStatus,
   type Reason,
@@ -29,18 +30,22 @@ export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Rol
   superseded: [...superseded, ...(stable === undefined ? [] : [stable])],
 });
 
-/** The new status. `obstacle`: what kept this pass from doing all that it had planned. */
+/**
+ * The new status. `obstacle`: what kept this pass from doing all that it had planned; `fetch`: how far the newest revision's
+ * model is fetched, where that takes its time.
+ */
 export const statusOf = (
   observed: Observed,
   roles: Roles,
   obstacle: Obstacle | undefined,
   now: number,
+  fetch?: FetchProgress,
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
   const newest = candidate ?? stable;
   const cause = newest && explain(subjectOf(observed, newest, now));
-  const verdict = judge(observed, roles, obstacle, cause, now);
+  const verdict = judge(observed, roles, obstacle, { cause, fetch }, now);
   const shown = stable ?? candidate;
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
@@ -80,12 +85,14 @@ const working = (reason: Reason, message: string): Verdict => ({
   reconciling: reason,
 });
 
-/** `cause`: what is wrong with the newest recorded revision. */
+/** Of the newest recorded revision: what is wrong with it, and how far its model is fetched. */
+type Newest = { cause: Cause | undefined; fetch: FetchProgress | undefined };
+
 const judge = (
   observed: Observed,
   roles: Roles,
   obstacle: Obstacle | undefined,
-  cause: Cause | undefined,
+  { cause, fetch }: Newest,
   now: number,
 ): Verdict => {
   const { candidate, refusal, stable, superseded, unrecorded } = roles;
@@ -98,12 +105,13 @@ const judge = (
     const known = starting === candidate ? cause : undefined;
     const told = isOverdue ? givenUp(known) : known;
     if (told !== undefined) return failing(told, still);
-    const reason = stable === undefined ? "Starting" : "Updating";
-    return working(reason, progress(observed, starting) + still);
+    const reason = fetch !== undefined ? "Fetching" : stable === undefined ? "Starting" : "Updating";
+    return working(reason, progress(observed, starting, fetch) + still);
   }
   if (stable === undefined) return working("Starting", "the first revision is being made");
   if (readyOf(observed, stable) < wantedOf(observed)) {
-    return cause === undefined ? working("Starting", progress(observed, stable)) : failing(cause, "");
+    if (cause !== undefined) return failing(cause, "");
+    return working(fetch === undefined ? "Starting" : "Fetching", progress(observed, stable, fetch));
   }
   const retiring = superseded.find((revision) => deploymentOf(observed, revision) !== undefined);
   if (retiring !== undefined) {

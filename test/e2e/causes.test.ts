@@ -57,6 +57,14 @@ describe("what can keep pods from serving", () => {
     assert.match(waiting.status.message ?? "", /Secret s3-read \(spec\.model\.credentials\) does not exist/);
   });
 
+  it("a model that takes its time, and how far it is", async () => {
+    const name = "slow";
+    await put(name, { model: { uri: "http://models.berth-models.svc:8080/trickle/25000/angle.onnx" } });
+    const told = await until(name, "told how far the fetch is", names("Fetching"));
+    assert.match(told.status.message ?? "", /\d KiB of 565\.4 KiB are fetched, less than a minute left/);
+    await until(name, "ready", isReady);
+  });
+
   it("a container that needs more memory than its limit", async () => {
     await put("small", { resources: { limits: { memory: "40Mi" } } });
     const told = await until("small", "stalled", isStalled);

@@ -17,7 +17,7 @@ const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operato
 const DEV_CLUSTER_ONLY = ["devices", "causes"];
 
 /** These disturb everybody else: one after the other, in this order, when the rest is done. The last one uninstalls. */
-const DISRUPTIVE = ["operator-killed", "devices", "install"];
+const DISRUPTIVE = ["operator-killed", "operator-upgrade", "devices", "install"];
 
 const { values, positionals } = parseArguments("npm run test:cluster --", {
   allowPositionals: true,

@@ -265,6 +265,7 @@ export const createWorld = (): World => {
     reconcile: async () => {
       const key: ObjectKey = { namespace: NAMESPACE, name: NAME };
       const reconcile = modelDeploymentController({
+        askProgress: () => Promise.resolve(undefined),
         client,
         stores: {
           modelDeployments: storeOf(MODEL_DEPLOYMENTS),

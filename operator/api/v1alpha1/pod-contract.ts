@@ -10,6 +10,11 @@ export const GRPC_PORT = 8081;
 /** /livez, /readyz, /metrics and /statusz; reachable through no Service, and from few namespaces. */
 export const ADMIN_PORT = 9090;
 
+/** What the init container answers on ADMIN_PORT, as JSON, while it fetches: how far it is. */
+export const PROGRESS_PATH = "/progress";
+/** `seconds` since the first byte; `total` where the source says it. */
+export type FetchProgress = { bytes: number; total?: number; seconds: number };
+
 /** emptyDir into which the init container puts the verified model, read-only in the server. */
 export const MODEL_DIRECTORY = "/var/lib/berth/model";
 export const MODEL_FILE = `${MODEL_DIRECTORY}/model.onnx`;

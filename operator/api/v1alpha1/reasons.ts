@@ -57,6 +57,11 @@ const failures: Record<FailureCode, Explanation> = {
 export const REASONS = {
   Serving: { means: "All wanted pods of the stable revision are ready.", cure: "" },
   Starting: { means: "Pods are being started, or are loading the model.", cure: "" },
+  Fetching: {
+    means:
+      "A pod has been fetching the model for more than ten seconds; the message says how far it is, every 30 seconds.",
+    cure: "",
+  },
   Updating: { means: "A new revision is starting; the stable one serves until it is ready.", cure: "" },
   Retiring: { means: "The old revision keeps serving until every node sends its requests to the new one.", cure: "" },
   ProgressingWithRetry: {

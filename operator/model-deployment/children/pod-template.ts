@@ -93,6 +93,7 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
       ...(credentials === undefined ? [] : ["--credentials", CREDENTIALS_DIRECTORY]),
       ...(settings.allowHttpModels ? ["--allow-http"] : []),
       ...(diskLimit ? ["--disk-limit", "$(DISK_LIMIT)"] : []),
+      ...["--progress-port", String(ADMIN_PORT)],
     ],
     // The kubelet evicts a pod that goes over this limit; the fetch ends with a clear error before that.
     ...(diskLimit

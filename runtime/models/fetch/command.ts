@@ -1,13 +1,14 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type FetchProgress, formatBytes } from "../../../operator/api/v1alpha1/index.ts";
 import type { FetchOptions } from "../../options.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { Failure, writeTermination } from "../../termination.ts";
 import { type AddressPolicy, clusterAddressPolicy } from "./address-policy.ts";
-import { formatBytes } from "./disk.ts";
 import { httpsSource, readAuthorization, TIMEOUTS } from "./https.ts";
 import { type Fetched, fetchModel } from "./index.ts";
+import { serveProgress } from "./progress.ts";
 import { pvcSource } from "./pvc.ts";
 import type { Source } from "./source.ts";
 import { parseModelUri, redact } from "./uri.ts";
@@ -19,9 +20,11 @@ const timing = { now: () => performance.now(), sleep: (ms: number) => sleep(ms),
 export const fetchCommand = async (options: FetchOptions, log: Logger): Promise<number> => {
   process.once("SIGTERM", () => process.exit(143));
   const started = performance.now();
+  const untold = (error: Error) => log.warn(`how far the fetch is cannot be told: ${error.message}`);
+  const progress = options.progressPort === undefined ? undefined : serveProgress(options.progressPort, untold);
   try {
     log.info(`fetching ${redact(options.uri)}`);
-    const fetched = await runFetch(options, clusterAddressPolicy, log);
+    const fetched = await runFetch(options, clusterAddressPolicy, log, progress?.observe);
     writeTermination(options.terminationLog, { outcome: "fetched", ...fetched });
     log.info(
       fetched,
@@ -39,11 +42,18 @@ export const fetchCommand = async (options: FetchOptions, log: Logger): Promise<
     log.error(message);
     writeTermination(options.terminationLog, message);
     return 1;
+  } finally {
+    progress?.close();
   }
 };
 
 /** @param policy which addresses may be connected to */
-export const runFetch = async (options: FetchOptions, policy: AddressPolicy, log: Logger): Promise<Fetched> => {
+export const runFetch = async (
+  options: FetchOptions,
+  policy: AddressPolicy,
+  log: Logger,
+  observe?: (progress: FetchProgress) => void,
+): Promise<Fetched> => {
   const expected = { sha256: options.sha256, pin: readPin(options.pinFile) };
   const request = {
     source: createSource(options, policy),
@@ -51,7 +61,7 @@ export const runFetch = async (options: FetchOptions, policy: AddressPolicy, log
     expected,
     diskLimitBytes: options.diskLimitBytes,
   };
-  return fetchModel(request, log, timing);
+  return fetchModel(request, log, timing, observe);
 };
 
 const createSource = (options: FetchOptions, policy: AddressPolicy): Source => {

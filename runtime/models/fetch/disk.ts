@@ -1,4 +1,5 @@
 import { statfs } from "node:fs/promises";
+import { formatBytes } from "../../../operator/api/v1alpha1/bytes.ts";
 import { Failure } from "../../termination.ts";
 
 /** How many bytes a model may have: what is free in `directory`, and not more than `limit`. */
@@ -17,9 +18,3 @@ export const diskFull = (needed: number | undefined, available: number): Failure
 
 export const isNoSpace = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
-
-export const formatBytes = (bytes: number): string => {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-  const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
-};

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
+import { type FetchProgress, formatBytes } from "../../../operator/api/v1alpha1/index.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { Failure } from "../../termination.ts";
-import { diskFull, formatBytes, isNoSpace } from "./disk.ts";
+import { diskFull, isNoSpace } from "./disk.ts";
 import { type Source, TransientFailure } from "./source.ts";
 
 export type Timing = { now(): number; sleep(ms: number): Promise<void>; random(): number };
@@ -20,6 +21,7 @@ export const download = async (
   room: number,
   log: Logger,
   timing: Timing,
+  observe: (progress: FetchProgress) => void = () => undefined,
 ): Promise<{ hex: string; bytes: number }> => {
   let hash = createHash("sha256");
   let written = 0;
@@ -38,6 +40,8 @@ export const download = async (
       written = 0;
     } else if (written > 0) log.info(`going on at ${formatBytes(written)}`);
     const progress = createProgress(opened.total, log, timing);
+    const begun = timing.now();
+    const had = written;
     for await (const chunk of opened.body) {
       // '<' begins web pages and XML errors, and no ONNX model
       if (written === 0 && chunk[0] === 0x3c) {
@@ -51,6 +55,12 @@ export const download = async (
       hash.update(chunk);
       written += chunk.length;
       progress(written);
+      const { total } = opened;
+      observe({
+        bytes: written,
+        ...(total === undefined ? {} : { total }),
+        seconds: secondsFor(written, had, timing.now() - begun),
+      });
     }
     if (opened.total !== undefined && written !== opened.total) {
       throw new TransientFailure(`the model ended after ${formatBytes(written)} of ${formatBytes(opened.total)}`);
@@ -73,6 +83,10 @@ export const download = async (
     }
   }
 };
+
+/** As if all had come at the pace of this attempt: what an earlier one has left took time that says nothing of the rest. */
+const secondsFor = (written: number, had: number, ms: number): number =>
+  written === had ? 0 : (ms / 1000) * (written / (written - had));
 
 const writeAll = async (file: FileHandle, chunk: Uint8Array, position: number): Promise<void> => {
   for (let at = 0; at < chunk.length; ) {

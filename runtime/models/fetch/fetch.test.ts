@@ -41,6 +41,7 @@ test("fetch resumes after a cut connection, and refuses wrong checksums, web pag
         caFile: undefined,
         credentials: undefined,
         claimDirectory: "/none",
+        progressPort: undefined,
         terminationLog: "/dev/null",
       },
       allowed ? () => true : clusterAddressPolicy,

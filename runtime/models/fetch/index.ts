@@ -1,5 +1,6 @@
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { FetchProgress } from "../../../operator/api/v1alpha1/index.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { diskFull, isNoSpace, roomFor } from "./disk.ts";
 import { download, type Timing } from "./download.ts";
@@ -13,7 +14,12 @@ export type Fetched = { digest: string; bytes: number };
  * Puts the model at `to`: whole and verified, or not at all. What is there already, from an earlier run of the same
  * container, is kept if it is proved to be right. Throws a Failure.
  */
-export const fetchModel = async (request: FetchRequest, log: Logger, timing: Timing): Promise<Fetched> => {
+export const fetchModel = async (
+  request: FetchRequest,
+  log: Logger,
+  timing: Timing,
+  observe?: (progress: FetchProgress) => void,
+): Promise<Fetched> => {
   const { to, expected } = request;
   if (expected.sha256 !== undefined || expected.pin !== undefined) {
     const present = await hashFile(to);
@@ -28,7 +34,7 @@ export const fetchModel = async (request: FetchRequest, log: Logger, timing: Tim
   try {
     const file = await open(partial, "w", 0o644);
     try {
-      const { hex, bytes } = await download(request.source, file, room, log, timing);
+      const { hex, bytes } = await download(request.source, file, room, log, timing, observe);
       checkDigest(hex, bytes, expected);
       await rename(partial, to);
       return { digest: `sha256:${hex}`, bytes };
