@@ -63,5 +63,6 @@ export const recordWrites = (
     ...client,
     create: async (resource, object, options) => record(await client.create(resource, object, options)),
     apply: async (resource, object, options) => record(await client.apply(resource, object, options)),
+    patch: async (resource, object, options) => record(await client.patch(resource, object, options)),
   };
 };

@@ -35,5 +35,14 @@ export type Client = {
     object: { apiVersion: string; kind: string; metadata: { name: string; namespace?: string } },
     options: WriteOptions,
   ): Promise<T>;
+  /**
+   * JSON merge patch: what is null goes, and lists are replaced whole. A `uid` or `resourceVersion` in it that is no longer
+   * the object's rejects with kind `conflict`. For what `apply` cannot do: to remove what somebody else has put there.
+   */
+  patch<T extends KubeObject>(
+    resource: Resource<T>,
+    object: { metadata: { name: string; namespace?: string } },
+    options: WriteOptions,
+  ): Promise<T>;
   delete<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, options?: DeleteOptions): Promise<void>;
 };

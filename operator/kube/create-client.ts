@@ -16,6 +16,7 @@ export type ClientOptions = {
 };
 
 const JSON_BODY = { "content-type": "application/json" };
+const MERGE_BODY = { "content-type": "application/merge-patch+json" };
 /** JSON is YAML: this is server-side apply's only content type that every supported API server knows. */
 const APPLY_BODY = { "content-type": "application/apply-patch+yaml" };
 
@@ -56,6 +57,15 @@ export const createClient = (
       const path = pathOf(resource, { namespace, name, subresource }, { fieldManager, force: true });
       const body = encode(object);
       const sent = { operation, method: "PATCH", path, headers: APPLY_BODY, body, signal } as const;
+      return decode(operation, resource, await call(sent));
+    },
+
+    async patch(resource, object, { fieldManager, subresource, signal }) {
+      const { namespace, name } = object.metadata;
+      const operation = describe("patch", resource, { namespace, name, subresource });
+      requireNamespace(operation, resource, namespace);
+      const path = pathOf(resource, { namespace, name, subresource }, { fieldManager });
+      const sent = { operation, method: "PATCH", path, headers: MERGE_BODY, body: encode(object), signal } as const;
       return decode(operation, resource, await call(sent));
     },
 

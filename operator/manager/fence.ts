@@ -20,6 +20,10 @@ export const fenceWrites = (client: Client, mayWrite: () => boolean): Client => 
       check();
       return await client.apply(resource, object, options);
     },
+    async patch(resource, object, options) {
+      check();
+      return await client.patch(resource, object, options);
+    },
     async delete(resource, key, options) {
       check();
       await client.delete(resource, key, options);

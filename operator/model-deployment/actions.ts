@@ -1,6 +1,6 @@
 /** What a plan can ask for: one request to the API server each. */
 import type { KubeObject, Resource } from "../kube/objects.ts";
-import { covers } from "./drift.ts";
+import { covers, replacement } from "./drift.ts";
 
 /** Owns all that Berth writes but the replicas. */
 export const FIELD_MANAGER = "berth";
@@ -9,11 +9,15 @@ export const SCALING_FIELD_MANAGER = "berth-scaling";
 
 type Applied = { apiVersion: string; kind: string; metadata: { name: string; namespace: string; uid: string } };
 
+type Patched = { metadata: { name: string; namespace: string; uid: string; resourceVersion: string }; spec: unknown };
+
 export type Action =
   /** POST: refuses to touch an object of that name, so that nothing of somebody else is overwritten. */
   | { verb: "create"; resource: Resource<KubeObject>; object: KubeObject; manager: string }
   /** Server-side apply to the very object (by uid) that was observed. */
   | { verb: "apply"; resource: Resource<KubeObject>; object: Applied; manager: string }
+  /** JSON merge patch of the very object, as it was observed: removes what somebody else has added. */
+  | { verb: "restore"; resource: Resource<KubeObject>; object: Patched; manager: string }
   | { verb: "delete"; resource: Resource<KubeObject>; name: string; namespace: string; uid: string };
 
 export const create = (resource: Resource<KubeObject>, object: KubeObject, manager = FIELD_MANAGER): Action => ({
@@ -34,6 +38,22 @@ export const apply = (resource: Resource<KubeObject>, intended: KubeObject, obse
 export const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
   if (observed === undefined) return [create(resource, intended)];
   return covers(intended, observed) ? [] : [apply(resource, intended, observed)];
+};
+
+/** The observed pod template, with nothing in it but `template`. */
+export const restoreTemplate = <T extends KubeObject & { spec?: { template?: unknown } }>(
+  resource: Resource<T>,
+  { metadata, spec }: T,
+  template: unknown,
+): Action => {
+  const { name, namespace = "", uid = "", resourceVersion = "" } = metadata;
+  const patch = { template: replacement(template, spec?.template) };
+  return {
+    verb: "restore",
+    resource,
+    object: { metadata: { name, namespace, uid, resourceVersion }, spec: patch },
+    manager: FIELD_MANAGER,
+  };
 };
 
 export const remove = (resource: Resource<KubeObject>, { metadata }: KubeObject): Action => {

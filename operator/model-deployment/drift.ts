@@ -35,6 +35,17 @@ const coversList = (intended: unknown[], observed: unknown[], field: string): bo
   );
 };
 
+/**
+ * A JSON merge patch that leaves of `observed` what `intended` says, and nothing that somebody added. The API server's own
+ * defaults go with the rest, and come back by themselves.
+ */
+export const replacement = (intended: unknown, observed: unknown): unknown => {
+  if (!isMap(intended) || !isMap(observed)) return intended;
+  const added = Object.keys(observed).filter((key) => intended[key] === undefined);
+  const kept = Object.entries(intended).map(([key, value]) => [key, replacement(value, observed[key])] as const);
+  return Object.fromEntries([...added.map((key) => [key, null] as const), ...kept]);
+};
+
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 

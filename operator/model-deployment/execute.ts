@@ -47,6 +47,9 @@ const carryOut = async (
     case "apply":
       await client.apply(action.resource, action.object, { fieldManager: action.manager, signal });
       return undefined;
+    case "restore":
+      await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });
+      return undefined;
     case "delete":
       return await removeOnce(client, action, signal);
   }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
-import { createPace } from "./pace.ts";
+import { DEPLOYMENTS } from "../kube/resources.ts";
+import { type Action, restoreTemplate } from "./actions.ts";
+import { createPace, createRestorePace } from "./pace.ts";
 
 const KEY = { namespace: "default", name: "a" };
 const before: ModelDeploymentStatus = {
@@ -38,4 +40,15 @@ test("news are written at once", () => {
     { ...before, conditions: [{ ...ready, observedGeneration: 1 }] },
   ];
   for (const after of news) assert.equal(pace.wait(KEY, before, after, 5001), 0);
+});
+
+test("a pod template is restored once a minute at most, and nothing else waits for that", () => {
+  const pace = createRestorePace();
+  const metadata = { name: "a-1", namespace: "default", uid: "u", resourceVersion: "1" };
+  const restore = restoreTemplate(DEPLOYMENTS, { apiVersion: "apps/v1", kind: "Deployment", metadata }, {});
+  const other: Action = { ...metadata, verb: "delete", resource: DEPLOYMENTS };
+  assert.deepEqual(pace.take(KEY, [other], 1000), { due: [other] });
+  assert.deepEqual(pace.take(KEY, [restore, other], 1000), { due: [restore, other] });
+  assert.deepEqual(pace.take(KEY, [restore, other], 1500), { due: [other], againAfterMs: 59_500 });
+  assert.deepEqual(pace.take(KEY, [restore], 61_000), { due: [restore] });
 });

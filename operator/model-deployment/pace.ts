@@ -1,7 +1,8 @@
-/** How soon a new status is written: what somebody waits for at once, mere progress once a second. */
+/** What is not done as often as it could be. What these know is lost with the process, and nothing comes of that. */
 import { isDeepStrictEqual } from "node:util";
 import { findCondition, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
 import type { ObjectKey } from "../kube/objects.ts";
+import type { Action } from "./actions.ts";
 
 /** A pod that gets its node, is ready, and then available, is news three times within a second or two. */
 const PROGRESS_MS = 1_000;
@@ -30,10 +31,9 @@ export type Pace = {
   forget(key: ObjectKey): void;
 };
 
-/** It only spares writes: what it knows is lost with the process, and nothing comes of that. */
+/** How soon a new status is written: what somebody waits for at once, mere progress once a second. */
 export const createPace = (): Pace => {
   const written = new Map<string, number>();
-  const nameOf = ({ namespace, name }: ObjectKey) => `${namespace}/${name}`;
   return {
     wait(key, before, after, now) {
       if (isDeepStrictEqual(before, after)) return undefined;
@@ -42,5 +42,30 @@ export const createPace = (): Pace => {
     },
     wrote: (key, now) => void written.set(nameOf(key), now),
     forget: (key) => void written.delete(nameOf(key)),
+  };
+};
+
+const nameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
+
+/** Each restored pod template replaces the pods: a controller that puts its field back at once may not make us do that for ever. */
+const RESTORE_MS = 60_000;
+
+export type RestorePace = {
+  /** The actions without restores that would come too soon, and when to look again for their sake. */
+  take(key: ObjectKey, actions: readonly Action[], now: number): { due: Action[]; againAfterMs?: number };
+  forget(key: ObjectKey): void;
+};
+
+export const createRestorePace = (): RestorePace => {
+  const restored = new Map<string, number>();
+  return {
+    take(key, actions, now) {
+      if (!actions.some(({ verb }) => verb === "restore")) return { due: [...actions] };
+      const wait = (restored.get(nameOf(key)) ?? -RESTORE_MS) + RESTORE_MS - now;
+      if (wait > 0) return { due: actions.filter(({ verb }) => verb !== "restore"), againAfterMs: wait };
+      restored.set(nameOf(key), now);
+      return { due: [...actions] };
+    },
+    forget: (key) => void restored.delete(nameOf(key)),
   };
 };

@@ -3,9 +3,18 @@
  * is observed to be done, so that a crash between any two writes changes nothing in the end.
  */
 import { minReplicasOf, serviceName } from "../api/v1alpha1/index.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import type { Deployment, KubeObject } from "../kube/objects.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES } from "../kube/resources.ts";
-import { type Action, apply, create, ensure, remove, SCALING_FIELD_MANAGER } from "./actions.ts";
+import {
+  type Action,
+  apply,
+  create,
+  ensure,
+  FIELD_MANAGER,
+  remove,
+  restoreTemplate,
+  SCALING_FIELD_MANAGER,
+} from "./actions.ts";
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service, switchedAtOf } from "./children/service.ts";
@@ -80,8 +89,15 @@ const runDeployment = (observed: Observed, revision: Revision): Action[] => {
     manager: SCALING_FIELD_MANAGER,
   };
   const isScaled = existing.spec?.replicas === replicas || lacksClaims(observed, revision);
-  return [...ensure(DEPLOYMENTS, existing, intended), ...(isScaled ? [] : [scale])];
+  const kept = isEdited(existing)
+    ? [restoreTemplate(DEPLOYMENTS, existing, intended.spec?.template)]
+    : ensure(DEPLOYMENTS, existing, intended);
+  return [...kept, ...(isScaled ? [] : [scale])];
 };
+
+/** Somebody else has a say in the pods: what they changed is undone, and what they added. */
+const isEdited = ({ metadata: { managedFields = [] } }: Deployment): boolean =>
+  managedFields.some(({ manager }) => manager !== FIELD_MANAGER && manager !== SCALING_FIELD_MANAGER);
 
 /** Without a stable revision the candidate waits until the pods of its predecessor are gone: they may hold its devices. */
 const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision): boolean =>

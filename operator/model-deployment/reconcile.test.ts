@@ -205,6 +205,26 @@ describe("the life of a ModelDeployment", () => {
     assert.ok(world.writes.at(-1));
   });
 
+  it("takes out of a pod template what somebody added", async () => {
+    const world = await serving();
+    const deployment = () => world.get(DEPLOYMENTS, stable(world)) ?? assert.fail();
+    const add = () => {
+      const { template } = deployment().spec ?? assert.fail();
+      template.metadata = { ...template.metadata, annotations: { "kubectl.kubernetes.io/restartedAt": "now" } };
+      template.spec?.containers.push({ name: "sidecar", image: "evil" });
+      if (template.spec) template.spec.hostNetwork = true;
+      deployment().metadata.managedFields = [{ manager: "berth" }, { manager: "kubectl-edit" }];
+    };
+    const before = structuredClone(deployment().spec?.template);
+    add();
+    await world.settle();
+    assert.deepEqual(deployment().spec?.template, before);
+    assert.equal(deployment().metadata.managedFields, undefined);
+    const writes = world.writes.length;
+    await world.reconcile();
+    assert.deepEqual(world.writes.slice(writes), []);
+  });
+
   it("leaves a stranger's object alone, says so, and goes on when it is gone", async () => {
     const world = createWorld();
     const stranger = { apiVersion: "v1", kind: "Service", metadata: { name: NAME, namespace: "default" }, spec: {} };

@@ -10,7 +10,7 @@ import { execute } from "./execute.ts";
 import { patience } from "./explain/explain.ts";
 import { type AskProgress, createFetchWatch, fetchingOf } from "./fetching.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
-import { createPace } from "./pace.ts";
+import { createPace, createRestorePace } from "./pace.ts";
 import { plan } from "./plan.ts";
 import { rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
@@ -41,11 +41,13 @@ export const modelDeploymentController = ({
   askProgress,
 }: Dependencies): Reconcile => {
   const pace = createPace();
+  const restores = createRestorePace();
   const fetches = createFetchWatch(askProgress);
   return async (key, { log, signal }): Promise<Result> => {
     const observed = observe(stores, key);
     if (observed === undefined) {
       pace.forget(key);
+      restores.forget(key);
       await fetches.look(key, undefined, 0);
       return {};
     }
@@ -53,7 +55,8 @@ export const modelDeploymentController = ({
 
     const roles = rolesOf(observed, settings);
     const { actions, promote, againAfterMs } = plan(observed, roles, operatorNamespace, now);
-    const obstacle = await execute(client, observed.owner, actions, signal);
+    const { due, againAfterMs: untilRestore } = restores.take(key, actions, now);
+    const obstacle = await execute(client, observed.owner, due, signal);
 
     const newest = roles.candidate ?? roles.stable;
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
@@ -70,7 +73,7 @@ export const modelDeploymentController = ({
     const suspicion = newest && patience(subjectOf(observed, newest, now));
     const pacing = wait === 0 ? undefined : wait;
     const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
-    return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, hindered);
+    return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, untilRestore, hindered);
   };
 };
 

@@ -12,7 +12,7 @@ import { modelDeployment, useWorld } from "./world.ts";
 
 const COUNT = 20;
 const LATER = "0.2.0-later";
-/** A later version renders other pods, and knows a field that this one does not. */
+/** A later version renders other pods. */
 const CHANGES = [
   {
     file: "operator/model-deployment/children/pod-template.ts",
@@ -115,7 +115,9 @@ describe("another version of the operator", () => {
     await world().apply([modelDeployment(name, { server: { requestTimeout: "20s" } })], namespace);
     const changed = await waitFor(world().cluster, { namespace, name }, "ready on its new revision", isReady);
     assert.equal(await environment(), "1");
-    const before = await podsOf(`berth.dev/model-deployment=${name}`);
+    // Pods of the revision before may still be finishing their requests.
+    const ofRevision = `berth.dev/revision=${changed.status.stable?.revision}`;
+    const before = await podsOf(ofRevision);
 
     await installChart(world().helm);
     await world().apply(
@@ -129,7 +131,7 @@ describe("another version of the operator", () => {
       (seen) => seen.status.stable?.ready === 2,
     );
     assert.equal(scaled.status.stable?.revision, changed.status.stable?.revision);
-    const uids = (await podsOf(`berth.dev/model-deployment=${name}`)).map(({ metadata }) => metadata.uid);
+    const uids = (await podsOf(ofRevision)).map(({ metadata }) => metadata.uid);
     assert.ok(before.every(({ metadata }) => uids.includes(metadata.uid)));
     assert.equal(await environment(), "1 1");
   });

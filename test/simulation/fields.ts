@@ -24,3 +24,14 @@ export const subtract = (base: Fields, before: Fields, after: Fields): Fields =>
   }
   return left;
 };
+
+/** JSON merge patch (RFC 7386): null removes a field, a list is replaced whole. */
+export const patched = (before: unknown, patch: unknown): unknown => {
+  if (!isFields(patch)) return patch;
+  const fields = isFields(before) ? { ...before } : {};
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete fields[name];
+    else fields[name] = patched(fields[name], value);
+  }
+  return fields;
+};

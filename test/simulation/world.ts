@@ -26,7 +26,7 @@ import {
   SERVICES,
 } from "../../operator/kube/resources.ts";
 import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
-import { type Fields, isFields, merge, subtract } from "./fields.ts";
+import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
 
 type Stored = KubeObject & Fields;
 
@@ -148,6 +148,18 @@ export const createWorld = (): World => {
       const after = merge(subtract(before, applied.get(manager) ?? {}, intent), intent);
       applied.set(manager, intent);
       return cast(resource, store(key, { ...before, ...after }));
+    },
+    patch: async (resource, object) => {
+      const key = keyOf(resource, object.metadata.name);
+      write(`patch ${key}`);
+      const before = existing(key);
+      const { uid, resourceVersion } = { uid: undefined, resourceVersion: undefined, ...object.metadata };
+      if (uid !== before.metadata.uid || resourceVersion !== before.metadata.resourceVersion) {
+        throw new Refused("conflict", `${key}: changed since`);
+      }
+      const { managedFields: _, ...metadata } = before.metadata;
+      const spec = patched(before.spec, JSON.parse(JSON.stringify(object)).spec);
+      return cast(resource, store(key, { ...before, spec, metadata }));
     },
     delete: async (resource, { name }, options) => {
       const key = keyOf(resource, name);

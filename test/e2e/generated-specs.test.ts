@@ -1,0 +1,153 @@
+/**
+ * Whatever the schema allows, and whatever is done to an object and to its children: in the end it is ready, or its status says
+ * why not; a good spec heals it; and then nothing is written any more. BERTH_SEED repeats a run, BERTH_OBJECTS and BERTH_STEPS
+ * make it longer, BERTH_QUIET_SECONDS is how long nothing may be written (120 in a full run).
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import type { ModelDeploymentSpec } from "../../operator/api/v1alpha1/index.ts";
+import { CommandFailed } from "../cluster/index.ts";
+import { anySpec } from "../simulation/specs.ts";
+import { conditionOf, isReady, isStalled, read, type Seen, statusOf, waitFor } from "../world/model-deployment.ts";
+import { ANGLE, modelDeployment, useWorld } from "./world.ts";
+
+const SEED = Number(process.env.BERTH_SEED ?? Math.floor(Date.now() / 86_400_000));
+const OBJECTS = Number(process.env.BERTH_OBJECTS ?? 4);
+const STEPS = Number(process.env.BERTH_STEPS ?? 5);
+const QUIET_SECONDS = Number(process.env.BERTH_QUIET_SECONDS ?? 20);
+/** Ready, or told why not, within so long: a pod starts in a few seconds, and several do at once here. */
+const SETTLE_SECONDS = 90;
+const CHILDREN = "deployments,services,controllerrevisions,configmaps,poddisruptionbudgets,networkpolicies";
+
+/** Of a spec that is made up, pods start for real: a thousand of them would only take their time. */
+const usable = (spec: ModelDeploymentSpec): Record<string, unknown> => ({
+  ...spec,
+  model: { ...spec.model, uri: ANGLE, sha256: undefined, caBundle: undefined, credentials: undefined },
+  scaling: { minReplicas: Math.min(spec.scaling?.minReplicas ?? 1, 2) },
+});
+
+const templatePatch = (spec: object): string => JSON.stringify({ spec: { template: { spec } } });
+
+type Step =
+  | { what: "spec"; spec: Record<string, unknown> }
+  | { what: "delete and create" }
+  | { what: "edit"; child: string; patch: string }
+  | { what: "delete child"; child: string };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: anySpec.map((spec): Step => ({ what: "spec", spec: { ...spec } })) },
+  { weight: 4, arbitrary: anySpec.map((spec): Step => ({ what: "spec", spec: usable(spec) })) },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom<Step>(
+      { what: "spec", spec: {} },
+      { what: "spec", spec: { scaling: { minReplicas: 0 } } },
+      { what: "spec", spec: { accelerator: { vendor: "nvidia", count: 16 }, scaling: { minReplicas: 20 } } },
+      { what: "spec", spec: { server: { requestTimeout: "20s" } } },
+    ),
+  },
+  { weight: 1, arbitrary: fc.constant<Step>({ what: "delete and create" }) },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom<Step>(
+      { what: "edit", child: "deployments", patch: '{"spec":{"replicas":3}}' },
+      { what: "edit", child: "deployments", patch: templatePatch({ hostNetwork: true }) },
+      {
+        what: "edit",
+        child: "deployments",
+        patch: templatePatch({
+          containers: [{ name: "server", env: [{ name: "LD_PRELOAD", value: "/tmp/evil.so" }] }],
+        }),
+      },
+      { what: "edit", child: "deployments", patch: '{"metadata":{"labels":{"berth.dev/revision":"another"}}}' },
+      { what: "edit", child: "services", patch: '{"spec":{"selector":{"also":"this"}}}' },
+      { what: "edit", child: "networkpolicies", patch: '{"spec":{"ingress":[]}}' },
+      { what: "delete child", child: "deployments" },
+      { what: "delete child", child: "services" },
+      { what: "delete child", child: "networkpolicies" },
+      { what: "delete child", child: "configmaps" },
+    ),
+  },
+);
+
+/** Ready, hopeless with a reason, or waiting for something that it names. */
+const isSettled = (seen: Seen): boolean => {
+  if (isReady(seen) || isStalled(seen)) return true;
+  const ready = conditionOf(seen, "Ready");
+  return ready?.status === "False" || /their devices need /.test(ready?.message ?? "");
+};
+
+describe(`generated specs, and edits of children (BERTH_SEED=${SEED})`, () => {
+  const { world, namespace } = useWorld("e2e-generated");
+  const kubectl = (...args: string[]) => world().cluster.kubectl([...args, "-n", namespace]);
+  const labelOf = (name: string) => `berth.dev/model-deployment=${name}`;
+  const put = async (name: string, spec: Record<string, unknown>): Promise<"taken" | "refused"> => {
+    try {
+      await world().apply([modelDeployment(name, spec)], namespace);
+      return "taken";
+    } catch (error) {
+      // The CRD's rules know more than its schema: what they refuse names the field.
+      if (error instanceof CommandFailed && /is invalid: .*spec|BadRequest|unknown field/s.test(error.stderr))
+        return "refused";
+      throw error;
+    }
+  };
+  const take = async (name: string, step: Step): Promise<string> => {
+    switch (step.what) {
+      case "spec":
+        return await put(name, step.spec);
+      case "delete and create":
+        await kubectl("delete", "mdeploy", name, "--wait=false");
+        await put(name, {});
+        return "done";
+      case "edit": {
+        const { stdout } = await kubectl("get", step.child, "-l", labelOf(name), "-o", "name");
+        const [first] = stdout.split("\n");
+        if (!first) return "nothing to edit";
+        await kubectl("patch", first, "--patch", step.patch).catch(() => undefined); // gone meanwhile, or refused
+        return first;
+      }
+      case "delete child":
+        await kubectl("delete", step.child, "-l", labelOf(name), "--wait=false");
+        return "done";
+    }
+  };
+  const settled = (name: string, after: string) =>
+    waitFor(world().cluster, { namespace, name }, `settled after ${after}`, isSettled, SETTLE_SECONDS);
+  /** Everything of ours with its version, but what Kubernetes' own controllers keep of it. */
+  const versions = async (): Promise<string> => {
+    const columns = "custom-columns=KIND:.kind,NAME:.metadata.name,VERSION:.metadata.resourceVersion";
+    return (await kubectl("get", `mdeploy,${CHILDREN}`, "-l", "!kubernetes.io/metadata.name", "-o", columns)).stdout;
+  };
+
+  it(`${OBJECTS} objects, ${STEPS} steps each: ready or told why not, healed by a good spec, and then quiet`, async () => {
+    const walks = fc.sample(fc.array(step, { minLength: STEPS, maxLength: STEPS }), { seed: SEED, numRuns: OBJECTS });
+    await Promise.all(
+      walks.map(async (walk, index) => {
+        const name = `generated-${index}`;
+        await put(name, {});
+        for (const [at, one] of walk.entries()) {
+          const what = `step ${at} of ${name}: ${JSON.stringify(one).slice(0, 300)}`;
+          const outcome = await take(name, one);
+          // Every other step is taken in the middle of what the one before has set off.
+          if (at % 2 === 0) await sleep(300);
+          else await settled(name, `${what} (${outcome})`);
+        }
+        await put(name, {});
+        const healed = await waitFor(world().cluster, { namespace, name }, "ready again", isReady, 2 * SETTLE_SECONDS);
+        assert.equal(statusOf(healed, "Stalled"), "absent");
+      }),
+    );
+
+    const { stdout } = await kubectl("get", "deployments", "-o", "json");
+    for (const forbidden of ["LD_PRELOAD", '"hostNetwork": true', '"also"']) {
+      assert.ok(!stdout.includes(forbidden), `${forbidden} was undone`);
+    }
+    const before = await versions();
+    await sleep(QUIET_SECONDS * 1000);
+    assert.equal(await versions(), before, "nothing is written any more");
+    for (const index of walks.keys()) assert.ok(isReady(await read(world().cluster, namespace, `generated-${index}`)));
+  });
+});
