@@ -3,6 +3,7 @@ import { API_VERSION, KIND, MODEL_DEPLOYMENTS, type ModelDeploymentStatus } from
 import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile, Result } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
+import { KubeError } from "../kube/errors.ts";
 import { FIELD_MANAGER } from "./actions.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
@@ -12,6 +13,7 @@ import { type AskProgress, createFetchWatch, fetchingOf } from "./fetching.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { createPace, createRestorePace } from "./pace.ts";
 import { plan } from "./plan.ts";
+import { isRepair } from "./repair.ts";
 import { rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
@@ -28,6 +30,8 @@ export type Dependencies = {
   askProgress: AskProgress;
 };
 
+/** The cache hears of a deletion within milliseconds, if nothing holds its watch up. */
+const GONE_MS = 1_000;
 /** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
 const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
@@ -55,6 +59,9 @@ export const modelDeploymentController = ({
 
     const roles = rolesOf(observed, settings);
     const { actions, promote, againAfterMs } = plan(observed, roles, operatorNamespace, now);
+    if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
+      return { requeueAfterMs: GONE_MS };
+    }
     const { due, againAfterMs: untilRestore } = restores.take(key, actions, now);
     const obstacle = await execute(client, observed.owner, due, signal);
 
@@ -75,6 +82,17 @@ export const modelDeploymentController = ({
     const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
     return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, untilRestore, hindered);
   };
+};
+
+/** The very object that was observed, and nobody has asked for it to go. */
+const isStillThere = async (client: Client, { owner }: Observed, signal: AbortSignal): Promise<boolean> => {
+  try {
+    const { metadata } = await client.get(MODEL_DEPLOYMENTS, owner, signal);
+    return metadata.uid === owner.uid && metadata.deletionTimestamp === undefined;
+  } catch (error) {
+    if (error instanceof KubeError && error.kind === "notFound") return false;
+    throw error;
+  }
 };
 
 /** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */

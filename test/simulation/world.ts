@@ -15,6 +15,7 @@ import {
 import type { Store } from "../../operator/cache/store.ts";
 import type { ReconcileContext, Result } from "../../operator/controller/result.ts";
 import type { Client } from "../../operator/kube/client.ts";
+import { KubeError } from "../../operator/kube/errors.ts";
 import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../operator/kube/objects.ts";
 import {
   CONFIG_MAPS,
@@ -57,6 +58,10 @@ export type World = {
   /** Whether a pod of this revision gets ready, and with which bytes; or the scheduling gate that holds it back. */
   fate: (revision: string, pod: number) => Fate;
   settings: Dependencies["settings"];
+  /** The API server has the ModelDeployment no longer, and its watch has not told yet. */
+  isGone: boolean;
+  /** Deletes an object as somebody else would. */
+  erase<T extends KubeObject>(resource: Resource<T>, name: string): void;
   put(spec: ModelDeploymentSpec): void;
   get<T extends KubeObject>(resource: Resource<T>, name: string): T | undefined;
   all<T extends KubeObject>(resource: Resource<T>): T[];
@@ -125,7 +130,12 @@ export const createWorld = (): World => {
   };
 
   const client: Client = {
-    get: async (resource, { name }) => cast(resource, existing(keyOf(resource, name))),
+    get: async (resource, { name }) => {
+      if (world.isGone && resource.kind === MODEL_DEPLOYMENTS.kind) {
+        throw new KubeError(`${name} is not there`, { kind: "notFound", reason: "NotFound", status: 404 });
+      }
+      return cast(resource, existing(keyOf(resource, name)));
+    },
     list: async (resource) => ({ items: world.all(resource), resourceVersion: String(version) }),
     create: async (resource, object) => {
       const key = keyOf(resource, object.metadata.name);
@@ -273,6 +283,8 @@ export const createWorld = (): World => {
       return object === undefined ? undefined : cast(resource, object);
     },
     all: (resource) => [...objects.values()].filter(isOf(resource)),
+    isGone: false,
+    erase: (resource, name) => erase(keyOf(resource, name)),
     deployment: () => cast(MODEL_DEPLOYMENTS, existing(keyOf(MODEL_DEPLOYMENTS, NAME))),
     reconcile: async () => {
       const key: ObjectKey = { namespace: NAMESPACE, name: NAME };

@@ -59,6 +59,7 @@ const weatherOf = (stage: Stage, seed: number): Trial[] => {
     { scenario: create, fault: heldWatch("deployments") },
     { scenario: update, fault: heldWatch("modeldeployments") },
     { scenario: update, fault: heldWatch("pods") },
+    { scenario: scenarioOf("recreate"), fault: heldWatch("modeldeployments") },
     { scenario: create, fault: compaction },
     { scenario: update, fault: compaction },
     { scenario: create, fault: staleLists },
