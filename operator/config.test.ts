@@ -15,7 +15,7 @@ test("the defaults, and every option", () => {
     probePort: 8081,
     metricsPort: 8080,
     kubeconfig: undefined,
-    workers: 4,
+    workers: 16,
     apiRate: { perSecond: 400, burst: 800 },
     electionTimes: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
   };

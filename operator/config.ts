@@ -32,7 +32,7 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --probe-port PORT                 /livez and /readyz (8081)
   --metrics-port PORT               /metrics (8080)
   --kubeconfig FILE                 outside a cluster: how to reach the API server
-  --workers NUMBER                  ModelDeployments that are reconciled at one time (4)
+  --workers NUMBER                  ModelDeployments that are reconciled at one time (16)
   --kube-api-qps NUMBER             requests to the API server in a second (400) ...
   --kube-api-burst NUMBER           ... and at once (800)
   --lease-duration DURATION         a standby leads when the leader has not renewed for so long (${formatDuration(ELECTION_TIMES.leaseMs)})
@@ -79,7 +79,7 @@ const parse = (args: string[]) => {
         "probe-port": { type: "string", default: "8081" },
         "metrics-port": { type: "string", default: "8080" },
         kubeconfig: { type: "string" },
-        workers: { type: "string", default: "4" },
+        workers: { type: "string", default: "16" },
         "kube-api-qps": { type: "string", default: "400" },
         "kube-api-burst": { type: "string", default: "800" },
         "lease-duration": { type: "string", default: formatDuration(ELECTION_TIMES.leaseMs) },

@@ -31,11 +31,11 @@ const SETTLE_MS = 3_000;
 const begun = Date.now();
 const say = (line: string): void => console.log(`${((Date.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}`);
 
-/** 20 requests a second, which these have by default, would hide the operator; KWOK's nodes report every 20 to 45 s. */
+/** 20 requests a second, which these have by default, would hide the operator; KWOK reports for its nodes too seldom where all cores are busy, and never takes back that a pod is not ready. */
 const raised = { "kube-api-qps": "500", "kube-api-burst": "1000" };
 const flagsOf = (audit: { policy: string; log: string }) => ({
   "kube-apiserver": { "audit-policy-file": audit.policy, "audit-log-path": audit.log },
-  "kube-controller-manager": { ...raised, "node-monitor-grace-period": "60s" },
+  "kube-controller-manager": { ...raised, "node-monitor-grace-period": "10m" },
   "kube-scheduler": raised,
 });
 
