@@ -1,6 +1,12 @@
 import { hostname } from "node:os";
 import { Registry } from "prom-client";
-import { MANAGED_BY, MANAGED_BY_LABEL, MODEL_DEPLOYMENT_LABEL, MODEL_DEPLOYMENTS } from "./api/v1alpha1/index.ts";
+import {
+  MANAGED_BY,
+  MANAGED_BY_LABEL,
+  MODEL_DEPLOYMENT_LABEL,
+  MODEL_DEPLOYMENTS,
+  type ModelDeployment,
+} from "./api/v1alpha1/index.ts";
 import { createCaches } from "./cache/caches.ts";
 import { createConsistency, recordWrites } from "./cache/consistency.ts";
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
@@ -99,7 +105,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     metrics,
   });
   const owned = controllerOwner(MODEL_DEPLOYMENTS);
-  follow(stores.modelDeployments, itself, controller);
+  follow(stores.modelDeployments, itself, controller, isUnseen);
   follow(stores.deployments, owned, controller);
   follow(stores.services, owned, controller);
   follow(stores.controllerRevisions, owned, controller);
@@ -120,6 +126,9 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     stop,
   );
 };
+
+/** Its spec was changed while no operator was there, or it is new. */
+const isUnseen = ({ metadata, status }: ModelDeployment): boolean => status?.observedGeneration !== metadata.generation;
 
 const fail = (message: string, exitCode: number): never => {
   process.stderr.write(`${message}\n`);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ObjectKey } from "../kube/objects.ts";
-import { resync } from "./sources.ts";
+import type { Change } from "../cache/indexed-store.ts";
+import type { KubeObject, ObjectKey } from "../kube/objects.ts";
+import { follow, itself, resync } from "./sources.ts";
 
 const object = (name: string) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name } });
 
@@ -15,4 +16,23 @@ test("every object of a store is due again and again, behind what has changed, u
   await resync({ list: () => [object("a"), object("b")] }, { add }, stop.signal, { everyMs: 2, random: () => 0.5 });
   const [a, b] = ["a", "b"].map((name) => [{ namespace: "default", name }, "low"]);
   assert.deepEqual(added, [a, b, a, b]);
+});
+
+test("what is told with all others after a start waits for what changes, but for what somebody waits for", () => {
+  const added: [string, string | undefined][] = [];
+  const add = ({ name }: ObjectKey, priority?: string) => void added.push([name, priority]);
+  const told: Change<KubeObject>[] = [
+    { type: "added", object: object("old"), initial: true },
+    { type: "added", object: object("unseen"), initial: true },
+    { type: "added", object: object("new"), initial: false },
+    { type: "deleted", old: object("gone") },
+  ];
+  const subscribe = (listener: (change: Change<KubeObject>) => void) => told.forEach(listener);
+  follow({ subscribe }, itself, { add }, ({ metadata }) => metadata.name === "unseen");
+  assert.deepEqual(added, [
+    ["old", "low"],
+    ["unseen", "normal"],
+    ["new", "normal"],
+    ["gone", "normal"],
+  ]);
 });

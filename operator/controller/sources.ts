@@ -27,15 +27,20 @@ export const namedByLabel =
     return name === undefined ? [] : [{ namespace, name }];
   };
 
-/** Makes keys due whenever an object of this store changes; before and after, for an object may change its owner. */
+/**
+ * Makes keys due whenever an object of this store changes; before and after, for an object may change its owner.
+ * `isPending`: somebody waits for this object, also when it is told with all others after a restart.
+ */
 export const follow = <T extends KubeObject>(
-  store: IndexedStore<T>,
+  store: Pick<IndexedStore<T>, "subscribe">,
   toKeys: ToKeys,
   controller: { add(key: ObjectKey, priority: Priority): void },
+  isPending: (object: T) => boolean = () => false,
 ): void =>
   store.subscribe((change) => {
     // after a restart all objects are told: what happens meanwhile to one of them is not to wait for the others
-    const priority = change.type === "added" && change.initial ? "low" : "normal";
+    const isOneOfAll = change.type === "added" && change.initial && !isPending(change.object);
+    const priority = isOneOfAll ? "low" : "normal";
     for (const object of objectsOf(change)) for (const key of toKeys(object)) controller.add(key, priority);
   });
 
