@@ -36,7 +36,7 @@ const SERIES_MS = 6 * 60_000;
 const BURST = 25;
 const REFILL_MS = 300_000;
 const MOST_SERIES = 1000;
-const MOST_PENDING = 256;
+const MOST_PENDING = 1024;
 
 type Series = { name: string; first: number; last: number; count: number };
 type Allowance = { tokens: number; at: number };

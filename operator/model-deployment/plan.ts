@@ -40,7 +40,8 @@ export type Plan = {
 
 export const plan = (observed: Observed, roles: Roles, operatorNamespace: string, now: number): Plan => {
   const { candidate, stable, unrecorded } = roles;
-  const serving = stable ?? candidate;
+  const chosen = stable ?? candidate;
+  const serving = chosen !== undefined && deploymentOf(observed, chosen) !== undefined ? chosen : undefined;
   const retirement = retire(observed, roles, now);
   const deadline = candidate === undefined ? undefined : deadlineOf(observed, candidate);
   const waits = [retirement.againAfterMs, deadline === undefined ? undefined : deadline - now].filter(
@@ -65,9 +66,13 @@ export const plan = (observed: Observed, roles: Roles, operatorNamespace: string
   };
 };
 
-/** What a revision needs that is to have pods. */
+/** What a revision needs that is to have pods: first the pods, which take longest to be there; the rest in the next pass. */
 const run = (observed: Observed, revision: Revision): Action[] => [
   ...runDeployment(observed, revision),
+  ...(deploymentOf(observed, revision) === undefined ? [] : accompany(observed, revision)),
+];
+
+const accompany = (observed: Observed, revision: Revision): Action[] => [
   ...ensure(SERVICES, named(observed.services, revision.name), revisionService(observed.owner, revision.name)),
   ...budgetActions(observed, revision),
 ];

@@ -241,17 +241,18 @@ describe("the life of a ModelDeployment", () => {
 
   it("says that a write is refused, carries the others out, and goes on when it is taken", async () => {
     const world = createWorld();
-    const quota = 'create Deployment default/digits: deployments.apps "digits" is forbidden: exceeded quota: devices';
+    const quota = 'create Service default/digits: services "digits" is forbidden: exceeded quota: services';
     world.refuses = (write) =>
-      write.startsWith("create Deployment")
+      write.startsWith("create Service")
         ? new KubeError(quota, { kind: "retryable", reason: "Forbidden", status: 403 })
         : undefined;
     world.put(spec("one"));
     await world.settle();
     assert.equal(findCondition(statusOf(world).conditions, "Ready")?.reason, "QuotaExceeded");
-    assert.match(statusOf(world).message ?? "", /exceeded quota: devices/);
+    assert.match(statusOf(world).message ?? "", /exceeded quota: services/);
     assert.equal(stalled(world), undefined);
-    assert.ok(world.get(SERVICES, NAME));
+    assert.equal(world.get(SERVICES, NAME), undefined);
+    assert.equal(world.all(NETWORK_POLICIES).length, 1);
 
     world.refuses = () => undefined;
     await world.settle();

@@ -4,6 +4,8 @@ import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile, Result } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
 import { KubeError } from "../kube/errors.ts";
+import type { KubeObject, Resource } from "../kube/objects.ts";
+import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
 import { FIELD_MANAGER } from "./actions.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
@@ -68,8 +70,9 @@ export const modelDeploymentController = ({
     const newest = roles.candidate ?? roles.stable;
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, fetching.progress);
-    // A revision that was stored a moment ago is told of in the next pass, which has begun to start it.
-    const isDue = roles.unrecorded === undefined || obstacle !== undefined;
+    // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
+    const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirst(resource));
+    const isDue = !isBeginning || obstacle !== undefined;
     const wait = isDue ? pace.wait(key, observed.modelDeployment.status, status, now) : undefined;
     if (isDue && wait === 0) {
       await writeStatus(client, observed, status, signal);
@@ -83,6 +86,9 @@ export const modelDeploymentController = ({
     return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, untilRestore, hindered);
   };
 };
+
+const isFirst = (resource: Resource<KubeObject>): boolean =>
+  resource.kind === CONTROLLER_REVISIONS.kind || resource.kind === DEPLOYMENTS.kind;
 
 /** The very object that was observed, and nobody has asked for it to go. */
 const isStillThere = async (client: Client, { owner }: Observed, signal: AbortSignal): Promise<boolean> => {
