@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: speed, always against a peer or a limit, interleaved in one run, as a ratio. */
 import { cpus } from "node:os";
 import { benchOperator } from "./operator/main.ts";
+import { benchRollout } from "./rollout/main.ts";
 import { serveBench } from "./serve.ts";
 import { benchServer } from "./server/main.ts";
 
@@ -22,6 +23,8 @@ const OPERATOR =
 const summaries = {
   server: SERVER,
   operator: OPERATOR,
+  rollout:
+    "made-up rollouts: how often the evidence, Flagger and Argo Rollouts are wrong, and how fast (--help: its options)",
   ...Object.fromEntries(Object.entries(BENCHES).map(([name, { summary }]) => [name, summary])),
 };
 const listing = Object.entries(summaries)
@@ -30,6 +33,7 @@ const listing = Object.entries(summaries)
 
 const name = process.argv[2];
 if (name === "operator") process.exit(await benchOperator(process.argv.slice(3)));
+if (name === "rollout") process.exit(benchRollout(process.argv.slice(3)));
 if (name === "server") process.exit(await benchServer(process.argv.slice(3)));
 const bench = name === undefined ? undefined : BENCHES[name];
 if (bench === undefined) {
