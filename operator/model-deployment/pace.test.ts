@@ -42,7 +42,7 @@ test("news are written at once", () => {
   for (const after of news) assert.equal(pace.wait(KEY, before, after, 5001), 0);
 });
 
-test("a pod template is restored once a minute at most, and nothing else waits for that", () => {
+test("a pod template is restored after a minute, then two, and nothing else waits for that", () => {
   const pace = createRestorePace();
   const metadata = { name: "a-1", namespace: "default", uid: "u", resourceVersion: "1" };
   const restore = restoreTemplate(DEPLOYMENTS, { apiVersion: "apps/v1", kind: "Deployment", metadata }, {});
@@ -51,4 +51,7 @@ test("a pod template is restored once a minute at most, and nothing else waits f
   assert.deepEqual(pace.take(KEY, [restore, other], 1000), { due: [restore, other] });
   assert.deepEqual(pace.take(KEY, [restore, other], 1500), { due: [other], againAfterMs: 59_500 });
   assert.deepEqual(pace.take(KEY, [restore], 61_000), { due: [restore] });
+  assert.deepEqual(pace.take(KEY, [restore], 121_000), { due: [], againAfterMs: 60_000 });
+  assert.deepEqual(pace.take(KEY, [restore], 10_000_000), { due: [restore] });
+  assert.deepEqual(pace.take(KEY, [restore], 10_060_000), { due: [restore] });
 });

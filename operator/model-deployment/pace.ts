@@ -47,8 +47,12 @@ export const createPace = (): Pace => {
 
 const nameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
 
-/** Each restored pod template replaces the pods: a controller that puts its field back at once may not make us do that for ever. */
+/**
+ * Each restored pod template replaces the pods: a controller that puts its field back every time may not make us do that for
+ * ever. One minute after the first, then two, four, … up to an hour.
+ */
 const RESTORE_MS = 60_000;
+const MOST_RESTORE_MS = 3_600_000;
 
 export type RestorePace = {
   /** The actions without restores that would come too soon, and when to look again for their sake. */
@@ -57,13 +61,14 @@ export type RestorePace = {
 };
 
 export const createRestorePace = (): RestorePace => {
-  const restored = new Map<string, number>();
+  const restored = new Map<string, { at: number; times: number }>();
   return {
     take(key, actions, now) {
       if (!actions.some(({ verb }) => verb === "restore")) return { due: [...actions] };
-      const wait = (restored.get(nameOf(key)) ?? -RESTORE_MS) + RESTORE_MS - now;
+      const { at, times } = restored.get(nameOf(key)) ?? { at: Number.NEGATIVE_INFINITY, times: 0 };
+      const wait = at + Math.min(RESTORE_MS * 2 ** (times - 1), MOST_RESTORE_MS) - now;
       if (wait > 0) return { due: actions.filter(({ verb }) => verb !== "restore"), againAfterMs: wait };
-      restored.set(nameOf(key), now);
+      restored.set(nameOf(key), { at: now, times: now - at > 2 * MOST_RESTORE_MS ? 1 : times + 1 });
       return { due: [...actions] };
     },
     forget: (key) => void restored.delete(nameOf(key)),

@@ -31,7 +31,12 @@ const pods = z.object({
 });
 const report = z.object({ answered: z.number(), failures: z.array(z.string()) });
 
-/** A request to each model every `everyMs`, half of them on new connections; whatever is not a 200 is a failure. */
+/** The operator is replaced three times meanwhile, in about ten seconds each. */
+const PROBE_SECONDS = 75;
+/**
+ * A request to each model every `everyMs`, half of them on new connections; whatever is not a 200 is a failure. Only where a
+ * kept connection is closed just as it is used, a request is sent again, as every HTTP client does.
+ */
 const PROBE = `
 import http from "node:http";
 const kept = new http.Agent({ keepAlive: true });
@@ -87,13 +92,24 @@ describe("another version of the operator", () => {
     const [podsBefore, deploymentsBefore] = [await podsOf(), await generations()];
     assert.equal(podsBefore.length, COUNT);
 
-    const { upright } = await question(192);
-    const probing = runInside(world().cluster, PROBE, { urls, body: inferBody(upright), seconds: 40, everyMs: 2000 });
-    const { stop } = record(world().cluster.hostKubeconfig, namespace);
     await withOtherOperator(LATER, CHANGES, (archive) => world().cluster.load([archive]));
+
+    const { upright } = await question(192);
+    const probing = runInside(world().cluster, PROBE, {
+      urls,
+      body: inferBody(upright),
+      seconds: PROBE_SECONDS,
+      everyMs: 2000,
+    });
+    let isProbing = true;
+    void probing.finally(() => {
+      isProbing = false;
+    });
+    const { stop } = record(world().cluster.hostKubeconfig, namespace);
     await installChart(world().helm, [`image.tag=${LATER}`]);
     await installChart(world().helm);
     await installChart(world().helm, [`image.tag=${LATER}`]);
+    assert.ok(isProbing, "requests were sent until the last operator was there");
     const { answered, failures } = report.parse(await probing);
     const versions = await stop();
 
@@ -101,8 +117,12 @@ describe("another version of the operator", () => {
     assert.ok(answered > COUNT * 10, `${answered} requests were answered`);
     assert.deepEqual(await podsOf(), podsBefore);
     assert.equal(await generations(), deploymentsBefore);
-    const statuses = versions.map(({ status }) => status?.message);
-    assert.deepEqual([...new Set(statuses.map((message) => message?.replace(/model-.*/, "")))], ["1 pod serves "]);
+    const told = versions.map(({ status }) => {
+      const conditions = (status?.conditions ?? []).map((condition) => `${condition.type} ${condition.status}`);
+      return [...conditions, status?.message?.replace(/model-.*/, "")].join(", ");
+    });
+    const healthy = "Ready True, Available True, ModelLoaded True, CapacityAvailable True, 1 pod serves ";
+    assert.deepEqual([...new Set(told)], [healthy]);
   });
 
   it("the later one renders new revisions its own way, and the earlier one goes on with them", async () => {
