@@ -28,15 +28,14 @@ const bad = (what: string, minutes: number, traffic: Partial<Traffic>): Scenario
   return { name: `${what}, ${all.perSecond} rps`, isGood: false, minutes, traffic: all };
 };
 const same = (rate: number) => ({ errors: { stable: rate, canary: rate } });
-const errors = (stable: number, canary: number, perSecond: number, more: Partial<Traffic> = {}): Scenario =>
-  bad(`${percent(stable)} → ${percent(canary)} errors`, 60, { errors: { stable, canary }, perSecond, ...more });
+const besides = ({ noise, canaryPods }: Partial<Traffic>): string =>
+  `${noise === undefined ? "" : ", noisy pods"}${canaryPods === undefined ? "" : `, ${canaryPods} canary pods`}`;
+const errors = (stable: number, canary: number, perSecond: number, more: Partial<Traffic> = {}): Scenario => {
+  const what = `${percent(stable)} → ${percent(canary)} errors${besides(more)}`;
+  return bad(what, 60, { errors: { stable, canary }, perSecond, ...more });
+};
 const slower = (slowdown: number, perSecond: number, more: Partial<Traffic> = {}): Scenario =>
-  bad(`×${slowdown} latency${more.noise === undefined ? "" : ", noisy pods"}`, 60, {
-    slowdown,
-    perSecond,
-    ...same(0.002),
-    ...more,
-  });
+  bad(`×${slowdown} latency${besides(more)}`, 60, { slowdown, perSecond, ...same(0.002), ...more });
 
 export const SCENARIOS: readonly Scenario[] = [
   good("0.2 % errors", 60, { ...same(0.002), perSecond: 0.5 }),
