@@ -10,13 +10,18 @@ import type { Observed } from "./observe.ts";
  */
 export const isRepair = ({ modelDeployment, owner }: Observed, actions: readonly Action[]): boolean => {
   const { stable, canary } = modelDeployment.status ?? {};
-  const revisions = [stable?.revision, canary?.revision].filter((name) => name !== undefined);
+  const revisions = [stable, canary].filter((revision) => revision !== undefined);
   const known = new Set([
-    ...revisions,
+    ...revisions.map(({ revision }) => revision),
     ...(revisions.length > 0 ? [serviceName(owner.name), networkPolicyName(owner.name)] : []),
   ]);
   // A pin comes when a pod has proved it: a revision that is known has none at first.
+  const pinned = new Set(
+    revisions.flatMap(({ revision, modelDigest }) => (modelDigest === undefined ? [] : [revision])),
+  );
   return actions.some(
-    (action) => action.verb === "create" && action.resource !== CONFIG_MAPS && known.has(action.object.metadata.name),
+    (action) =>
+      action.verb === "create" &&
+      (action.resource.kind === CONFIG_MAPS.kind ? pinned : known).has(action.object.metadata.name),
   );
 };
