@@ -17,7 +17,7 @@ export type Action =
   /** Server-side apply to the very object (by uid) that was observed. */
   | { verb: "apply"; resource: Resource<KubeObject>; object: Applied; manager: string }
   /** JSON merge patch of the very object, as it was observed: removes what somebody else has added. */
-  | { verb: "restore"; resource: Resource<KubeObject>; object: Patched; manager: string }
+  | { verb: "restore"; resource: Resource<KubeObject>; object: Patched; generation: number; manager: string }
   | { verb: "delete"; resource: Resource<KubeObject>; name: string; namespace: string; uid: string };
 
 export const create = (resource: Resource<KubeObject>, object: KubeObject, manager = FIELD_MANAGER): Action => ({
@@ -52,6 +52,7 @@ export const restoreTemplate = <T extends KubeObject & { spec?: { template?: unk
     verb: "restore",
     resource,
     object: { metadata: { name, namespace, uid, resourceVersion }, spec: patch },
+    generation: metadata.generation ?? 0,
     manager: FIELD_MANAGER,
   };
 };

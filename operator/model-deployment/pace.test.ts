@@ -42,16 +42,33 @@ test("news are written at once", () => {
   for (const after of news) assert.equal(pace.wait(KEY, before, after, 5001), 0);
 });
 
+const metadata = { name: "a-1", namespace: "default", uid: "u", resourceVersion: "1" };
+const restoreAt = (generation: number): Action =>
+  restoreTemplate(
+    DEPLOYMENTS,
+    { apiVersion: "apps/v1", kind: "Deployment", metadata: { ...metadata, generation } },
+    {},
+  );
+
 test("a pod template is restored after a minute, then two, and nothing else waits for that", () => {
   const pace = createRestorePace();
-  const metadata = { name: "a-1", namespace: "default", uid: "u", resourceVersion: "1" };
-  const restore = restoreTemplate(DEPLOYMENTS, { apiVersion: "apps/v1", kind: "Deployment", metadata }, {});
   const other: Action = { ...metadata, verb: "delete", resource: DEPLOYMENTS };
-  assert.deepEqual(pace.take(KEY, [other], 1000), { due: [other] });
-  assert.deepEqual(pace.take(KEY, [restore, other], 1000), { due: [restore, other] });
-  assert.deepEqual(pace.take(KEY, [restore, other], 1500), { due: [other], againAfterMs: 59_500 });
-  assert.deepEqual(pace.take(KEY, [restore], 61_000), { due: [restore] });
-  assert.deepEqual(pace.take(KEY, [restore], 121_000), { due: [], againAfterMs: 60_000 });
-  assert.deepEqual(pace.take(KEY, [restore], 10_000_000), { due: [restore] });
-  assert.deepEqual(pace.take(KEY, [restore], 10_060_000), { due: [restore] });
+  const [first, second, third, fourth] = [restoreAt(1), restoreAt(3), restoreAt(5), restoreAt(7)];
+  assert.deepEqual(pace.due(KEY, [first, other], 1000), { due: [first, other] });
+  pace.done(KEY, [first, other], 1000);
+  assert.deepEqual(pace.due(KEY, [second, other], 1500), { due: [other], againAfterMs: 59_500 });
+  assert.deepEqual(pace.due(KEY, [second], 61_000), { due: [second] });
+  pace.done(KEY, [second], 61_000);
+  assert.deepEqual(pace.due(KEY, [third], 121_000), { due: [], againAfterMs: 60_000 });
+  pace.done(KEY, [third], 10_000_000);
+  assert.deepEqual(pace.due(KEY, [fourth], 10_060_000), { due: [fourth] });
+});
+
+test("a restore that failed is tried again, and one that changed nothing is not", () => {
+  const pace = createRestorePace();
+  const restore = restoreAt(1);
+  assert.deepEqual(pace.due(KEY, [restore], 1000), { due: [restore] });
+  assert.deepEqual(pace.due(KEY, [restore], 1001), { due: [restore] });
+  pace.done(KEY, [restore], 1001);
+  assert.deepEqual(pace.due(KEY, [restore], 10_000_000), { due: [] });
 });

@@ -94,10 +94,11 @@ const runDeployment = (observed: Observed, revision: Revision): Action[] => {
     manager: SCALING_FIELD_MANAGER,
   };
   const isScaled = existing.spec?.replicas === replicas || lacksClaims(observed, revision);
-  const kept = isEdited(existing)
-    ? [restoreTemplate(DEPLOYMENTS, existing, intended.spec?.template)]
-    : ensure(DEPLOYMENTS, existing, intended);
-  return [...kept, ...(isScaled ? [] : [scale])];
+  return [
+    ...(isEdited(existing) ? [restoreTemplate(DEPLOYMENTS, existing, intended.spec?.template)] : []),
+    ...ensure(DEPLOYMENTS, existing, intended),
+    ...(isScaled ? [] : [scale]),
+  ];
 };
 
 /** Somebody else has a say in the pods: what they changed is undone, and what they added. */

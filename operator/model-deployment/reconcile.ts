@@ -64,8 +64,9 @@ export const modelDeploymentController = ({
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
       return { requeueAfterMs: GONE_MS };
     }
-    const { due, againAfterMs: untilRestore } = restores.take(key, actions, now);
+    const { due, againAfterMs: untilRestore } = restores.due(key, actions, now);
     const obstacle = await execute(client, observed.owner, due, signal);
+    restores.done(key, due, now);
 
     const newest = roles.candidate ?? roles.stable;
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
