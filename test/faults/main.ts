@@ -14,7 +14,7 @@ npm run test:faults -- operator [--seed N] [--sample N|all] [--scenario A,B] [--
   --seed N        of what is made up or chosen (default: 1 for the server, another each day for the operator; printed)
   --runs N        server: fuzzed inputs for each decoder (default: 20000; a long run: 1000000)
   --sample N      operator: so many places to be killed at in each of two scenarios, and so many other faults (default: 3);
-                  all: every one of every scenario, about 45 minutes
+                  all: every one of every scenario, about an hour
   --scenario A,B  operator: of ${SCENARIO_NAMES.join(", ")} (default: all)
   --keep          operator: leave the cluster up; npm run cluster -- down --name faults ends it
   --help`;
