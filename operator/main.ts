@@ -31,6 +31,7 @@ import { fenceWrites } from "./manager/fence.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
+import { createSurvey } from "./placement/survey.ts";
 import { askFetchProgress } from "./pods/fetch-progress.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
@@ -99,6 +100,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       clock: Date.now,
       events,
       askProgress: askFetchProgress,
+      survey: createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known")),
     }),
     isCurrent: (key) => consistency.isCurrent(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
     log,

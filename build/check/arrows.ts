@@ -32,10 +32,12 @@ export const RULES: readonly Rule[] = [
     folders: ["operator/controller", "operator/cache", "operator/kube", "operator/telemetry", "operator/api"],
     packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
   },
+  // Pure, but for the survey, which lists through the client.
+  { folder: "operator/placement", folders: ["operator/api", "operator/kube"], packages: [] },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {
     folder: "operator/model-deployment",
-    folders: ["operator/api", "operator/controller", "operator/cache/store.ts", "operator/kube"],
+    folders: ["operator/api", "operator/controller", "operator/cache/store.ts", "operator/kube", "operator/placement"],
     packages: ["zod", "pino", "node:crypto", "node:util"],
   },
   // Pure: plain data in, plain data out.
@@ -46,7 +48,14 @@ export const RULES: readonly Rule[] = [
   },
   {
     folder: "operator/model-deployment/explain",
-    folders: ["operator/api", "operator/kube/objects.ts", "operator/model-deployment"],
+    folders: [
+      "operator/api",
+      "operator/kube/objects.ts",
+      "operator/model-deployment",
+      "operator/placement/request.ts",
+      "operator/placement/room.ts",
+      "operator/placement/shortage.ts",
+    ],
     packages: ["zod"],
   },
   {

@@ -1,6 +1,12 @@
 import type { KubeObject, ObjectKey, Resource } from "./objects.ts";
 
-export type ListOptions = { namespace?: string; labelSelector?: string; limit?: number; continue?: string };
+export type ListOptions = {
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+  limit?: number;
+  continue?: string;
+};
 
 export type DeleteOptions = {
   /** Delete only this very object, not one of the same name made since. */

@@ -10,6 +10,7 @@ import type {
   V1Deployment,
   V1Lease,
   V1NetworkPolicy,
+  V1Node,
   V1Pod,
   V1PodDisruptionBudget,
   V1PodTemplateSpec,
@@ -62,6 +63,7 @@ export type Service = Concrete<V1Service>;
 export type ConfigMap = Concrete<V1ConfigMap>;
 export type PodDisruptionBudget = Concrete<V1PodDisruptionBudget>;
 export type NetworkPolicy = Concrete<V1NetworkPolicy>;
+export type Node = Concrete<V1Node>;
 export type Lease = Concrete<V1Lease>;
 /** events.k8s.io/v1, not the older core/v1 of the same storage. */
 export type Event = Concrete<EventsV1Event>;

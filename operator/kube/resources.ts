@@ -6,6 +6,7 @@ import type {
   KubeObject,
   Lease,
   NetworkPolicy,
+  Node,
   Pod,
   PodDisruptionBudget,
   Resource,
@@ -20,6 +21,7 @@ const namespaced = <T extends KubeObject>(apiVersion: string, kind: string, plur
 });
 
 export const PODS: Resource<Pod> = namespaced("v1", "Pod", "pods");
+export const NODES: Resource<Node> = { apiVersion: "v1", kind: "Node", plural: "nodes", namespaced: false };
 export const SERVICES: Resource<Service> = namespaced("v1", "Service", "services");
 export const CONFIG_MAPS: Resource<ConfigMap> = namespaced("v1", "ConfigMap", "configmaps");
 export const DEPLOYMENTS: Resource<Deployment> = namespaced("apps/v1", "Deployment", "deployments");

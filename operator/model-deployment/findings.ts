@@ -3,7 +3,7 @@ import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/inde
 import type { Deployment, KubeObject, Pod } from "../kube/objects.ts";
 import { covers } from "./drift.ts";
 import type { Observed } from "./observe.ts";
-import { dequeuedAt, isGated, isOver, revisionOf } from "./pods.ts";
+import { dequeuedAt, isGated, isOver, revisionOf, unscheduled } from "./pods.ts";
 import type { Revision } from "./revision.ts";
 
 /** A revision that was not ready within this time will not be, as far as its users can tell. */
@@ -22,6 +22,12 @@ export const readyOf = (observed: Observed, revision: Revision): number =>
   deploymentOf(observed, revision)?.status?.readyReplicas ?? 0;
 
 export const podsOf = ({ pods }: Observed, { name }: Revision): Pod[] => pods.filter((pod) => revisionOf(pod) === name);
+
+/** Pods of it that no node has room for, as far as the scheduler knows. */
+export const lacksRoom = (observed: Observed, revision: Revision): boolean =>
+  podsOf(observed, revision).some(
+    (pod) => pod.metadata.deletionTimestamp === undefined && unscheduled(pod, "Unschedulable") !== undefined,
+  );
 
 /** Those of its pods that have a node, and with it the devices that they want. */
 export const placedOf = (observed: Observed, revision: Revision): Pod[] =>

@@ -6,12 +6,14 @@ import type { Client } from "../kube/client.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { KubeObject, Resource } from "../kube/objects.ts";
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
+import type { Survey } from "../placement/survey.ts";
 import { FIELD_MANAGER } from "./actions.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
 import { patience } from "./explain/explain.ts";
 import { type AskProgress, createFetchWatch, fetchingOf } from "./fetching.ts";
+import { lacksRoom } from "./findings.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { createPace, createRestorePace } from "./pace.ts";
 import { plan } from "./plan.ts";
@@ -30,6 +32,7 @@ export type Dependencies = {
   clock: () => number;
   events: EventRecorder;
   askProgress: AskProgress;
+  survey: Survey;
 };
 
 /** The cache hears of a deletion within milliseconds, if nothing holds its watch up. */
@@ -45,6 +48,7 @@ export const modelDeploymentController = ({
   clock,
   events,
   askProgress,
+  survey,
 }: Dependencies): Reconcile => {
   const pace = createPace();
   const restores = createRestorePace();
@@ -70,7 +74,9 @@ export const modelDeploymentController = ({
 
     const newest = roles.candidate ?? roles.stable;
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
-    const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, fetching.progress);
+    const rooms = newest && lacksRoom(observed, newest) ? await survey(now) : undefined;
+    const asked = { fetch: fetching.progress, rooms };
+    const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked);
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
     const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirst(resource));
     const isDue = !isBeginning || obstacle !== undefined;

@@ -10,6 +10,7 @@ import {
   serviceUrl,
   toConditions,
 } from "../api/v1alpha1/index.ts";
+import type { Room } from "../placement/room.ts";
 import { aspects } from "./aspects.ts";
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
@@ -30,21 +31,26 @@ export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Rol
   superseded: [...superseded, ...(stable === undefined ? [] : [stable])],
 });
 
-/**
- * The new status. `obstacle`: what kept this pass from doing all that it had planned; `fetch`: how far the newest revision's
- * model is fetched, where that takes its time.
- */
+/** Of the newest revision, what the caches do not hold. */
+export type Asked = {
+  /** How far its model is fetched, where that takes its time. */
+  fetch?: FetchProgress | undefined;
+  /** What the nodes have left, where its pods wait for that. */
+  rooms?: readonly Room[] | undefined;
+};
+
+/** The new status. `obstacle`: what kept this pass from doing all that it had planned. */
 export const statusOf = (
   observed: Observed,
   roles: Roles,
   obstacle: Obstacle | undefined,
   now: number,
-  fetch?: FetchProgress,
+  { fetch, rooms }: Asked = {},
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
   const newest = candidate ?? stable;
-  const cause = newest && explain(subjectOf(observed, newest, now));
+  const cause = newest && explain(subjectOf(observed, newest, now, rooms));
   const verdict = judge(observed, roles, obstacle, { cause, fetch }, now);
   const shown = stable ?? candidate;
   const generation = modelDeployment.metadata.generation ?? 0;

@@ -1,19 +1,24 @@
 /** What explain/ is asked about: one revision, as it is observed. Pure. */
 import { devicesOf } from "../api/v1alpha1/index.ts";
+import type { Room } from "../placement/room.ts";
 import type { Subject } from "./explain/cause.ts";
 import type { Mount } from "./explain/suspicion.ts";
 import { deploymentOf, lacksClaims, podsOf, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 
-/** @param now milliseconds since 1970 */
-export const subjectOf = (observed: Observed, revision: Revision, now: number): Subject => ({
+/**
+ * @param now milliseconds since 1970
+ * @param rooms of the nodes, where the revision's pods wait for them
+ */
+export const subjectOf = (observed: Observed, revision: Revision, now: number, rooms?: readonly Room[]): Subject => ({
   deployment: deploymentOf(observed, revision),
   pods: podsOf(observed, revision),
   wanted: wantedOf(observed),
   devices: devicesOf(revision.spec),
   lacksClaims: lacksClaims(observed, revision),
   mounts: mountsOf(revision),
+  rooms,
   now,
 });
 

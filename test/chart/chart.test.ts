@@ -58,6 +58,7 @@ const RIGHTS = [
   "ClusterRole berth-operator policy/poddisruptionbudgets create,delete,get,list,patch,watch",
   "ClusterRole berth-operator networking.k8s.io/networkpolicies create,get,list,patch,watch",
   "ClusterRole berth-operator core/pods delete,get,list,watch",
+  "ClusterRole berth-operator core/nodes list",
   "ClusterRole berth-operator events.k8s.io/events create,patch",
   "Role berth-operator coordination.k8s.io/leases create,get,patch",
   "Role berth-operator-test berth.dev/modeldeployments create",

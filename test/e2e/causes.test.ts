@@ -93,6 +93,53 @@ describe("what can keep pods from serving", () => {
     await kubectl("delete", "namespace", where, "--wait=false");
   });
 
+  it("a quota that demands limits, until the spec has them", async () => {
+    const where = "e2e-causes-limits";
+    await world().namespace(where);
+    await kubectl("create", "quota", "demanding", "-n", where, "--hard=limits.cpu=8");
+    await put("unlimited", {}, where);
+    const told = await until("unlimited", "told of the quota", names("QuotaExceeded"), where);
+    assert.match(told.status.message ?? "", /must specify limits\.cpu .*; set limits\.cpu in spec\.resources$/);
+    await put("unlimited", { resources: { limits: { cpu: "1" } } }, where);
+    await until("unlimited", "ready", isReady, where);
+    await kubectl("delete", "namespace", where, "--wait=false");
+  });
+
+  it("a LimitRange", async () => {
+    const where = "e2e-causes-range";
+    await world().namespace(where);
+    const limits = [{ type: "Container", max: { memory: "128Mi" } }];
+    await world().apply(
+      [{ apiVersion: "v1", kind: "LimitRange", metadata: { name: "small" }, spec: { limits } }],
+      where,
+    );
+    await put("large", { resources: { limits: { memory: "1Gi" } } }, where);
+    const told = await until("large", "told of the range", names("AdmissionDenied"), where);
+    assert.match(
+      told.status.message ?? "",
+      /maximum memory usage per Container is 128Mi.*; set spec\.resources to what/,
+    );
+    await kubectl("delete", "namespace", where, "--wait=false");
+  });
+
+  it("a priority class that does not exist", async () => {
+    await put("urgent", { scheduling: { priorityClassName: "berth-e2e-nowhere" } });
+    const told = await until("urgent", "told of the class", names("PodsRefused"));
+    assert.match(
+      told.status.message ?? "",
+      /; create PriorityClass berth-e2e-nowhere, or correct spec\.scheduling\.prio/,
+    );
+  });
+
+  it("cpu that no node has: which node comes nearest, and by how much it falls short", async () => {
+    await put("vast", { resources: { requests: { cpu: "500" } } });
+    const told = await until("vast", "told of the nodes", names("Unschedulable"));
+    assert.match(
+      told.status.message ?? "",
+      /^1 of 1 pods wait for 500 cpu each: .*node[12] lacks 49[\d.]+: [\d.]+ of \d+ free; node/,
+    );
+  });
+
   it("an admission policy", async () => {
     const policy = "berth-e2e-causes";
     after(() => kubectl("delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", policy));
@@ -136,6 +183,22 @@ describe("what can keep pods from serving", () => {
     const crash = told.find((line) => line.startsWith("Ready CrashLooping")) ?? "";
     assert.match(crash, new RegExp(`server of pod ${pod} ended with exit code 137 \\(killed`), told.join("\n"));
     assert.match(crash, /in time\), its log with "[^"{]+"; see kubectl logs/);
+  });
+
+  it("a server that is killed again and again: stalled, until it stays", async () => {
+    const name = "looping";
+    await put(name);
+    await until(name, "ready", isReady);
+    const { name: pod, uid } = await podOf(name);
+    const told = await during(name, async () => {
+      for (let kill = 1; kill <= 4; kill += 1) {
+        process.kill(processOf(uid, SERVE), "SIGKILL");
+        await until(name, "not ready", (seen) => !isReady(seen));
+        await until(name, "ready again", isReady);
+      }
+    });
+    const loop = told.find((line) => line.startsWith("Stalled CrashLooping")) ?? "";
+    assert.match(loop, new RegExp(`see kubectl logs ${pod} -c server --previous`), told.join("\n"));
   });
 
   it("a queue that has not admitted the pods yet", async () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Deployment, Pod } from "../../kube/objects.ts";
+import { amountsOf } from "../../placement/request.ts";
+import type { Room } from "../../placement/room.ts";
 import { explain, givenUp, patience } from "./explain.ts";
 import type { Mount } from "./suspicion.ts";
 
@@ -49,7 +51,12 @@ const ended = (exitCode: number, message?: string, reason = "Error") => ({
 
 const gpu =
   "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.";
-const cases: [name: string, pods: Pod[], reason: string, message: RegExp, stalled: boolean][] = [
+const limited = (name: string, memory: string): NonNullable<Pod["spec"]> => ({
+  containers: [{ name, resources: { limits: { memory } } }],
+});
+
+type Case = [name: string, pods: Pod[], reason: string, message: RegExp, stalled: boolean];
+const cases: Case[] = [
   [
     "devices",
     [pending("a", gpu), pending("b", gpu)],
@@ -173,8 +180,48 @@ const cases: [name: string, pods: Pod[], reason: string, message: RegExp, stalle
     "an eviction",
     [pod("a", { phase: "Failed", reason: "Evicted", message: "low on\nmemory" })],
     "Evicted",
-    /evicted: low on memory$/,
+    /evicted: low on memory; another pod replaces it$/,
     false,
+  ],
+  [
+    "an eviction from a node that ran short",
+    [
+      pod("a", {
+        phase: "Failed",
+        reason: "Evicted",
+        message: "The node was low on resource: memory. Threshold 100Mi. ",
+      }),
+    ],
+    "Evicted",
+    /Threshold 100Mi; set spec\.resources\.requests\.memory to what the model uses; another pod replaces it$/,
+    false,
+  ],
+  [
+    "an eviction for what it wrote",
+    [
+      pod("a", {
+        phase: "Failed",
+        reason: "Evicted",
+        message: "Pod ephemeral local storage usage exceeds the total limit of containers 64Mi. ",
+      }),
+    ],
+    "Evicted",
+    /containers 64Mi; raise spec\.resources\.limits\.ephemeral-storage$/,
+    false,
+  ],
+  ...(["ModelForbidden", "ChecksumMismatch", "ModelUriInvalid", "ModelChanged"] as const).map(
+    (code): Case => [code, [fetch({ state: ended(1, failed(code)) })], code, /cannot be fetched: \w+ here$/, true],
+  ),
+  ["a full disk", [fetch({ state: ended(1, failed("DiskFull")) })], "DiskFull", /cannot be fetched: DiskFull/, false],
+  ...(["ExecutionProviderUnavailable", "WarmUpFailed"] as const).map(
+    (code): Case => [code, [server({ state: ended(1, failed(code)) })], code, /cannot be served: \w+ here$/, true],
+  ),
+  [
+    "memory, with a limit",
+    [{ ...server({ state: ended(137, undefined, "OOMKilled") }), spec: limited("server", "1Gi") }],
+    "OutOfMemory",
+    /server of pod a needed more memory than its limit of 1Gi; raise spec\.resources\.limits\.memory$/,
+    true,
   ],
   [
     "the model before the devices",
@@ -204,6 +251,7 @@ const subject = {
   devices: { resource: "nvidia.com/gpu", count: 1 },
   lacksClaims: false,
   mounts: [],
+  rooms: undefined,
   now: Date.UTC(2026, 0, 1, 0, 1),
 };
 
@@ -279,16 +327,88 @@ describe("explain", () => {
       "QuotaExceeded",
       `pods are refused: ${quota}; raise ResourceQuota compute, or ask for less`,
     ]);
-    for (const denial of [
-      'violates PodSecurity "restricted:latest": runAsNonRoot != true',
-      'admission webhook "policy.example.com" denied the request: no label team',
-      "ValidatingAdmissionPolicy 'teams' with binding 'teams' denied request: no label team",
-      "maximum memory usage per Container is 1Gi, but limit is 2Gi",
-    ]) {
-      assert.deepEqual(told(denial), ["AdmissionDenied", `pods are refused: ${denial}`]);
+    const policy = "satisfy that policy, or except the pods of this ModelDeployment from it";
+    const range = "set spec.resources to what the LimitRange of the namespace allows, or change that";
+    for (const [reason, refusal, cure] of [
+      [
+        "QuotaExceeded",
+        "failed quota: compute: must specify limits.cpu for: fetch,server; limits.memory for: server",
+        "set limits.cpu and limits.memory in spec.resources",
+      ],
+      ["QuotaExceeded", "failed quota: compute: other", "change ResourceQuota compute, or what is asked for"],
+      [
+        "AdmissionDenied",
+        'violates PodSecurity "restricted:latest": runAsNonRoot != true',
+        "lower the namespace's label pod-security.kubernetes.io/enforce: restricted",
+      ],
+      ["AdmissionDenied", 'admission webhook "policy.example.com" denied the request: no label team', policy],
+      ["AdmissionDenied", "ValidatingAdmissionPolicy 'teams' with binding 'teams' denied request: no team", policy],
+      [
+        "AdmissionDenied",
+        'failed calling webhook "mutate.example.com": no endpoints available',
+        "repair what answers for webhook mutate.example.com, or remove its configuration",
+      ],
+      ["AdmissionDenied", "maximum memory usage per Container is 1Gi, but limit is 2Gi", range],
+      ["AdmissionDenied", "cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000", range],
+      [
+        "PodsRefused",
+        "no PriorityClass with name urgent was found",
+        "create PriorityClass urgent, or correct spec.scheduling.priorityClassName",
+      ],
+      [
+        "PodsRefused",
+        'pod rejected: RuntimeClass "kata" not found',
+        "create RuntimeClass kata, or correct spec.scheduling.runtimeClassName",
+      ],
+    ] as const) {
+      assert.deepEqual(told(refusal), [reason, `pods are refused: ${refusal}; ${cure}`]);
     }
     const account = 'error looking up service account default/x: serviceaccount "x" not found';
     assert.deepEqual(told(account), ["PodsRefused", `pods are refused: ${account}`]);
+  });
+
+  it("says by how much each of the nearest nodes falls short", () => {
+    const room = (node: string, free: Record<string, string>): Room => ({
+      node,
+      labels: {},
+      taints: [],
+      total: amountsOf({ "nvidia.com/gpu": "8", memory: "64Gi", cpu: "16" }),
+      free: amountsOf(free),
+    });
+    const asks = (resource: string, amount: string, rooms: Room[]) => {
+      const why = `0/${rooms.length} nodes are available: ${rooms.length} Insufficient ${resource}. preemption: none`;
+      const spec = { containers: [{ name: "server", resources: { requests: { [resource]: amount } } }] };
+      return explain({ ...subject, rooms, pods: [{ ...pending("a", why), spec }] })?.message;
+    };
+    assert.equal(
+      asks("nvidia.com/gpu", "1", [room("gpu-b", {}), room("gpu-a", {})]),
+      "1 of 5 pods wait for 1 nvidia.com/gpu each: 0/2 nodes have one free (gpu-a lacks 1: 0 of 8 free; " +
+        "gpu-b lacks 1: 0 of 8 free): 2 Insufficient nvidia.com/gpu",
+    );
+    assert.equal(
+      asks("memory", "48Gi", [room("a", { memory: "40Gi" })]),
+      "1 of 5 pods wait for 48Gi memory each: 0/1 nodes have it free (a lacks 8.0 GiB: 40.0 GiB of 64.0 GiB free): " +
+        "1 Insufficient memory",
+    );
+    const many = ["1", "2", "3500m", "0", "250m"].map((cpu, index) => room(`n${index}`, { cpu }));
+    assert.match(
+      asks("cpu", "4", many) ?? "",
+      /\(n2 lacks 0\.5: 3\.5 of 16 free; n1 lacks 2: 2 of 16 free; n0 lacks 3: 1 of 16 free; 2 more nodes not less\)/,
+    );
+  });
+
+  it("keeps what to do, of a message that is too long", () => {
+    const message = `exceeded quota: q, ${"requested: a=1, ".repeat(60)}limited: a=1`;
+    const conditions = [{ type: "ReplicaFailure", status: "True", message }];
+    const deployment: Deployment = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "a" },
+      status: { conditions },
+    };
+    const told = explain({ ...subject, pods: [], deployment })?.message ?? "";
+    assert.equal(told.length, 400);
+    assert.match(told, /^pods are refused: exceeded quota: q, .*….*; raise ResourceQuota q, or ask for less$/);
   });
 
   it("gives up after the deadline, and names the cause", () => {

@@ -71,7 +71,8 @@ const refused = ({ deployment }: Subject): Cause | undefined => {
 const lost = ({ metadata, status }: Pod): Cause | undefined => {
   const why = status?.message ?? "";
   if (status?.reason === "Evicted") {
-    return { reason: "Evicted", message: `pod ${metadata.name} was evicted: ${why}`, stalled: false };
+    const message = `pod ${metadata.name} was evicted: ${why.trim().replace(/\.$/, "")}; ${afterEviction(why)}`;
+    return { reason: "Evicted", message, stalled: false };
   }
   if (status?.reason === "UnexpectedAdmissionError") {
     return {
@@ -81,4 +82,15 @@ const lost = ({ metadata, status }: Pod): Cause | undefined => {
     };
   }
   return undefined;
+};
+
+/** By the kubelet's words: a pod over a limit of its own, or a node that ran short and took the pods that used most above their requests. */
+const afterEviction = (why: string): string => {
+  if (/exceeds the total limit of containers|exceeded its local ephemeral storage limit/.test(why)) {
+    return "raise spec.resources.limits.ephemeral-storage";
+  }
+  const short = /low on resource: ([^.\s]+)/.exec(why)?.[1];
+  return short === undefined
+    ? "another pod replaces it"
+    : `set spec.resources.requests.${short} to what the model uses; another pod replaces it`;
 };

@@ -3,22 +3,75 @@ import type { Reason } from "../../api/v1alpha1/index.ts";
 
 export type Refused = { reason: Extract<Reason, "QuotaExceeded" | "AdmissionDenied"> | undefined; message: string };
 
-/** Admission plugins, webhooks and policies, as the API server words their denials. */
-const DENIALS = [
-  /violates PodSecurity/,
-  /admission webhook "[^"]*" denied the request/,
-  /ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request/,
-  /\b(?:minimum|maximum) \S+ usage per (?:Container|Pod|PersistentVolumeClaim) is/, // LimitRange
-  /no PriorityClass with name/,
+type Rule = { pattern: RegExp; reason: Refused["reason"]; cure: (found: RegExpExecArray) => string };
+
+const LIMIT_RANGE = () => "set spec.resources to what the LimitRange of the namespace allows, or change that";
+const POLICY = () => "satisfy that policy, or except the pods of this ModelDeployment from it";
+
+/** Admission plugins, webhooks and policies, as the API server words their denials. The first that fits holds. */
+const RULES: readonly Rule[] = [
+  {
+    pattern: /exceeded quota: ([^,]+)/,
+    reason: "QuotaExceeded",
+    cure: ([, quota]) => `raise ResourceQuota ${quota}, or ask for less`,
+  },
+  {
+    pattern: /failed quota: [^:]+: must specify (.+)$/s,
+    reason: "QuotaExceeded",
+    cure: ([, demands = ""]) => `set ${namedIn(demands)} in spec.resources`,
+  },
+  {
+    pattern: /failed quota: ([^:]+)/,
+    reason: "QuotaExceeded",
+    cure: ([, quota]) => `change ResourceQuota ${quota}, or what is asked for`,
+  },
+  {
+    pattern: /violates PodSecurity "([^":]+)/,
+    reason: "AdmissionDenied",
+    cure: ([, level]) => `lower the namespace's label pod-security.kubernetes.io/enforce: ${level}`,
+  },
+  { pattern: /admission webhook "[^"]*" denied the request/, reason: "AdmissionDenied", cure: POLICY },
+  {
+    pattern: /failed calling webhook "([^"]*)"/,
+    reason: "AdmissionDenied",
+    cure: ([, webhook]) => `repair what answers for webhook ${webhook}, or remove its configuration`,
+  },
+  {
+    pattern: /(?:ValidatingAdmissionPolicy|MutatingAdmissionPolicy) '[^']*' with binding '[^']*' denied request/,
+    reason: "AdmissionDenied",
+    cure: POLICY,
+  },
+  {
+    pattern: /\b(?:minimum|maximum) \S+ usage per (?:Container|Pod|PersistentVolumeClaim) is/,
+    reason: "AdmissionDenied",
+    cure: LIMIT_RANGE,
+  },
+  { pattern: /max limit to request ratio per (?:Container|Pod) is/, reason: "AdmissionDenied", cure: LIMIT_RANGE },
+  {
+    pattern: /no PriorityClass with name (\S+)/,
+    reason: undefined,
+    cure: ([, name]) => `create PriorityClass ${name}, or correct spec.scheduling.priorityClassName`,
+  },
+  {
+    pattern: /RuntimeClass "?([^"\s]+)"? not found/,
+    reason: undefined,
+    cure: ([, name]) => `create RuntimeClass ${name}, or correct spec.scheduling.runtimeClassName`,
+  },
 ];
+
+/** Of `limits.cpu for: fetch,server; limits.memory for: server`, the resources. */
+const namedIn = (demands: string): string =>
+  demands
+    .split(";")
+    .map((demand) => demand.replace(/ for:.*$/s, "").trim())
+    .join(" and ");
 
 /** Without the words that stand before every refusal, and with what to do. `reason` is undefined where it is neither. */
 export const refusalOf = (said: string): Refused => {
   const message = said.replace(/^\w+ "[^"]*" is forbidden: /, "");
-  const quota = /exceeded quota: ([^,]+)/.exec(message)?.[1] ?? /failed quota: ([^:]+)/.exec(message)?.[1];
-  if (quota !== undefined) {
-    return { reason: "QuotaExceeded", message: `${message}; raise ResourceQuota ${quota}, or ask for less` };
+  for (const { cure, pattern, reason } of RULES) {
+    const found = pattern.exec(message);
+    if (found !== null) return { reason, message: `${message}; ${cure(found)}` };
   }
-  if (DENIALS.some((denial) => denial.test(message))) return { reason: "AdmissionDenied", message };
   return { reason: undefined, message };
 };

@@ -1,11 +1,14 @@
 /** The scheduler's message, in the words of the ModelDeployment. Pure. */
-import { QUEUE_LABEL } from "../../api/v1alpha1/index.ts";
+import { formatBytes, QUEUE_LABEL } from "../../api/v1alpha1/index.ts";
 import type { Pod } from "../../kube/objects.ts";
+import { ONE } from "../../placement/request.ts";
+import type { Room } from "../../placement/room.ts";
+import { type Shortage, shortagesOf } from "../../placement/shortage.ts";
 import { isGated, unscheduled } from "../pods.ts";
 import type { Cause, Subject } from "./cause.ts";
 
 /** What no node has comes before what waits its turn in a queue. */
-export const schedulingCause = ({ devices, pods, wanted }: Subject): Cause | undefined => {
+export const schedulingCause = ({ devices, pods, rooms = [], wanted }: Subject): Cause | undefined => {
   const who = (count: number) => `${count} of ${wanted} pods`;
   const waiting = pods.flatMap((pod) => {
     const message = unscheduled(pod, "Unschedulable");
@@ -13,7 +16,11 @@ export const schedulingCause = ({ devices, pods, wanted }: Subject): Cause | und
   });
   const gated = pods.filter(isGated);
   if (waiting[0] !== undefined) {
-    return { reason: "Unschedulable", message: inWords(who(waiting.length), waiting[0], devices), stalled: false };
+    return {
+      reason: "Unschedulable",
+      message: inWords(who(waiting.length), waiting[0], devices, rooms),
+      stalled: false,
+    };
   }
   if (gated[0] === undefined) return undefined;
   return { reason: "SchedulingGated", message: `${who(gated.length)} ${heldBy(gated[0])}`, stalled: false };
@@ -33,7 +40,12 @@ const heldBy = ({ metadata, spec }: Pod): string => {
   return `are held back by a scheduling gate, until its controller removes it: ${gates.join(", ")}`;
 };
 
-const inWords = (who: string, { pod, message }: Unscheduled, devices: Subject["devices"]): string => {
+const inWords = (
+  who: string,
+  { pod, message }: Unscheduled,
+  devices: Subject["devices"],
+  rooms: readonly Room[],
+): string => {
   // "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: …": preemption is no news to the user.
   const [, nodes, why = message] =
     /^(\d+\/\d+) nodes are available: (.*?)\.?(?: no new claims.*| preemption:.*)?$/s.exec(message) ?? [];
@@ -44,12 +56,35 @@ const inWords = (who: string, { pod, message }: Unscheduled, devices: Subject["d
   if (devices !== undefined && scarce.includes(devices.resource)) {
     const free = devices.count === 1 ? "one" : String(devices.count);
     const those = affinity === undefined ? "nodes have" : `nodes are ${affinity} and have`;
-    return `${who} wait for ${devices.count} ${devices.resource} each: ${nodes} ${those} ${free} free: ${why}`;
+    return `${who} wait for ${devices.count} ${devices.resource} each: ${nodes} ${those} ${free} free${byHowMuch(pod, devices.resource, rooms)}: ${why}`;
   }
   if (affinity !== undefined) return `${who} wait for a node that is ${affinity}: ${nodes} nodes will do: ${why}`;
   const resource = scarce[0];
   if (resource === undefined) return `${who} wait for a node: ${nodes === undefined ? "" : `${nodes} will do: `}${why}`;
-  return `${who} wait for ${requested(pod, resource)} ${resource} each: ${nodes} nodes have it free: ${why}`;
+  return `${who} wait for ${requested(pod, resource)} ${resource} each: ${nodes} nodes have it free${byHowMuch(pod, resource, rooms)}: ${why}`;
+};
+
+/** So many nodes are named: those that come nearest. */
+const NAMED_NODES = 3;
+
+/** Reads like ` (node1 lacks 1: 0 of 4 are free; 2 more nodes not less)`. */
+const byHowMuch = ({ spec }: Pod, resource: string, rooms: readonly Room[]): string => {
+  const shortages = spec === undefined ? [] : shortagesOf(rooms, spec, resource);
+  if (shortages.length === 0) return "";
+  const told = shortages.slice(0, NAMED_NODES).map((one) => lack(one, (amount) => sized(amount, resource)));
+  const others = shortages.length - told.length;
+  const rest = others === 0 ? [] : [`${others} more ${others === 1 ? "node" : "nodes"} not less`];
+  return ` (${[...told, ...rest].join("; ")})`;
+};
+
+const lack = ({ free, lacks, node, total }: Shortage, words: (amount: bigint) => string): string =>
+  `${node} lacks ${words(lacks)}: ${words(free)} of ${words(total)} free`;
+
+/** Bytes for people; everything else is counted, to a hundredth of a cpu. */
+const sized = (billionths: bigint, resource: string): string => {
+  const amount = Number(billionths) / Number(ONE);
+  const isSize = resource === "memory" || resource === "ephemeral-storage" || resource.startsWith("hugepages-");
+  return isSize ? formatBytes(amount) : String(Math.round(amount * 100) / 100);
 };
 
 /** What we asked of a node's labels, as the user wrote it in spec.accelerator and spec.scheduling.nodeSelector. */

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Node, Pod } from "../kube/objects.ts";
+import { admits } from "./admits.ts";
+import { amountsOf, ONE, type PodSpec, requestOf } from "./request.ts";
+import { type Room, roomsOf, take } from "./room.ts";
+import { shortagesOf } from "./shortage.ts";
+
+const container = (requests: Record<string, string>, more: { restartPolicy?: string } = {}) => ({
+  name: "c",
+  resources: { requests },
+  ...more,
+});
+const room = (more: Partial<Room> = {}): Room => ({
+  node: "n",
+  labels: {},
+  taints: [],
+  total: new Map(),
+  free: new Map(),
+  ...more,
+});
+const pod = (spec: Partial<PodSpec> = {}): PodSpec => ({ containers: [], ...spec });
+const affinity = (...terms: { key: string; operator: string; values?: string[] }[][]): PodSpec =>
+  pod({
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: terms.map((matchExpressions) => ({ matchExpressions })),
+        },
+      },
+    },
+  });
+
+describe("what a pod takes", () => {
+  const cpu = (spec: PodSpec) => Number(requestOf(spec).get("cpu")) / Number(ONE);
+
+  it("is the sum of its containers, or the largest init container, and one of the node's pods", () => {
+    const containers = [container({ cpu: "1" }), container({ cpu: "500m" })];
+    assert.equal(cpu({ containers, initContainers: [container({ cpu: "1" })] }), 1.5);
+    assert.equal(cpu({ containers, initContainers: [container({ cpu: "2" }), container({ cpu: "1" })] }), 2);
+    assert.equal(requestOf({ containers }).get("pods"), ONE);
+  });
+
+  it("has sidecars beside the containers, and beside the init containers that come after them", () => {
+    const sidecar = container({ cpu: "1" }, { restartPolicy: "Always" });
+    const containers = [container({ cpu: "1" })];
+    assert.equal(cpu({ containers, initContainers: [sidecar] }), 2);
+    assert.equal(cpu({ containers, initContainers: [sidecar, container({ cpu: "3" })] }), 4);
+    assert.equal(cpu({ containers, initContainers: [container({ cpu: "3" }), sidecar] }), 3);
+  });
+
+  it("is what the pod asks for where it says so, and its runtime class's overhead comes on top", () => {
+    const containers = [container({ cpu: "1" })];
+    assert.equal(cpu({ containers, resources: { requests: { cpu: "3" } }, overhead: { cpu: "250m" } }), 3.25);
+  });
+});
+
+describe("what nodes have left", () => {
+  it("is what they give pods, less what those take that are not over", () => {
+    const node: Node = {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "n" },
+      spec: { unschedulable: true },
+      status: { allocatable: { "nvidia.com/gpu": "4", pods: "110" } },
+    };
+    const on = (phase: string): Pod => ({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: phase },
+      spec: { nodeName: "n", containers: [container({ "nvidia.com/gpu": "3" })] },
+      status: { phase },
+    });
+    const taken = take(take(new Map(), [on("Running"), on("Failed")]), [on("Succeeded"), on("Pending")]);
+    const [left] = roomsOf([node], taken);
+    assert.equal(left?.free.get("nvidia.com/gpu"), -2n * ONE);
+    assert.equal(left.free.get("pods"), 108n * ONE);
+    assert.equal(admits(left, pod()), false);
+  });
+});
+
+describe("whether a node takes a pod", () => {
+  it("by its taints", () => {
+    const tainted = room({ taints: [{ key: "gpu", value: "a", effect: "NoSchedule" }] });
+    const tolerating = (...tolerations: NonNullable<PodSpec["tolerations"]>) => admits(tainted, pod({ tolerations }));
+    assert.equal(tolerating(), false);
+    assert.equal(tolerating({ key: "gpu", value: "a" }), true);
+    assert.equal(tolerating({ key: "gpu", value: "b" }), false);
+    assert.equal(tolerating({ key: "gpu", operator: "Exists", effect: "NoExecute" }), false);
+    assert.equal(tolerating({ operator: "Exists" }), true);
+    assert.equal(admits(room({ taints: [{ key: "gpu", effect: "PreferNoSchedule" }] }), pod()), true);
+  });
+
+  it("by its labels", () => {
+    const labelled = room({ labels: { pool: "a", "gpu.memory": "24000" } });
+    assert.equal(admits(labelled, pod({ nodeSelector: { pool: "a" } })), true);
+    assert.equal(admits(labelled, pod({ nodeSelector: { pool: "b" } })), false);
+    for (const [expression, expected] of [
+      [{ key: "pool", operator: "In", values: ["a", "b"] }, true],
+      [{ key: "none", operator: "In", values: ["a"] }, false],
+      [{ key: "pool", operator: "NotIn", values: ["a"] }, false],
+      [{ key: "none", operator: "NotIn", values: ["a"] }, true],
+      [{ key: "pool", operator: "Exists" }, true],
+      [{ key: "pool", operator: "DoesNotExist" }, false],
+      [{ key: "gpu.memory", operator: "Gt", values: ["23999"] }, true],
+      [{ key: "gpu.memory", operator: "Gt", values: ["24000"] }, false],
+      [{ key: "gpu.memory", operator: "Lt", values: ["24001"] }, true],
+      [{ key: "pool", operator: "Gt", values: ["1"] }, false],
+    ] as const) {
+      const { values, ...rest } = { values: undefined, ...expression };
+      const one = values === undefined ? rest : { ...rest, values: [...values] };
+      assert.equal(admits(labelled, affinity([one])), expected, JSON.stringify(expression));
+    }
+    const [a, none] = [
+      { key: "pool", operator: "Exists" },
+      { key: "none", operator: "Exists" },
+    ];
+    assert.equal(admits(labelled, affinity([a, none])), false);
+    assert.equal(admits(labelled, affinity([none], [a])), true);
+    assert.equal(admits(labelled, affinity([])), false);
+  });
+});
+
+describe("by how much a pod does not fit", () => {
+  it("on the nodes that would take it, the nearest first", () => {
+    const spec = pod({ containers: [container({ cpu: "4" })], nodeSelector: { pool: "a" } });
+    const at = (node: string, cpu: string, pool = "a") =>
+      room({ node, labels: { pool }, free: amountsOf({ cpu }), total: amountsOf({ cpu: "8" }) });
+    const found = shortagesOf([at("far", "1"), at("near", "3"), at("fits", "4"), at("else", "0", "b")], spec, "cpu");
+    assert.deepEqual(found, [
+      { node: "near", lacks: ONE, free: 3n * ONE, total: 8n * ONE },
+      { node: "far", lacks: 3n * ONE, free: ONE, total: 8n * ONE },
+    ]);
+  });
+});

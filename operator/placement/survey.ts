@@ -1,0 +1,47 @@
+/** Asks the API server what the nodes have left, when somebody wants to know: nothing is watched for it. */
+import type { Client, ListOptions } from "../kube/client.ts";
+import type { KubeObject, Node, Resource } from "../kube/objects.ts";
+import { NODES, PODS } from "../kube/resources.ts";
+import { type Room, roomsOf, type Taken, take } from "./room.ts";
+
+/** A hundred ModelDeployments that wait for the same devices ask for one survey. */
+const FRESH_MS = 10_000;
+const PAGE = 500;
+/** Pods that hold something of a node: the scheduler's rule. */
+const HOLDING = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
+
+/** Undefined where the operator may not list nodes, or the API server does not answer: an explanation says less then. */
+export type Survey = (now: number) => Promise<Room[] | undefined>;
+
+/** `onFailure` is told why there is none. */
+export const createSurvey = (client: Client, onFailure: (error: unknown) => void): Survey => {
+  let last: { at: number; rooms: Promise<Room[] | undefined> } | undefined;
+  return (now) => {
+    if (last === undefined || now >= last.at + FRESH_MS) {
+      const rooms = look(client).catch((error: unknown) => {
+        onFailure(error);
+        return undefined;
+      });
+      last = { at: now, rooms };
+    }
+    return last.rooms;
+  };
+};
+
+/** Page by page, of which only sums are kept. */
+const look = async (client: Client): Promise<Room[]> => {
+  const nodes: Node[] = [];
+  for await (const page of pagesOf(client, NODES, {})) nodes.push(...page);
+  let taken: Taken = new Map();
+  for await (const page of pagesOf(client, PODS, { fieldSelector: HOLDING })) taken = take(taken, page);
+  return roomsOf(nodes, taken);
+};
+
+async function* pagesOf<T extends KubeObject>(client: Client, resource: Resource<T>, options: ListOptions) {
+  let from: ListOptions | undefined = { ...options, limit: PAGE };
+  while (from !== undefined) {
+    const page: Awaited<ReturnType<typeof client.list<T>>> = await client.list(resource, from);
+    yield page.items;
+    from = page.continue === undefined ? undefined : { ...from, continue: page.continue };
+  }
+}
