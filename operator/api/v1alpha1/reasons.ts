@@ -90,7 +90,7 @@ export const REASONS = {
   },
   Unschedulable: {
     means: "No node has what a pod needs.",
-    cure: "Free or add devices, cpu or memory, or ask for less; the message says which.",
+    cure: "Free or add devices, cpu or memory, or ask for less; the message says which, and by how much the nearest nodes fall short.",
   },
   SchedulingGated: {
     means:
@@ -119,12 +119,13 @@ export const REASONS = {
     cure: "Raise the quota, free some of it, or ask for less. It is tried again by itself.",
   },
   AdmissionDenied: {
-    means: "An admission policy, a webhook or Pod Security denies the pods, or an object that Berth writes.",
+    means:
+      "An admission policy, a webhook, a LimitRange or Pod Security denies the pods, or an object that Berth writes.",
     cure: "Satisfy or change the policy that the message names. It is tried again by itself.",
   },
   PodsRefused: {
     means:
-      "The API server refuses the pods, by neither a quota nor a policy: a ServiceAccount or a class is missing, or a value is wrong.",
+      "The API server refuses the pods, by neither a quota nor a policy: a PriorityClass or RuntimeClass is missing, or a value is wrong.",
     cure: "See the message; create what is missing.",
   },
   ProbeFailing: {
