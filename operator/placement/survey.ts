@@ -7,6 +7,8 @@ import { type Room, roomsOf, type Taken, take } from "./room.ts";
 /** A hundred ModelDeployments that wait for the same devices ask for one survey. */
 const FRESH_MS = 10_000;
 const PAGE = 500;
+/** It makes a message better, and must not hold up a reconcile that has more to do. */
+const TIMEOUT_MS = 5_000;
 /** Pods that hold something of a node: the scheduler's rule. */
 const HOLDING = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
 
@@ -30,17 +32,23 @@ export const createSurvey = (client: Client, onFailure: (error: unknown) => void
 
 /** Page by page, of which only sums are kept. */
 const look = async (client: Client): Promise<Room[]> => {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   const nodes: Node[] = [];
-  for await (const page of pagesOf(client, NODES, {})) nodes.push(...page);
+  for await (const page of pagesOf(client, NODES, {}, signal)) nodes.push(...page);
   let taken: Taken = new Map();
-  for await (const page of pagesOf(client, PODS, { fieldSelector: HOLDING })) taken = take(taken, page);
+  for await (const page of pagesOf(client, PODS, { fieldSelector: HOLDING }, signal)) taken = take(taken, page);
   return roomsOf(nodes, taken);
 };
 
-async function* pagesOf<T extends KubeObject>(client: Client, resource: Resource<T>, options: ListOptions) {
+async function* pagesOf<T extends KubeObject>(
+  client: Client,
+  resource: Resource<T>,
+  options: ListOptions,
+  signal: AbortSignal,
+) {
   let from: ListOptions | undefined = { ...options, limit: PAGE };
   while (from !== undefined) {
-    const page: Awaited<ReturnType<typeof client.list<T>>> = await client.list(resource, from);
+    const page: Awaited<ReturnType<typeof client.list<T>>> = await client.list(resource, from, signal);
     yield page.items;
     from = page.continue === undefined ? undefined : { ...from, continue: page.continue };
   }

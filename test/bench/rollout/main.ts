@@ -1,6 +1,7 @@
 /** `npm run bench -- rollout`: the shipped evidence code against the rules of Flagger and Argo Rollouts, on traffic that is made up. */
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { curvesOf, matched, type Point } from "./curve.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 import { type Outcome, simulate } from "./simulate.ts";
 
@@ -11,6 +12,8 @@ export const HELP = `Simulate rollouts: how often good versions are rolled back,
   --runs N       rollouts of each scenario (default: 1000)
   --seed N       (default: 1; run i of a scenario has seed N × 1,000,000 + i)
   --only WORDS   scenarios whose names have these words
+  --curve        instead, each rule over its own main setting: at the same share of false alarms, what it catches and when
+  --points       with --curve: every point of the curves as CSV
   --help
 
 Half an hour of history, four stable pods and one canary pod with 10 % of the requests unless a name says otherwise; up to an hour.
@@ -55,7 +58,14 @@ export const benchRollout = (args: readonly string[]): number => {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     args: [...args],
-    options: { runs: text, seed: text, only: text, help: { type: "boolean" } },
+    options: {
+      runs: text,
+      seed: text,
+      only: text,
+      curve: { type: "boolean" },
+      points: { type: "boolean" },
+      help: { type: "boolean" },
+    },
   });
   if (values.help) {
     console.log(HELP);
@@ -68,6 +78,10 @@ export const benchRollout = (args: readonly string[]): number => {
     return 2;
   }
   const chosen = SCENARIOS.filter(({ name }) => name.includes(values.only ?? ""));
+  if (values.curve) {
+    benchCurves(chosen, runs, seed, values.points ?? false);
+    return 0;
+  }
   console.log(`${runs} rollouts each, seed ${seed}; rolled back, promoted (median minutes); the rest was held\n`);
   console.log("| scenario | Berth | Flagger | Argo Rollouts |\n| --- | ---: | ---: | ---: |");
   const falseAlarms: number[] = [];
@@ -82,8 +96,36 @@ export const benchRollout = (args: readonly string[]): number => {
   const most = (shares: readonly number[]) => (shares.length === 0 ? "–" : percent(Math.max(...shares)));
   console.log(`\nmost good versions rolled back in a scenario: ${most(falseAlarms)} (goal: at most 1 %)`);
   console.log(`most bad versions promoted in a scenario: ${most(missed)} (goal: at most 1 %)`);
-  console.log(
-    `${new Date().toISOString().slice(0, 10)}, ${cpus()[0]?.model ?? "processor unknown"}, Node ${process.version}`,
-  );
+  console.log(machine());
   return 0;
 };
+
+const machine = (): string =>
+  `${new Date().toISOString().slice(0, 10)}, ${cpus()[0]?.model ?? "processor unknown"}, Node ${process.version}`;
+
+/** False alarms at most: what a team may put up with. */
+const MATCHED = [0.01, 0.05, 0.2];
+
+const benchCurves = (scenarios: readonly Scenario[], runs: number, seed: number, isPoints: boolean): void => {
+  console.log(`${runs} rollouts of each kind, seed ${seed}: caught (median minutes) with no more false alarms than\n`);
+  console.log("| scenario | at most | Berth | Flagger | Argo Rollouts |\n| --- | ---: | ---: | ---: | ---: |");
+  const points: string[] = [];
+  // Without outputs: the others have no rule for them.
+  for (const scenario of scenarios.filter(({ isGood, traffic }) => !isGood && traffic.disagreement === undefined)) {
+    const curves = curvesOf(scenario, runs, seed);
+    for (const most of MATCHED) {
+      const cells = [...curves.values()].map((curve) => cell(matched(curve, most)));
+      console.log(`| ${[scenario.name, percent(most), ...cells].join(" | ")} |`);
+    }
+    for (const [rule, curve] of curves) {
+      for (const { caught, falseAlarms, minutes, setting } of curve) {
+        points.push([`"${scenario.name}"`, rule, `"${setting}"`, falseAlarms, caught, minutes ?? ""].join(","));
+      }
+    }
+  }
+  console.log(`\n${machine()}`);
+  if (isPoints) console.log(["scenario,rule,setting,false alarms,caught,median minutes", ...points].join("\n"));
+};
+
+const cell = (point: Point | undefined): string =>
+  point === undefined ? "nothing" : `${told(point.caught, point.minutes)} at ${point.setting}`;
