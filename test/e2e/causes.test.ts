@@ -218,7 +218,11 @@ describe("what can keep pods from serving", () => {
       /wait in queue team-a until Kueue admits them; kubectl get localqueue team-a/,
     );
     assert.equal(conditionOf(told, "CapacityAvailable")?.reason, "SchedulingGated");
-    const { name } = await podOf("queued");
+    // Not one of those from before the policy took effect, which may still be leaving.
+    const { stdout: name } = await kubectl(
+      ...["get", "pod", "-n", namespace, "-l", "berth.dev/model-deployment=queued"],
+      ...["-o", "jsonpath={.items[?(@.spec.schedulingGates)].metadata.name}"],
+    );
     const admit = '[{"op":"remove","path":"/spec/schedulingGates"}]';
     await kubectl("patch", "pod", name, "-n", namespace, "--type=json", "--patch", admit);
     await until("queued", "ready", isReady);
