@@ -38,6 +38,8 @@ export type Dependencies = {
 /** The cache hears of a deletion within milliseconds, if nothing holds its watch up. */
 const GONE_MS = 1_000;
 /** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
+/** A survey that failed; nothing else would bring the pass in which it succeeds. */
+const SURVEY_AGAIN_MS = 15_000;
 const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
 export const modelDeploymentController = ({
@@ -74,7 +76,8 @@ export const modelDeploymentController = ({
 
     const newest = roles.candidate ?? roles.stable;
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
-    const rooms = newest && lacksRoom(observed, newest) ? await survey(now) : undefined;
+    const isShort = newest !== undefined && lacksRoom(observed, newest);
+    const rooms = isShort ? await survey(now) : undefined;
     const asked = { fetch: fetching.progress, rooms };
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked);
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
@@ -89,8 +92,9 @@ export const modelDeploymentController = ({
     if (obstacle !== undefined) log.warn({ obstacle }, "something is in the way");
     const suspicion = newest && patience(subjectOf(observed, newest, now));
     const pacing = wait === 0 ? undefined : wait;
+    const unsurveyed = isShort && rooms === undefined ? SURVEY_AGAIN_MS : undefined;
     const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
-    return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, untilRestore, hindered);
+    return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, untilRestore, unsurveyed, hindered);
   };
 };
 

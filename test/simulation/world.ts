@@ -290,7 +290,7 @@ export const createWorld = (): World => {
       const key: ObjectKey = { namespace: NAMESPACE, name: NAME };
       const reconcile = modelDeploymentController({
         askProgress: () => Promise.resolve(undefined),
-        survey: () => Promise.resolve(undefined),
+        survey: () => Promise.resolve([]),
         client,
         stores: {
           modelDeployments: storeOf(MODEL_DEPLOYMENTS),
