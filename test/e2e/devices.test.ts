@@ -33,7 +33,7 @@ describe("a node's devices", () => {
       "waiting for a device",
       (seen) =>
         seen.status.stable?.ready === 2 * PER_NODE - 1 &&
-        /\(.*node2 lacks 1: 0 of 4 free/.test(seen.status.message ?? ""),
+        /\(node0 lacks 1: 0 of 4 free; node1 lacks \d: 0 of 0 free\)/.test(seen.status.message ?? ""),
     );
     assert.notEqual(statusOf(waiting, "Ready"), "True");
     assert.equal(statusOf(waiting, "Stalled"), "absent");
