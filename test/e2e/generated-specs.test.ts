@@ -18,8 +18,8 @@ const SEED = Number(process.env.BERTH_SEED ?? Math.floor(Date.now() / 86_400_000
 const OBJECTS = Number(process.env.BERTH_OBJECTS ?? 4);
 const STEPS = Number(process.env.BERTH_STEPS ?? 5);
 const QUIET_SECONDS = Number(process.env.BERTH_QUIET_SECONDS ?? 20);
-/** Ready, or told why not, within so long: a pod starts in a few seconds, and several do at once here. */
-const SETTLE_SECONDS = 90;
+/** Ready, or told why not, within so long: a pod starts in a few seconds, but several do at once here, on a machine that may be busy. */
+const SETTLE_SECONDS = 180;
 /** The second addition to a template is undone after a minute at the earliest, the third after two more. */
 const UNDONE_SECONDS = 240;
 const CHILDREN = "deployments,services,controllerrevisions,configmaps,poddisruptionbudgets,networkpolicies";
