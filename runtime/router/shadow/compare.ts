@@ -1,0 +1,162 @@
+/** Whether two answers to the same request say the same: stable's, which the client got, and the canary's, which nobody sees. Pure. */
+import { elementCount, elements, type Tensor } from "../../tensors/index.ts";
+import { splitStrings } from "../../tensors/strings.ts";
+
+/** When two values of an output count as the same. */
+export type Tolerance =
+  /** Bit for bit, or as numbers where they are numbers: labels, token numbers, masks. */
+  | { kind: "equal" }
+  /** Along the last axis, the class that stable puts first is among the canary's `k` first. `k` = 1: both name the same class. */
+  | { kind: "topK"; k: number }
+  /** Each element differs by no more than `absolute` + `relative` × |stable's|. */
+  | { kind: "close"; absolute: number; relative: number }
+  /** Along the last axis, the cosine of the angle between the two vectors is at least so much: embeddings. */
+  | { kind: "cosine"; least: number };
+
+/**
+ * What onnxruntime's execution providers, and one model in FP32 and FP16, differ by; far less than what another model does.
+ * FP16 has 11 significant bits, a relative 5e-4 for each operation.
+ */
+export const CLOSE: Tolerance = { kind: "close", absolute: 1e-3, relative: 1e-2 };
+
+export type OutputComparison = {
+  name: string;
+  agrees: boolean;
+  /** The part of its rows (of its elements where it is compared element by element) that differ, in [0, 1]. */
+  differing: number;
+};
+
+export type Comparison =
+  /** `agrees`: every output does. A request is one pair, however many rows it has. */
+  | { kind: "compared"; agrees: boolean; outputs: readonly OutputComparison[] }
+  /** The two models do not answer with the same tensors: no tolerance helps, and people must be told. */
+  | { kind: "incomparable"; reason: string };
+
+type Answer = ReadonlyMap<string, Tensor>;
+
+/**
+ * Compares output by output. Without a tolerance of its own, an output of floating point numbers must be `CLOSE`, any other one
+ * equal. Outputs that only the canary has are new, and not compared. NaN equals NaN and nothing else: a canary that answers NaN where stable has a number disagrees under every tolerance.
+ *
+ * @param stable outputs by name
+ * @param canary outputs by name
+ * @param tolerances by name of the output
+ */
+export const compare = (stable: Answer, canary: Answer, tolerances: ReadonlyMap<string, Tolerance>): Comparison => {
+  const outputs: OutputComparison[] = [];
+  for (const [name, ours] of stable) {
+    const theirs = canary.get(name);
+    if (theirs === undefined) return incomparable(`the canary does not answer with output "${name}"`);
+    const [was, is] = [describe(ours), describe(theirs)];
+    if (was !== is) return incomparable(`output "${name}" is ${was} of stable, ${is} of the canary`);
+    const tolerance = tolerances.get(name) ?? (isFloating(ours) ? CLOSE : EQUAL);
+    if (ours.datatype === "BYTES" && tolerance.kind !== "equal")
+      return incomparable(
+        `output "${name}" has strings; they can only be compared with "equal", not "${tolerance.kind}"`,
+      );
+    const differing = share(ours, theirs, tolerance);
+    outputs.push({ name, agrees: differing === 0, differing });
+  }
+  return { kind: "compared", agrees: outputs.every(({ agrees }) => agrees), outputs };
+};
+
+const EQUAL: Tolerance = { kind: "equal" };
+const FLOATING: readonly string[] = ["FP16", "FP32", "FP64"];
+
+const isFloating = ({ datatype }: Tensor): boolean => FLOATING.includes(datatype);
+const incomparable = (reason: string): Comparison => ({ kind: "incomparable", reason });
+const describe = ({ datatype, shape }: Tensor): string => `${datatype} [${shape.join(", ")}]`;
+
+/** The part that differs. */
+const share = (ours: Tensor, theirs: Tensor, tolerance: Tolerance): number => {
+  if (ours.datatype === "BYTES" || theirs.datatype === "BYTES") return stringShare(ours, theirs);
+  const [a, b] = [numbers(ours), numbers(theirs)];
+  switch (tolerance.kind) {
+    case "equal":
+      return part(a.length, (at) => isSame(a[at], b[at]));
+    case "close":
+      return part(a.length, (at) => isClose(a[at], b[at], tolerance));
+    case "topK":
+      return byRow(ours.shape, a, b, (x, y) => isAmongFirst(x, y, tolerance.k));
+    case "cosine":
+      return byRow(ours.shape, a, b, (x, y) => isAligned(x, y, tolerance.least));
+  }
+};
+
+/** 64-bit integers keep all of their bits. */
+type Numbers = ArrayLike<number | bigint>;
+
+const numbers = ({ bytes, datatype }: Tensor): Numbers => {
+  if (datatype === "BYTES") return [];
+  const held = elements(datatype, bytes);
+  return datatype === "FP16" ? new Float16Array(held.buffer, held.byteOffset, held.length) : held;
+};
+
+const stringShare = (ours: Tensor, theirs: Tensor): number => {
+  const count = elementCount(ours.shape) ?? 0;
+  const [a, b] = [splitStrings(ours.bytes, count), splitStrings(theirs.bytes, count)];
+  // What does not parse as strings agrees only where it is the same, and as a whole.
+  if (a === undefined || b === undefined) return Buffer.compare(ours.bytes, theirs.bytes) === 0 ? 0 : 1;
+  return part(count, (at) => Buffer.compare(a[at] ?? NOTHING, b[at] ?? NOTHING) === 0);
+};
+
+const NOTHING = new Uint8Array();
+
+const part = (count: number, agrees: (at: number) => boolean): number => {
+  let differing = 0;
+  for (let at = 0; at < count; at += 1) if (!agrees(at)) differing += 1;
+  return count === 0 ? 0 : differing / count;
+};
+
+/** A scalar is one row of one. */
+const byRow = (
+  shape: readonly number[],
+  a: Numbers,
+  b: Numbers,
+  agrees: (x: readonly number[], y: readonly number[]) => boolean,
+): number => {
+  const width = shape.at(-1) ?? 1;
+  const row = (all: Numbers, at: number) =>
+    Array.from({ length: width }, (_, column) => Number(all[at * width + column]));
+  return part(width === 0 ? 0 : a.length / width, (at) => agrees(row(a, at), row(b, at)));
+};
+
+const isSame = (x: number | bigint | undefined, y: number | bigint | undefined): boolean =>
+  x === y || (Number.isNaN(x) && Number.isNaN(y));
+
+const isClose = (
+  x: number | bigint | undefined,
+  y: number | bigint | undefined,
+  { absolute, relative }: { absolute: number; relative: number },
+): boolean => isSame(x, y) || Math.abs(Number(x) - Number(y)) <= absolute + relative * finite(Number(x));
+
+/** No tolerance is infinite: stable's Infinity is equal to Infinity alone. */
+const finite = (x: number): number => (Number.isFinite(x) ? Math.abs(x) : Number.NaN);
+
+/** By value and not by place: where the canary gives several classes the same score, each of them is as good as the others. */
+const isAmongFirst = (stable: readonly number[], canary: readonly number[], k: number): boolean => {
+  if (stable.some(Number.isNaN) || canary.some(Number.isNaN))
+    return stable.every(Number.isNaN) && canary.every(Number.isNaN);
+  const best = stable.indexOf(stable.reduce((most, each) => Math.max(most, each), Number.NEGATIVE_INFINITY));
+  const score = canary[best] ?? Number.NaN;
+  return canary.filter((each) => each > score).length < k;
+};
+
+/** Vectors without a direction agree with each other only. */
+const isAligned = (x: readonly number[], y: readonly number[], least: number): boolean => {
+  const [length, other] = [norm(x), norm(y)];
+  if (length === 0 || other === 0) return length === other;
+  // Each is divided first: the product of two large vectors is beyond what a number holds.
+  const cosine = x.reduce((sum, value, at) => sum + (value / length) * ((y[at] ?? 0) / other), 0);
+  return cosine >= least - ROUNDING;
+};
+
+/** Neither of the squares may be beyond what a number holds, nor may a row of logits be too long for an argument list. */
+const norm = (vector: readonly number[]): number => {
+  const largest = vector.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+  if (largest === 0) return 0;
+  return largest * Math.sqrt(vector.reduce((sum, each) => sum + (each / largest) ** 2, 0));
+};
+
+/** Of a sum of a thousand products of numbers that are at most 1. */
+const ROUNDING = 1e-12;
