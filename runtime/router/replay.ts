@@ -1,0 +1,69 @@
+/** Whether a request is sent once more, and where to. Pure. No byte of an answer has reached the client when this is asked. */
+import type { Route } from "./table.ts";
+
+/** A try of a request on one pod. */
+export type Attempt = {
+  role: Route["role"];
+  /** It could be sent again: no stream, and a body that is kept. */
+  isReplayable: boolean;
+  /** A tester asked for this revision: another one's answer would be a lie. */
+  isPinned: boolean;
+  /** Tries of this request before this one. */
+  triesBefore: number;
+};
+
+/** How a try ended, or what has come of it so far. */
+export type Outcome =
+  | { kind: "answered"; status: number }
+  /** The pod could not be reached, so that it has not seen the request. */
+  | { kind: "unreachable" }
+  /** The connection ended after the request was sent, or in the middle of it: the pod may have worked on it. */
+  | { kind: "broken" }
+  /** No first byte within `patienceMs`. */
+  | { kind: "late" };
+
+export type Next =
+  /** The answer goes to the client. */
+  | { kind: "pass" }
+  /** Once more, on a pod of stable (of the same revision where it is pinned); of another address where there is one. */
+  | { kind: "again"; on: "stable" | "same" }
+  /** 502, or 504 where it was late: nobody is left to ask, or nobody may be asked. */
+  | { kind: "fail"; status: 502 | 504 };
+
+/** Pods of stable that are tried for one request; each that cannot be reached is about to leave the endpoints. */
+const TRIES = 3;
+
+/**
+ * Of the canary, whatever a client would not have seen of stable: a 5xx, a connection that broke, no answer in time. Stable has
+ * kept the capacity for all requests, so that there is no budget to be spent here. It is no risk either: an inference changes nothing.
+ *
+ * Of stable, only what has not reached a pod: to repeat a 5xx would double the load on a stable that fails because of its load.
+ */
+export const afterOutcome = (attempt: Attempt, outcome: Outcome): Next => {
+  if (attempt.role === "canary" && attempt.isReplayable && !attempt.isPinned && isFault(outcome))
+    return { kind: "again", on: "stable" };
+  switch (outcome.kind) {
+    case "answered":
+      return { kind: "pass" };
+    case "unreachable":
+      return attempt.triesBefore + 1 < TRIES ? { kind: "again", on: "same" } : { kind: "fail", status: 502 };
+    case "broken":
+      return { kind: "fail", status: 502 };
+    case "late":
+      return { kind: "fail", status: 504 };
+  }
+};
+
+const isFault = (outcome: Outcome): boolean => outcome.kind !== "answered" || outcome.status >= 500;
+
+/**
+ * How long a canary may take to its first byte, in milliseconds, so that stable can still answer within the time the client was
+ * promised: all but twice what stable needs as a rule (its p99; twice, since the replay finds a stable that is busier than
+ * before). Never less than half of the time: a canary that is only slow must be seen as slow, and not be cut short, or the
+ * latency evidence would end at the cut. With 30 s and a p99 of 400 ms: 29.2 s. With 1 s and a p99 of 400 ms: 500 ms.
+ *
+ * @param timeoutMs of the request; `spec.server.requestTimeout`
+ * @param stableP99Ms undefined while too few requests were seen to say
+ */
+export const patienceMs = (timeoutMs: number, stableP99Ms: number | undefined): number =>
+  stableP99Ms === undefined ? timeoutMs / 2 : Math.max(timeoutMs / 2, timeoutMs - 2 * stableP99Ms);
