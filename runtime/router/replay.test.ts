@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { type Attempt, afterOutcome, type Outcome, patienceMs } from "./replay.ts";
 
-const canary: Attempt = { role: "canary", isReplayable: true, isPinned: false, triesBefore: 0 };
+const canary: Attempt = { role: "canary", isReplayable: true, triesBefore: 0 };
 const stable: Attempt = { ...canary, role: "stable" };
 const FAULTS: Outcome[] = [
   { kind: "answered", status: 500 },
@@ -16,7 +16,7 @@ const FAULTS: Outcome[] = [
 const attempts = fc.record({
   role: fc.constantFrom<Attempt["role"]>("stable", "canary"),
   isReplayable: fc.boolean(),
-  isPinned: fc.boolean(),
+  pinned: fc.constantFrom(undefined, "digits-new"),
 });
 const outcomes = fc.oneof(
   fc.integer({ min: 200, max: 599 }).map((status): Outcome => ({ kind: "answered", status })),
@@ -43,7 +43,7 @@ describe("a request that failed", () => {
   it("of a tester never gets another revision's answer", () => {
     fc.assert(
       fc.property(attempts, outcomes, (attempt, outcome) => {
-        const next = afterOutcome({ ...attempt, isPinned: true, triesBefore: 0 }, outcome);
+        const next = afterOutcome({ ...attempt, pinned: "digits-new", triesBefore: 0 }, outcome);
         assert.ok(next.kind !== "again" || next.on === "same");
       }),
     );

@@ -1,13 +1,10 @@
 /** Whether a request is sent once more, and where to. Pure. No byte of an answer has reached the client when this is asked. */
+import type { Request } from "./split.ts";
 import type { Route } from "./table.ts";
 
 /** A try of a request on one pod. */
-export type Attempt = {
+export type Attempt = Request & {
   role: Route["role"];
-  /** It could be sent again: no stream, and a body that is kept. */
-  isReplayable: boolean;
-  /** A tester asked for this revision: another one's answer would be a lie. */
-  isPinned: boolean;
   /** Tries of this request before this one. */
   triesBefore: number;
 };
@@ -34,13 +31,15 @@ export type Next =
 const TRIES = 3;
 
 /**
+ * A tester who asked for a revision gets that one's answer or none: another one's would be a lie.
+ *
  * Of the canary, whatever a client would not have seen of stable: a 5xx, a connection that broke, no answer in time. Stable has
  * kept the capacity for all requests, so that there is no budget to be spent here. It is no risk either: an inference changes nothing.
  *
  * Of stable, only what has not reached a pod: to repeat a 5xx would double the load on a stable that fails because of its load.
  */
 export const afterOutcome = (attempt: Attempt, outcome: Outcome): Next => {
-  if (attempt.role === "canary" && attempt.isReplayable && !attempt.isPinned && isFault(outcome))
+  if (attempt.role === "canary" && attempt.isReplayable && attempt.pinned === undefined && isFault(outcome))
     return { kind: "again", on: "stable" };
   switch (outcome.kind) {
     case "answered":
