@@ -69,6 +69,14 @@ export const elements = (datatype: NumericDatatype, bytes: Uint8Array): NumericA
   return new Typed(from.buffer as ArrayBuffer, from.byteOffset, from.byteLength / size);
 };
 
+/** The numbers of a floating point tensor, of halves too, which `elements` gives as their bits; undefined for other types. */
+export const floats = ({ datatype, bytes }: Tensor): Float16Array | Float32Array | Float64Array | undefined => {
+  if (datatype !== "FP16" && datatype !== "FP32" && datatype !== "FP64") return undefined;
+  const held = elements(datatype, bytes);
+  if (held instanceof Float32Array || held instanceof Float64Array) return held;
+  return new Float16Array(held.buffer, held.byteOffset, held.length);
+};
+
 /** The bytes of an array's elements; no copy. */
 export const bytesOf = (array: NumericArray): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

@@ -1,5 +1,5 @@
 /** Whether two answers to the same request say the same: stable's, which the client got, and the canary's, which nobody sees. Pure. */
-import { elementCount, elements, type Tensor } from "../../tensors/index.ts";
+import { elementCount, elements, floats, type Tensor } from "../../tensors/index.ts";
 import { splitStrings } from "../../tensors/strings.ts";
 
 /** When two values of an output count as the same. */
@@ -36,7 +36,8 @@ type Answer = ReadonlyMap<string, Tensor>;
 
 /**
  * Compares output by output. Without a tolerance of its own, an output of floating point numbers must be `CLOSE`, any other one
- * equal. Outputs that only the canary has are new, and not compared. NaN equals NaN and nothing else: a canary that answers NaN where stable has a number disagrees under every tolerance.
+ * equal. Outputs that only the canary has are new, and not compared. NaN equals NaN and nothing else: a canary that answers
+ * NaN where stable has a number disagrees under every tolerance.
  *
  * @param stable outputs by name
  * @param canary outputs by name
@@ -49,7 +50,7 @@ export const compare = (stable: Answer, canary: Answer, tolerances: ReadonlyMap<
     if (theirs === undefined) return incomparable(`the canary does not answer with output "${name}"`);
     const [was, is] = [describe(ours), describe(theirs)];
     if (was !== is) return incomparable(`output "${name}" is ${was} of stable, ${is} of the canary`);
-    const tolerance = tolerances.get(name) ?? (isFloating(ours) ? CLOSE : EQUAL);
+    const tolerance = tolerances.get(name) ?? (floats(ours) ? CLOSE : EQUAL);
     if (ours.datatype === "BYTES" && tolerance.kind !== "equal")
       return incomparable(
         `output "${name}" has strings; they can only be compared with "equal", not "${tolerance.kind}"`,
@@ -61,16 +62,15 @@ export const compare = (stable: Answer, canary: Answer, tolerances: ReadonlyMap<
 };
 
 const EQUAL: Tolerance = { kind: "equal" };
-const FLOATING: readonly string[] = ["FP16", "FP32", "FP64"];
 
-const isFloating = ({ datatype }: Tensor): boolean => FLOATING.includes(datatype);
 const incomparable = (reason: string): Comparison => ({ kind: "incomparable", reason });
 const describe = ({ datatype, shape }: Tensor): string => `${datatype} [${shape.join(", ")}]`;
 
 /** The part that differs. */
 const share = (ours: Tensor, theirs: Tensor, tolerance: Tolerance): number => {
   if (ours.datatype === "BYTES" || theirs.datatype === "BYTES") return stringShare(ours, theirs);
-  const [a, b] = [numbers(ours), numbers(theirs)];
+  const a: Numbers = floats(ours) ?? elements(ours.datatype, ours.bytes);
+  const b: Numbers = floats(theirs) ?? elements(theirs.datatype, theirs.bytes);
   switch (tolerance.kind) {
     case "equal":
       return part(a.length, (at) => isSame(a[at], b[at]));
@@ -85,12 +85,6 @@ const share = (ours: Tensor, theirs: Tensor, tolerance: Tolerance): number => {
 
 /** 64-bit integers keep all of their bits. */
 type Numbers = ArrayLike<number | bigint>;
-
-const numbers = ({ bytes, datatype }: Tensor): Numbers => {
-  if (datatype === "BYTES") return [];
-  const held = elements(datatype, bytes);
-  return datatype === "FP16" ? new Float16Array(held.buffer, held.byteOffset, held.length) : held;
-};
 
 const stringShare = (ours: Tensor, theirs: Tensor): number => {
   const count = elementCount(ours.shape) ?? 0;

@@ -2,7 +2,7 @@ import {
   DATATYPES,
   type Datatype,
   elementCount,
-  elements,
+  floats,
   type NumericDatatype,
   type Tensor,
 } from "../../tensors/index.ts";
@@ -53,9 +53,9 @@ const TOLERANCE: Partial<Record<NumericDatatype, number>> = { FP16: 1e-2, FP32: 
 export const same = (one: Tensor, other: Tensor, scale: number): boolean => {
   if (one.datatype !== other.datatype || one.shape.join() !== other.shape.join()) return false;
   const tolerance = one.datatype === "BYTES" ? undefined : TOLERANCE[one.datatype];
-  if (tolerance === undefined) return Buffer.compare(one.bytes, other.bytes) === 0;
-  const left = floats(one);
-  const right = floats(other);
+  const [left, right] = [floats(one), floats(other)];
+  if (tolerance === undefined || left === undefined || right === undefined)
+    return Buffer.compare(one.bytes, other.bytes) === 0;
   for (let i = 0; i < left.length; i++) {
     const value = left[i] ?? 0;
     const against = right[i] ?? 0;
@@ -68,27 +68,12 @@ export const same = (one: Tensor, other: Tensor, scale: number): boolean => {
 /** The greatest finite magnitude; 0 where there is none or the type is no float. */
 export const magnitude = (tensor: Tensor): number => {
   let most = 0;
-  for (const value of floats(tensor)) if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
+  for (const value of floats(tensor) ?? []) if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
   return most;
 };
 
 /** Whether nothing in it can be compared: a float output without one finite number. */
 export const isVoid = (tensor: Tensor): boolean => {
   const values = floats(tensor);
-  return values.length > 0 && !values.some((value) => Number.isFinite(value));
-};
-
-const floats = ({ datatype, bytes }: Tensor): Float32Array | Float64Array => {
-  if (datatype !== "FP16" && datatype !== "FP32" && datatype !== "FP64") return new Float32Array(0);
-  const values = elements(datatype, bytes);
-  if (values instanceof Float32Array || values instanceof Float64Array) return values;
-  return values instanceof Uint16Array ? Float32Array.from(values, half) : new Float32Array(0);
-};
-
-const half = (bits: number): number => {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+  return values !== undefined && values.length > 0 && !values.some((value) => Number.isFinite(value));
 };
