@@ -1,0 +1,110 @@
+import { findEnd, parseFields } from "./head.ts";
+import { Refusal } from "./refusal.ts";
+
+const MAX_TRAILER_BYTES = 8 * 1024;
+/** Of all chunks of a body together: nobody needs them, and without a bound they could be sent for ever. */
+const MAX_EXTENSION_BYTES = 4 * 1024;
+/** 16^8 is 4 GiB. */
+const MAX_SIZE_DIGITS = 8;
+
+/** Takes the bytes of a chunked body apart (RFC 9112, 7.1), and nothing that is merely tolerated elsewhere. */
+export type Chunks = {
+  /** Forgets the body before. */
+  begin(): void;
+  /**
+   * Reads on from `at`, and returns how far it came: what lies beyond must be there again, with more after it. Throws a
+   * Refusal for what is malformed, and what `sink.size` throws.
+   */
+  read(input: Buffer, at: number): number;
+  isWhole(): boolean;
+};
+
+export type ChunkSink = {
+  /** So many bytes of data follow, which may throw if that is too many. */
+  size(bytes: number): void;
+  /** Data lie in `input` from `from` to `to`. */
+  data(input: Buffer, from: number, to: number): void;
+};
+
+type Step = "size" | "extension" | "size-lf" | "data" | "data-cr" | "data-lf" | "trailers" | "whole";
+
+export const createChunks = (sink: ChunkSink): Chunks => {
+  let step: Step = "size";
+  let size = 0;
+  let digits = 0;
+  let extensionBytes = 0;
+
+  /** One byte of what is around the data of a chunk. */
+  const take = (byte: number): void => {
+    switch (step) {
+      case "size": {
+        const digit = hexDigit(byte);
+        if (digit >= 0) {
+          if (++digits > MAX_SIZE_DIGITS) throw malformed();
+          size = size * 16 + digit;
+        } else if (digits > 0 && byte === 13) step = "size-lf";
+        else if (digits > 0 && byte === 59) step = "extension";
+        else throw malformed();
+        return;
+      }
+      case "extension":
+        if (++extensionBytes > MAX_EXTENSION_BYTES) throw new Refusal(400, "the chunk extensions are too long");
+        if (byte === 13) step = "size-lf";
+        else if ((byte < 32 && byte !== 9) || byte === 127) throw malformed();
+        return;
+      case "size-lf":
+        if (byte !== 10) throw malformed();
+        sink.size(size);
+        step = size === 0 ? "trailers" : "data";
+        digits = 0;
+        return;
+      case "data-cr":
+        if (byte !== 13) throw malformed();
+        step = "data-lf";
+        return;
+      case "data-lf":
+        if (byte !== 10) throw malformed();
+        step = "size";
+        return;
+    }
+  };
+
+  return {
+    begin() {
+      step = "size";
+      size = digits = extensionBytes = 0;
+    },
+    read(input, from) {
+      let at = from;
+      while (at < input.length && step !== "whole") {
+        if (step === "data") {
+          const count = Math.min(input.length - at, size);
+          sink.data(input, at, at + count);
+          at += count;
+          size -= count;
+          if (size === 0) step = "data-cr";
+        } else if (step === "trailers") {
+          const end = findEnd(input, { at, line: at }, Math.min(input.length, at + MAX_TRAILER_BYTES));
+          if (end < 0) {
+            if (input.length - at < MAX_TRAILER_BYTES) return at;
+            throw new Refusal(431, `the trailers are larger than ${MAX_TRAILER_BYTES} bytes`);
+          }
+          // checked like a header's, and then dropped: nothing here needs them
+          parseFields(input.toString("latin1", at, end), 0, []);
+          at = end;
+          step = "whole";
+        } else take(input[at++] ?? 0);
+      }
+      return at;
+    },
+    isWhole: () => step === "whole",
+  };
+};
+
+const malformed = () => new Refusal(400, "a malformed chunk in the body");
+
+const hexDigit = (byte: number): number => {
+  if (byte >= 48 && byte <= 57) return byte - 48;
+  const lower = byte | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
+};
