@@ -70,7 +70,7 @@ const trailersOf = ({ code, details, trailers = [] }: CallStatus): readonly Head
 ];
 
 /** gRPC over HTTP/2, Responses: all but the visible characters of ASCII and the space. */
-const percentEncoded = (text: string): string => {
+export const percentEncoded = (text: string): string => {
   let encoded = "";
   for (const byte of Buffer.from(text.slice(0, MOST_DETAILS))) {
     const plain = byte >= 32 && byte < 127 && byte !== 37;

@@ -1,5 +1,14 @@
 import { frameOf, HEAD_BYTES, writeHead } from "./frames.ts";
-import { DATA, DEFAULT_WINDOW, END_HEADERS, END_STREAM, FRAME_BYTES, HEADERS, MOST_WINDOW } from "./protocol.ts";
+import {
+  CONTINUATION,
+  DATA,
+  DEFAULT_WINDOW,
+  END_HEADERS,
+  END_STREAM,
+  FRAME_BYTES,
+  HEADERS,
+  MOST_WINDOW,
+} from "./protocol.ts";
 import type { FrameWriter } from "./writer.ts";
 
 /** What one stream has to send. */
@@ -12,7 +21,7 @@ export type Outgoing = {
   queued: number;
   /** What of the first of `queue` has gone. */
   sent: number;
-  /** Encodes the headers that end the stream, once all else has gone. */
+  /** Encodes the headers that end the stream, once all else has gone; without a byte, an empty piece of data ends it. */
   trailers: (() => Buffer) | undefined;
   /** The last frame has gone. */
   ended(): void;
@@ -22,7 +31,7 @@ export type Outgoing = {
 
 /** The sending half of a connection: flow control (RFC 9113, 5.2) over all of its streams. */
 export type Outbox = {
-  /** A frame with a whole header block. */
+  /** A whole header block, in as many frames as it needs. */
   headers(id: number, block: Buffer, flags: number): void;
   data(stream: Outgoing, pieces: readonly Buffer[]): void;
   /** What can be sent of the stream now, in bytes. */
@@ -41,9 +50,17 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
   let window = DEFAULT_WINDOW;
   let frameBytes = FRAME_BYTES;
 
-  // a block of ours is far below 16 kB: it needs no CONTINUATION
-  const headers = (id: number, block: Buffer, flags: number): void =>
-    writer.push(frameOf(HEADERS, flags | END_HEADERS, id, block));
+  const headers = (id: number, block: Buffer, flags: number): void => {
+    if (block.length <= FRAME_BYTES) {
+      writer.push(frameOf(HEADERS, flags | END_HEADERS, id, block));
+      return;
+    }
+    writer.push(frameOf(HEADERS, flags, id, block.subarray(0, FRAME_BYTES)));
+    for (let at = FRAME_BYTES; at < block.length; at += FRAME_BYTES) {
+      const last = at + FRAME_BYTES >= block.length;
+      writer.push(frameOf(CONTINUATION, last ? END_HEADERS : 0, id, block.subarray(at, at + FRAME_BYTES)));
+    }
+  };
 
   /** Sends what may be sent; `waited`: it could not be when it was written. */
   const pump = (stream: Outgoing, waited: boolean): void => {
@@ -70,7 +87,9 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
     }
     if (waiting.size > 0) waiting.delete(stream);
     if (stream.trailers !== undefined) {
-      headers(stream.id, stream.trailers(), END_STREAM);
+      const block = stream.trailers();
+      if (block.length > 0) headers(stream.id, block, END_STREAM);
+      else writer.push(frameOf(DATA, END_STREAM, stream.id, block));
       stream.trailers = undefined;
       stream.ended();
     } else if (waited) stream.drained();

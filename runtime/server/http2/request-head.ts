@@ -3,6 +3,8 @@ import type { Header } from "./header-table.ts";
 export type RequestHead = {
   method: string;
   path: string;
+  /** undefined where the client names it by a header `host`, if at all. */
+  authority: string | undefined;
   headers: readonly Header[];
   contentLength: number | undefined;
 };
@@ -51,7 +53,7 @@ export const readRequestHead = (list: readonly Header[]): RequestHead | string =
     pseudo[name] = value;
     count++;
   }
-  const { ":method": method, ":path": path, ":scheme": scheme } = pseudo;
+  const { ":method": method, ":path": path, ":scheme": scheme, ":authority": authority } = pseudo;
   if (!method) return ":method is missing";
   if (!path) return ":path is missing";
   if (!scheme) return ":scheme is missing";
@@ -64,7 +66,7 @@ export const readRequestHead = (list: readonly Header[]): RequestHead | string =
     if (length < 0 || (contentLength ?? length) !== length) return "a content-length that is no number";
     contentLength = length;
   }
-  return { method, path, headers, contentLength };
+  return { method, path, authority, headers, contentLength };
 };
 
 /** Headers after the body; their pseudo-headers are malformed. */

@@ -1,0 +1,118 @@
+/** What became of requests, in plain numbers: counting costs next to nothing, and whoever wants to know takes a snapshot. */
+
+/**
+ * Upper bounds of the latency histogram in seconds: 1 ms to 60 s, each at most 1.25 times the one before, so that a factor of
+ * 1.25 on latency moves a request by a bucket. 0.001 × 1.25^49 = 56.
+ */
+export const LATENCY_EDGES: readonly number[] = [
+  ...Array.from({ length: 50 }, (_, i) => Number((0.001 * 1.25 ** i).toPrecision(4))),
+  60,
+];
+
+export const OUTCOMES = [
+  /** Answered with a status below 400. */
+  "ok",
+  /** 4xx: the request's fault. */
+  "clientError",
+  /** 5xx. */
+  "serverError",
+  /** No pod could be reached. */
+  "unreachable",
+  /** The connection to the pod ended before the answer did. */
+  "broken",
+  /** No first byte in time. */
+  "late",
+  /** The client left before the end. */
+  "gone",
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Errors of the version, not of the client: what the evidence counts. */
+const FAULTS: ReadonlySet<Outcome> = new Set(["serverError", "unreachable", "broken", "late"]);
+
+export const outcomeOf = (status: number): Outcome =>
+  status < 400 ? "ok" : status < 500 ? "clientError" : "serverError";
+
+/**
+ * The evidence of one pod, or of an arm where no pod could be reached: requests that were chosen at random, could have been
+ * replayed, and were no replays themselves.
+ */
+export type Evidence = {
+  requests: number;
+  errors: number;
+  /** Answered requests that were not held, by time to the first byte: one more than LATENCY_EDGES. */
+  buckets: Float64Array;
+};
+
+/** Of a revision, all of its requests. Only ever grows. */
+export type ArmCounters = {
+  outcomes: Record<Outcome, number>;
+  buckets: Float64Array;
+  seconds: number;
+  /** Requests that went on to stable after this arm had failed. */
+  replayed: number;
+  held: number;
+  /** Requests that were turned away, since too many waited or they had waited too long. */
+  refused: number;
+  heldSeconds: number;
+};
+
+export const createEvidence = (): Evidence => ({
+  requests: 0,
+  errors: 0,
+  buckets: new Float64Array(LATENCY_EDGES.length + 1),
+});
+
+export const createArmCounters = (): ArmCounters => ({
+  outcomes: { ok: 0, clientError: 0, serverError: 0, unreachable: 0, broken: 0, late: 0, gone: 0 },
+  buckets: new Float64Array(LATENCY_EDGES.length + 1),
+  seconds: 0,
+  replayed: 0,
+  held: 0,
+  refused: 0,
+  heldSeconds: 0,
+});
+
+/** The bucket of a time: the first whose edge is not below it. */
+export const bucketOf = (seconds: number): number => {
+  let low = 0;
+  let high = LATENCY_EDGES.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (seconds > (LATENCY_EDGES[middle] ?? 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+};
+
+/** @param seconds to the first byte; undefined where there was none */
+export const countOutcome = (arm: ArmCounters, outcome: Outcome, seconds: number | undefined): void => {
+  arm.outcomes[outcome]++;
+  if (seconds === undefined) return;
+  const bucket = bucketOf(seconds);
+  arm.buckets[bucket] = (arm.buckets[bucket] ?? 0) + 1;
+  arm.seconds += seconds;
+};
+
+/** A client that has left says nothing about the version. @param seconds undefined where the request was held, too */
+export const countEvidence = (evidence: Evidence, outcome: Outcome, seconds: number | undefined): void => {
+  if (outcome === "gone") return;
+  evidence.requests++;
+  if (FAULTS.has(outcome)) evidence.errors++;
+  else if (seconds !== undefined) {
+    const bucket = bucketOf(seconds);
+    evidence.buckets[bucket] = (evidence.buckets[bucket] ?? 0) + 1;
+  }
+};
+
+/** An upper bound of the quantile `share` of what `buckets` counts, in milliseconds; undefined below `least` requests. */
+export const quantileMs = (buckets: Float64Array, share: number, least: number): number | undefined => {
+  const total = buckets.reduce((sum, count) => sum + count, 0);
+  if (total < least) return undefined;
+  let above = total * (1 - share);
+  for (let i = buckets.length - 1; i >= 0; i--) {
+    above -= buckets[i] ?? 0;
+    if (above < 0) return (LATENCY_EDGES[i] ?? Number.POSITIVE_INFINITY) * 1000;
+  }
+  return undefined;
+};

@@ -1,0 +1,21 @@
+/** What the doors of all protocols have in common. */
+import type { Times } from "../../server/http/times.ts";
+import type { KeptBytes } from "../kept-bytes.ts";
+import type { Exchange, Message, Reply } from "../message.ts";
+
+export type Door = {
+  serve(message: Message, reply: Reply): Exchange;
+  kept: KeptBytes;
+  times: Times;
+  now(): number;
+  /** Every answer closes its connection. */
+  closing(): boolean;
+};
+
+export type ClientConnection = {
+  /** Ends what has outlived its time. */
+  sweep(now: number): void;
+  /** Takes no more requests, and closes when those that run are answered, or after `graceMs`. */
+  leave(graceMs: number): void;
+  destroy(): void;
+};

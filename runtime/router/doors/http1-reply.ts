@@ -1,0 +1,84 @@
+/** An answer over HTTP/1.1: what is said in one turn goes in one piece. */
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Reply } from "../message.ts";
+import { writeWhole } from "../upstream/http1-connection.ts";
+
+export type Http1Reply = Reply & {
+  /** The head has gone, so that nothing else can be said. */
+  begun(): boolean;
+};
+
+export type ReplyOptions = {
+  http10: boolean;
+  isHead: boolean;
+  /** Whether the connection is closed after this answer, which it must say. */
+  close(): boolean;
+  /** The answer is whole. `close`: what it has said. */
+  ended(close: boolean): void;
+};
+
+export const createReply = (socket: Socket, { close, ended, http10, isHead }: ReplyOptions): Http1Reply => {
+  let head = "";
+  let begun = false;
+  let over = false;
+  let chunked = false;
+  let closes = false;
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+
+  const flush = (): void => {
+    if (head === "" && bytes === 0) return;
+    writeWhole(socket, head, pieces, bytes);
+    head = "";
+    pieces = [];
+    bytes = 0;
+  };
+  const push = (piece: Buffer): void => {
+    pieces.push(piece);
+    bytes += piece.length;
+  };
+
+  return {
+    head({ status, fields, length, hasBody }) {
+      begun = true;
+      const delimited = !hasBody || length !== undefined || isHead;
+      chunked = !delimited && !http10;
+      closes = close() || (!delimited && http10);
+      head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\n`;
+      for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
+      if (length !== undefined) head += `content-length: ${length}\r\n`;
+      else if (chunked) head += "transfer-encoding: chunked\r\n";
+      if (closes) head += "connection: close\r\n";
+      else if (http10) head += "connection: keep-alive\r\n";
+      head += "\r\n";
+    },
+    data(piece) {
+      if (over || piece.length === 0) return true;
+      if (chunked) push(Buffer.from(`${piece.length.toString(16)}\r\n`, "latin1"));
+      push(piece);
+      if (chunked) push(CRLF);
+      // what comes in one turn is bounded by what is read at once, so it is what was written before that counts
+      return !socket.writableNeedDrain;
+    },
+    flush() {
+      if (!over) flush();
+    },
+    end() {
+      if (over) return;
+      over = true;
+      if (chunked) push(LAST_CHUNK);
+      flush();
+      ended(closes);
+    },
+    abort() {
+      over = true;
+      // the client sees that there is less than was announced
+      socket.destroy();
+    },
+    begun: () => begun,
+  };
+};
+
+const CRLF = Buffer.from("\r\n");
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");

@@ -1,0 +1,289 @@
+/** One client's connection over HTTP/1.1, a request at a time. */
+import type { Socket } from "node:net";
+import { type Chunks, createChunks } from "../../server/http/chunks.ts";
+import { findEnd, type Head, MAX_HEAD_BYTES, parseHead } from "../../server/http/head.ts";
+import { Refusal } from "../../server/http/refusal.ts";
+import { errorResponse, jsonError } from "../../server/http/response.ts";
+import { endToEnd } from "../hop-by-hop.ts";
+import type { Body, Exchange } from "../message.ts";
+import type { ClientConnection, Door } from "./door.ts";
+import { createReply, type Http1Reply } from "./http1-reply.ts";
+import { createIncomingBody, type IncomingBody } from "./incoming-body.ts";
+
+/** 100 kB/s. */
+const MIN_BYTES_PER_MS = 100;
+/** However much a client goes on sending after its answer. */
+const MAX_LINGER_MS = 30_000;
+/** An idle connection may be just about to carry a request; one that has been idle for so long is closed when it must go. */
+const LEAVING_IDLE_MS = 1000;
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * head: between requests, or within a header; body: it comes in, and may be answered meanwhile; busy: it is whole, and the
+ * answer is not; linger: closed for writing, and what still comes is dropped, since closing with bytes unread resets it.
+ */
+type State = "head" | "body" | "busy" | "linger";
+
+/** `expires`: after this, an answer closes it. */
+export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientConnection => {
+  const { now, times } = door;
+  let state: State = "head";
+  let input: Buffer = EMPTY;
+  let at = 0;
+  const scan = { at: 0, line: 0 };
+  let active = now();
+  let deadline = active + times.idleMs;
+  let inHead = false;
+  let skippedLine = false;
+  let lingerUntil = 0;
+  let leaving = false;
+  let gone = false;
+  /** The client has closed its side; it may still wait for answers. */
+  let ended = false;
+  let advancing = false;
+  /** Since when the client has not taken what was written; Infinity while it takes it. */
+  let stuckSince = Number.POSITIVE_INFINITY;
+
+  let head: Head | undefined;
+  let body: IncomingBody | undefined;
+  let left = 0;
+  let started = 0;
+  let chunks: Chunks | undefined;
+  let exchange: Exchange | undefined;
+  let reply: Http1Reply | undefined;
+
+  const readHead = (): Head | undefined => {
+    // one empty line before the request: some clients end a body with it (RFC 9112, 2.2)
+    if (!skippedLine && input.length - at >= 2 && input[at] === 13 && input[at + 1] === 10) {
+      at += 2;
+      skippedLine = true;
+      scan.at = scan.line = at;
+    }
+    const end = findEnd(input, scan, Math.min(input.length, at + MAX_HEAD_BYTES));
+    if (end < 0) {
+      if (input.length - at < MAX_HEAD_BYTES) return undefined;
+      throw new Refusal(431, `the header is larger than ${MAX_HEAD_BYTES} bytes`);
+    }
+    const parsed = parseHead(input.toString("latin1", at, end));
+    at = scan.at = scan.line = end;
+    skippedLine = false;
+    return parsed;
+  };
+
+  const begin = (found: Head): void => {
+    head = found;
+    inHead = false;
+    started = active;
+    state = "body";
+    left = found.length ?? 0;
+    chunks = found.length === undefined ? chunksOf() : undefined;
+    reply = createReply(socket, {
+      http10: found.http10,
+      isHead: found.method === "HEAD",
+      close: () => !found.keepAlive || state === "body" || leaving || door.closing() || now() >= expires,
+      ended: finish,
+    });
+    if (found.expectContinue) socket.write(CONTINUE);
+    body = createIncomingBody({
+      kept: door.kept,
+      length: found.length,
+      serve: (whole) => serve(found, whole),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+    });
+  };
+
+  const chunksOf = (): Chunks => {
+    const created = createChunks({
+      size: () => undefined,
+      data: (bytes, from, to) => body?.push(bytes.subarray(from, to)),
+    });
+    created.begin();
+    return created;
+  };
+
+  const serve = ({ method, path, query, fields }: Head, content: Body): void => {
+    if (reply === undefined) return;
+    if (content.kind === "whole") state = "busy";
+    const target = query === "" ? path : `${path}?${query}`;
+    const message = { protocol: "http" as const, method, target, fields: endToEnd(fields), body: content };
+    const mine = reply;
+    const served = door.serve(message, mine);
+    // it may have been answered at once
+    if (reply === mine) exchange = served;
+  };
+
+  /** Returns whether the body is whole. */
+  const readBody = (): boolean => {
+    if (chunks !== undefined) {
+      at = chunks.read(input, at);
+      return chunks.isWhole();
+    }
+    const count = Math.min(left, input.length - at);
+    if (count > 0) body?.push(input.subarray(at, at + count));
+    at += count;
+    left -= count;
+    return left === 0;
+  };
+
+  /** Reads and answers as far as what has come goes. */
+  const advance = (): void => {
+    if (advancing || gone) return;
+    advancing = true;
+    try {
+      while (state === "head" || state === "body") {
+        if (state === "head") {
+          const found = readHead();
+          if (found === undefined) {
+            awaitHead();
+            break;
+          }
+          begin(found);
+        } else if (readBody()) {
+          scan.at = scan.line = at;
+          // an answer that comes from here on need not close the connection
+          state = "busy";
+          deadline = Number.POSITIVE_INFINITY;
+          body?.end();
+        } else {
+          if (ended) throw new Refusal(400, "the request ended within its body");
+          deadline = started + times.transferMs + (body?.received() ?? 0) / MIN_BYTES_PER_MS;
+          break;
+        }
+      }
+    } catch (error) {
+      refuse(error);
+    }
+    advancing = false;
+  };
+
+  const awaitHead = (): void => {
+    const partial = input.length > at;
+    if (ended) {
+      if (partial) throw new Refusal(400, "the request ended within its header");
+      linger();
+    } else if (!partial) {
+      inHead = false;
+      deadline = active + times.idleMs;
+    } else if (!inHead) {
+      inHead = true;
+      deadline = active + times.headerMs;
+    }
+  };
+
+  /** What is no request, or takes too long to be one. */
+  const refuse = (error: unknown): void => {
+    const { status, headers, parts } = errorResponse(error) ?? jsonError(500, "the router failed");
+    exchange?.gone();
+    exchange = undefined;
+    if (reply?.begun() === true) {
+      socket.destroy();
+      return;
+    }
+    state = "body";
+    const answer = createReply(socket, { http10: false, isHead: false, close: () => true, ended: finish });
+    const content = Buffer.from(parts.join(""));
+    const fields = Object.entries(headers).flat();
+    answer.head({ status, fields, length: content.length, hasBody: true, outcome: status });
+    answer.data(content);
+    answer.end([]);
+  };
+
+  const finish = (close: boolean): void => {
+    body?.release();
+    head = undefined;
+    body = exchange = reply = undefined;
+    active = now();
+    if (close) {
+      linger();
+      return;
+    }
+    state = "head";
+    deadline = active + times.idleMs;
+    if (socket.isPaused()) socket.resume();
+    if (!advancing && (input.length > at || ended)) advance();
+  };
+
+  const linger = (): void => {
+    state = "linger";
+    input = EMPTY;
+    at = 0;
+    lingerUntil = active + MAX_LINGER_MS;
+    const queued = socket.writableLength;
+    deadline = active + (queued === 0 ? times.lingerMs : times.transferMs + queued / MIN_BYTES_PER_MS);
+    socket.once("finish", () => {
+      deadline = Math.min(deadline, now() + times.lingerMs);
+    });
+    socket.end();
+    if (socket.isPaused()) socket.resume();
+  };
+
+  /**
+   * Has the client, which closed its side, closed all of it? An interim answer tells, since a connection that is gone is reset
+   * by it, and a client of HTTP/1.1 must understand it (RFC 9110, 15.2).
+   */
+  const probe = (): void => {
+    if (state === "busy" && head?.http10 === false && reply?.begun() === false) socket.write(CONTINUE);
+  };
+
+  socket.on("data", (chunk: Buffer) => {
+    active = now();
+    if (state === "linger") {
+      deadline = Math.max(deadline, Math.min(lingerUntil, active + times.lingerMs));
+      return;
+    }
+    if (at === input.length) {
+      input = chunk;
+      scan.at = scan.line = 0;
+    } else {
+      input = Buffer.concat([input.subarray(at), chunk]);
+      scan.at -= at;
+      scan.line -= at;
+    }
+    at = 0;
+    // the next request can wait in the kernel
+    if (state === "busy") socket.pause();
+    else advance();
+  });
+  socket.on("drain", () => {
+    stuckSince = Number.POSITIVE_INFINITY;
+    exchange?.drained();
+  });
+  socket.on("end", () => {
+    active = now();
+    ended = true;
+    if (state === "busy") {
+      probe();
+      setTimeout(probe, 20).unref();
+    } else if (state !== "linger") advance();
+  });
+  socket.on("error", () => undefined);
+  socket.once("close", () => {
+    gone = true;
+    body?.release();
+    body = undefined;
+    const left = exchange;
+    exchange = reply = undefined;
+    left?.gone();
+  });
+
+  return {
+    sweep(time) {
+      if (ended) probe();
+      if (!socket.writableNeedDrain) stuckSince = Number.POSITIVE_INFINITY;
+      else if (stuckSince === Number.POSITIVE_INFINITY) stuckSince = time;
+      else if (time - stuckSince > times.transferMs) socket.destroy();
+      const idle = state === "head" && !inHead;
+      if (idle && (leaving || door.closing() || time > expires) && time - active > LEAVING_IDLE_MS) socket.destroy();
+      if (time < deadline) return;
+      if (idle || state === "linger") socket.destroy();
+      else if (state === "head" || state === "body")
+        refuse(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`));
+    },
+    leave: () => {
+      leaving = true;
+    },
+    destroy: () => socket.destroy(),
+  };
+};

@@ -1,0 +1,121 @@
+/** The port of one ModelDeployment: HTTP/1.1 and HTTP/2 on the same one, told apart by the first bytes. */
+import { createServer, type Socket } from "node:net";
+import { createSweep } from "../../server/sweep.ts";
+import type { ClientConnection, Door } from "./door.ts";
+import { serveHttp1 } from "./http1.ts";
+import { serveClientHttp2 } from "./http2.ts";
+
+export type Listener = {
+  /** Resolves with the port. Rejects where it cannot be had. */
+  listen(port: number, host: string): Promise<number>;
+  connections(): number;
+  /** Goes on taking connections, and tells clients to leave after their next answer. */
+  leave(graceMs: number): void;
+  /** Takes no more connections. */
+  stop(): void;
+  /** Ends all at once. */
+  close(): void;
+};
+
+export type ListenerOptions = {
+  /** A connection that is older, give or take a tenth, is closed after its next answer. */
+  maxConnectionAgeMs: number;
+  /** More are closed as they come. */
+  maxConnections: number;
+  /** In [0, 1). */
+  random(): number;
+  /** Is told of what should not happen. */
+  report(error: unknown): void;
+};
+
+const BACKLOG = 1024;
+/** The calls that a client has on an HTTP/2 connection that was told to go away may still take so long. */
+const AGED_GRACE_MS = 300_000;
+
+export const createListener = (door: Door, options: ListenerOptions): Listener => {
+  const { maxConnectionAgeMs, maxConnections, random, report } = options;
+  const connections = new Set<ClientConnection>();
+  const sockets = new Set<Socket>();
+  const sweepLater = createSweep(connections, door.times.sweepMs, door.now);
+  let leaving: number | undefined;
+
+  const adopt = (socket: Socket, isHttp2: boolean): void => {
+    const ageMs = maxConnectionAgeMs * (0.9 + 0.2 * random());
+    let connection: ClientConnection;
+    if (isHttp2) {
+      connection = serveClientHttp2(socket, door);
+      const aged = setTimeout(() => connection.leave(AGED_GRACE_MS), ageMs).unref();
+      socket.once("close", () => clearTimeout(aged));
+    } else connection = serveHttp1(socket, door, door.now() + ageMs);
+    connections.add(connection);
+    socket.once("close", () => connections.delete(connection));
+    if (leaving !== undefined) connection.leave(leaving);
+    sweepLater();
+  };
+
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    recognise(socket, door.times.headerMs, (isHttp2) => adopt(socket, isHttp2));
+  });
+  server.maxConnections = maxConnections;
+
+  return {
+    listen(port, host) {
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      server.once("error", reject);
+      server.listen({ port, host, backlog: BACKLOG }, () => {
+        server.off("error", reject);
+        server.on("error", report);
+        const address = server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+      return promise;
+    },
+    connections: () => sockets.size,
+    leave(graceMs) {
+      leaving = graceMs;
+      for (const connection of connections) connection.leave(graceMs);
+    },
+    stop() {
+      if (server.listening) server.close();
+    },
+    close() {
+      if (server.listening) server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+};
+
+/** Of HTTP/2's preface (RFC 9113, 3.4): no method of HTTP/1.1 that anybody has begins with it. */
+const PREFACE_START = "PRI ";
+
+/** Reads as much as tells the protocol, and puts it back. */
+const recognise = (socket: Socket, withinMs: number, found: (isHttp2: boolean) => void): void => {
+  const ignore = (): undefined => undefined;
+  const tooLate = setTimeout(() => socket.destroy(), withinMs);
+  let before: Buffer = Buffer.alloc(0);
+  const onEnd = (): void => {
+    socket.destroy();
+  };
+  const onData = (chunk: Buffer): void => {
+    const start = before.length === 0 ? chunk : Buffer.concat([before, chunk]);
+    const text = start.toString("latin1", 0, PREFACE_START.length);
+    if (text.length < PREFACE_START.length && PREFACE_START.startsWith(text)) {
+      before = start;
+      return;
+    }
+    clearTimeout(tooLate);
+    socket.off("data", onData);
+    socket.off("end", onEnd);
+    socket.pause();
+    socket.unshift(start);
+    found(text === PREFACE_START);
+    socket.off("error", ignore);
+    socket.resume();
+  };
+  socket.on("data", onData);
+  socket.once("end", onEnd);
+  socket.on("error", ignore);
+  socket.once("close", () => clearTimeout(tooLate));
+};

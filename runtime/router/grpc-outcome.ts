@@ -1,0 +1,27 @@
+/** What a gRPC status amounts to as one of HTTP, so that both are counted and replayed by one rule. */
+import { STATUS } from "../server/grpc/status.ts";
+
+/** DATA_LOSS, which this server never answers with. */
+const DATA_LOSS = 15;
+const FAULTS: ReadonlySet<number> = new Set([
+  STATUS.UNKNOWN,
+  STATUS.DEADLINE_EXCEEDED,
+  STATUS.UNIMPLEMENTED,
+  STATUS.INTERNAL,
+  STATUS.UNAVAILABLE,
+  DATA_LOSS,
+]);
+
+/**
+ * Those that are the server's fault become 503. RESOURCE_EXHAUSTED is a message that is too large, or a server that is
+ * overloaded: only in that case it says when to come back.
+ *
+ * @param status the value of `grpc-status`; undefined where the call ended without one
+ */
+export const grpcOutcome = (status: string | undefined, saysWhenToComeBack: boolean): number => {
+  if (status === undefined || !/^\d{1,2}$/.test(status)) return 502;
+  const code = Number(status);
+  if (code === STATUS.OK) return 200;
+  if (FAULTS.has(code) || (code === STATUS.RESOURCE_EXHAUSTED && saysWhenToComeBack)) return 503;
+  return 400;
+};

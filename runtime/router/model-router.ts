@@ -1,0 +1,93 @@
+/** The router of one ModelDeployment: its table, its revisions and pods, and its port. */
+import type { Times } from "../server/http/times.ts";
+import { createListener, type Listener } from "./doors/listener.ts";
+import { type Capture, type Port, startExchange } from "./exchange.ts";
+import { type Arm, createFleet, type Fleet, type PodPlace } from "./fleet.ts";
+import type { KeptBytes } from "./kept-bytes.ts";
+import type { Message } from "./message.ts";
+import { nextTable, type Refusal, type Table } from "./table.ts";
+import { createPodClient } from "./upstream/pod-client.ts";
+
+/** What it takes from a ModelDeployment besides its table. */
+export type Settings = {
+  /** `spec.traffic.queue`. */
+  maxRequests: number;
+  maxWaitMs: number;
+  /** `spec.server.requestTimeout`. */
+  requestTimeoutMs: number;
+};
+
+export type ModelRouter = {
+  readonly model: string;
+  readonly fleet: Fleet;
+  listener: Listener;
+  table(): Table | undefined;
+  /** Undefined where it is applied, or was already. */
+  offer(table: unknown): Refusal | undefined;
+  configure(settings: Settings): void;
+  settings(): Settings;
+  sweep(now: number): void;
+};
+
+export type RouterOptions = {
+  kept: KeptBytes;
+  times: Times;
+  /** Requests under way on one pod. */
+  cap: number;
+  /** Of all requests of one revision that wait, in bytes. */
+  maxHeldBytes: number;
+  maxConnectionAgeMs: number;
+  maxConnections: number;
+  now(): number;
+  /** In [0, 1). */
+  random(): number;
+  closing(): boolean;
+  report(error: unknown): void;
+};
+
+export const createModelRouter = (
+  model: string,
+  initial: Settings,
+  options: RouterOptions,
+  wanted: (arm: Arm) => void,
+  answered?: (message: Message) => Capture | undefined,
+): ModelRouter => {
+  const { cap, kept, maxHeldBytes, now, random, times } = options;
+  let settings = initial;
+  let table: Table | undefined;
+  const fleet = createFleet({
+    limits: () => ({ ...settings, maxBytes: maxHeldBytes }),
+    connect: (place: PodPlace) => createPodClient(place, now),
+    cap,
+    now,
+  });
+  const port: Port = {
+    ...{ model, fleet, cap, now, random, wanted },
+    table: () => table,
+    timeoutMs: () => settings.requestTimeoutMs,
+    ...(answered === undefined ? {} : { answered }),
+  };
+  const door = {
+    ...{ kept, times, now, closing: options.closing },
+    serve: (message: Message, reply: Parameters<typeof startExchange>[2]) => startExchange(port, message, reply),
+  };
+  return {
+    model,
+    fleet,
+    listener: createListener(door, options),
+    table: () => table,
+    offer(offered) {
+      const next = nextTable(table, offered);
+      if ("refused" in next) return next;
+      table = next;
+      for (const { revision } of next.routes) fleet.arm(revision);
+      fleet.keepOnly(new Set(next.routes.map(({ revision }) => revision)));
+      return undefined;
+    },
+    configure: (next) => {
+      settings = next;
+    },
+    settings: () => settings,
+    sweep: (time) => fleet.sweep(time),
+  };
+};

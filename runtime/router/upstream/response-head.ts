@@ -1,0 +1,54 @@
+/** The head of a pod's answer by RFC 9112. */
+import { parseFields } from "../../server/http/head.ts";
+import { endToEnd } from "../hop-by-hop.ts";
+import type { AnswerHead } from "../message.ts";
+
+/** How the end of a body is found; `none`: there is no body. */
+export type Framing = { kind: "none" | "chunked" | "close" } | { kind: "length"; bytes: number };
+
+export type ResponseHead = AnswerHead & { framing: Framing; keepAlive: boolean };
+
+/** `text` ends with the empty line. Throws an Error, or a Refusal, for what is no such head. */
+export const parseResponseHead = (text: string, method: string): ResponseHead => {
+  const lineEnd = text.indexOf("\r");
+  const line = /^HTTP\/1\.([01]) (\d{3})(?: |$)/.exec(text.slice(0, lineEnd));
+  if (line === null) throw new Error("its answer does not begin with a status line of HTTP/1.1");
+  const status = Number(line[2]);
+  const all: string[] = [];
+  parseFields(text, lineEnd + 2, all);
+  let length: number | undefined;
+  let coding: string | undefined;
+  let close = line[1] === "0";
+  for (let i = 0; i < all.length; i += 2) {
+    const value = all[i + 1] ?? "";
+    if (all[i] === "content-length") {
+      if (!/^\d{1,15}$/.test(value) || (length ?? Number(value)) !== Number(value))
+        throw new Error(`its answer has the content-length "${value.slice(0, 40)}"`);
+      length = Number(value);
+    } else if (all[i] === "transfer-encoding") coding = coding === undefined ? value.toLowerCase() : "several";
+    else if (all[i] === "connection") {
+      const options = value.toLowerCase();
+      if (options.includes("close")) close = true;
+      else if (options.includes("keep-alive")) close = false;
+    }
+  }
+  if (coding !== undefined && coding !== "chunked")
+    throw new Error("its answer has a transfer-encoding besides chunked");
+  const hasBody = method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
+  const framing = framingOf(hasBody, coding, length);
+  return {
+    status,
+    fields: endToEnd(all),
+    length: coding === undefined ? length : undefined,
+    hasBody,
+    outcome: status,
+    framing,
+    keepAlive: !close && framing.kind !== "close",
+  };
+};
+
+const framingOf = (hasBody: boolean, coding: string | undefined, length: number | undefined): Framing => {
+  if (!hasBody) return { kind: "none" };
+  if (coding !== undefined) return { kind: "chunked" };
+  return length === undefined ? { kind: "close" } : { kind: "length", bytes: length };
+};
