@@ -21,13 +21,20 @@ const exists = async (program: string): Promise<boolean> =>
 
 /** Debian's wrk and h2load; installs them where that may be done, else says what to do. */
 export const ensureLoadGenerators = async (report: (line: string) => void): Promise<void> => {
-  const missing: string[] = [];
-  if (!(await exists("wrk"))) missing.push("wrk");
-  if (!(await exists("h2load"))) missing.push("nghttp2-client");
-  if (missing.length === 0) return;
-  const command = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
+  await ensureProgram("wrk", "wrk", report);
+  await ensureProgram("h2load", "nghttp2-client", report);
+};
+
+/** A program of one of Debian's packages. */
+export const ensureProgram = async (
+  program: string,
+  debianPackage: string,
+  report: (line: string) => void,
+): Promise<void> => {
+  if (await exists(program)) return;
+  const command = `apt-get install -y --no-install-recommends ${debianPackage}`;
   if (process.getuid?.() !== 0 || !(await exists("apt-get"))) throw new Error(`please install: ${command}`);
-  report(`${command}: the load generators`);
+  report(`${command}: the bench needs ${program}`);
   await run("apt-get", ["update", "-q"], { timeout: INSTALL_TIMEOUT });
   await run("sh", ["-c", `DEBIAN_FRONTEND=noninteractive ${command}`], { timeout: INSTALL_TIMEOUT });
 };
