@@ -49,6 +49,21 @@ export type FetchOptions = {
   terminationLog: string;
 };
 
+export type RouteOptions = {
+  namespace: string;
+  apiServer: string;
+  caFile: string | undefined;
+  tokenFile: string | undefined;
+  host: string;
+  adminPort: number;
+  maxOutstanding: number;
+  maxKeptBytes: number;
+  maxConnections: number;
+  maxConnectionAgeMs: number;
+  drainTimeoutMs: number;
+  logFormat: "json" | "text";
+};
+
 /** More shards than this must be asked for: each costs memory of its own besides the shared weights. */
 export const MAX_DEFAULT_SHARDS = 8;
 const TERMINATION_LOG = "/dev/termination-log";
@@ -78,6 +93,31 @@ export const SERVE_HELP = `Serve an ONNX model over HTTP and gRPC (Open Inferenc
                               new servers (default: 5m)
   --log-format FORMAT         json or text (default: text on a terminal, else json)
   --termination-log FILE      where the reason of a failure is left (default: ${TERMINATION_LOG}, if it is there)
+  --help
+
+Durations are Go style (500ms, 30s, 1m30s), sizes Kubernetes style (1000000, 64Mi, 1G).`;
+
+/** What the kubelet mounts into a pod that asks for a ServiceAccount's token. */
+const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+export const ROUTE_HELP = `Route requests to the revisions of the ModelDeployments of a namespace, each on the port that its status names.
+
+  node runtime/main.ts route [options]
+
+  --namespace NAME        the namespace to watch (default: the pod's own)
+  --api-server URL        (default: the cluster's, from KUBERNETES_SERVICE_HOST and _PORT)
+  --ca-file FILE          PEM certificates of the API server (default: those of the pod's ServiceAccount, in a cluster)
+  --token-file FILE       its token (default: that of the pod's ServiceAccount, in a cluster)
+  --host ADDRESS          address to listen on (default: 127.0.0.1; in a pod 0.0.0.0)
+  --admin-port PORT       /livez /readyz /metrics /statusz (default: ${ADMIN_PORT}; 0 = any free port)
+  --max-outstanding N     the most requests under way on one pod; more wait (default: 256)
+  --max-kept SIZE         for bodies that are kept to be sent again; what does not fit goes to stable, and cannot be
+                          (default: 128Mi)
+  --max-connections N     clients' connections for each ModelDeployment (default: 4096)
+  --max-connection-age DURATION  an older one is closed after its answer, so that clients spread over new routers
+                          (default: 5m)
+  --drain-timeout DURATION  after SIGTERM, end at the latest after this long (default: 100s: the longest hold and a request)
+  --log-format FORMAT     json or text (default: text on a terminal, else json)
   --help
 
 Durations are Go style (500ms, 30s, 1m30s), sizes Kubernetes style (1000000, 64Mi, 1G).`;
@@ -183,6 +223,64 @@ export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {
     progressPort: values["progress-port"] === undefined ? undefined : port(values, "progress-port", ADMIN_PORT),
     terminationLog: text(values, "termination-log") ?? TERMINATION_LOG,
   };
+};
+
+/** @param namespaceOfPod what the kubelet has mounted; undefined outside of a cluster */
+export const parseRouteOptions = (
+  args: string[],
+  isTerminal: boolean,
+  environment: Readonly<Record<string, string | undefined>>,
+  namespaceOfPod: () => string | undefined = readNamespace,
+): RouteOptions | "help" => {
+  const values = parse("route", "--namespace NAME", args, [
+    "namespace",
+    "api-server",
+    "ca-file",
+    "token-file",
+    "host",
+    "admin-port",
+    "max-outstanding",
+    "max-kept",
+    "max-connections",
+    "max-connection-age",
+    "drain-timeout",
+    "log-format",
+  ]);
+  if (values === "help") return "help";
+  const namespace = text(values, "namespace") ?? namespaceOfPod();
+  if (namespace === undefined) throw new UsageError("--namespace is missing, and this is no pod; see route --help");
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace))
+    throw new UsageError(`--namespace: "${namespace}" is no name of a namespace`);
+  const { KUBERNETES_SERVICE_HOST: apiHost, KUBERNETES_SERVICE_PORT: apiPort = "443" } = environment;
+  const inCluster =
+    apiHost === undefined ? undefined : `https://${apiHost.includes(":") ? `[${apiHost}]` : apiHost}:${apiPort}`;
+  const given = text(values, "api-server");
+  const apiServer = given ?? inCluster;
+  if (apiServer === undefined || !URL.canParse(apiServer))
+    throw new UsageError("--api-server: give the URL of the API server, such as https://10.96.0.1:443");
+  const mounted = (file: string): string | undefined => (given === undefined ? `${ACCOUNT}/${file}` : undefined);
+  return {
+    namespace,
+    apiServer,
+    caFile: text(values, "ca-file") ?? mounted("ca.crt"),
+    tokenFile: text(values, "token-file") ?? mounted("token"),
+    host: text(values, "host") ?? "127.0.0.1",
+    adminPort: port(values, "admin-port", ADMIN_PORT),
+    maxOutstanding: count(values, "max-outstanding", 100_000) ?? 256,
+    maxKeptBytes: size(values, "max-kept") ?? 128 * 1024 ** 2,
+    maxConnections: count(values, "max-connections", 100_000) ?? 4096,
+    maxConnectionAgeMs: duration(values, "max-connection-age", 300_000),
+    drainTimeoutMs: duration(values, "drain-timeout", 100_000),
+    logFormat: choice(values, "log-format", ["json", "text"], isTerminal ? "text" : "json"),
+  };
+};
+
+const readNamespace = (): string | undefined => {
+  try {
+    return readFileSync(`${ACCOUNT}/namespace`, "utf8").trim();
+  } catch {
+    return undefined;
+  }
 };
 
 /** Go's durations: a sequence of numbers with units ("1h", "1m30s", "250ms"). In milliseconds. */

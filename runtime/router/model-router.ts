@@ -4,7 +4,7 @@ import { createListener, type Listener } from "./doors/listener.ts";
 import { type Capture, type Port, startExchange } from "./exchange.ts";
 import { type Arm, createFleet, type Fleet, type PodPlace } from "./fleet.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
-import type { Message } from "./message.ts";
+import type { Message, Reply } from "./message.ts";
 import { nextTable, type Refusal, type Table } from "./table.ts";
 import { createPodClient } from "./upstream/pod-client.ts";
 
@@ -20,7 +20,11 @@ export type Settings = {
 export type ModelRouter = {
   readonly model: string;
   readonly fleet: Fleet;
-  listener: Listener;
+  readonly listener: Listener;
+  /** For another port; the one before is the caller's to close. */
+  renewListener(): void;
+  /** When the last request came. */
+  lastRequest(): number;
   table(): Table | undefined;
   /** Undefined where it is applied, or was already. */
   offer(table: unknown): Refusal | undefined;
@@ -55,6 +59,7 @@ export const createModelRouter = (
   const { cap, kept, maxHeldBytes, now, random, times } = options;
   let settings = initial;
   let table: Table | undefined;
+  let lastRequest = Number.NEGATIVE_INFINITY;
   const fleet = createFleet({
     limits: () => ({ ...settings, maxBytes: maxHeldBytes }),
     connect: (place: PodPlace) => createPodClient(place, now),
@@ -69,12 +74,22 @@ export const createModelRouter = (
   };
   const door = {
     ...{ kept, times, now, closing: options.closing },
-    serve: (message: Message, reply: Parameters<typeof startExchange>[2]) => startExchange(port, message, reply),
+    serve: (message: Message, reply: Reply) => {
+      lastRequest = now();
+      return startExchange(port, message, reply);
+    },
   };
+  let listener = createListener(door, options);
   return {
     model,
     fleet,
-    listener: createListener(door, options),
+    get listener() {
+      return listener;
+    },
+    renewListener: () => {
+      listener = createListener(door, options);
+    },
+    lastRequest: () => lastRequest,
     table: () => table,
     offer(offered) {
       const next = nextTable(table, offered);

@@ -1,55 +1,11 @@
-import { AggregatorRegistry } from "prom-client";
 import type { ModelStatistics } from "../inference/index.ts";
 import { LATENCY_BOUNDS_MS } from "../server/batching/counters.ts";
 import type { Known } from "../server/status.ts";
+import { histogram, type Metric, metric, render, single, type Value } from "./prometheus.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 // The door counts in plain numbers, so that a request pays for no metric; here, only when somebody scrapes, they get the
 // names and the form that Prometheus wants.
-
-type Labels = Record<string, string | number>;
-type Value = { value: number; labels: Labels; metricName?: string };
-type Metric = {
-  name: string;
-  help: string;
-  type: "counter" | "gauge" | "histogram";
-  values: Value[];
-  aggregator: "sum";
-};
-
-const metric = (type: Metric["type"], name: string, help: string, values: Value[]): Metric => ({
-  name,
-  help,
-  type,
-  values,
-  aggregator: "sum",
-});
-const single = (type: "counter" | "gauge", name: string, help: string, value: number, labels: Labels = {}): Metric =>
-  metric(type, name, help, [{ value, labels }]);
-
-/** `counts`: one for each upper bound (in seconds) and one for what is above. Prometheus adds them up from the left. */
-const histogram = (
-  name: string,
-  help: string,
-  series: { bounds: readonly number[]; counts: readonly number[]; sum: number; labels: Labels }[],
-): Metric =>
-  metric(
-    "histogram",
-    name,
-    help,
-    series.flatMap(({ bounds, counts, sum, labels }) => {
-      let total = 0;
-      const buckets = counts.map((count, i) => {
-        total += count;
-        return { value: total, labels: { ...labels, le: bounds[i] ?? "+Inf" }, metricName: `${name}_bucket` };
-      });
-      return [
-        ...buckets,
-        { value: sum, labels, metricName: `${name}_sum` },
-        { value: total, labels, metricName: `${name}_count` },
-      ];
-    }),
-  );
 
 const seconds = (milliseconds: readonly number[]): number[] => milliseconds.map((ms) => ms / 1000);
 
@@ -148,5 +104,5 @@ export const renderMetrics = (known: Known, snapshot: Snapshot | undefined): Pro
       ? { ...one, values: one.values.map((value) => ({ ...value, labels: { ...labels, ...value.labels } })) }
       : one,
   );
-  return AggregatorRegistry.aggregate([metrics]).metrics();
+  return render(metrics);
 };

@@ -8,6 +8,8 @@ import { serveClientHttp2 } from "./http2.ts";
 export type Listener = {
   /** Resolves with the port. Rejects where it cannot be had. */
   listen(port: number, host: string): Promise<number>;
+  /** Undefined before it listens. */
+  port(): number | undefined;
   connections(): number;
   /** Goes on taking connections, and tells clients to leave after their next answer. */
   leave(graceMs: number): void;
@@ -38,6 +40,7 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
   const sockets = new Set<Socket>();
   const sweepLater = createSweep(connections, door.times.sweepMs, door.now);
   let leaving: number | undefined;
+  let bound: number | undefined;
 
   const adopt = (socket: Socket, isHttp2: boolean): void => {
     const ageMs = maxConnectionAgeMs * (0.9 + 0.2 * random());
@@ -68,10 +71,12 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
         server.off("error", reject);
         server.on("error", report);
         const address = server.address();
-        resolve(typeof address === "object" && address !== null ? address.port : port);
+        bound = typeof address === "object" && address !== null ? address.port : port;
+        resolve(bound);
       });
       return promise;
     },
+    port: () => bound,
     connections: () => sockets.size,
     leave(graceMs) {
       leaving = graceMs;

@@ -1,0 +1,114 @@
+/** `berth-runtime route`: the router of a namespace, until it is told to end. */
+import { packageVersion, type RouteOptions } from "../options.ts";
+import { createAdminServer } from "../server/admin.ts";
+import { TIMES } from "../server/http/times.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { createKeptBytes } from "./kept-bytes.ts";
+import { createNamespaceRouter } from "./namespace-router.ts";
+import { renderMetrics, statusReport } from "./status.ts";
+import { createApiServer } from "./watch/api-server.ts";
+import { decodeEndpointSlice } from "./watch/endpoint-slices.ts";
+import { follow } from "./watch/follow.ts";
+import { decodeModelDeployment } from "./watch/model-deployments.ts";
+
+/** Requests go on coming until those who send them have heard that this router leaves. */
+const QUIET_MS = 2000;
+const SWEEP_MS = 1000;
+/** So long the event loop may stand still before the pod is to be started again. */
+const STUCK_MS = 10_000;
+const MANAGED = "app.kubernetes.io/managed-by=berth";
+
+/** Resolves to the exit code. */
+export const routeCommand = async (options: RouteOptions, log: Logger): Promise<number> => {
+  const { adminPort, drainTimeoutMs, host, namespace } = options;
+  const now = (): number => performance.now();
+  const ended = new AbortController();
+  const started = new Date().toISOString();
+  const version = packageVersion();
+  let draining = false;
+  const router = createNamespaceRouter({
+    ...{ host, now, log, random: Math.random, times: TIMES },
+    kept: createKeptBytes(options.maxKeptBytes),
+    maxHeldBytes: options.maxKeptBytes,
+    cap: options.maxOutstanding,
+    maxConnectionAgeMs: options.maxConnectionAgeMs,
+    maxConnections: options.maxConnections,
+    closing: () => draining,
+    report: (error) => log.error({ err: error }, "a port failed"),
+  });
+
+  const api = await createApiServer({
+    url: options.apiServer,
+    caFile: options.caFile,
+    tokenFile: options.tokenFile,
+  });
+  const onFailure = (error: unknown, delayMs: number): void =>
+    log.warn(`${error instanceof Error ? error.message : String(error)}; trying again in ${Math.round(delayMs)} ms`);
+  const common = { api, onFailure, random: Math.random };
+  const follows = [
+    follow(
+      {
+        ...common,
+        path: `/apis/berth.dev/v1alpha1/namespaces/${namespace}/modeldeployments`,
+        decode: decodeModelDeployment,
+        onChange: router.setModels,
+      },
+      ended.signal,
+    ),
+    follow(
+      {
+        ...common,
+        path: `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
+        labelSelector: MANAGED,
+        decode: decodeEndpointSlice,
+        onChange: router.setSlices,
+      },
+      ended.signal,
+    ),
+  ];
+
+  const admin = createAdminServer({
+    // what answers this is the loop itself: a standing one does not answer at all
+    stuck: () => (now() - sweptAt > STUCK_MS ? now() - sweptAt : undefined),
+    notReady: () => {
+      if (draining) return "the router is draining";
+      return router.synced() ? undefined : "the API server has not told of the routes yet";
+    },
+    status: async () => statusReport(router, version, started),
+    metrics: () => renderMetrics(router),
+  });
+  let sweptAt = now();
+  const sweep = setInterval(() => {
+    sweptAt = now();
+    router.sweep(sweptAt);
+  }, SWEEP_MS);
+
+  const { promise, reject, resolve } = Promise.withResolvers<number>();
+  admin.once("error", reject);
+  admin.listen(adminPort, host, () => {
+    const address = admin.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    log.info({ adminPort: port }, `routing for the ModelDeployments of namespace ${namespace}`);
+  });
+  const end = (signal: "SIGTERM" | "SIGINT"): void => {
+    if (draining) {
+      if (signal === "SIGINT") resolve(130);
+      return;
+    }
+    draining = true;
+    log.info(`${signal}: draining`);
+    const quietMs = signal === "SIGTERM" ? QUIET_MS : 0;
+    router.drain({ quietMs, graceMs: drainTimeoutMs }).then(() => resolve(0), reject);
+  };
+  process.on("SIGTERM", () => end("SIGTERM"));
+  process.on("SIGINT", () => end("SIGINT"));
+
+  const code = await promise;
+  clearInterval(sweep);
+  ended.abort();
+  router.close();
+  admin.close();
+  await Promise.all(follows);
+  await api.close();
+  return code;
+};

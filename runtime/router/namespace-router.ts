@@ -1,0 +1,163 @@
+/** The router of a namespace: one port for each ModelDeployment, as the watched objects say. */
+import { type Asker, createAsker } from "./ask.ts";
+import type { Seen } from "./fleet.ts";
+import { createModelRouter, type ModelRouter, type RouterOptions } from "./model-router.ts";
+import type { RevisionPods } from "./watch/endpoint-slices.ts";
+import type { Wanted } from "./watch/model-deployments.ts";
+
+export type Served = {
+  router: ModelRouter;
+  asker: Asker;
+  /** Where it is to listen. */
+  port: number | undefined;
+  /** Why it does not listen there. */
+  problem: string | undefined;
+};
+
+export type NamespaceRouter = {
+  setModels(models: ReadonlyMap<string, Wanted>, changed: ReadonlySet<string>): void;
+  setSlices(slices: ReadonlyMap<string, RevisionPods>, changed: ReadonlySet<string>): void;
+  /** Both have been seen at least once. */
+  synced(): boolean;
+  served(): ReadonlyMap<string, Served>;
+  sweep(now: number): void;
+  /** Tells clients to leave, takes no more, and resolves when the last one has gone or after `graceMs`. */
+  drain(times: { quietMs: number; graceMs: number }): Promise<void>;
+  close(): void;
+};
+
+export type NamespaceOptions = RouterOptions & {
+  host: string;
+  log: { info(message: string): void; warn(message: string): void };
+};
+
+/** On a pod's HTTP port: 200 once it can be asked (Open Inference Protocol). */
+const READY_PATH = "/v2/health/ready";
+/** A port that is no longer wanted goes on for so long: clients must first learn of the other one. */
+const OLD_PORT_MS = 60_000;
+const DRAIN_TICK_MS = 50;
+
+export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRouter => {
+  const { host, log, now } = options;
+  const served = new Map<string, Served>();
+  /** By slice: a revision with many pods has several. */
+  let slices: ReadonlyMap<string, RevisionPods> = new Map();
+  const revisionOfSlice = new Map<string, string>();
+  let hasModels = false;
+  let hasSlices = false;
+  let draining = false;
+
+  const podsOf = (revision: string): readonly Seen[] => {
+    const pods = new Map<string, Seen>();
+    for (const slice of slices.values())
+      if (slice.revision === revision) for (const pod of slice.pods) pods.set(pod.name, pod);
+    return [...pods.values()];
+  };
+  const create = (name: string, { settings }: Wanted): Served => {
+    const router = createModelRouter(name, settings, options, (arm) => one.asker.wanted(arm));
+    const one: Served = { router, asker: createAsker(router.fleet, READY_PATH), port: undefined, problem: undefined };
+    served.set(name, one);
+    return one;
+  };
+  /** Listens where it should, if it does not yet. */
+  const listen = async (one: Served): Promise<void> => {
+    const { port, router } = one;
+    const bound = router.listener.port();
+    if (port === undefined || port === bound || draining) return;
+    if (bound !== undefined) {
+      // clients must first learn of the other port
+      const old = router.listener;
+      router.renewListener();
+      old.leave(OLD_PORT_MS);
+      setTimeout(() => old.close(), OLD_PORT_MS).unref();
+    }
+    try {
+      await router.listener.listen(port, host);
+      one.problem = undefined;
+      log.info(`${router.model}: listening on port ${port}`);
+    } catch (error) {
+      const problem = `port ${port} cannot be had: ${error instanceof Error ? error.message : String(error)}`;
+      if (one.problem !== problem) log.warn(`${router.model}: ${problem}; it is tried again each second`);
+      one.problem = problem;
+    }
+  };
+  const apply = (name: string, wanted: Wanted): void => {
+    const one = served.get(name) ?? create(name, wanted);
+    const { router } = one;
+    router.configure(wanted.settings);
+    const before = new Set(router.fleet.arms().map(({ revision }) => revision));
+    const refusal = router.offer(wanted.table);
+    if (refusal !== undefined && refusal.refused !== "empty") log.warn(`${name}: ${refusal.message}`);
+    for (const { revision } of router.fleet.arms())
+      if (!before.has(revision)) router.fleet.setPods(revision, podsOf(revision));
+    one.port = wanted.port;
+    void listen(one);
+  };
+  /** The ModelDeployment is gone: whoever still comes is told so by the port's end. */
+  const remove = (name: string, { asker, router }: Served): void => {
+    served.delete(name);
+    asker.stop();
+    router.listener.stop();
+    router.listener.leave(router.settings().requestTimeoutMs);
+    setTimeout(() => router.listener.close(), router.settings().requestTimeoutMs).unref();
+    for (const { revision } of router.fleet.arms()) router.fleet.setPods(revision, []);
+    log.info(`${name}: gone`);
+  };
+
+  return {
+    setModels(models, changed) {
+      hasModels = true;
+      for (const name of changed) {
+        const wanted = models.get(name);
+        const known = served.get(name);
+        if (wanted !== undefined) apply(name, wanted);
+        else if (known !== undefined) remove(name, known);
+      }
+    },
+    setSlices(next, changed) {
+      hasSlices = true;
+      slices = next;
+      const revisions = new Set<string>();
+      for (const name of changed) {
+        const before = revisionOfSlice.get(name);
+        const after = next.get(name)?.revision;
+        if (before !== undefined) revisions.add(before);
+        if (after !== undefined) revisions.add(after);
+        if (after === undefined) revisionOfSlice.delete(name);
+        else revisionOfSlice.set(name, after);
+      }
+      for (const { router } of served.values())
+        for (const { revision } of router.fleet.arms())
+          if (revisions.has(revision)) router.fleet.setPods(revision, podsOf(revision));
+    },
+    synced: () => hasModels && hasSlices,
+    served: () => served,
+    sweep(time) {
+      for (const one of served.values()) {
+        one.router.sweep(time);
+        if (one.problem !== undefined) void listen(one);
+      }
+    },
+    async drain({ graceMs, quietMs }) {
+      draining = true;
+      const started = now();
+      const all = (): ModelRouter[] => [...served.values()].map(({ router }) => router);
+      const lastRequest = (): number => Math.max(started, ...all().map((router) => router.lastRequest()));
+      // others must first hear that this router leaves; until then requests come, and are answered
+      while (now() - lastRequest() < quietMs && now() - started < graceMs) await tick();
+      for (const router of all()) {
+        router.listener.stop();
+        router.listener.leave(Math.max(0, graceMs - (now() - started)));
+      }
+      while (all().some(({ listener }) => listener.connections() > 0) && now() - started < graceMs) await tick();
+    },
+    close() {
+      for (const { asker, router } of served.values()) {
+        asker.stop();
+        router.listener.close();
+      }
+    },
+  };
+};
+
+const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, DRAIN_TICK_MS));

@@ -1,0 +1,44 @@
+/** What a router needs of a ModelDeployment. */
+import { z } from "zod";
+import { parseDuration } from "../../../operator/api/v1alpha1/index.ts";
+import type { Settings } from "../model-router.ts";
+
+export type Wanted = {
+  settings: Settings;
+  /** `status.traffic`, unread: the router keeps its last table where this is none. */
+  table: unknown;
+  /** Where the router listens for it; undefined: nowhere yet. */
+  port: number | undefined;
+};
+
+const DEFAULTS: Settings = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000 };
+
+const schema = z.object({
+  spec: z.object({
+    server: z.object({ requestTimeout: z.string().optional() }).optional(),
+    traffic: z
+      .object({
+        queue: z.object({ maxRequests: z.int().min(0).optional(), maxWait: z.string().optional() }).optional(),
+      })
+      .optional(),
+  }),
+  status: z.object({ traffic: z.looseObject({ port: z.int().min(1).max(65_535).optional() }).optional() }).optional(),
+});
+
+/** Undefined for one that has no routes to follow yet. */
+export const decodeModelDeployment = (object: unknown): Wanted | undefined => {
+  const { spec, status } = schema.parse(object);
+  if (status?.traffic === undefined) return undefined;
+  const { maxRequests, maxWait } = spec.traffic?.queue ?? {};
+  const ms = (text: string | undefined, fallback: number): number =>
+    text === undefined ? fallback : parseDuration(text);
+  return {
+    settings: {
+      maxRequests: maxRequests ?? DEFAULTS.maxRequests,
+      maxWaitMs: ms(maxWait, DEFAULTS.maxWaitMs),
+      requestTimeoutMs: ms(spec.server?.requestTimeout, DEFAULTS.requestTimeoutMs),
+    },
+    table: status.traffic,
+    port: status.traffic.port,
+  };
+};
