@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { cacheCompiledCode } from "./compile-cache.ts";
+import { countExternalMemory } from "./external-memory.ts";
 import {
   FETCH_HELP,
   parseFetchOptions,
@@ -17,12 +17,6 @@ const HELP = `berth-runtime: what runs inside an inference pod, and alone.
   node runtime/main.ts serve --model FILE.onnx   serve a model (serve --help)
   node runtime/main.ts fetch --uri URI --to FILE download and check a model (fetch --help)
   node runtime/main.ts route                      route requests to models of a namespace (route --help)`;
-
-/**
- * Bodies are memory outside of V8's heap. Without this each 64 MB of them are a full collection of the heap: a request of
- * 600 KB costs 1.4 times the CPU (docs/benchmarks.md).
- */
-const countExternalMemory = (): void => setFlagsFromString("--external-memory-accounted-in-global-limit");
 
 const print = (text: string): number => {
   process.stdout.write(`${text}\n`);

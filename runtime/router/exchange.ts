@@ -41,8 +41,10 @@ export type Port = {
 export type Capture = {
   head(head: AnswerHead): void;
   data(piece: Buffer): void;
-  /** It is whole; without this call it is not. */
+  /** It is whole. */
   end(trailers: Fields): void;
+  /** It does not come to an end. */
+  dropped(): void;
 };
 
 /** Below this, a p99 is a guess. */
@@ -183,6 +185,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
     /** Ends this try: what it has come to is counted, and the pod is free. */
     const leave = (outcome: Outcome): void => {
       clearTimeout(timer);
+      if (outcome !== "ok" && outcome !== "clientError") capture?.dropped();
       if (current === attempt) current = undefined;
       pod.outstanding--;
       const seconds = firstByte === undefined ? undefined : (firstByte - started) / 1000;

@@ -50,7 +50,7 @@ const backend = async (handler: Handler): Promise<Backend> => {
 const echo: Handler = (request, body, response) =>
   response.writeHead(200, { "content-type": "text/plain" }).end(`${request.method} ${request.url} ${body.length}`);
 
-const settings = { maxRequests: 10, maxWaitMs: 2000, requestTimeoutMs: 1000 };
+const settings = { maxRequests: 10, maxWaitMs: 2000, requestTimeoutMs: 1000, tolerances: new Map() };
 
 const start = async (
   options: Partial<RouterOptions> = {},

@@ -1,10 +1,13 @@
 /** The router of one ModelDeployment: its table, its revisions and pods, and its port. */
 import type { Times } from "../server/http/times.ts";
 import { createListener, type Listener } from "./doors/listener.ts";
-import { type Capture, type Port, startExchange } from "./exchange.ts";
+import { type Port, startExchange } from "./exchange.ts";
 import { type Arm, createFleet, type Fleet, type PodPlace } from "./fleet.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
 import type { Message, Reply } from "./message.ts";
+import type { Tolerance } from "./shadow/compare.ts";
+import type { ShadowCounters } from "./shadow/counters.ts";
+import { createShadow } from "./shadow/index.ts";
 import { nextTable, type Refusal, type Table } from "./table.ts";
 import { createPodClient } from "./upstream/pod-client.ts";
 
@@ -15,11 +18,14 @@ export type Settings = {
   maxWaitMs: number;
   /** `spec.server.requestTimeout`. */
   requestTimeoutMs: number;
+  /** Of outputs of shadowed requests, by name; others must be close, or equal where they are no numbers. */
+  tolerances: ReadonlyMap<string, Tolerance>;
 };
 
 export type ModelRouter = {
   readonly model: string;
   readonly fleet: Fleet;
+  readonly shadow: ShadowCounters;
   readonly listener: Listener;
   /** For another port; the one before is the caller's to close. */
   renewListener(): void;
@@ -54,7 +60,6 @@ export const createModelRouter = (
   initial: Settings,
   options: RouterOptions,
   wanted: (arm: Arm) => void,
-  answered?: (message: Message) => Capture | undefined,
 ): ModelRouter => {
   const { cap, kept, maxHeldBytes, now, random, times } = options;
   let settings = initial;
@@ -66,11 +71,16 @@ export const createModelRouter = (
     cap,
     now,
   });
-  const port: Port = {
-    ...{ model, fleet, cap, now, random, wanted },
+  const timeoutMs = (): number => settings.requestTimeoutMs;
+  const shadow = createShadow({
+    ...{ cap, fleet, kept, random, timeoutMs },
     table: () => table,
-    timeoutMs: () => settings.requestTimeoutMs,
-    ...(answered === undefined ? {} : { answered }),
+    tolerances: () => settings.tolerances,
+  });
+  const port: Port = {
+    ...{ model, fleet, cap, now, random, wanted, timeoutMs },
+    table: () => table,
+    answered: shadow.answered,
   };
   const door = {
     ...{ kept, times, now, closing: options.closing },
@@ -83,6 +93,7 @@ export const createModelRouter = (
   return {
     model,
     fleet,
+    shadow: shadow.counters,
     get listener() {
       return listener;
     },

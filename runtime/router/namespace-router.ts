@@ -1,5 +1,6 @@
 /** The router of a namespace: one port for each ModelDeployment, as the watched objects say. */
 import { type Asker, createAsker } from "./ask.ts";
+import type { Listener } from "./doors/listener.ts";
 import type { Seen } from "./fleet.ts";
 import { createModelRouter, type ModelRouter, type RouterOptions } from "./model-router.ts";
 import type { RevisionPods } from "./watch/endpoint-slices.ts";
@@ -46,7 +47,18 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
   let hasModels = false;
   let hasSlices = false;
   let draining = false;
+  const retired = new Set<Listener>();
 
+  /** Its clients get the answers that they wait for, and go. */
+  const retire = (listener: Listener, afterMs: number): void => {
+    retired.add(listener);
+    listener.leave(afterMs);
+    const timer = setTimeout(() => {
+      listener.close();
+      retired.delete(listener);
+    }, afterMs);
+    timer.unref();
+  };
   const podsOf = (revision: string): readonly Seen[] => {
     const pods = new Map<string, Seen>();
     for (const slice of slices.values())
@@ -66,10 +78,8 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
     if (port === undefined || port === bound || draining) return;
     if (bound !== undefined) {
       // clients must first learn of the other port
-      const old = router.listener;
+      retire(router.listener, OLD_PORT_MS);
       router.renewListener();
-      old.leave(OLD_PORT_MS);
-      setTimeout(() => old.close(), OLD_PORT_MS).unref();
     }
     try {
       await router.listener.listen(port, host);
@@ -98,8 +108,7 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
     served.delete(name);
     asker.stop();
     router.listener.stop();
-    router.listener.leave(router.settings().requestTimeoutMs);
-    setTimeout(() => router.listener.close(), router.settings().requestTimeoutMs).unref();
+    retire(router.listener, router.settings().requestTimeoutMs);
     for (const { revision } of router.fleet.arms()) router.fleet.setPods(revision, []);
     log.info(`${name}: gone`);
   };
@@ -152,6 +161,7 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
       while (all().some(({ listener }) => listener.connections() > 0) && now() - started < graceMs) await tick();
     },
     close() {
+      for (const listener of retired) listener.close();
       for (const { asker, router } of served.values()) {
         asker.stop();
         router.listener.close();

@@ -9,8 +9,8 @@ import { nextTable, type Table } from "./table.ts";
 const table = (weight: number, epoch = 1): Table => ({
   epoch,
   routes: [
-    { revision: "digits-old", role: "stable", weight: 100 - weight },
-    { revision: "digits-new", role: "canary", weight },
+    { revision: "digits-old", role: "stable", weight: 100 - weight, shadow: 0 },
+    { revision: "digits-new", role: "canary", weight, shadow: 0 },
   ],
 });
 
@@ -63,7 +63,7 @@ describe("the split", () => {
   });
 
   it("gives everything to the only revision there is", () => {
-    const first: Table = { epoch: 1, routes: [{ revision: "digits-new", role: "canary", weight: 100 }] };
+    const first: Table = { epoch: 1, routes: [{ revision: "digits-new", role: "canary", weight: 100, shadow: 0 }] };
     assert.equal(choose(first, { isReplayable: false }, 0.99)?.route.revision, "digits-new");
   });
 });

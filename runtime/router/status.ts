@@ -3,6 +3,7 @@ import { histogram, type Metric, metric, render, type Value } from "../telemetry
 import { type Evidence, LATENCY_EDGES, OUTCOMES } from "./counters.ts";
 import type { Arm, LivePod } from "./fleet.ts";
 import type { NamespaceRouter, Served } from "./namespace-router.ts";
+import type { ShadowCounters } from "./shadow/counters.ts";
 
 type EvidenceReport = { requests: number; errors: number; buckets: number[] };
 
@@ -28,6 +29,8 @@ export type ModelReport = {
   problem?: string;
   connections: number;
   revisions: Record<string, ArmReport>;
+  /** Of copies of requests; it only grows, as the evidence does. */
+  shadow: Omit<ShadowCounters, "outputs"> & { outputs: Record<string, number> };
 };
 
 export type StatusReport = {
@@ -55,6 +58,7 @@ const modelReport = ({ problem, router }: Served): ModelReport => {
     ...(port === undefined ? {} : { port }),
     ...(problem === undefined ? {} : { problem }),
     connections: router.listener.connections(),
+    shadow: { ...router.shadow, outputs: Object.fromEntries(router.shadow.outputs) },
     revisions: Object.fromEntries(router.fleet.arms().map((arm) => [arm.revision, armReport(arm)])),
   };
 };
@@ -151,6 +155,12 @@ export const renderMetrics = (router: NamespaceRouter): Promise<string> => {
       "Pods that requests can go to.",
       ({ pods }) => pods.filter(({ isReady }) => isReady).length,
     ),
+    metric(
+      "counter",
+      "berth_router_shadow_total",
+      'Copies of requests, by what they came to; with="self": answers of stable to the same request.',
+      models.flatMap(([model, { router: one }]) => shadowValues(model, one.shadow)),
+    ),
     ofModels(
       "berth_router_epoch",
       "The epoch of the routing table that is applied.",
@@ -158,4 +168,20 @@ export const renderMetrics = (router: NamespaceRouter): Promise<string> => {
     ),
     ofModels("berth_router_connections", "Clients' open connections.", ({ router: one }) => one.listener.connections()),
   ]);
+};
+
+const shadowValues = (model: string, { canary, dropped, failed, incomparable, self }: ShadowCounters): Value[] => {
+  const value = (arm: "canary" | "self", result: string, count: number): Value => ({
+    value: count,
+    labels: { model, with: arm, result },
+  });
+  return [
+    value("canary", "agreed", canary.compared - canary.disagreed),
+    value("canary", "disagreed", canary.disagreed),
+    value("canary", "failed", failed),
+    value("canary", "incomparable", incomparable),
+    value("canary", "dropped", dropped),
+    value("self", "agreed", self.compared - self.disagreed),
+    value("self", "disagreed", self.disagreed),
+  ];
 };

@@ -6,6 +6,8 @@ const route = z.object({
   role: z.enum(["stable", "canary"]),
   /** Percent of the requests. */
   weight: z.number().min(0).max(100),
+  /** Percent of the requests that stable answers, of which the canary gets a copy. */
+  shadow: z.number().min(0).max(100).default(0),
 });
 
 const table = z

@@ -67,7 +67,7 @@ describe("gRPC through the router", () => {
     [stable, canary, failing] = [await serve(), await serve(), await serve(grpc.status.INTERNAL)];
     router = createModelRouter(
       "digits",
-      { maxRequests: 10, maxWaitMs: 2000, requestTimeoutMs: 2000 },
+      { maxRequests: 10, maxWaitMs: 2000, requestTimeoutMs: 2000, tolerances: new Map() },
       {
         kept: createKeptBytes(64 * 1024 ** 2),
         times: TIMES,
@@ -153,7 +153,7 @@ describe("gRPC through the router", () => {
   });
 
   it("says that no pod is ready as gRPC says it", async () => {
-    router.configure({ maxRequests: 10, maxWaitMs: 50, requestTimeoutMs: 1000 });
+    router.configure({ maxRequests: 10, maxWaitMs: 50, requestTimeoutMs: 1000, tolerances: new Map() });
     router.fleet.setPods("digits-a", []);
     assert.equal((await unary(Buffer.from("hello"))).code, grpc.status.UNAVAILABLE);
   });

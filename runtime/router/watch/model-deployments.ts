@@ -11,7 +11,7 @@ export type Wanted = {
   port: number | undefined;
 };
 
-const DEFAULTS: Settings = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000 };
+const DEFAULTS: Settings = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000, tolerances: new Map() };
 
 const schema = z.object({
   spec: z.object({
@@ -37,6 +37,7 @@ export const decodeModelDeployment = (object: unknown): Wanted | undefined => {
       maxRequests: maxRequests ?? DEFAULTS.maxRequests,
       maxWaitMs: ms(maxWait, DEFAULTS.maxWaitMs),
       requestTimeoutMs: ms(spec.server?.requestTimeout, DEFAULTS.requestTimeoutMs),
+      tolerances: DEFAULTS.tolerances,
     },
     table: status.traffic,
     port: status.traffic.port,

@@ -126,12 +126,13 @@ export const benchRouter = async (args: string[]): Promise<number> => {
     const haproxyPort = await freePort();
     const config = await writeHaproxyConfig(folder, haproxyPort, stable, canary);
     proxies.push({ target: "HAProxy", port: haproxyPort, process: begin(0, "haproxy", "-db", "-f", config) });
-    for (const [target, file] of [
-      ["Berth's router", "our-proxy.ts"],
-      ["node:http and undici", "undici-proxy.ts"],
+    for (const [target, file, shadow] of [
+      ["Berth's router", "our-proxy.ts", "0"],
+      ["the same, 10 % shadowed", "our-proxy.ts", "10"],
+      ["node:http and undici", "undici-proxy.ts", "0"],
     ] as const) {
       const port = await freePort();
-      const child = begin(0, process.execPath, script(file), String(port), String(stable), String(canary));
+      const child = begin(0, process.execPath, script(file), String(port), String(stable), String(canary), shadow);
       proxies.push({ target, port, process: child });
     }
     for (const { port } of proxies) await untilOpen(port);
@@ -142,7 +143,7 @@ export const benchRouter = async (args: string[]): Promise<number> => {
           const measured = await measure(proxy, body, seconds, folder);
           figures.push({ target: proxy.target, body, figures: measured });
           console.log(
-            `round ${round} of ${rounds}  ${body.padEnd(10)}  ${proxy.target.padEnd(20)}  ${measured.cpuMicroseconds.toFixed(1).padStart(7)} µs  ${measured.rate.toFixed(0).padStart(6)}/s  p99 ${measured.p99.toFixed(2)} ms`,
+            `round ${round} of ${rounds}  ${body.padEnd(10)}  ${proxy.target.padEnd(23)}  ${measured.cpuMicroseconds.toFixed(1).padStart(7)} µs  ${measured.rate.toFixed(0).padStart(6)}/s  p99 ${measured.p99.toFixed(2)} ms`,
           );
         }
       }

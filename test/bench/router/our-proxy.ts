@@ -1,12 +1,14 @@
-/** The shipped router without a cluster, in front of two backends. Arguments: its port, stable's, the canary's. */
+/** The shipped router without a cluster, in front of two backends. Arguments: its port, stable's, the canary's, percent shadowed. */
+import { countExternalMemory } from "../../../runtime/external-memory.ts";
 import { createKeptBytes } from "../../../runtime/router/kept-bytes.ts";
 import { createModelRouter } from "../../../runtime/router/model-router.ts";
 import { TIMES } from "../../../runtime/server/http/times.ts";
 
-const [port = 0, stable = 0, canary = 0] = process.argv.slice(2).map(Number);
+countExternalMemory();
+const [port = 0, stable = 0, canary = 0, shadow = 0] = process.argv.slice(2).map(Number);
 const router = createModelRouter(
   "digits",
-  { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000 },
+  { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000, tolerances: new Map() },
   {
     kept: createKeptBytes(256 * 1024 ** 2),
     times: TIMES,
@@ -22,7 +24,7 @@ router.offer({
   epoch: 1,
   routes: [
     { revision: "digits-a", role: "stable", weight: 90 },
-    { revision: "digits-b", role: "canary", weight: 10 },
+    { revision: "digits-b", role: "canary", weight: 10, shadow },
   ],
 });
 const pod = (name: string, httpPort: number) => ({

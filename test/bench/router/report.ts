@@ -1,6 +1,6 @@
 /** The table of `npm run bench -- router`. */
 
-export type Target = "no proxy" | "HAProxy" | "Berth's router" | "node:http and undici";
+export type Target = "no proxy" | "HAProxy" | "Berth's router" | "the same, 10 % shadowed" | "node:http and undici";
 export type Body = "small JSON" | "600 KB";
 
 /** `cpuMicroseconds` of the proxy's process for a request; p50 and p99 in milliseconds, at two connections. */
@@ -18,14 +18,14 @@ export const printReport = (all: readonly Measured[]): void => {
     const of = (target: Target, pick: (figures: Figures) => number): number =>
       median(all.filter((one) => one.target === target && one.body === body).map(({ figures }) => pick(figures)));
     console.log(`\n${body}; medians of the rounds`);
-    console.log("                        CPU µs/request   to HAProxy     rate/s   p50 added ms   p99 added ms");
+    console.log("                           CPU µs/request   to HAProxy     rate/s   p50 added ms   p99 added ms");
     for (const target of targets) {
       const cpu = of(target, ({ cpuMicroseconds }) => cpuMicroseconds);
       const ratio = cpu / of("HAProxy", ({ cpuMicroseconds }) => cpuMicroseconds);
       const added = (pick: (figures: Figures) => number): string =>
         (of(target, pick) - of("no proxy", pick)).toFixed(2);
       console.log(
-        `  ${target.padEnd(22)}${cpu.toFixed(1).padStart(14)}${ratio.toFixed(2).padStart(13)}${of(
+        `  ${target.padEnd(25)}${cpu.toFixed(1).padStart(14)}${ratio.toFixed(2).padStart(13)}${of(
           target,
           ({ rate }) => rate,
         )

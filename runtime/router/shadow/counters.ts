@@ -1,0 +1,30 @@
+/** What came of shadowed requests, in plain numbers. */
+
+/** Pairs of answers that could be compared, and those that did not say the same. */
+export type PairCounts = { compared: number; disagreed: number };
+
+export type ShadowCounters = {
+  /** Stable's answer and the canary's. */
+  canary: PairCounts;
+  /** Stable's answer and stable's own to the same request: what disagrees here is chance in the model. */
+  self: PairCounts;
+  /** Disagreements by output, as far as there are not too many. */
+  outputs: Map<string, number>;
+  /** Stable had answered, and the canary did not. */
+  failed: number;
+  /** Requests that were to be copied and were not, for want of memory or of room on the canary. */
+  dropped: number;
+  /** Answers of other tensors, or of none that can be read; `reason` is the last one's. */
+  incomparable: number;
+  reason: string | undefined;
+};
+
+export const createShadowCounters = (): ShadowCounters => ({
+  canary: { compared: 0, disagreed: 0 },
+  self: { compared: 0, disagreed: 0 },
+  outputs: new Map(),
+  failed: 0,
+  dropped: 0,
+  incomparable: 0,
+  reason: undefined,
+});
