@@ -11,6 +11,7 @@ test("the defaults, and every option", () => {
     runtimeImage: "berth-runtime:1",
     runtimeImagePullPolicy: "IfNotPresent",
     allowHttpModels: false,
+    routerClusterRole: "berth-operator-router",
     logLevel: "info",
     probePort: 8081,
     metricsPort: 8080,
@@ -21,12 +22,13 @@ test("the defaults, and every option", () => {
   };
   assert.deepEqual(parseConfig(needed), defaults);
   const others =
-    "--runtime-image-pull-policy=Never --allow-http-models=true --log-level=debug --probe-port=1 --metrics-port=2 " +
+    "--runtime-image-pull-policy=Never --allow-http-models=true --router-cluster-role=another --log-level=debug --probe-port=1 --metrics-port=2 " +
     "--kube-api-qps=20 --kube-api-burst=30 --lease-duration=3s --renew-deadline=2s --retry-period=400ms";
   assert.deepEqual(parseConfig([...needed, ...others.split(" "), "--kubeconfig=f", "--workers=8"]), {
     ...defaults,
     runtimeImagePullPolicy: "Never",
     allowHttpModels: true,
+    routerClusterRole: "another",
     logLevel: "debug",
     probePort: 1,
     metricsPort: 2,

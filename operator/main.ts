@@ -23,6 +23,8 @@ import {
   NETWORK_POLICIES,
   POD_DISRUPTION_BUDGETS,
   PODS,
+  ROLE_BINDINGS,
+  SERVICE_ACCOUNTS,
   SERVICES,
 } from "./kube/resources.ts";
 import { createTransport } from "./kube/transport.ts";
@@ -33,10 +35,15 @@ import { runManager } from "./manager/manager.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
 import { createSurvey } from "./placement/survey.ts";
 import { askFetchProgress } from "./pods/fetch-progress.ts";
+import { askRouterStatus } from "./pods/router-status.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
+import { partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
+import { createAskRouters } from "./traffic/routers.ts";
 
 const LEASE = "berth-operator";
+/** Namespaces whose routers are looked at together. */
+const ROUTER_WORKERS = 4;
 
 /** Runs the operator until the signal; resolves to the process's exit code. */
 const run = async (config: Config, stop: AbortSignal): Promise<number> => {
@@ -74,6 +81,8 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours),
     networkPolicies: caches.of(NETWORK_POLICIES, ours),
     pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL),
+    serviceAccounts: caches.of(SERVICE_ACCOUNTS, ours),
+    roleBindings: caches.of(ROLE_BINDINGS, ours),
   };
 
   // What is written: only while we lead, and remembered until the caches have seen it.
@@ -87,7 +96,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     onFailure: (error) => log.warn({ err: error }, "an event was not recorded"),
   });
 
-  // The one controller and what wakes it.
+  // The controllers and what wakes them.
   const { runtimeImage, runtimeImagePullPolicy, allowHttpModels } = config;
   const controller = createController({
     name: "model-deployment",
@@ -100,6 +109,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       clock: Date.now,
       events,
       askProgress: askFetchProgress,
+      askRouters: createAskRouters(stores.pods, askRouterStatus),
       survey: createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known")),
     }),
     isCurrent: (key) => consistency.isCurrent(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
@@ -120,9 +130,33 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     if (change.type === "deleted") consistency.forget(change.old.metadata.uid ?? "");
   });
 
+  const routers = createController({
+    name: "router",
+    workers: ROUTER_WORKERS,
+    reconcile: routerController({
+      client: writer,
+      stores,
+      settings: {
+        ...{ runtimeImage, runtimeImagePullPolicy },
+        clusterRole: config.routerClusterRole,
+        operatorNamespace: config.namespace,
+      },
+    }),
+    // what it writes has many owners, and it writes nothing that depends on what it wrote before
+    isCurrent: () => true,
+    log,
+    metrics,
+  });
+  follow(stores.modelDeployments, routerOf, routers);
+  follow(stores.deployments, partOfRouter, routers);
+  follow(stores.serviceAccounts, partOfRouter, routers);
+  follow(stores.roleBindings, partOfRouter, routers);
+  follow(stores.disruptionBudgets, partOfRouter, routers);
+  follow(stores.networkPolicies, partOfRouter, routers);
+
   const { probePort, metricsPort } = config;
   const disconnect = async () => void (await Promise.all([transport.close(), electionTransport.close()]));
-  const controllers = [controller];
+  const controllers = [controller, routers];
   return await runManager(
     { caches, controllers, election, events, disconnect, metrics, log, probePort, metricsPort, leaseName: LEASE },
     stop,

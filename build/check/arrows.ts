@@ -34,10 +34,25 @@ export const RULES: readonly Rule[] = [
   },
   // Pure, but for the survey, which lists through the client.
   { folder: "operator/placement", folders: ["operator/api", "operator/kube"], packages: [] },
+  // Pure.
+  { folder: "operator/apply", folders: ["operator/api", "operator/kube/objects.ts"], packages: [] },
+  {
+    folder: "operator/traffic",
+    folders: ["operator/api", "operator/apply", "operator/controller", "operator/cache/store.ts", "operator/kube"],
+    packages: [],
+  },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {
     folder: "operator/model-deployment",
-    folders: ["operator/api", "operator/controller", "operator/cache/store.ts", "operator/kube", "operator/placement"],
+    folders: [
+      "operator/api",
+      "operator/apply",
+      "operator/controller",
+      "operator/cache/store.ts",
+      "operator/kube",
+      "operator/placement",
+      "operator/traffic",
+    ],
     packages: ["zod", "pino", "node:crypto", "node:util"],
   },
   // Pure: plain data in, plain data out.
@@ -60,17 +75,35 @@ export const RULES: readonly Rule[] = [
   },
   {
     folder: "operator/model-deployment/plan",
-    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/resources.ts", "operator/model-deployment"],
+    folders: [
+      "operator/api",
+      "operator/apply",
+      "operator/kube/objects.ts",
+      "operator/kube/resources.ts",
+      "operator/model-deployment",
+    ],
     packages: [],
   },
   {
     folder: "operator/model-deployment/findings",
-    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/resources.ts", "operator/model-deployment"],
+    folders: [
+      "operator/api",
+      "operator/apply",
+      "operator/kube/objects.ts",
+      "operator/kube/resources.ts",
+      "operator/model-deployment",
+    ],
     packages: [],
   },
   {
     folder: "operator/model-deployment/protection",
-    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/resources.ts", "operator/model-deployment"],
+    folders: [
+      "operator/api",
+      "operator/apply",
+      "operator/kube/objects.ts",
+      "operator/kube/resources.ts",
+      "operator/model-deployment",
+    ],
     packages: [],
   },
   {

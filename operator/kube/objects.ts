@@ -14,7 +14,9 @@ import type {
   V1Pod,
   V1PodDisruptionBudget,
   V1PodTemplateSpec,
+  V1RoleBinding,
   V1Service,
+  V1ServiceAccount,
 } from "@kubernetes/client-node";
 
 /** A client-node type as JSON: each `Date` is an RFC 3339 string, and words that JavaScript reserves lose their underscore (`_from`). */
@@ -63,6 +65,8 @@ export type Service = Concrete<V1Service>;
 export type ConfigMap = Concrete<V1ConfigMap>;
 export type PodDisruptionBudget = Concrete<V1PodDisruptionBudget>;
 export type NetworkPolicy = Concrete<V1NetworkPolicy>;
+export type ServiceAccount = Concrete<V1ServiceAccount>;
+export type RoleBinding = Concrete<V1RoleBinding>;
 export type Node = Concrete<V1Node>;
 export type Lease = Concrete<V1Lease>;
 /** events.k8s.io/v1, not the older core/v1 of the same storage. */

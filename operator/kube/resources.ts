@@ -10,7 +10,9 @@ import type {
   Pod,
   PodDisruptionBudget,
   Resource,
+  RoleBinding,
   Service,
+  ServiceAccount,
 } from "./objects.ts";
 
 const namespaced = <T extends KubeObject>(apiVersion: string, kind: string, plural: string): Resource<T> => ({
@@ -39,6 +41,12 @@ export const NETWORK_POLICIES: Resource<NetworkPolicy> = namespaced(
   "networking.k8s.io/v1",
   "NetworkPolicy",
   "networkpolicies",
+);
+export const SERVICE_ACCOUNTS: Resource<ServiceAccount> = namespaced("v1", "ServiceAccount", "serviceaccounts");
+export const ROLE_BINDINGS: Resource<RoleBinding> = namespaced(
+  "rbac.authorization.k8s.io/v1",
+  "RoleBinding",
+  "rolebindings",
 );
 export const LEASES: Resource<Lease> = namespaced("coordination.k8s.io/v1", "Lease", "leases");
 export const EVENTS: Resource<Event> = namespaced("events.k8s.io/v1", "Event", "events");

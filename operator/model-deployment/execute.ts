@@ -1,8 +1,9 @@
 /** Carries a plan out. The order of actions does not matter: no action of one plan builds on another. */
+
+import type { Action } from "../apply/actions.ts";
 import type { Client } from "../kube/client.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import type { Action } from "./actions.ts";
 import { isOwnedBy, type Owner, wasOwnedByNamesake } from "./children/owner.ts";
 
 /** What stands in the way of a plan. `object` reads like `Service digits`. */

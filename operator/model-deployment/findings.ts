@@ -1,7 +1,8 @@
 /** What can be read off an observation, by the plan and by the status alike. Pure. */
 import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
+import { covers } from "../apply/drift.ts";
 import type { Deployment, KubeObject, Pod } from "../kube/objects.ts";
-import { covers } from "./drift.ts";
+import { routedPortOf } from "./children/service.ts";
 import type { Observed } from "./observe.ts";
 import { dequeuedAt, isGated, isOver, revisionOf, unscheduled } from "./pods.ts";
 import type { Revision } from "./revision.ts";
@@ -51,8 +52,14 @@ export const lacksClaims = (observed: Observed, revision: Revision): boolean => 
   return wanted && deployment !== undefined && deployment.spec?.template.spec?.resourceClaims === undefined;
 };
 
+/** The routers' port that clients' new connections go to; undefined where they go to pods. */
+export const routedPort = ({ owner, services }: Observed): number | undefined => {
+  const client = named(services, serviceName(owner.name));
+  return client && routedPortOf(client);
+};
+
 /** Whether clients' new connections go to the pods of `revision`. */
-export const isServing = ({ owner, services }: Observed, revision: Revision): boolean => {
+export const isServing = ({ owner, services }: Observed, revision: Pick<Revision, "name">): boolean => {
   const selector = named(services, serviceName(owner.name))?.spec?.selector;
   return selector !== undefined && covers(revisionLabels(owner.name, revision.name), selector, "selector");
 };

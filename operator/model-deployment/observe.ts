@@ -11,6 +11,8 @@ import type {
   PodDisruptionBudget,
   Service,
 } from "../kube/objects.ts";
+import { needsRouter } from "../traffic/plan.ts";
+import type { Neighbour } from "../traffic/port.ts";
 import { type Owner, ownerOf } from "./children/owner.ts";
 import { parseRevision, type Revision } from "./revision.ts";
 
@@ -38,6 +40,8 @@ export type Observed = {
   disruptionBudgets: PodDisruptionBudget[];
   networkPolicies: NetworkPolicy[];
   pods: Pod[];
+  /** The others of its namespace that have a port on the routers; only where it matters to this one. */
+  neighbours: Neighbour[];
 };
 
 /** Undefined if the ModelDeployment is gone or going: its children go with it, by their owner reference. */
@@ -57,5 +61,15 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
     disruptionBudgets: stores.disruptionBudgets.ownedBy(owner.uid),
     networkPolicies: stores.networkPolicies.ownedBy(owner.uid),
     pods: stores.pods.labelled(key),
+    neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],
   };
 };
+
+const neighboursOf = ({ modelDeployments }: Stores, { metadata }: ModelDeployment): Neighbour[] =>
+  [...modelDeployments.list()].flatMap((other) => {
+    const { creationTimestamp: createdAt = "", namespace, uid = "" } = other.metadata;
+    const port = other.status?.traffic?.port;
+    return namespace !== metadata.namespace || uid === metadata.uid || port === undefined
+      ? []
+      : [{ uid, port, createdAt }];
+  });

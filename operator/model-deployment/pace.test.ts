@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
+import { type Action, restoreTemplate } from "../apply/actions.ts";
 import { DEPLOYMENTS } from "../kube/resources.ts";
-import { type Action, restoreTemplate } from "./actions.ts";
 import { createPace, createRestorePace } from "./pace.ts";
 
 const KEY = { namespace: "default", name: "a" };

@@ -1,8 +1,8 @@
 /** What is not done as often as it could be. What these know is lost with the process, and nothing comes of that. */
 import { isDeepStrictEqual } from "node:util";
 import { findCondition, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
+import type { Action } from "../apply/actions.ts";
 import type { ObjectKey } from "../kube/objects.ts";
-import type { Action } from "./actions.ts";
 
 /** A pod that gets its node, is ready, and then available, is news three times within a second or two. */
 const PROGRESS_MS = 1_000;

@@ -1,8 +1,8 @@
 /** The pin: the first bytes that a revision was proved with are the only ones that it serves. Pure. */
 import { PIN_KEY } from "../api/v1alpha1/index.ts";
+import { type Action, create, remove } from "../apply/actions.ts";
 import type { Pod } from "../kube/objects.ts";
 import { CONFIG_MAPS, PODS } from "../kube/resources.ts";
-import { type Action, create, remove } from "./actions.ts";
 import { pinConfigMap } from "./children/pin-config-map.ts";
 import type { Observed } from "./observe.ts";
 import { fetchedDigest, isReady, revisionOf } from "./pods.ts";

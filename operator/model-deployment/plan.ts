@@ -3,8 +3,6 @@
  * is observed to be done, so that a crash between any two writes changes nothing in the end.
  */
 import { minReplicasOf, serviceName } from "../api/v1alpha1/index.ts";
-import type { Deployment, KubeObject } from "../kube/objects.ts";
-import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES } from "../kube/resources.ts";
 import {
   type Action,
   apply,
@@ -14,17 +12,20 @@ import {
   remove,
   restoreTemplate,
   SCALING_FIELD_MANAGER,
-} from "./actions.ts";
+} from "../apply/actions.ts";
+import type { Deployment, KubeObject } from "../kube/objects.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES } from "../kube/resources.ts";
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
-import { revisionService, service, switchedAtOf } from "./children/service.ts";
-import { deadlineOf, deploymentOf, isServing, lacksClaims, named } from "./findings.ts";
+import { revisionService, service, switchedAtOf, type Target } from "./children/service.ts";
+import { deadlineOf, deploymentOf, isServing, lacksClaims, named, routedPort } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
 import { budgetActions, policyActions } from "./protection.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
+import { type Acknowledged, leftAt, targetOf } from "./traffic.ts";
 
 /** The old revision serves on for so long after the Service was switched: by then every node knows of it. */
 export const RETIREMENT_MS = 10_000;
@@ -38,15 +39,30 @@ export type Plan = {
   againAfterMs?: number;
 };
 
-export const plan = (observed: Observed, roles: Roles, operatorNamespace: string, now: number): Plan => {
+/** What the caches do not hold. */
+export type Circumstances = { operatorNamespace: string; acknowledged: Acknowledged };
+
+/** The routers are asked again; a table reaches them within some ten milliseconds. */
+const ASK_AGAIN_MS = 500;
+
+export const plan = (
+  observed: Observed,
+  roles: Roles,
+  { acknowledged, operatorNamespace }: Circumstances,
+  now: number,
+): Plan => {
   const { candidate, stable, unrecorded } = roles;
   const chosen = stable ?? candidate;
   const serving = chosen !== undefined && deploymentOf(observed, chosen) !== undefined ? chosen : undefined;
-  const retirement = retire(observed, roles, now);
+  const retirement = retire(observed, roles, acknowledged, now);
   const deadline = candidate === undefined ? undefined : deadlineOf(observed, candidate);
-  const waits = [retirement.againAfterMs, deadline === undefined ? undefined : deadline - now].filter(
-    (wait) => wait !== undefined && wait > 0,
-  );
+  const left = leftAt(observed);
+  const waits = [
+    retirement.againAfterMs,
+    deadline === undefined ? undefined : deadline - now,
+    left === undefined ? undefined : left - now,
+    acknowledged === false ? ASK_AGAIN_MS : undefined,
+  ].filter((wait) => wait !== undefined && wait > 0);
   return {
     actions: [
       ...(unrecorded === undefined
@@ -55,7 +71,7 @@ export const plan = (observed: Observed, roles: Roles, operatorNamespace: string
       ...markPromoted(observed, roles),
       ...(stable === undefined ? [] : run(observed, stable)),
       ...(candidate === undefined || !mayStart(observed, roles, candidate) ? [] : run(observed, candidate)),
-      ...(serving === undefined ? [] : clientService(observed, roles, serving, now)),
+      ...(serving === undefined ? [] : clientService(observed, roles, targetOf(observed, serving, acknowledged), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
       ...retirement.actions,
@@ -140,28 +156,38 @@ const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision:
 };
 
 /** The time of a switch is written with it, so that whoever looks next knows for how long the old pods must serve on. */
-const clientService = (observed: Observed, { superseded }: Roles, serving: Revision, now: number): Action[] => {
+const clientService = (observed: Observed, { superseded }: Roles, target: Target, now: number): Action[] => {
   const { owner, services } = observed;
   const existing = named(services, serviceName(owner.name));
-  const since = existing !== undefined && isServing(observed, serving) ? switchedAtOf(existing) : undefined;
-  const isSwitch = superseded.some((revision) => served(revision) && deploymentOf(observed, revision) !== undefined);
-  return ensure(SERVICES, existing, service(owner, serving.name, since ?? (isSwitch ? now : undefined)));
+  const isThere = existing !== undefined && isTarget(observed, target);
+  const isSwitch =
+    routedPort(observed) !== undefined ||
+    target.to === "router" ||
+    superseded.some((revision) => served(revision) && deploymentOf(observed, revision) !== undefined);
+  const since = isThere ? switchedAtOf(existing) : undefined;
+  return ensure(SERVICES, existing, service(owner, target, since ?? (isSwitch && !isThere ? now : undefined)));
 };
+
+const isTarget = (observed: Observed, target: Target): boolean =>
+  target.to === "router" ? routedPort(observed) === target.port : isServing(observed, { name: target.revision });
 
 const served = ({ promoted }: Revision): boolean => promoted !== undefined;
 
 /**
  * Takes the pods of superseded revisions away: at once if they never served beside a stable one, else a
- * while after the Service was switched to stable.
+ * while after the Service was switched to stable, or when the routers have said that they send them nothing any more.
  */
 const retire = (
   observed: Observed,
   { stable, superseded }: Roles,
+  acknowledged: Acknowledged,
   now: number,
 ): Pick<Plan, "actions" | "againAfterMs"> => {
   const client = named(observed.services, serviceName(observed.owner.name));
-  const isSwitched = stable !== undefined && isServing(observed, stable);
-  const wait = ((client && switchedAtOf(client)) ?? now) + RETIREMENT_MS - now;
+  const isRouted = routedPort(observed) !== undefined;
+  const isSwitched = stable !== undefined && (isRouted ? acknowledged === true : isServing(observed, stable));
+  // routers say that they go elsewhere by now; nodes do not
+  const wait = isRouted ? 0 : ((client && switchedAtOf(client)) ?? now) + RETIREMENT_MS - now;
   const held = (revision: Revision): boolean => served(revision) && stable !== undefined && (!isSwitched || wait > 0);
   const actions = superseded
     .filter((revision) => !held(revision))

@@ -1,7 +1,7 @@
 /** What keeps a deployment's pods from being taken away all at once, and from being reached by everybody. Pure. */
 import { networkPolicyName } from "../api/v1alpha1/index.ts";
+import { type Action, ensure, remove } from "../apply/actions.ts";
 import { NETWORK_POLICIES, POD_DISRUPTION_BUDGETS } from "../kube/resources.ts";
-import { type Action, ensure, remove } from "./actions.ts";
 import { disruptionBudget } from "./children/disruption-budget.ts";
 import { networkPolicy } from "./children/network-policy.ts";
 import { named, wantedOf } from "./findings.ts";

@@ -1,5 +1,6 @@
 /** The life of a ModelDeployment: observe → plan → execute → status. */
 import { API_VERSION, KIND, MODEL_DEPLOYMENTS, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
+import { FIELD_MANAGER } from "../apply/actions.ts";
 import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile, Result } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
@@ -7,7 +8,8 @@ import { KubeError } from "../kube/errors.ts";
 import type { KubeObject, Resource } from "../kube/objects.ts";
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
 import type { Survey } from "../placement/survey.ts";
-import { FIELD_MANAGER } from "./actions.ts";
+import { isAcknowledged } from "../traffic/acknowledged.ts";
+import type { AskRouters } from "../traffic/routers.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
@@ -18,9 +20,10 @@ import { type Observed, observe, type Stores } from "./observe.ts";
 import { createPace, createRestorePace } from "./pace.ts";
 import { plan } from "./plan.ts";
 import { isRepair } from "./repair.ts";
-import { rolesOf } from "./roles.ts";
+import { type Roles, rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
+import { type Acknowledged, mustAsk } from "./traffic.ts";
 
 export type Dependencies = {
   client: Client;
@@ -32,6 +35,7 @@ export type Dependencies = {
   clock: () => number;
   events: EventRecorder;
   askProgress: AskProgress;
+  askRouters: AskRouters;
   survey: Survey;
 };
 
@@ -50,6 +54,7 @@ export const modelDeploymentController = ({
   clock,
   events,
   askProgress,
+  askRouters,
   survey,
 }: Dependencies): Reconcile => {
   const pace = createPace();
@@ -66,7 +71,8 @@ export const modelDeploymentController = ({
     const now = clock();
 
     const roles = rolesOf(observed, settings);
-    const { actions, promote, againAfterMs } = plan(observed, roles, operatorNamespace, now);
+    const acknowledged = await acknowledgement(askRouters, observed, roles);
+    const { actions, promote, againAfterMs } = plan(observed, roles, { operatorNamespace, acknowledged }, now);
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
       return { requeueAfterMs: GONE_MS };
     }
@@ -96,6 +102,13 @@ export const modelDeploymentController = ({
     const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
     return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, untilRestore, unsurveyed, hindered);
   };
+};
+
+/** Whether the routers follow the table of the status, where something waits for that. */
+const acknowledgement = async (ask: AskRouters, observed: Observed, roles: Roles): Promise<Acknowledged> => {
+  const table = observed.modelDeployment.status?.traffic;
+  if (table === undefined || !mustAsk(observed, roles)) return undefined;
+  return isAcknowledged(await ask(observed.owner), table);
 };
 
 const isFirst = (resource: Resource<KubeObject>): boolean =>

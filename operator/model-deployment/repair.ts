@@ -1,7 +1,7 @@
 /** Whether a plan brings something back that was there before. */
 import { networkPolicyName, serviceName } from "../api/v1alpha1/index.ts";
+import type { Action } from "../apply/actions.ts";
 import { CONFIG_MAPS } from "../kube/resources.ts";
-import type { Action } from "./actions.ts";
 import type { Observed } from "./observe.ts";
 
 /**

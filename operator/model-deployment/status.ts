@@ -16,13 +16,14 @@ import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain, givenUp } from "./explain/explain.ts";
 import { refusalOf } from "./explain/refusal.ts";
-import { deadlineOf, deploymentOf, isServing, placedOf, readyOf, wantedOf } from "./findings.ts";
+import { deadlineOf, deploymentOf, isServing, placedOf, readyOf, routedPort, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
 import { progress } from "./progress.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { subjectOf } from "./subject.ts";
+import { trafficOf, wantsRouter } from "./traffic.ts";
 
 /** Roles as they are once this status is written: a promotion is nothing but that. */
 export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Roles => ({
@@ -56,6 +57,7 @@ export const statusOf = (
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
   const devices = shown && devicesHeld(observed, shown);
+  const traffic = trafficOf(observed, stable, now);
   return {
     observedGeneration: generation,
     phase: verdict.stalled ? "Degraded" : verdict.reconciling ? "Progressing" : "Healthy",
@@ -69,6 +71,7 @@ export const statusOf = (
       generation,
       new Date(now).toISOString().replace(/\.\d+Z$/, "Z"),
     ),
+    ...(traffic === undefined ? {} : { traffic }),
     ...(stable === undefined ? {} : { stable: revisionStatus(observed, stable) }),
     ...(candidate === undefined ? {} : { canary: revisionStatus(observed, candidate) }),
   };
@@ -123,7 +126,10 @@ const judge = (
   if (retiring !== undefined) {
     return working("Retiring", `${stable.name} serves; ${retiring.name} is kept until every node knows`);
   }
-  if (!isServing(observed, stable)) return working("Updating", `requests are being switched to ${stable.name}`);
+  if (wantsRouter(observed) && routedPort(observed) === undefined)
+    return working("Routing", `${stable.name} serves directly until the routers of this namespace are ready`);
+  if (!wantsRouter(observed) && !isServing(observed, stable))
+    return working("Updating", `requests are being switched to ${stable.name}`);
   const count = wantedOf(observed);
   return {
     reason: "Serving",

@@ -3,6 +3,7 @@ import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { MODEL_DEPLOYMENTS } from "../../operator/api/v1alpha1/index.ts";
+import { covers } from "../../operator/apply/drift.ts";
 import { decode } from "../../operator/kube/decode.ts";
 import type { KubeObject, Resource } from "../../operator/kube/objects.ts";
 import {
@@ -15,7 +16,6 @@ import { deployment } from "../../operator/model-deployment/children/deployment.
 import { disruptionBudget } from "../../operator/model-deployment/children/disruption-budget.ts";
 import { networkPolicy } from "../../operator/model-deployment/children/network-policy.ts";
 import { ownerOf } from "../../operator/model-deployment/children/owner.ts";
-import { covers } from "../../operator/model-deployment/drift.ts";
 import { parseRevision } from "../../operator/model-deployment/revision.ts";
 import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { isReady, waitFor } from "../world/model-deployment.ts";

@@ -1,14 +1,16 @@
-/** Server-side apply on plain JSON: maps merge, lists are one value. */
+/** Server-side apply on plain JSON: maps merge; lists, and maps that the API calls atomic, are one value. */
 export type Fields = { [field: string]: unknown };
 
 export const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+const ATOMIC = new Set(["selector"]);
+
 export const merge = (base: Fields, over: Fields): Fields => {
   const merged: Fields = { ...base };
   for (const [field, value] of Object.entries(over)) {
     const before = merged[field];
-    merged[field] = isFields(before) && isFields(value) ? merge(before, value) : value;
+    merged[field] = isFields(before) && isFields(value) && !ATOMIC.has(field) ? merge(before, value) : value;
   }
   return merged;
 };

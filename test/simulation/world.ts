@@ -27,6 +27,7 @@ import {
   SERVICES,
 } from "../../operator/kube/resources.ts";
 import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
+import type { Report } from "../../operator/traffic/acknowledged.ts";
 import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
 
 type Stored = KubeObject & Fields;
@@ -58,6 +59,8 @@ export type World = {
   /** Whether a pod of this revision gets ready, and with which bytes; or the scheduling gate that holds it back. */
   fate: (revision: string, pod: number) => Fate;
   settings: Dependencies["settings"];
+  /** What the routers say of the ModelDeployment: two that follow its table, unless a test says otherwise. */
+  routers: () => Report[];
   /** The API server has the ModelDeployment no longer, and its watch has not told yet. */
   isGone: boolean;
   /** Deletes an object as somebody else would. */
@@ -67,6 +70,10 @@ export type World = {
   all<T extends KubeObject>(resource: Resource<T>): T[];
   deployment(): ModelDeployment;
   reconcile(): Promise<Result>;
+  /** Lets the cluster act on what was written. */
+  act(): void;
+  /** As after a restore from a backup. */
+  loseStatus(): void;
   /** Reconcile and let the cluster act, until nothing changes. */
   settle(): Promise<void>;
 };
@@ -268,6 +275,10 @@ export const createWorld = (): World => {
     writesLeft: Number.POSITIVE_INFINITY,
     fate: () => ({ ready: true, digest: `sha256:${"a".repeat(64)}` }),
     settings: { runtimeImage: "berth-runtime:1", runtimeImagePullPolicy: "IfNotPresent", allowHttpModels: true },
+    routers: () => {
+      const { traffic } = world.deployment().status ?? {};
+      return traffic === undefined ? [] : [traffic, traffic];
+    },
     put: (spec) => {
       const key = keyOf(MODEL_DEPLOYMENTS, NAME);
       const before = objects.get(key) ?? {
@@ -290,6 +301,7 @@ export const createWorld = (): World => {
       const key: ObjectKey = { namespace: NAMESPACE, name: NAME };
       const reconcile = modelDeploymentController({
         askProgress: () => Promise.resolve(undefined),
+        askRouters: () => Promise.resolve(world.routers()),
         survey: () => Promise.resolve([]),
         client,
         stores: {
@@ -308,6 +320,11 @@ export const createWorld = (): World => {
         events: { event: (_object, type, reason) => world.events.push(`${type} ${reason}`) },
       });
       return await reconcile(key, context);
+    },
+    act,
+    loseStatus: () => {
+      const { status: _, ...rest } = existing(keyOf(MODEL_DEPLOYMENTS, NAME));
+      store(keyOf(MODEL_DEPLOYMENTS, NAME), rest);
     },
     settle: async () => {
       for (let round = 0; round < 60; round += 1) {

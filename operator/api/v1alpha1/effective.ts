@@ -2,6 +2,8 @@
 import type { ModelDeploymentSpec } from "./spec.ts";
 
 export const DEFAULT_REQUEST_TIMEOUT = "30s";
+/** `spec.traffic.queue.maxWait`. */
+export const DEFAULT_MAX_WAIT = "60s";
 export const DEFAULT_REQUESTS = { cpu: "100m", memory: "256Mi" } as const;
 
 const VENDOR_RESOURCES: Record<string, string> = { nvidia: "nvidia.com/gpu", amd: "amd.com/gpu" };
@@ -39,6 +41,9 @@ export const executionProviderOf = ({
 };
 
 export const minReplicasOf = ({ scaling }: Pick<ModelDeploymentSpec, "scaling">): number => scaling?.minReplicas ?? 1;
+
+export const isRoutedBySpec = ({ traffic }: Pick<ModelDeploymentSpec, "traffic">): boolean =>
+  traffic?.path === "router";
 
 export type Toleration = {
   operator: "Exists" | "Equal";

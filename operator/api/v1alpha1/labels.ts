@@ -6,8 +6,13 @@ export const MANAGED_BY = "berth";
 export const MODEL_DEPLOYMENT_LABEL = "berth.dev/model-deployment";
 export const REVISION_LABEL = "berth.dev/revision";
 
+/** On the router's pods, with the value "true": what a ModelDeployment's Service selects when requests go through it. */
+export const ROUTER_LABEL = "berth.dev/router";
+
 /** On a namespace, with the value "true": its pods may reach the admin port of every model, as a Prometheus must. */
 export const MONITORING_LABEL = "berth.dev/monitoring";
+/** Every namespace has this label, by the API server, with its name. */
+export const NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name";
 /** Kueue's: the LocalQueue that a Deployment's pods wait in. */
 export const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
 
@@ -25,3 +30,5 @@ export const revisionLabels = (modelDeployment: string, revision: string): Recor
   ...childLabels(modelDeployment),
   [REVISION_LABEL]: revision,
 });
+
+export const routerLabels: Record<string, string> = { [MANAGED_BY_LABEL]: MANAGED_BY, [ROUTER_LABEL]: "true" };

@@ -8,6 +8,9 @@ export const serviceName = (modelDeployment: string): string => modelDeployment;
 
 export const networkPolicyName = (modelDeployment: string): string => modelDeployment;
 
+/** Of all that the router of a namespace consists of. */
+export const ROUTER_NAME = "berth-router";
+
 /** Inside the cluster; without the cluster's domain, which only DNS knows. */
 export const serviceUrl = (modelDeployment: string, namespace: string): string =>
   `http://${serviceName(modelDeployment)}.${namespace}.svc`;

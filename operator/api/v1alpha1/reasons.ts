@@ -63,6 +63,11 @@ export const REASONS = {
     cure: "",
   },
   Updating: { means: "A new revision is starting; the stable one serves until it is ready.", cure: "" },
+  Routing: {
+    means:
+      "The routers are not all ready, or not all of them follow the newest table; requests go directly to the pods until they do.",
+    cure: "If it stays: `kubectl describe deployment berth-router` and its pods say why they are not ready.",
+  },
   Retiring: { means: "The old revision keeps serving until every node sends its requests to the new one.", cure: "" },
   ProgressingWithRetry: {
     means: "Something outside of the spec is in the way; Berth goes on trying.",

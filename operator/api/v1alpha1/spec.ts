@@ -178,6 +178,51 @@ const scaling = z
   })
   .describe("How many pods serve. Not part of the revision: a change starts no rollout.");
 
+const traffic = z
+  .object({
+    path: z
+      .enum(["direct", "router"])
+      .optional()
+      .describe(
+        "How requests reach the pods. `direct` (the default): the Service sends them to the pods of the stable revision. `router`: " +
+          "through Berth's router in this namespace, which balances by requests under way, and holds requests while no pod is ready.",
+      ),
+    queue: z
+      .object({
+        maxRequests: z
+          .int32()
+          .min(0)
+          .max(100_000)
+          .optional()
+          .describe("Requests that may wait in a router for a pod; more get 503. Default 1000."),
+        maxWait: z
+          .string()
+          .min(2)
+          .max(16)
+          .optional()
+          .describe(
+            "How long a request may wait, as a Go duration from `1ms` to `10m`; then it gets 503. Default `60s`.",
+          )
+          .meta(
+            rules({
+              rule: "self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('10m')",
+              message:
+                "spec.traffic.queue.maxWait: must be a duration from 1ms to 10m in whole units, such as 30s or 2m30s",
+            }),
+          ),
+      })
+      .optional()
+      .describe("Requests that find no pod ready, or all of them busy, wait in the router."),
+  })
+  .describe("How requests reach the pods. Not part of the revision: a change restarts no pod.")
+  .meta(
+    rules({
+      rule: "!has(self.queue) || (has(self.path) && self.path == 'router')",
+      message:
+        "spec.traffic.queue: only with path router, since nothing holds requests otherwise; set path or remove it",
+    }),
+  );
+
 export const specSchema = z
   .object({
     model,
@@ -186,6 +231,7 @@ export const specSchema = z
     resources: resources.optional(),
     scaling: scaling.optional(),
     scheduling: scheduling.optional(),
+    traffic: traffic.optional(),
     serviceAccountName: objectName(
       "The pods' ServiceAccount, of this namespace. Its token is not mounted. Default: the namespace's `default`.",
     ).optional(),

@@ -18,6 +18,28 @@ const revisionSchema = z.object({
   ready: z.int32().describe("Pods ready."),
 });
 
+const trafficSchema = z
+  .object({
+    epoch: z
+      .int()
+      .describe(
+        "Grows with each table; routers follow the one with the greatest. Seconds since 1970 when it was made, or more.",
+      ),
+    port: z.int32().min(1).max(65_535).describe("Where the routers listen for this ModelDeployment."),
+    routes: z
+      .array(
+        z.object({
+          revision: z.string().max(63),
+          role: z.enum(["stable", "canary"]),
+          weight: z.int32().min(0).max(100).describe("Percent of the requests."),
+        }),
+      )
+      .max(2)
+      .describe("Which revision gets which share.")
+      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["role"] }),
+  })
+  .describe("The routing table that routers follow; absent while requests reach the pods directly.");
+
 export const statusSchema = z
   .object({
     observedGeneration: z
@@ -41,11 +63,13 @@ export const statusSchema = z
       .optional()
       .describe("Ready is always there; Reconciling and Stalled only while they are True.")
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
+    traffic: trafficSchema.optional(),
     stable: revisionSchema.optional().describe("The revision that serves; absent until one was ready."),
     canary: revisionSchema.optional().describe("The revision that is to take over, while it is not ready."),
   })
   .describe("What Berth has done about it.");
 
 export type Condition = z.output<typeof conditionSchema>;
+export type Traffic = z.output<typeof trafficSchema>;
 export type RevisionStatus = z.output<typeof revisionSchema>;
 export type ModelDeploymentStatus = z.output<typeof statusSchema>;

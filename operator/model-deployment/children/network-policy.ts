@@ -4,13 +4,11 @@ import {
   GRPC_PORT,
   HTTP_PORT,
   MONITORING_LABEL,
+  NAMESPACE_NAME_LABEL,
   networkPolicyName,
 } from "../../api/v1alpha1/index.ts";
 import type { NetworkPolicy } from "../../kube/objects.ts";
 import { childMeta, type Owner } from "./owner.ts";
-
-/** Every namespace has this label, by the API server, with its name. */
-const NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name";
 
 const namespaces = (label: string, value: string) => ({ namespaceSelector: { matchLabels: { [label]: value } } });
 

@@ -1,12 +1,24 @@
-import { GRPC_PORT, HTTP_PORT, revisionLabels, SWITCHED_ANNOTATION, serviceName } from "../../api/v1alpha1/index.ts";
+import {
+  GRPC_PORT,
+  HTTP_PORT,
+  ROUTER_LABEL,
+  revisionLabels,
+  routerLabels,
+  SWITCHED_ANNOTATION,
+  serviceName,
+} from "../../api/v1alpha1/index.ts";
 import type { Service } from "../../kube/objects.ts";
 import { childMeta, type Owner } from "./owner.ts";
 
+/** Where the clients' Service sends requests: to the pods of a revision, or to the routers' port of the ModelDeployment. */
+export type Target = { to: "revision"; revision: string } | { to: "router"; port: number };
+
 /**
- * The Service that clients use, on port 80 for HTTP and 8081 for gRPC, sending requests to the ready pods of `revision`.
- * @param switchedAt since when it does, if it selected another before; milliseconds since 1970
+ * The Service that clients use, on port 80 for HTTP and 8081 for gRPC. Selector and ports change in one write: no request meets
+ * one of them without the other.
+ * @param switchedAt since when it sends requests there, if it sent them elsewhere before; milliseconds since 1970
  */
-export const service = (owner: Owner, revision: string, switchedAt?: number): Service => ({
+export const service = (owner: Owner, target: Target, switchedAt?: number): Service => ({
   apiVersion: "v1",
   kind: "Service",
   metadata: {
@@ -14,13 +26,25 @@ export const service = (owner: Owner, revision: string, switchedAt?: number): Se
     ...(switchedAt === undefined ? {} : { annotations: { [SWITCHED_ANNOTATION]: new Date(switchedAt).toISOString() } }),
   },
   spec: {
-    selector: revisionLabels(owner.name, revision),
+    selector: target.to === "router" ? routerLabels : revisionLabels(owner.name, target.revision),
     ports: [
-      { name: "http", port: 80, targetPort: "http", protocol: "TCP", appProtocol: "http" },
-      { name: "grpc", port: GRPC_PORT, targetPort: "grpc", protocol: "TCP", appProtocol: "kubernetes.io/h2c" },
+      {
+        ...{ name: "http", port: 80, protocol: "TCP", appProtocol: "http" },
+        targetPort: target.to === "router" ? target.port : "http",
+      },
+      {
+        ...{ name: "grpc", port: GRPC_PORT, protocol: "TCP", appProtocol: "kubernetes.io/h2c" },
+        targetPort: target.to === "router" ? target.port : "grpc",
+      },
     ],
   },
 });
+
+/** The routers' port that it sends requests to; undefined where it sends them to pods. */
+export const routedPortOf = ({ spec }: Service): number | undefined => {
+  const port = spec?.ports?.find(({ name }) => name === "http")?.targetPort;
+  return spec?.selector?.[ROUTER_LABEL] === undefined || typeof port !== "number" ? undefined : port;
+};
 
 /** See `service`; undefined if it never selected another. */
 export const switchedAtOf = ({ metadata }: Service): number | undefined => {

@@ -1,0 +1,60 @@
+/** How requests reach a ModelDeployment's pods: directly, or by the routing table that the routers follow. Pure. */
+import { isRoutedBySpec, serviceName, type Traffic } from "../api/v1alpha1/index.ts";
+import { portFor } from "../traffic/port.ts";
+import { nextTraffic } from "../traffic/table.ts";
+import { switchedAtOf, type Target } from "./children/service.ts";
+import { deploymentOf, named, routedPort } from "./findings.ts";
+import type { Observed } from "./observe.ts";
+import type { Revision } from "./revision.ts";
+import type { Roles } from "./roles.ts";
+
+/** Whether the routers follow the table that the status has; undefined: they were not asked. */
+export type Acknowledged = boolean | undefined;
+
+/**
+ * Clients' connections to a router end at the age of 5 minutes, give or take a tenth, with the next answer. Until then the
+ * routers must know where requests go, though the Service sends new connections elsewhere.
+ */
+export const LEAVING_MS = 360_000;
+
+export const wantsRouter = ({ modelDeployment }: Observed): boolean => isRoutedBySpec(modelDeployment.spec);
+
+/** The routers must be asked: something waits for them to follow the table. */
+export const mustAsk = (observed: Observed, { superseded }: Roles): boolean => {
+  const traffic = observed.modelDeployment.status?.traffic;
+  if (traffic === undefined) return false;
+  const port = routedPort(observed);
+  if (port === undefined) return wantsRouter(observed);
+  return port !== traffic.port || superseded.some((revision) => deploymentOf(observed, revision) !== undefined);
+};
+
+/** Where the clients' Service is to send requests. It goes to the routers only once they follow the table. */
+export const targetOf = (observed: Observed, serving: Revision, acknowledged: Acknowledged): Target => {
+  const direct: Target = { to: "revision", revision: serving.name };
+  const port = routedPort(observed);
+  const table = observed.modelDeployment.status?.traffic;
+  if (!wantsRouter(observed) || table === undefined) return direct;
+  if (acknowledged === true) return { to: "router", port: table.port };
+  return port === undefined ? direct : { to: "router", port };
+};
+
+/** The table that the status is to have; undefined: none, and no router follows one. `stable` serves once this status is written. */
+export const trafficOf = (observed: Observed, stable: Revision | undefined, now: number): Traffic | undefined => {
+  const { modelDeployment, neighbours } = observed;
+  const before = modelDeployment.status?.traffic;
+  if (stable === undefined || (!wantsRouter(observed) && !isLeaving(observed, now))) return undefined;
+  const { creationTimestamp: createdAt = "", uid = "" } = modelDeployment.metadata;
+  const port = portFor({ uid, createdAt, port: before?.port }, neighbours);
+  return nextTraffic(before, port, [{ revision: stable.name, role: "stable", weight: 100 }], now);
+};
+
+/** When the last client has left the routers (ms since 1970); undefined where none is to leave. */
+export const leftAt = (observed: Observed): number | undefined => {
+  const { modelDeployment, owner, services } = observed;
+  if (wantsRouter(observed) || modelDeployment.status?.traffic === undefined) return undefined;
+  const client = named(services, serviceName(owner.name));
+  return ((client && switchedAtOf(client)) ?? 0) + LEAVING_MS;
+};
+
+const isLeaving = (observed: Observed, now: number): boolean =>
+  routedPort(observed) !== undefined || now < (leftAt(observed) ?? 0);

@@ -1,0 +1,103 @@
+/** The life of a namespace's router: there while a ModelDeployment needs it, as this version of Berth would make it. */
+import { KIND, MANAGED_BY, MANAGED_BY_LABEL, type ModelDeployment, ROUTER_NAME } from "../api/v1alpha1/index.ts";
+import type { Action } from "../apply/actions.ts";
+import type { Store } from "../cache/store.ts";
+import type { Reconcile } from "../controller/result.ts";
+import type { Client } from "../kube/client.ts";
+import { KubeError } from "../kube/errors.ts";
+import type {
+  Deployment,
+  KubeObject,
+  NetworkPolicy,
+  ObjectKey,
+  PodDisruptionBudget,
+  RoleBinding,
+  ServiceAccount,
+} from "../kube/objects.ts";
+import type { RouterSettings } from "./children/deployment.ts";
+import { needsRouter, planRouter } from "./plan.ts";
+
+export type RouterStores = {
+  modelDeployments: Store<ModelDeployment>;
+  deployments: Store<Deployment>;
+  serviceAccounts: Store<ServiceAccount>;
+  roleBindings: Store<RoleBinding>;
+  disruptionBudgets: Store<PodDisruptionBudget>;
+  networkPolicies: Store<NetworkPolicy>;
+};
+
+export type RouterDependencies = {
+  client: Client;
+  stores: RouterStores;
+  settings: RouterSettings & { clusterRole: string; operatorNamespace: string };
+};
+
+const keyOf = ({ metadata: { namespace = "" } }: KubeObject): ObjectKey[] => [{ namespace, name: ROUTER_NAME }];
+
+/** The key of the router that this ModelDeployment needs. One that needs it no longer is told as it was, too. */
+export const routerOf = (object: KubeObject): ObjectKey[] =>
+  isModelDeployment(object) && needsRouter(object) ? keyOf(object) : [];
+
+const isModelDeployment = (object: KubeObject): object is ModelDeployment => object.kind === KIND;
+
+/** The key of the router that this object is a part of. */
+export const partOfRouter = (object: KubeObject): ObjectKey[] =>
+  object.metadata.name === ROUTER_NAME ? keyOf(object) : [];
+
+export const routerController =
+  ({ client, settings, stores }: RouterDependencies): Reconcile =>
+  async (key, { log, signal }) => {
+    const { namespace } = key;
+    const users = [...stores.modelDeployments.list()].filter(
+      (one) => one.metadata.namespace === namespace && needsRouter(one),
+    );
+    const observed = {
+      ...{ namespace, users },
+      deployment: stores.deployments.get(key),
+      account: stores.serviceAccounts.get(key),
+      binding: stores.roleBindings.get(key),
+      budget: stores.disruptionBudgets.get(key),
+      policy: stores.networkPolicies.get(key),
+    };
+    for (const action of planRouter(observed, settings)) {
+      const stranger = await carryOut(client, action, signal);
+      if (stranger !== undefined) log.warn({ stranger }, "the router's name is taken by something else");
+    }
+    return {};
+  };
+
+/** Resolves to what is in the way, if it is not ours. */
+const carryOut = async (client: Client, action: Action, signal: AbortSignal): Promise<string | undefined> => {
+  switch (action.verb) {
+    case "create":
+      try {
+        await client.create(action.resource, action.object, { fieldManager: action.manager, signal });
+        return undefined;
+      } catch (error) {
+        if (!isKind(error, "conflict")) throw error;
+        const { name, namespace = "" } = action.object.metadata;
+        const existing = await client.get(action.resource, { name, namespace }, signal);
+        // made by an earlier run, and the cache has yet to tell us
+        const isOurs = existing.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
+        return isOurs ? undefined : `${existing.kind} ${name}`;
+      }
+    case "apply":
+      await client.apply(action.resource, action.object, { fieldManager: action.manager, signal });
+      return undefined;
+    case "restore":
+      await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });
+      return undefined;
+    case "delete": {
+      const { name, namespace, uid } = action;
+      try {
+        await client.delete(action.resource, { name, namespace }, { uid, propagationPolicy: "Background", signal });
+      } catch (error) {
+        if (!isKind(error, "notFound") && !isKind(error, "conflict")) throw error;
+      }
+      return undefined;
+    }
+  }
+};
+
+const isKind = (error: unknown, kind: "conflict" | "notFound"): boolean =>
+  error instanceof KubeError && error.kind === kind;
