@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { cacheCompiledCode } from "./compile-cache.ts";
-import { countExternalMemory } from "./external-memory.ts";
+import { tuneForBodies } from "./external-memory.ts";
 import {
   FETCH_HELP,
   parseFetchOptions,
@@ -45,7 +45,7 @@ const run = async ([command, ...args]: string[]): Promise<number> => {
       const options = parseRouteOptions(args, process.stdout.isTTY === true, process.env);
       if (options === "help") return print(ROUTE_HELP);
       cacheCompiledCode();
-      countExternalMemory();
+      tuneForBodies();
       const { routeCommand } = await import("./router/command.ts");
       return routeCommand(options, createLogger(options.logFormat, "router"));
     }
