@@ -1,13 +1,6 @@
-/** What became of requests, in plain numbers: counting costs next to nothing, and whoever wants to know takes a snapshot. */
+import { LATENCY_EDGES } from "../../operator/api/v1alpha1/pod-contract.ts";
 
-/**
- * Upper bounds of the latency histogram in seconds: 1 ms to 60 s, each at most 1.25 times the one before, so that a factor of
- * 1.25 on latency moves a request by a bucket. 0.001 × 1.25^49 = 56.
- */
-export const LATENCY_EDGES: readonly number[] = [
-  ...Array.from({ length: 50 }, (_, i) => Number((0.001 * 1.25 ** i).toPrecision(4))),
-  60,
-];
+/** What became of requests, in plain numbers: counting costs next to nothing, and whoever wants to know takes a snapshot. */
 
 export const OUTCOMES = [
   /** Answered with a status below 400. */

@@ -1,6 +1,7 @@
 /** What the router tells of itself: /statusz for the operator, /metrics for Prometheus. */
+import { LATENCY_EDGES } from "../../operator/api/v1alpha1/pod-contract.ts";
 import { histogram, type Metric, metric, render, type Value } from "../telemetry/prometheus.ts";
-import { type Evidence, LATENCY_EDGES, OUTCOMES } from "./counters.ts";
+import { type Evidence, OUTCOMES } from "./counters.ts";
 import type { Arm, LivePod } from "./fleet.ts";
 import type { NamespaceRouter, Served } from "./namespace-router.ts";
 import type { ShadowCounters } from "./shadow/counters.ts";

@@ -56,3 +56,9 @@ export type FailureCode =
 
 /** Failures that the same spec can outlive, because what failed is outside of it. */
 export const RETRYABLE_FAILURES: ReadonlySet<FailureCode> = new Set(["ModelUnreachable", "DiskFull"]);
+
+/**
+ * Edges of the routers' latency histogram, in seconds: 0.5 ms to 79 s, each 1.5^½ times the one before, so that a latency of 1.5
+ * times is a shift by two buckets. The evidence compares revisions at these edges.
+ */
+export const LATENCY_EDGES: readonly number[] = Array.from({ length: 60 }, (_, step) => 0.0005 * 1.5 ** (step / 2));

@@ -2,6 +2,7 @@
  * Evidence from latency, at boundaries of the histogram: no quantile is estimated. A canary that is slower by a factor has more
  * requests beyond every boundary, by how much follows from stable's own distribution (survival.ts).
  */
+import { LATENCY_EDGES } from "../../api/v1alpha1/pod-contract.ts";
 import { type Interval, type LogE, type PodCounts, requestsOf } from "./arms.ts";
 import { type Filter, logE, logRatios, type Question, startFilter, stepFilter } from "./filter.ts";
 import { logMean } from "./logs.ts";
@@ -25,8 +26,7 @@ export type LatencyLimits = {
   priors: TimePriors;
 };
 
-/** Two steps make 1.5: the latency that is to be excluded is a boundary again. 0.5 ms to 79 s. */
-export const LATENCY_EDGES: readonly number[] = Array.from({ length: 60 }, (_, step) => 0.0005 * 1.5 ** (step / 2));
+/** Two edges make 1.5: the latency that is to be excluded is a boundary again. */
 export const LATENCY_LIMITS: LatencyLimits = { edges: LATENCY_EDGES, margin: 2, priors: TIME_PRIORS };
 
 /** A filter for one boundary, by its edge. */

@@ -2,8 +2,9 @@
  * Each rule over its own main setting: how often it rolls back a version that is as good as stable, and how soon one that is
  * not. The same traffic with and without the regression; rivals are spared the check that the regression is not about.
  */
+
+import { LATENCY_EDGES } from "../../../operator/api/v1alpha1/pod-contract.ts";
 import { observe, startEvidence } from "../../../operator/rollout/evidence/evidence.ts";
-import { LATENCY_EDGES } from "../../../operator/rollout/evidence/latency.ts";
 import { type Course, LEVELS, verdictOf } from "../../../operator/rollout/evidence/verdict.ts";
 import { argoWith, flaggerWith, type Minute, type Rival, type Thresholds } from "./rivals.ts";
 import type { Scenario } from "./scenarios.ts";

@@ -1,0 +1,92 @@
+/** What is known of a rollout, in words. Pure. */
+import type { Totals } from "./counts.ts";
+import type { LogE } from "./evidence/arms.ts";
+import { type Course, type Levels, METRICS, type Metric, type Verdict } from "./evidence/verdict.ts";
+import type { Rejection } from "./machine.ts";
+
+/** Of an interval of the evidence, in seconds. */
+const INTERVAL_S = 10;
+
+const NAMES: Readonly<Record<Metric, string>> = { errors: "errors", latency: "latency", outputs: "outputs" };
+
+/** `3 of 9,801 requests failed (0.031 %)` */
+export const failed = ({ errors, requests }: { errors: number; requests: number }): string =>
+  `${count(errors)} of ${count(requests)} requests failed${requests === 0 ? "" : ` (${percent(errors / requests)})`}`;
+
+/** What was compared and counted: `canary: 12 of 1,024 requests failed (1.2 %); stable: …`. */
+export const counted = ({ canary, pairs, stable }: Totals): string => {
+  const outputs =
+    pairs.compared === 0
+      ? ""
+      : `; outputs: ${count(pairs.disagreed)} of ${count(pairs.compared)} pairs disagree (${percent(pairs.disagreed / pairs.compared)})`;
+  return `canary: ${failed(canary)}; stable: ${failed(stable)}${outputs}`;
+};
+
+/**
+ * The verdict: what decides or is missing, each with its e-value against the value that decides, and how long it will take at the
+ * present pace.
+ *
+ * @param perSecond requests of the canary
+ */
+export const judged = (verdict: Verdict, course: Course, levels: Levels, perSecond: number): string => {
+  const latest = METRICS.flatMap((metric): [Metric, LogE][] => {
+    const last = course[metric]?.at(-1);
+    return last === undefined ? [] : [[metric, last]];
+  });
+  const harmFrom = latest.length / levels.harm;
+  const safeFrom = 1 / levels.safe;
+  const harm = (metric: Metric): string => `e-value ${value(course, metric, "harm")}, ${count(harmFrom)} decides`;
+  const safe = (metric: Metric): string => `e-value ${value(course, metric, "safe")}, ${count(safeFrom)} decides`;
+  switch (verdict.kind) {
+    case "harm":
+      return `harm: ${verdict.by.map((metric) => `${NAMES[metric]} (${harm(metric)})`).join(", ")}`;
+    case "safe":
+      return `safe: ${latest.map(([metric]) => `${NAMES[metric]} (${safe(metric)})`).join(", ")}`;
+    case "inconclusive": {
+      const missing = verdict.missing.map((metric) => `${NAMES[metric]} (no harm so far: ${safe(metric)})`).join(", ");
+      const undecided = missing === "" ? "no requests were counted yet" : `not enough evidence on ${missing}`;
+      return `${undecided}; ${outlook(verdict.etaIntervals, perSecond)}`;
+    }
+  }
+};
+
+const outlook = (intervals: number | undefined, perSecond: number): string => {
+  if (intervals === undefined)
+    return "at the present rate it is not known when it will be decided: more traffic, or a larger weight, would tell";
+  const seconds = intervals * INTERVAL_S;
+  return `about ${count(Math.ceil(seconds * perSecond))} more requests of the canary, ${time(seconds)} at the present rate`;
+};
+
+export const rejected = (rejection: Rejection): string => {
+  switch (rejection.why) {
+    case "harm":
+      return `worse than stable by its ${rejection.by.map((metric) => NAMES[metric]).join(" and ")}`;
+    case "fault":
+      return rejection.message;
+    case "inconclusive":
+      return "not decided within the step's time (stepDuration.max), and onInconclusive is rollback";
+    case "command":
+      return "aborted by a command";
+  }
+};
+
+const value = (course: Course, metric: Metric, of: "harm" | "safe"): string => {
+  const log = course[metric]?.at(-1)?.[of] ?? 0;
+  // beyond a billion the number says no more
+  return log > Math.log(1e9)
+    ? "over 1e9"
+    : log < Math.log(0.01)
+      ? "below 0.01"
+      : Number(Math.exp(log).toPrecision(2)).toLocaleString("en");
+};
+
+const count = (number: number): string => Math.round(number).toLocaleString("en");
+
+const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`;
+
+const time = (seconds: number): string =>
+  seconds < 90
+    ? `${seconds} s`
+    : seconds < 5400
+      ? `${Math.round(seconds / 60)} min`
+      : `${(seconds / 3600).toFixed(1)} h`;
