@@ -36,10 +36,11 @@ import { modelDeploymentController } from "./model-deployment/reconcile.ts";
 import { createSurvey } from "./placement/survey.ts";
 import { askFetchProgress } from "./pods/fetch-progress.ts";
 import { askRouterStatus } from "./pods/router-status.ts";
+import { createObserver } from "./rollout/observer.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
 import { partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
-import { createAskRouters } from "./traffic/routers.ts";
+import { createAskCounts, createAskRouters } from "./traffic/routers.ts";
 
 const LEASE = "berth-operator";
 /** Namespaces whose routers are looked at together. */
@@ -110,6 +111,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       events,
       askProgress: askFetchProgress,
       askRouters: createAskRouters(stores.pods, askRouterStatus),
+      observer: createObserver(createAskCounts(stores.pods, askRouterStatus)),
       survey: createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known")),
     }),
     isCurrent: (key) => consistency.isCurrent(stores.modelDeployments.get(key)?.metadata.uid ?? ""),

@@ -41,6 +41,8 @@ export const RULES: readonly Rule[] = [
     folders: ["operator/api", "operator/apply", "operator/controller", "operator/cache/store.ts", "operator/kube"],
     packages: [],
   },
+  // Pure, but for the observer, which is given what asks the routers.
+  { folder: "operator/rollout", folders: ["operator/api", "operator/kube/objects.ts"], packages: [] },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {
     folder: "operator/model-deployment",
@@ -51,6 +53,7 @@ export const RULES: readonly Rule[] = [
       "operator/cache/store.ts",
       "operator/kube",
       "operator/placement",
+      "operator/rollout",
       "operator/traffic",
     ],
     packages: ["zod", "pino", "node:crypto", "node:util"],

@@ -63,3 +63,14 @@ export const isServing = ({ owner, services }: Observed, revision: Pick<Revision
   const selector = named(services, serviceName(owner.name))?.spec?.selector;
   return selector !== undefined && covers(revisionLabels(owner.name, revision.name), selector, "selector");
 };
+
+/** All of its pods can serve. */
+export const isAvailable = (observed: Observed, revision: Revision): boolean => {
+  const { metadata, spec, status } = deploymentOf(observed, revision) ?? {};
+  const replicas = minReplicasOf(observed.modelDeployment.spec);
+  return (
+    (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
+    spec?.replicas === replicas &&
+    (status?.availableReplicas ?? 0) >= replicas
+  );
+};

@@ -13,6 +13,8 @@ const newsOf = (status: ModelDeploymentStatus | undefined): unknown => [
   status?.phase,
   status?.stable?.revision,
   status?.canary?.revision,
+  status?.traffic?.epoch,
+  [status?.rollout?.revision, status?.rollout?.phase, status?.rollout?.step, status?.rollout?.rejected?.length],
   ...(["Ready", "Stalled", "Available"] as const).map((type) => {
     const condition = findCondition(status?.conditions, type);
     return [condition?.status, condition?.reason];

@@ -18,7 +18,7 @@ import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS,
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service, switchedAtOf, type Target } from "./children/service.ts";
-import { deadlineOf, deploymentOf, isServing, lacksClaims, named, routedPort } from "./findings.ts";
+import { deadlineOf, deploymentOf, isAvailable, isServing, lacksClaims, named, routedPort } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
@@ -26,6 +26,7 @@ import { budgetActions, policyActions } from "./protection.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { type Acknowledged, leftAt, targetOf } from "./traffic.ts";
+import type { Trial } from "./trial.ts";
 
 /** The old revision serves on for so long after the Service was switched: by then every node knows of it. */
 export const RETIREMENT_MS = 10_000;
@@ -40,7 +41,12 @@ export type Plan = {
 };
 
 /** What the caches do not hold. */
-export type Circumstances = { operatorNamespace: string; acknowledged: Acknowledged };
+export type Circumstances = {
+  operatorNamespace: string;
+  acknowledged: Acknowledged;
+  /** The candidate's, where it takes over step by step. */
+  trial?: Trial | undefined;
+};
 
 /** The routers are asked again; a table reaches them within some ten milliseconds. */
 const ASK_AGAIN_MS = 500;
@@ -48,7 +54,7 @@ const ASK_AGAIN_MS = 500;
 export const plan = (
   observed: Observed,
   roles: Roles,
-  { acknowledged, operatorNamespace }: Circumstances,
+  { acknowledged, operatorNamespace, trial }: Circumstances,
   now: number,
 ): Plan => {
   const { candidate, stable, unrecorded } = roles;
@@ -77,7 +83,9 @@ export const plan = (
       ...retirement.actions,
       ...forget(observed, roles),
     ],
-    promote: candidate !== undefined && isAvailable(observed, candidate),
+    promote:
+      candidate !== undefined &&
+      (trial === undefined ? isAvailable(observed, candidate) : trial.state.phase === "promoted"),
     ...(waits.length > 0 ? { againAfterMs: Math.min(...waits.map(Number)) } : {}),
   };
 };
@@ -124,16 +132,6 @@ const isEdited = ({ metadata: { managedFields = [] } }: Deployment): boolean =>
 /** Without a stable revision the candidate waits until the pods of its predecessor are gone: they may hold its devices. */
 const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision): boolean =>
   stable !== undefined || pods.every((pod) => revisionOf(pod) === candidate.name || isOver(pod));
-
-const isAvailable = (observed: Observed, revision: Revision): boolean => {
-  const { metadata, spec, status } = deploymentOf(observed, revision) ?? {};
-  const replicas = minReplicasOf(observed.modelDeployment.spec);
-  return (
-    (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
-    spec?.replicas === replicas &&
-    (status?.availableReplicas ?? 0) >= replicas
-  );
-};
 
 /** Writes each promotion on its ControllerRevision, where it outlives a lost status. */
 const markPromoted = (observed: Observed, { stable, candidate }: Roles): Action[] => {
@@ -188,7 +186,9 @@ const retire = (
   const isSwitched = stable !== undefined && (isRouted ? acknowledged === true : isServing(observed, stable));
   // routers say that they go elsewhere by now; nodes do not
   const wait = isRouted ? 0 : ((client && switchedAtOf(client)) ?? now) + RETIREMENT_MS - now;
-  const held = (revision: Revision): boolean => served(revision) && stable !== undefined && (!isSwitched || wait > 0);
+  const held = (revision: Revision): boolean =>
+    // a router may send requests to any revision that has pods
+    stable !== undefined && (isRouted ? !isSwitched : served(revision) && (!isSwitched || wait > 0));
   const actions = superseded
     .filter((revision) => !held(revision))
     .flatMap((revision) => deploymentOf(observed, revision) ?? [])

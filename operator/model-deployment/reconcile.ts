@@ -8,14 +8,16 @@ import { KubeError } from "../kube/errors.ts";
 import type { KubeObject, Resource } from "../kube/objects.ts";
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
 import type { Survey } from "../placement/survey.ts";
+import type { Observation, Observer } from "../rollout/observer.ts";
+import { stepsFor } from "../rollout/steps.ts";
 import { isAcknowledged } from "../traffic/acknowledged.ts";
 import type { AskRouters } from "../traffic/routers.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
-import { patience } from "./explain/explain.ts";
+import { explain, givenUp, patience } from "./explain/explain.ts";
 import { type AskProgress, createFetchWatch, fetchingOf } from "./fetching.ts";
-import { lacksRoom } from "./findings.ts";
+import { deadlineOf, isAvailable, lacksRoom } from "./findings.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { createPace, createRestorePace } from "./pace.ts";
 import { plan } from "./plan.ts";
@@ -24,6 +26,7 @@ import { type Roles, rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
 import { type Acknowledged, mustAsk } from "./traffic.ts";
+import { advance, type Trial, trialOf, writtenWeight } from "./trial.ts";
 
 export type Dependencies = {
   client: Client;
@@ -36,6 +39,7 @@ export type Dependencies = {
   events: EventRecorder;
   askProgress: AskProgress;
   askRouters: AskRouters;
+  observer: Observer;
   survey: Survey;
 };
 
@@ -44,6 +48,8 @@ const GONE_MS = 1_000;
 /** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
 /** A survey that failed; nothing else would bring the pass in which it succeeds. */
 const SURVEY_AGAIN_MS = 15_000;
+/** The rate of requests is taken over some seconds. */
+const RATE_MS = 5_500;
 const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
 export const modelDeploymentController = ({
@@ -55,6 +61,7 @@ export const modelDeploymentController = ({
   events,
   askProgress,
   askRouters,
+  observer,
   survey,
 }: Dependencies): Reconcile => {
   const pace = createPace();
@@ -66,13 +73,21 @@ export const modelDeploymentController = ({
       pace.forget(key);
       restores.forget(key);
       await fetches.look(key, undefined, 0);
+      await observer.look(key, undefined, 0);
       return {};
     }
     const now = clock();
 
     const roles = rolesOf(observed, settings);
-    const acknowledged = await acknowledgement(askRouters, observed, roles);
-    const { actions, promote, againAfterMs } = plan(observed, roles, { operatorNamespace, acknowledged }, now);
+    const beginning = trialOf(observed, roles);
+    const acknowledged = await acknowledgement(askRouters, observed, roles, beginning);
+    const {
+      trial,
+      observation,
+      againAfterMs: untilEvidence,
+    } = await judge(observer, observed, beginning, acknowledged, now);
+    const circumstances = { operatorNamespace, acknowledged, trial };
+    const { actions, promote, againAfterMs } = plan(observed, roles, circumstances, now);
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
       return { requeueAfterMs: GONE_MS };
     }
@@ -84,7 +99,7 @@ export const modelDeploymentController = ({
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
     const isShort = newest !== undefined && lacksRoom(observed, newest);
     const rooms = isShort ? await survey(now) : undefined;
-    const asked = { fetch: fetching.progress, rooms };
+    const asked = { fetch: fetching.progress, rooms, trial, evidence: observation?.words };
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked);
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
     const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirst(resource));
@@ -100,16 +115,70 @@ export const modelDeploymentController = ({
     const pacing = wait === 0 ? undefined : wait;
     const unsurveyed = isShort && rooms === undefined ? SURVEY_AGAIN_MS : undefined;
     const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
-    return after(againAfterMs, suspicion, pacing, fetching.againAfterMs, untilRestore, unsurveyed, hindered);
+    return after(
+      againAfterMs,
+      untilEvidence,
+      suspicion,
+      pacing,
+      fetching.againAfterMs,
+      untilRestore,
+      unsurveyed,
+      hindered,
+    );
   };
 };
 
 /** Whether the routers follow the table of the status, where something waits for that. */
-const acknowledgement = async (ask: AskRouters, observed: Observed, roles: Roles): Promise<Acknowledged> => {
+const acknowledgement = async (
+  ask: AskRouters,
+  observed: Observed,
+  roles: Roles,
+  trial: Trial | undefined,
+): Promise<Acknowledged> => {
   const table = observed.modelDeployment.status?.traffic;
-  if (table === undefined || !mustAsk(observed, roles)) return undefined;
+  if (table === undefined || !mustAsk(observed, roles, trial?.state.phase === "shifting")) return undefined;
   return isAcknowledged(await ask(observed.owner), table);
 };
+
+/** Takes the candidate's trial one step on, by what the routers have counted and what its pods do. */
+const judge = async (
+  observer: Observer,
+  observed: Observed,
+  before: Trial | undefined,
+  acknowledged: Acknowledged,
+  now: number,
+): Promise<{ trial: Trial | undefined; observation?: Observation | undefined; againAfterMs?: number | undefined }> => {
+  const { owner } = observed;
+  const weight = before === undefined ? 0 : writtenWeight(observed, before);
+  const stable = observed.modelDeployment.status?.stable?.revision;
+  const isTried = before !== undefined && stable !== undefined && weight > 0;
+  const observation = await observer.look(
+    owner,
+    isTried ? { stable, canary: before.revision.name, weight, analysis: before.settings.analysis } : undefined,
+    now,
+  );
+  if (before === undefined) return { trial: undefined };
+  const rate = before.weights === undefined ? await observer.rate(owner, now) : undefined;
+  const weights = before.weights ?? (rate === undefined ? undefined : weightsFor(rate, before.settings.minMs));
+  const subject = subjectOf(observed, before.revision, now);
+  const isOverdue = now >= (deadlineOf(observed, before.revision) ?? Number.POSITIVE_INFINITY);
+  const isUnready = !isAvailable(observed, before.revision);
+  const known = explain(subject);
+  const cause = isUnready && isOverdue ? givenUp(known) : known;
+  const findings = {
+    ...{ acknowledged, cause, isOverdue: isUnready && isOverdue },
+    verdict: observation?.verdict,
+    isSplitRight: observation?.isSplitRight ?? true,
+  };
+  const trial = advance({ ...before, weights }, observed, findings, now);
+  return {
+    trial,
+    observation,
+    againAfterMs: observation?.againAfterMs ?? (weights === undefined ? RATE_MS : undefined),
+  };
+};
+
+const weightsFor = (rate: number, stepMs: number): number[] => stepsFor(rate, stepMs).map(({ weight }) => weight);
 
 const isFirst = (resource: Resource<KubeObject>): boolean =>
   resource.kind === CONTROLLER_REVISIONS.kind || resource.kind === DEPLOYMENTS.kind;

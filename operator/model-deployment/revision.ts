@@ -20,8 +20,8 @@ import {
 } from "../api/v1alpha1/index.ts";
 import type { ControllerRevision, PodTemplate } from "../kube/objects.ts";
 
-/** The part of the spec that a running pod depends on. Scaling and traffic are not in it: they never restart a pod. */
-export type RevisionSpec = Omit<ModelDeploymentSpec, "scaling" | "traffic">;
+/** The part of the spec that a running pod depends on. Scaling, traffic and rollout are not in it: they never restart a pod. */
+export type RevisionSpec = Omit<ModelDeploymentSpec, "scaling" | "traffic" | "rollout">;
 
 export type Revision = {
   name: string;
@@ -37,7 +37,8 @@ export type Revision = {
   promoted?: number;
 };
 
-export const revisionSpecOf = ({ scaling: _, traffic: __, ...spec }: ModelDeploymentSpec): RevisionSpec => spec;
+export const revisionSpecOf = ({ rollout: _, scaling: __, traffic: ___, ...spec }: ModelDeploymentSpec): RevisionSpec =>
+  spec;
 
 /**
  * The spec in one spelling: quantities by value, defaults filled in, keys and sets in order. Two specs

@@ -1,8 +1,16 @@
 /** Which revision is wanted, which serves, and which are on their way out. Pure. */
-import { type ModelDeploymentSpec, type Reason, specSchema } from "../api/v1alpha1/index.ts";
+import {
+  DEFAULT_MAX_WAIT,
+  type ModelDeploymentSpec,
+  parseDuration,
+  type Reason,
+  specSchema,
+} from "../api/v1alpha1/index.ts";
+import { rolloutSettings } from "../rollout/settings.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import type { Observed } from "./observe.ts";
 import { canonical, newRevisionName, type Revision, revisionSpecOf, sortedJson } from "./revision.ts";
+import { rejectedBefore } from "./trial.ts";
 
 /** Why the spec cannot be followed at all. */
 export type Refusal = { reason: Reason; message: string };
@@ -17,17 +25,22 @@ export type Roles = {
   /** All others. */
   superseded: Revision[];
   refusal?: Refusal;
+  /** The revision of the current spec, which was tried and is not taken. It is among the superseded ones, if it is there. */
+  rejected?: { name: string; message: string };
 };
 
 export const rolesOf = (observed: Observed, settings: RenderSettings): Roles => {
   const { revisions } = observed;
   const refusal = refuse(observed, settings);
   const target = refusal === undefined ? targetOf(observed, settings) : undefined;
-  const recorded = revisions.find(({ name }) => name === target?.name);
   const stable = stableOf(observed);
+  const message = stable === undefined ? undefined : rejectedBefore(observed.modelDeployment, target?.name);
+  const isRejected = message !== undefined && target?.name !== stable?.name;
+  const recorded = isRejected ? undefined : revisions.find(({ name }) => name === target?.name);
   const candidate = recorded === stable ? undefined : recorded;
   return {
-    ...(target !== undefined && recorded === undefined ? { unrecorded: target } : {}),
+    ...(target !== undefined && recorded === undefined && !isRejected ? { unrecorded: target } : {}),
+    ...(isRejected && target !== undefined ? { rejected: { name: target.name, message } } : {}),
     ...(stable === undefined ? {} : { stable }),
     ...(candidate === undefined ? {} : { candidate }),
     superseded: revisions.filter((revision) => revision !== stable && revision !== candidate),
@@ -85,6 +98,8 @@ const invalidity = (spec: ModelDeploymentSpec): string | undefined => {
   }
   try {
     canonical(revisionSpecOf(spec));
+    rolloutSettings(spec);
+    parseDuration(spec.traffic?.queue?.maxWait ?? DEFAULT_MAX_WAIT);
     return undefined;
   } catch (error) {
     return `spec: ${error instanceof Error ? error.message : String(error)}`;

@@ -11,12 +11,22 @@ import {
   toConditions,
 } from "../api/v1alpha1/index.ts";
 import type { Room } from "../placement/room.ts";
+import { rejected as rejectedInWords } from "../rollout/words.ts";
 import { aspects } from "./aspects.ts";
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain, givenUp } from "./explain/explain.ts";
 import { refusalOf } from "./explain/refusal.ts";
-import { deadlineOf, deploymentOf, isServing, placedOf, readyOf, routedPort, wantedOf } from "./findings.ts";
+import {
+  deadlineOf,
+  deploymentOf,
+  isAvailable,
+  isServing,
+  placedOf,
+  readyOf,
+  routedPort,
+  wantedOf,
+} from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
 import { progress } from "./progress.ts";
@@ -24,6 +34,7 @@ import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { subjectOf } from "./subject.ts";
 import { trafficOf, wantsRouter } from "./traffic.ts";
+import { rolloutStatus, stepInWords, type Trial, trialWeight } from "./trial.ts";
 
 /** Roles as they are once this status is written: a promotion is nothing but that. */
 export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Roles => ({
@@ -38,6 +49,9 @@ export type Asked = {
   fetch?: FetchProgress | undefined;
   /** What the nodes have left, where its pods wait for that. */
   rooms?: readonly Room[] | undefined;
+  /** The candidate's, as this pass leaves it, and its evidence in words. */
+  trial?: Trial | undefined;
+  evidence?: string | undefined;
 };
 
 /** The new status. `obstacle`: what kept this pass from doing all that it had planned. */
@@ -46,18 +60,21 @@ export const statusOf = (
   roles: Roles,
   obstacle: Obstacle | undefined,
   now: number,
-  { fetch, rooms }: Asked = {},
+  { evidence, fetch, rooms, trial }: Asked = {},
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
   const newest = candidate ?? stable;
   const cause = newest && explain(subjectOf(observed, newest, now, rooms));
-  const verdict = judge(observed, roles, obstacle, { cause, fetch }, now);
+  const verdict = judge(observed, roles, obstacle, { cause, fetch, trial, evidence }, now);
   const shown = stable ?? candidate;
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
   const devices = shown && devicesHeld(observed, shown);
-  const traffic = trafficOf(observed, stable, now);
+  const isOnTrial = trial !== undefined && candidate !== undefined;
+  const share = isOnTrial ? { revision: candidate.name, weight: trialWeight(trial) } : undefined;
+  const traffic = trafficOf(observed, stable, share, now);
+  const rollout = rolloutStatus(observed, trial, evidence);
   return {
     observedGeneration: generation,
     phase: verdict.stalled ? "Degraded" : verdict.reconciling ? "Progressing" : "Healthy",
@@ -72,6 +89,7 @@ export const statusOf = (
       new Date(now).toISOString().replace(/\.\d+Z$/, "Z"),
     ),
     ...(traffic === undefined ? {} : { traffic }),
+    ...(rollout === undefined ? {} : { rollout }),
     ...(stable === undefined ? {} : { stable: revisionStatus(observed, stable) }),
     ...(candidate === undefined ? {} : { canary: revisionStatus(observed, candidate) }),
   };
@@ -95,19 +113,34 @@ const working = (reason: Reason, message: string): Verdict => ({
 });
 
 /** Of the newest recorded revision: what is wrong with it, and how far its model is fetched. */
-type Newest = { cause: Cause | undefined; fetch: FetchProgress | undefined };
+type Newest = {
+  cause: Cause | undefined;
+  fetch: FetchProgress | undefined;
+  trial: Trial | undefined;
+  evidence: string | undefined;
+};
 
 const judge = (
   observed: Observed,
   roles: Roles,
   obstacle: Obstacle | undefined,
-  { cause, fetch }: Newest,
+  { cause, evidence, fetch, trial }: Newest,
   now: number,
 ): Verdict => {
-  const { candidate, refusal, stable, superseded, unrecorded } = roles;
+  const { candidate, refusal, rejected, stable, superseded, unrecorded } = roles;
   const still = stable === undefined ? "" : `; ${stable.name} still serves`;
   if (refusal !== undefined) return stalled(refusal.reason, refusal.message + still);
   if (obstacle !== undefined) return hindered(obstacle, still);
+  if (rejected !== undefined) return rolledBack(rejected.name, rejected.message, still);
+  if (trial !== undefined && candidate !== undefined) {
+    const { revision, state } = trial;
+    if (state.phase === "rejected") return rolledBack(revision.name, rejectedInWords(state.rejection), still);
+    if (isAvailable(observed, candidate))
+      return working(
+        "RollingOut",
+        oneLine(`${stepInWords(trial)}${evidence === undefined ? "" : `; ${evidence}`}${still}`),
+      );
+  }
   const starting = candidate ?? unrecorded;
   if (starting !== undefined) {
     const isOverdue = now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
@@ -137,6 +170,9 @@ const judge = (
     ready: "True",
   };
 };
+
+const rolledBack = (revision: string, why: string, still: string): Verdict =>
+  stalled("RolledBack", oneLine(`${revision} was not taken: ${why}`) + still);
 
 const hindered = (obstacle: Obstacle, still: string): Verdict => {
   switch (obstacle.kind) {

@@ -1,7 +1,7 @@
 /** How requests reach a ModelDeployment's pods: directly, or by the routing table that the routers follow. Pure. */
 import { isRoutedBySpec, serviceName, type Traffic } from "../api/v1alpha1/index.ts";
 import { portFor } from "../traffic/port.ts";
-import { nextTraffic } from "../traffic/table.ts";
+import { nextTraffic, type Routes } from "../traffic/table.ts";
 import { switchedAtOf, type Target } from "./children/service.ts";
 import { deploymentOf, named, routedPort } from "./findings.ts";
 import type { Observed } from "./observe.ts";
@@ -20,12 +20,14 @@ export const LEAVING_MS = 360_000;
 export const wantsRouter = ({ modelDeployment }: Observed): boolean => isRoutedBySpec(modelDeployment.spec);
 
 /** The routers must be asked: something waits for them to follow the table. */
-export const mustAsk = (observed: Observed, { superseded }: Roles): boolean => {
+export const mustAsk = (observed: Observed, { superseded }: Roles, isShifting: boolean): boolean => {
   const traffic = observed.modelDeployment.status?.traffic;
   if (traffic === undefined) return false;
   const port = routedPort(observed);
   if (port === undefined) return wantsRouter(observed);
-  return port !== traffic.port || superseded.some((revision) => deploymentOf(observed, revision) !== undefined);
+  return (
+    isShifting || port !== traffic.port || superseded.some((revision) => deploymentOf(observed, revision) !== undefined)
+  );
 };
 
 /** Where the clients' Service is to send requests. It goes to the routers only once they follow the table. */
@@ -38,15 +40,31 @@ export const targetOf = (observed: Observed, serving: Revision, acknowledged: Ac
   return port === undefined ? direct : { to: "router", port };
 };
 
+/** A canary's share of the requests, in percent. */
+export type Share = { revision: string; weight: number };
+
 /** The table that the status is to have; undefined: none, and no router follows one. `stable` serves once this status is written. */
-export const trafficOf = (observed: Observed, stable: Revision | undefined, now: number): Traffic | undefined => {
+export const trafficOf = (
+  observed: Observed,
+  stable: Revision | undefined,
+  canary: Share | undefined,
+  now: number,
+): Traffic | undefined => {
   const { modelDeployment, neighbours } = observed;
   const before = modelDeployment.status?.traffic;
   if (stable === undefined || (!wantsRouter(observed) && !isLeaving(observed, now))) return undefined;
   const { creationTimestamp: createdAt = "", uid = "" } = modelDeployment.metadata;
   const port = portFor({ uid, createdAt, port: before?.port }, neighbours);
-  return nextTraffic(before, port, [{ revision: stable.name, role: "stable", weight: 100 }], now);
+  return nextTraffic(before, port, routesOf(stable, canary), now);
 };
+
+const routesOf = ({ name: revision }: Revision, canary: Share | undefined): Routes =>
+  canary === undefined || canary.weight === 0
+    ? [{ revision, role: "stable", weight: 100 }]
+    : [
+        { revision, role: "stable", weight: 100 - canary.weight },
+        { revision: canary.revision, role: "canary", weight: canary.weight },
+      ];
 
 /** When the last client has left the routers (ms since 1970); undefined where none is to leave. */
 export const leftAt = (observed: Observed): number | undefined => {

@@ -213,9 +213,10 @@ describe("a rollout in words", () => {
       judged({ kind: "inconclusive", missing: ["latency"], etaIntervals: 12 }, course, LEVELS, 5),
       "not enough evidence on latency (no harm so far: e-value 42, 100 decides); about 600 more requests of the canary, 2 min at the present rate",
     );
+    assert.match(judged({ kind: "inconclusive", missing: [] }, {}, LEVELS, 0), /^no requests were counted yet$/);
     assert.match(
-      judged({ kind: "inconclusive", missing: [] }, {}, LEVELS, 0),
-      /^no requests were counted yet; at the present rate it is not known/,
+      judged({ kind: "inconclusive", missing: ["latency"] }, course, LEVELS, 0),
+      /; no requests of the canary came of late: without traffic it stays as it is$/,
     );
     assert.match(rejected({ why: "harm", by: ["errors", "latency"] }), /worse than stable by its errors and latency/);
   });

@@ -44,13 +44,14 @@ export const judged = (verdict: Verdict, course: Course, levels: Levels, perSeco
       return `safe: ${latest.map(([metric]) => `${NAMES[metric]} (${safe(metric)})`).join(", ")}`;
     case "inconclusive": {
       const missing = verdict.missing.map((metric) => `${NAMES[metric]} (no harm so far: ${safe(metric)})`).join(", ");
-      const undecided = missing === "" ? "no requests were counted yet" : `not enough evidence on ${missing}`;
-      return `${undecided}; ${outlook(verdict.etaIntervals, perSecond)}`;
+      if (missing === "") return "no requests were counted yet";
+      return `not enough evidence on ${missing}; ${outlook(verdict.etaIntervals, perSecond)}`;
     }
   }
 };
 
 const outlook = (intervals: number | undefined, perSecond: number): string => {
+  if (perSecond === 0) return "no requests of the canary came of late: without traffic it stays as it is";
   if (intervals === undefined)
     return "at the present rate it is not known when it will be decided: more traffic, or a larger weight, would tell";
   const seconds = intervals * INTERVAL_S;

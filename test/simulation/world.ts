@@ -27,8 +27,11 @@ import {
   SERVICES,
 } from "../../operator/kube/resources.ts";
 import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
+import type { RouterCounts } from "../../operator/rollout/counts.ts";
+import { createObserver } from "../../operator/rollout/observer.ts";
 import type { Report } from "../../operator/traffic/acknowledged.ts";
 import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
+import { createTraffic, type Quality } from "./traffic.ts";
 
 type Stored = KubeObject & Fields;
 
@@ -59,6 +62,10 @@ export type World = {
   /** Whether a pod of this revision gets ready, and with which bytes; or the scheduling gate that holds it back. */
   fate: (revision: string, pod: number) => Fate;
   settings: Dependencies["settings"];
+  /** What the routers have counted since the world began: 100 requests a second, split as the table says. */
+  counts: () => RouterCounts[];
+  /** Of a revision's answers: the share that fails, and by how much they are slower. */
+  quality: (revision: string) => Quality;
   /** What the routers say of the ModelDeployment: two that follow its table, unless a test says otherwise. */
   routers: () => Report[];
   /** The API server has the ModelDeployment no longer, and its watch has not told yet. */
@@ -265,6 +272,8 @@ export const createWorld = (): World => {
     });
   };
 
+  const traffic = createTraffic();
+  const observer = createObserver(() => Promise.resolve(world.counts()));
   const world: World = {
     client,
     now: Date.parse("2026-01-01T00:00:00Z"),
@@ -275,6 +284,8 @@ export const createWorld = (): World => {
     writesLeft: Number.POSITIVE_INFINITY,
     fate: () => ({ ready: true, digest: `sha256:${"a".repeat(64)}` }),
     settings: { runtimeImage: "berth-runtime:1", runtimeImagePullPolicy: "IfNotPresent", allowHttpModels: true },
+    quality: () => ({ errors: 0, slower: 1 }),
+    counts: () => traffic.counts(world.now, world.deployment().status?.traffic, world.quality),
     routers: () => {
       const { traffic } = world.deployment().status ?? {};
       return traffic === undefined ? [] : [traffic, traffic];
@@ -302,6 +313,7 @@ export const createWorld = (): World => {
       const reconcile = modelDeploymentController({
         askProgress: () => Promise.resolve(undefined),
         askRouters: () => Promise.resolve(world.routers()),
+        observer,
         survey: () => Promise.resolve([]),
         client,
         stores: {
@@ -327,7 +339,7 @@ export const createWorld = (): World => {
       store(keyOf(MODEL_DEPLOYMENTS, NAME), rest);
     },
     settle: async () => {
-      for (let round = 0; round < 60; round += 1) {
+      for (let round = 0; round < 300; round += 1) {
         const before = version;
         const { requeueAfterMs } = await world.reconcile();
         act();
@@ -335,7 +347,7 @@ export const createWorld = (): World => {
         if (requeueAfterMs === undefined || requeueAfterMs > 20_000) return;
         world.now += requeueAfterMs;
       }
-      throw new Error(`no rest after 60 rounds: ${world.writes.slice(-12).join("; ")}`);
+      throw new Error(`no rest after 300 rounds: ${world.writes.slice(-12).join("; ")}`);
     },
   };
   return world;

@@ -42,8 +42,9 @@ export const executionProviderOf = ({
 
 export const minReplicasOf = ({ scaling }: Pick<ModelDeploymentSpec, "scaling">): number => scaling?.minReplicas ?? 1;
 
-export const isRoutedBySpec = ({ traffic }: Pick<ModelDeploymentSpec, "traffic">): boolean =>
-  traffic?.path === "router";
+/** Whether requests are to go through the router. */
+export const isRoutedBySpec = ({ rollout, traffic }: Pick<ModelDeploymentSpec, "rollout" | "traffic">): boolean =>
+  traffic?.path === "router" || rollout?.strategy === "canary";
 
 export type Toleration = {
   operator: "Exists" | "Equal";

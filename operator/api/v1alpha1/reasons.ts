@@ -63,6 +63,15 @@ export const REASONS = {
     cure: "",
   },
   Updating: { means: "A new revision is starting; the stable one serves until it is ready.", cure: "" },
+  RollingOut: {
+    means:
+      "The new revision gets a share of the requests, and is compared with the stable one; the message says what is known so far.",
+    cure: "",
+  },
+  RolledBack: {
+    means: "The new revision was worse than the stable one, or failed; the stable one has all requests again.",
+    cure: "Correct the model, or go back to the spec of the stable revision. A change of `spec.rollout.analysis` tries the same revision again.",
+  },
   Routing: {
     means:
       "The routers are not all ready, or not all of them follow the newest table; requests go directly to the pods until they do.",

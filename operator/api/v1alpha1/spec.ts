@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { accelerator } from "./accelerator.ts";
 import { objectName, quantity, rules } from "./fields.ts";
+import { rolloutSchema } from "./rollout.ts";
 import { scheduling } from "./scheduling.ts";
 
 const isHttps = "self.uri.startsWith('https://')";
@@ -184,8 +185,9 @@ const traffic = z
       .enum(["direct", "router"])
       .optional()
       .describe(
-        "How requests reach the pods. `direct` (the default): the Service sends them to the pods of the stable revision. `router`: " +
-          "through Berth's router in this namespace, which balances by requests under way, and holds requests while no pod is ready.",
+        "How requests reach the pods. `direct` (the default, unless the rollout's strategy is canary): the Service sends them to the pods of " +
+          "the stable revision. `router`: through Berth's router in this namespace, which balances by requests under way, and holds requests " +
+          "while no pod is ready.",
       ),
     queue: z
       .object({
@@ -231,6 +233,7 @@ export const specSchema = z
     resources: resources.optional(),
     scaling: scaling.optional(),
     scheduling: scheduling.optional(),
+    rollout: rolloutSchema.optional(),
     traffic: traffic.optional(),
     serviceAccountName: objectName(
       "The pods' ServiceAccount, of this namespace. Its token is not mounted. Default: the namespace's `default`.",
@@ -251,6 +254,19 @@ export const specSchema = z
           "(has(self.server) && has(self.server.executionProvider) && self.server.executionProvider != 'auto')",
         message:
           "spec.server.executionProvider: must be set (cpu, cuda or tensorrt), because only vendor nvidia implies one",
+      },
+      {
+        rule:
+          "!has(self.traffic) || !has(self.traffic.queue) || has(self.traffic.path) || " +
+          "(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy == 'canary')",
+        message:
+          "spec.traffic.queue: only where requests go through the router, since nothing holds them otherwise; set path: router or remove it",
+      },
+      {
+        rule:
+          "!has(self.rollout) || !has(self.rollout.strategy) || self.rollout.strategy != 'canary' || " +
+          "!has(self.traffic) || !has(self.traffic.path) || self.traffic.path != 'direct'",
+        message: "spec.traffic.path: strategy canary needs the router; remove direct, or use strategy immediate",
       },
       {
         rule:

@@ -40,6 +40,36 @@ const trafficSchema = z
   })
   .describe("The routing table that routers follow; absent while requests reach the pods directly.");
 
+const rolloutStatusSchema = z
+  .object({
+    revision: z.string().max(63).optional().describe("The revision that is on trial; absent while none is."),
+    phase: z
+      .enum(["preparing", "shifting", "observing", "paused"])
+      .optional()
+      .describe(
+        "Its pods are made ready for the step; the routers take the step's weight over; it is compared with stable; it waits.",
+      ),
+    step: z.int32().min(0).max(20).optional().describe("From 0."),
+    weights: z.array(z.int32().min(1).max(100)).max(20).optional().describe("Of the steps, in percent."),
+    since: z.string().max(40).meta({ format: "date-time" }).optional().describe("When the step's observation began."),
+    evidence: z.string().max(400).optional().describe("What was counted, and what it proves or lacks."),
+    rejected: z
+      .array(
+        z.object({
+          revision: z.string().max(63),
+          analysis: z
+            .string()
+            .max(64)
+            .describe("The analysis that it was rejected by; by another it may be tried again."),
+          message: z.string().max(512).describe("Why."),
+        }),
+      )
+      .max(10)
+      .optional()
+      .describe("Revisions that were rejected: they stay so, whatever else changes and comes back."),
+  })
+  .describe("The move from stable to a new revision, where its strategy is canary.");
+
 export const statusSchema = z
   .object({
     observedGeneration: z
@@ -64,12 +94,14 @@ export const statusSchema = z
       .describe("Ready is always there; Reconciling and Stalled only while they are True.")
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
     traffic: trafficSchema.optional(),
+    rollout: rolloutStatusSchema.optional(),
     stable: revisionSchema.optional().describe("The revision that serves; absent until one was ready."),
     canary: revisionSchema.optional().describe("The revision that is to take over, while it is not ready."),
   })
   .describe("What Berth has done about it.");
 
 export type Condition = z.output<typeof conditionSchema>;
+export type RolloutStatus = z.output<typeof rolloutStatusSchema>;
 export type Traffic = z.output<typeof trafficSchema>;
 export type RevisionStatus = z.output<typeof revisionSchema>;
 export type ModelDeploymentStatus = z.output<typeof statusSchema>;

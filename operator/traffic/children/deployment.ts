@@ -64,8 +64,16 @@ export const routerDeployment = (owner: RouterOwner, settings: RouterSettings): 
 
 /** The longest hold and then the longest request. */
 const longestRequestMs = ({ spec }: ModelDeployment): number =>
-  parseDuration(spec.traffic?.queue?.maxWait ?? DEFAULT_MAX_WAIT) +
-  parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT);
+  msOf(spec.traffic?.queue?.maxWait, DEFAULT_MAX_WAIT) + msOf(spec.server?.requestTimeout, DEFAULT_REQUEST_TIMEOUT);
+
+/** One that no API server of this version would have let through must not cost the others their router. */
+const msOf = (duration: string | undefined, fallback: string): number => {
+  try {
+    return parseDuration(duration ?? fallback);
+  } catch {
+    return parseDuration(fallback);
+  }
+};
 
 type Container = NonNullable<NonNullable<Deployment["spec"]>["template"]["spec"]>["containers"][number];
 

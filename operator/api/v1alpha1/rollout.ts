@@ -1,0 +1,131 @@
+/** `spec.rollout` of a ModelDeployment. */
+import { z } from "zod";
+import { rules } from "./fields.ts";
+
+/** A share as people write it; CEL has no floats to compare, so that it is taken apart there. */
+const percent = (what: string, example: string) =>
+  z
+    .string()
+    .min(2)
+    .max(8)
+    .regex(/^[0-9]{1,3}([.][0-9]{1,2})?%$/)
+    .describe(`${what} A percentage, such as \`${example}\`.`);
+
+const duration = (field: string, what: string) =>
+  z
+    .string()
+    .min(2)
+    .max(16)
+    .optional()
+    .describe(what)
+    .meta(
+      rules({
+        rule: "self.matches('^([0-9]+(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('168h')",
+        message: `spec.rollout.stepDuration.${field}: must be a duration from 10s to 168h in whole units, such as 90s or 1h30m`,
+      }),
+    );
+
+const steps = z
+  .array(
+    z.object({
+      weight: z
+        .string()
+        .min(2)
+        .max(4)
+        .describe("Share of the requests that the new revision gets: `1%` to `100%`, in whole percent.")
+        .meta(
+          rules({
+            rule: "self.matches('^([1-9][0-9]?|100)%$')",
+            message: "spec.rollout.steps[].weight: must be from 1% to 100% in whole percent, such as 25%",
+          }),
+        ),
+    }),
+  )
+  .min(1)
+  .max(20)
+  .optional()
+  .describe(
+    "The shares that the new revision gets, one after the other; after the last it gets all. Default: they follow from the traffic, so that " +
+      "the first is as small as it can be and tells within a minute, and the last is half.",
+  )
+  .meta({
+    "x-kubernetes-list-type": "atomic",
+    ...rules({
+      rule: "self.map(s, int(s.weight.replace('%', ''))).isSorted() && self.all(s, self.exists_one(t, t.weight == s.weight))",
+      message: "spec.rollout.steps: each weight must be larger than the one before",
+    }),
+  });
+
+const stepDuration = z
+  .object({
+    min: duration("min", "A step takes at least this long. Default `1m`."),
+    max: duration("max", "A step that is not decided after this does what `onInconclusive` says. Default `1h`."),
+  })
+  .optional()
+  .describe("How long a step takes.")
+  .meta(
+    rules({
+      rule: "duration(has(self.min) ? self.min : '1m') <= duration(has(self.max) ? self.max : '1h')",
+      message: "spec.rollout.stepDuration: min must not be longer than max (defaults: 1m and 1h)",
+    }),
+  );
+
+const analysis = z
+  .object({
+    errors: z
+      .object({
+        maxIncrease: percent(
+          "How much larger than stable's the rate of errors may be. Default `25%`.",
+          "25%",
+        ).optional(),
+        floor: percent("A rate of errors that is no harm, whatever stable's is. Default `0.5%`.", "0.5%").optional(),
+      })
+      .optional()
+      .describe("Errors are answers with a 5xx status, and none at all."),
+    latency: z
+      .object({
+        mode: z
+          .enum(["gate", "off"])
+          .optional()
+          .describe(
+            "`gate` (the default): the time to the first byte must be proved to be no longer than 1.5 times stable's, and is harm where it is proved " +
+              "to be longer. `off`: it is not compared, which decides sooner.",
+          ),
+      })
+      .optional()
+      .describe("How long pods take to answer, at the router."),
+  })
+  .optional()
+  .describe("What is no harm. A change of it lets a revision that was rejected be tried again.");
+
+export const rolloutSchema = z
+  .object({
+    strategy: z
+      .enum(["immediate", "canary"])
+      .optional()
+      .describe(
+        "`immediate` (the default): a new revision takes all requests once all of its pods are ready. `canary`: it gets a growing share, and " +
+          "the rest only when errors and latency prove that it is not worse; if they prove that it is, it gets none. Requests go through the router then.",
+      ),
+    steps,
+    stepDuration,
+    analysis,
+    onInconclusive: z
+      .enum(["hold", "advance", "rollback"])
+      .optional()
+      .describe(
+        "What happens when a step's longest time is over and nothing is proved. Default `hold`: it goes on as it is.",
+      ),
+    paused: z
+      .boolean()
+      .optional()
+      .describe("No weight moves while this is true; a proved harm still ends the rollout."),
+  })
+  .describe("How a new revision takes over from the stable one. Not part of the revision.")
+  .meta(
+    rules({
+      rule: "(has(self.strategy) && self.strategy == 'canary') || !(has(self.steps) || has(self.stepDuration) || has(self.analysis) || has(self.onInconclusive) || has(self.paused))",
+      message:
+        "spec.rollout: steps, stepDuration, analysis, onInconclusive and paused need strategy canary; set it or remove them",
+    }),
+  );

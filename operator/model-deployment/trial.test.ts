@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createWorld, type World } from "../../test/simulation/world.ts";
+import { findCondition, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
+import { DEPLOYMENTS } from "../kube/resources.ts";
+
+type Rollout = NonNullable<ModelDeploymentSpec["rollout"]>;
+
+const spec = (file: string, rollout: Partial<Rollout> = {}): ModelDeploymentSpec => ({
+  model: { uri: `https://models.example.com/${file}.onnx` },
+  rollout: { strategy: "canary", ...rollout },
+});
+
+const statusOf = (world: World) => {
+  const { status } = world.deployment();
+  if (status === undefined) throw new Error("no status");
+  return status;
+};
+const reason = (world: World) => findCondition(statusOf(world).conditions, "Ready")?.reason;
+const isStalled = (world: World) => findCondition(statusOf(world).conditions, "Stalled") !== undefined;
+const stable = (world: World) => statusOf(world).stable?.revision ?? "";
+const routes = (world: World) => statusOf(world).traffic?.routes.map(({ role, weight }) => `${role} ${weight}`);
+
+const serving = async (rollout: Partial<Rollout> = {}): Promise<World> => {
+  const world = createWorld();
+  world.put(spec("one", rollout));
+  await world.settle();
+  return world;
+};
+
+/** Passes, up to `minutes` of the world's time, until something is as it should be. */
+const until = async (world: World, isSo: () => boolean, minutes = 240): Promise<void> => {
+  for (const end = world.now + minutes * 60_000; world.now < end; ) {
+    const { requeueAfterMs = 1000 } = await world.reconcile();
+    world.act();
+    if (isSo()) return;
+    world.now += Math.min(Math.max(requeueAfterMs, 1), 60_000);
+  }
+  throw new Error(`it never came to that: ${JSON.stringify(statusOf(world).rollout)} ${statusOf(world).message}`);
+};
+
+/** The weights that the canary had, one after the other. */
+const weightsUntil = async (world: World, isSo: () => boolean): Promise<number[]> => {
+  const seen: number[] = [];
+  await until(world, () => {
+    const weight = statusOf(world).traffic?.routes.find(({ role }) => role === "canary")?.weight ?? 0;
+    if (seen.at(-1) !== weight) seen.push(weight);
+    return isSo();
+  });
+  return seen;
+};
+
+describe("a canary", () => {
+  it("that is as good is promoted, step by step, and its predecessor goes", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.put(spec("two"));
+    await until(world, () => reason(world) === "RollingOut");
+    const weights = await weightsUntil(world, () => stable(world) !== old);
+    assert.deepEqual(
+      weights.filter((weight) => weight > 0),
+      [5, 25, 50],
+    );
+    assert.deepEqual(routes(world), ["stable 100"]);
+    await world.settle();
+    assert.equal(reason(world), "Serving");
+    assert.equal(world.get(DEPLOYMENTS, old), undefined);
+    assert.equal(statusOf(world).rollout, undefined);
+  });
+
+  it("that fails more often gets no requests any more, and is not tried again", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.quality = (revision) => ({ errors: revision === old ? 0.001 : 0.05, slower: 1 });
+    world.put(spec("two"));
+    await until(world, () => isStalled(world));
+    assert.equal(reason(world), "RolledBack");
+    assert.deepEqual(routes(world), ["stable 100"]);
+    const { message, rollout } = statusOf(world);
+    assert.match(message ?? "", /was not taken: worse than stable by its errors.*; digits-.* still serves/);
+    const [rejected] = rollout?.rejected ?? [];
+    assert.match(rejected?.message ?? "", /harm: errors \(e-value .*, 200 decides\); canary: .* requests failed/);
+    await world.settle();
+    assert.equal(world.get(DEPLOYMENTS, rejected?.revision ?? ""), undefined, "its pods go when the routers follow");
+    // an edit that changes nothing of it, and a way there and back
+    world.put({ ...spec("two"), scaling: { minReplicas: 2 } });
+    await world.settle();
+    assert.equal(reason(world), "RolledBack");
+    world.put(spec("one"));
+    await world.settle();
+    assert.deepEqual([reason(world), isStalled(world), stable(world)], ["Serving", false, old]);
+    world.put(spec("two"));
+    await world.settle();
+    assert.equal(reason(world), "RolledBack");
+    assert.equal(world.get(DEPLOYMENTS, rejected?.revision ?? ""), undefined);
+    // another analysis may take it
+    world.put(spec("two", { analysis: { errors: { floor: "20%" } } }));
+    await until(world, () => stable(world) === rejected?.revision);
+  });
+
+  it("that is half as slow again is rejected by its latency", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.quality = (revision) => ({ errors: 0, slower: revision === old ? 1 : 2 });
+    world.put(spec("two"));
+    await until(world, () => isStalled(world));
+    assert.match(statusOf(world).message ?? "", /worse than stable by its latency/);
+    assert.equal(stable(world), old);
+  });
+
+  it("that crashes, or is not ready in time, is rejected without evidence", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.fate = (revision) => ({ ready: revision === old });
+    world.put(spec("two"));
+    await until(world, () => isStalled(world));
+    assert.match(statusOf(world).message ?? "", /was not taken: ProgressDeadlineExceeded: not ready for 10 minutes/);
+    await world.settle();
+    assert.equal(stable(world), old);
+    assert.equal(world.all(DEPLOYMENTS).length, 1);
+  });
+
+  it("is held while there is no traffic, and the message says so", async () => {
+    const world = await serving({ steps: [{ weight: "10%" }, { weight: "50%" }] });
+    const old = stable(world);
+    world.counts = () => [{ id: "router", startedAt: 0, revisions: {}, shadow: { compared: 0, disagreed: 0 } }];
+    world.put(spec("two", { steps: [{ weight: "10%" }, { weight: "50%" }] }));
+    await until(world, () => statusOf(world).rollout?.phase === "observing");
+    for (let i = 0; i < 60; i++) {
+      await world.reconcile();
+      world.now += 60_000;
+    }
+    assert.equal(stable(world), old);
+    assert.deepEqual(routes(world), ["stable 90", "canary 10"]);
+    assert.match(
+      statusOf(world).message ?? "",
+      /step 1 of 2: 10 % of the requests go to digits-.*; no requests were counted yet/,
+    );
+  });
+
+  it("waits where the spec says so, ends with the spec it came with, and starts over with another", async () => {
+    const steps = [{ weight: "20%" }];
+    const world = await serving({ steps });
+    const old = stable(world);
+    world.put(spec("two", { steps }));
+    await until(world, () => statusOf(world).rollout?.phase === "observing");
+    world.put(spec("two", { steps, paused: true }));
+    await until(world, () => statusOf(world).rollout?.phase === "paused");
+    for (let i = 0; i < 60; i++) {
+      await world.reconcile();
+      world.now += 60_000;
+    }
+    assert.deepEqual(routes(world), ["stable 80", "canary 20"]);
+    const second = statusOf(world).rollout?.revision;
+    world.put(spec("three", { steps }));
+    await until(
+      world,
+      () => statusOf(world).rollout?.revision !== second && statusOf(world).rollout?.phase === "observing",
+    );
+    assert.equal(world.get(DEPLOYMENTS, second ?? ""), undefined);
+    world.put(spec("one", { steps }));
+    await world.settle();
+    assert.deepEqual([stable(world), routes(world), reason(world)], [old, ["stable 100"], "Serving"]);
+    assert.equal(world.all(DEPLOYMENTS).length, 1);
+  });
+
+  it("does at the end of its time what the spec says", async () => {
+    for (const [onInconclusive, isPromoted] of [
+      ["advance", true],
+      ["rollback", false],
+    ] as const) {
+      const rollout = { steps: [{ weight: "50%" }], stepDuration: { min: "10s", max: "2m" }, onInconclusive };
+      const world = await serving(rollout);
+      const old = stable(world);
+      world.counts = () => [];
+      world.put(spec("two", rollout));
+      await until(world, () => isStalled(world) || stable(world) !== old);
+      assert.equal(stable(world) !== old, isPromoted);
+      if (!isPromoted) assert.match(statusOf(world).message ?? "", /not decided within the step's time/);
+    }
+  });
+});

@@ -1,0 +1,141 @@
+/**
+ * Asks the routers every ten seconds what they have counted of a rollout, and keeps its evidence. It is kept in memory: after a
+ * change of the leader it begins anew, which costs time and no validity.
+ */
+import type { ObjectKey } from "../kube/objects.ts";
+import {
+  addTo,
+  type Counting,
+  countOn,
+  fitsWeight,
+  NO_TOTALS,
+  type RouterCounts,
+  startCounting,
+  type Totals,
+} from "./counts.ts";
+import { type Analysis, decide, type Evidence, observe, startEvidence } from "./evidence/evidence.ts";
+import type { Verdict } from "./evidence/verdict.ts";
+import { counted, judged } from "./words.ts";
+
+/** What the ready routers have counted for a ModelDeployment; those that do not answer are left out. */
+export type AskCounts = (modelDeployment: ObjectKey) => Promise<RouterCounts[]>;
+
+/** A rollout whose canary gets requests. */
+export type Trial = {
+  stable: string;
+  canary: string;
+  /** Of the canary, in percent. */
+  weight: number;
+  analysis: Analysis;
+};
+
+export type Observation = {
+  /** Undefined until an interval was counted. */
+  verdict: Verdict | undefined;
+  isSplitRight: boolean;
+  words: string;
+  againAfterMs: number;
+};
+
+export type Observer = {
+  /** Undefined: no canary gets requests, and what was known is forgotten. */
+  look(key: ObjectKey, trial: Trial | undefined, now: number): Promise<Observation | undefined>;
+  /** Requests a second at the routers, counted over a few seconds; undefined where they do not answer. */
+  rate(key: ObjectKey, now: number): Promise<number | undefined>;
+};
+
+/** The evidence counts in intervals of this. */
+const INTERVAL_MS = 10_000;
+/** What the pods' first requests cost (connections, caches, just-in-time compilation) says nothing about the version. */
+const WARM_UP_MS = 10_000;
+
+type Kept = {
+  canary: string;
+  begunAt: number;
+  /** Undefined within the warm-up. */
+  counting: Counting | undefined;
+  countedAt: number;
+  evidence: Evidence;
+  totals: Totals;
+  /** Since the weight is as it is. */
+  step: { weight: number; totals: Totals };
+  verdict: Verdict | undefined;
+  perSecond: number;
+};
+
+export const createObserver = (ask: AskCounts): Observer => {
+  const trials = new Map<string, Kept>();
+  const rates = new Map<string, { at: number; requests: number }>();
+
+  const begin = (trial: Trial, now: number): Kept => ({
+    canary: trial.canary,
+    begunAt: now,
+    counting: undefined,
+    countedAt: now,
+    evidence: startEvidence(trial.analysis),
+    totals: NO_TOTALS,
+    step: { weight: trial.weight, totals: NO_TOTALS },
+    verdict: undefined,
+    perSecond: 0,
+  });
+  const count = (kept: Kept, trial: Trial, counts: readonly RouterCounts[], now: number): void => {
+    if (kept.counting === undefined) {
+      kept.counting = startCounting(now, counts);
+      kept.countedAt = now;
+      return;
+    }
+    const { counting, interval } = countOn(kept.counting, counts, trial);
+    const seconds = (now - kept.countedAt) / 1000;
+    kept.counting = counting;
+    kept.countedAt = now;
+    kept.evidence = observe(kept.evidence, trial.analysis, interval);
+    kept.totals = addTo(kept.totals, interval);
+    kept.step.totals = addTo(kept.step.totals, interval);
+    kept.verdict = decide(kept.evidence, trial.analysis);
+    kept.perSecond = interval.canary.reduce((sum, { requests }) => sum + requests, 0) / Math.max(seconds, 1);
+  };
+  const report = (kept: Kept, trial: Trial, now: number): Observation => ({
+    verdict: kept.verdict,
+    isSplitRight: fitsWeight(kept.step.totals, trial.weight),
+    words:
+      kept.verdict === undefined
+        ? "the first requests are not counted"
+        : `${judged(kept.verdict, kept.evidence.course, trial.analysis.levels, kept.perSecond)}; ${counted(kept.totals)}`,
+    againAfterMs: Math.max(100, dueAt(kept) - now),
+  });
+
+  return {
+    async look(key, trial, now) {
+      const name = `${key.namespace}/${key.name}`;
+      if (trial === undefined) {
+        trials.delete(name);
+        return undefined;
+      }
+      const before = trials.get(name);
+      const kept = before?.canary === trial.canary ? before : begin(trial, now);
+      trials.set(name, kept);
+      if (kept.step.weight !== trial.weight) kept.step = { weight: trial.weight, totals: NO_TOTALS };
+      if (now >= dueAt(kept)) count(kept, trial, await ask(key), now);
+      return report(kept, trial, now);
+    },
+    async rate(key, now) {
+      const name = `${key.namespace}/${key.name}`;
+      const counts = await ask(key);
+      if (counts.length === 0) return undefined;
+      const requests = counts
+        .flatMap(({ revisions }) => Object.values(revisions).flatMap((pods) => Object.values(pods)))
+        .reduce((sum, one) => sum + one.requests, 0);
+      const before = rates.get(name);
+      if (before === undefined || now - before.at > 60_000) {
+        rates.set(name, { at: now, requests });
+        return undefined;
+      }
+      if (now - before.at < 5000) return undefined;
+      rates.delete(name);
+      return Math.max(0, requests - before.requests) / ((now - before.at) / 1000);
+    },
+  };
+};
+
+const dueAt = ({ begunAt, countedAt, counting }: Kept): number =>
+  counting === undefined ? begunAt + WARM_UP_MS : countedAt + INTERVAL_MS;

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { load } from "../world/client.ts";
+import { conditionOf, isReady, isStalled, statusOf, waitFor } from "../world/model-deployment.ts";
+import { ANGLE_FILE, answerHere, inferBody, question } from "../world/reference.ts";
+import { ANGLE, modelDeployment, useWorld } from "./world.ts";
+
+const PATIENCE_SECONDS = 420;
+
+describe("a canary", () => {
+  const { world, namespace } = useWorld("e2e-rollout");
+  const key = { namespace, name: "moving" };
+  // how long a machine that does a hundred other things takes is no test of how fast a verdict on latency comes
+  const analysis = { latency: { mode: "off" } };
+  const steps = [{ weight: "40%" }, { weight: "60%" }];
+  const rollout = { strategy: "canary", steps, stepDuration: { min: "10s" }, analysis };
+  const applied = (spec: Record<string, unknown> = {}) =>
+    world().apply([modelDeployment(key.name, { scaling: { minReplicas: 2 }, rollout, ...spec })], namespace);
+  const seen = (what: string, holds: Parameters<typeof waitFor>[3]) =>
+    waitFor(world().cluster, key, what, holds, PATIENCE_SECONDS);
+  const loaded = async (url: string | undefined, seconds: number) => {
+    const { upright } = await question(192);
+    return load(world().cluster, {
+      url: `${url}/v2/models/moving/infer`,
+      ...{ body: inferBody(upright), expected: await answerHere(ANGLE_FILE, upright), seconds, perSecond: 25 },
+    });
+  };
+
+  it("that is as good as stable is promoted by evidence, and no request fails", async () => {
+    await applied();
+    const before = await seen("ready", isReady);
+    const report = loaded(before.status.url, 180);
+    await applied({ server: { requestTimeout: "20s" } });
+    const trial = await seen("on trial", (object) => conditionOf(object, "Ready")?.reason === "RollingOut");
+    assert.equal(trial.status.stable?.revision, before.status.stable?.revision);
+    const after = await seen(
+      "on the new revision",
+      (object) => isReady(object) && object.status.stable?.revision !== before.status.stable?.revision,
+    );
+    assert.equal(after.status.canary, undefined);
+    const { answered, failures } = await report;
+    assert.deepEqual(failures, []);
+    assert.ok(answered > 1000, `${answered} requests were answered`);
+  });
+
+  it("without traffic is held, and the message says what is missing", async () => {
+    const before = await seen("ready", isReady);
+    await applied({ server: { requestTimeout: "25s" } });
+    const held = await seen("held", (object) =>
+      /go to .*; (not enough evidence|no requests)/.test(object.status.message ?? ""),
+    );
+    assert.equal(held.status.stable?.revision, before.status.stable?.revision);
+    await applied({ server: { requestTimeout: "20s" } });
+    const back = await seen("back", isReady);
+    assert.equal(back.status.stable?.revision, before.status.stable?.revision);
+  });
+
+  it("that does not load is not taken, stays so through a way there and back, and stable is untouched", async () => {
+    const before = await seen("ready", isReady);
+    const { uid } = before.metadata;
+    const broken = { model: { uri: ANGLE.replace("angle", "unloadable") } };
+    await applied(broken);
+    const stalled = await seen("stalled", isStalled);
+    assert.equal(conditionOf(stalled, "Stalled")?.reason, "RolledBack");
+    assert.match(stalled.status.message ?? "", /was not taken: ModelInvalid: .*; moving-.* still serves/);
+    assert.equal(statusOf(stalled, "Available"), "True");
+    await applied({ server: { requestTimeout: "20s" } });
+    const back = await seen("ready again", isReady);
+    assert.deepEqual([back.status.stable?.revision, back.metadata.uid], [before.status.stable?.revision, uid]);
+    await applied(broken);
+    const again = await seen("stalled again", isStalled);
+    assert.equal(again.status.canary, undefined, "it is not tried again");
+    const { failures } = await loaded(again.status.url, 5);
+    assert.deepEqual(failures, []);
+  });
+
+  it("is refused with settings that cannot be meant", async () => {
+    const refused = (spec: Record<string, unknown>, message: RegExp) =>
+      assert.rejects(world().apply([modelDeployment("refused", spec)], namespace), message);
+    const refusedSteps = (...weights: string[]) => ({
+      rollout: { strategy: "canary", steps: weights.map((weight) => ({ weight })) },
+    });
+    await refused(refusedSteps("50%", "20%"), /each weight must be larger than the one before/);
+    await refused(refusedSteps("20%", "20%"), /each weight must be larger than the one before/);
+    await refused(refusedSteps("101%"), /weight: must be from 1% to 100%/);
+    await refused(refusedSteps(), /steps/);
+    await refused(refusedSteps(...Array.from({ length: 21 }, (_, i) => `${i + 1}%`)), /at most 20/);
+    await refused(
+      { rollout: { strategy: "canary", stepDuration: { min: "2h", max: "1h" } } },
+      /min must not be longer than max/,
+    );
+    await refused({ rollout: { strategy: "canary", stepDuration: { min: "2h" } } }, /min must not be longer than max/);
+    await refused({ rollout: { steps: [{ weight: "5%" }] } }, /need strategy canary/);
+    await refused({ rollout, traffic: { path: "direct" } }, /canary needs the router/);
+  });
+});

@@ -1,0 +1,55 @@
+/** What a router counts of 100 requests a second: by chance, and by the same chance each time. */
+import { LATENCY_EDGES, type Traffic } from "../../operator/api/v1alpha1/index.ts";
+import type { Counts, RouterCounts } from "../../operator/rollout/counts.ts";
+import { randomFrom } from "../world/random.ts";
+
+/** `errors`: the share of requests that fail; `slower`: by which factor the others are. */
+export type Quality = { errors: number; slower: number };
+
+const PER_SECOND = 100;
+/** Of latencies in seconds: their median, and the standard deviation of their logarithm. */
+const MEDIAN = 0.012;
+const SPREAD = 0.5;
+const PODS = ["one", "two"];
+
+export const createTraffic = (seed = 1) => {
+  const random = randomFrom(seed);
+  const counted = new Map<string, Record<string, Counts>>();
+  let last: number | undefined;
+  // Box and Muller's
+  const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+
+  const answer = (counts: Counts, { errors, slower }: Quality): Counts => {
+    const { buckets, requests } = counts;
+    if (random() < errors) return { buckets, requests: requests + 1, errors: counts.errors + 1 };
+    const seconds = MEDIAN * slower * Math.exp(SPREAD * normal());
+    const found = LATENCY_EDGES.findIndex((edge) => seconds <= edge);
+    const bucket = found < 0 ? LATENCY_EDGES.length : found;
+    return {
+      requests: requests + 1,
+      errors: counts.errors,
+      buckets: buckets.map((count, i) => (i === bucket ? count + 1 : count)),
+    };
+  };
+  const none = (): Counts => ({ requests: 0, errors: 0, buckets: LATENCY_EDGES.map(() => 0).concat(0) });
+
+  return {
+    counts(now: number, table: Traffic | undefined, quality: (revision: string) => Quality): RouterCounts[] {
+      // a longer gap says no more than its last minutes
+      const seconds = Math.min((now - (last ?? now)) / 1000, 120);
+      last = now;
+      const routes = table?.routes ?? [];
+      for (let i = Math.round(seconds * PER_SECOND); i > 0; i--) {
+        const canary = routes.find(({ role }) => role === "canary");
+        const isCanary = canary !== undefined && random() * 100 < canary.weight;
+        const revision = (isCanary ? canary : routes.find(({ role }) => role === "stable"))?.revision;
+        if (revision === undefined) continue;
+        const pods = counted.get(revision) ?? {};
+        const pod = PODS[Math.floor(random() * PODS.length)] ?? "one";
+        counted.set(revision, { ...pods, [pod]: answer(pods[pod] ?? none(), quality(revision)) });
+      }
+      const shadow = { compared: 0, disagreed: 0 };
+      return [{ id: "router", startedAt: 0, revisions: Object.fromEntries(counted), shadow }];
+    },
+  };
+};
