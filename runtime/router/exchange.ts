@@ -51,6 +51,8 @@ export type Capture = {
 const LEAST_FOR_P99 = 200;
 /** A pod that could not be reached is about to leave the endpoints, or comes back soon. */
 const AVOID_MS = 1000;
+/** All pods there are could not be reached: one that is gone is out of the endpoints soon, and one that was restarted is back. */
+const TRY_AGAIN_MS = 200;
 /** Who is turned away for want of a pod may come back then, in seconds. */
 const RETRY_AFTER_SECONDS = 1;
 
@@ -66,6 +68,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
   let tries = 0;
   let isReplay = false;
   let wasHeld = false;
+  let heldSince: number | undefined;
   let over = false;
   let ticket: Ticket | undefined;
   let current: Attempt | undefined;
@@ -133,13 +136,16 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
   const wait = (choice: Choice, arm: Arm): void => {
     const { counters, room } = arm;
     const since = now();
+    heldSince ??= since;
     const bytes = body.kind === "whole" ? body.bytes : 0;
     const done = (): void => {
       ticket = undefined;
       counters.heldSeconds += (now() - since) / 1000;
     };
-    // whoever has failed on each pod there is may try them again
+    // whoever has failed on each pod there is may try them again, a little later
+    const isBarred = arm.pods.some((pod) => pod.isReady && tried.has(pod));
     tried.clear();
+    tries = 0;
     const entered = room.enter(
       {
         bytes,
@@ -155,7 +161,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
           refuse(503, `no pod of ${arm.revision} was free or ready in time; try again`, RETRY_AFTER_SECONDS);
         },
       },
-      since,
+      heldSince,
     );
     if (typeof entered === "string") {
       counters.refused++;
@@ -167,6 +173,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
     wasHeld = true;
     ticket = entered;
     port.wanted(arm);
+    if (isBarred) setTimeout(() => fleet.freed(arm), TRY_AGAIN_MS).unref();
   };
 
   const send = (choice: Choice, arm: Arm, pod: LivePod): void => {

@@ -48,7 +48,8 @@ export const withdraw = (hold: Hold, id: number): Hold => holdOf(hold.waiting.fi
 
 /** Milliseconds until the next one has waited for as long as it may; undefined where none waits. */
 export const nextExpiry = ({ waiting }: Hold, { maxWaitMs }: Limits, now: number): number | undefined =>
-  waiting[0] && Math.max(0, waiting[0].since + maxWaitMs - now);
+  // one that comes back has waited before
+  waiting.length === 0 ? undefined : Math.max(0, Math.min(...waiting.map(({ since }) => since)) + maxWaitMs - now);
 
 const holdOf = (waiting: readonly Waiting[]): Hold => ({
   waiting,

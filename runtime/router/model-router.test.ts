@@ -218,6 +218,23 @@ describe("a router", () => {
     assert.equal(router.fleet.arm("digits-a").counters.outcomes.unreachable, 1);
   });
 
+  it("keeps a request whose only pod is gone until there is one again, or its time is over", async () => {
+    const server = await backend(echo);
+    const { router, port } = await start();
+    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
+    router.fleet.setPods("digits-a", [pod("a1", 1)]);
+    const waiting = ask(port, "/", "hello");
+    await sleep(300);
+    router.fleet.setPods("digits-a", [pod("a2", server.port)]);
+    assert.equal((await waiting).status, 200);
+    router.configure({ ...settings, maxWaitMs: 500 });
+    router.fleet.setPods("digits-a", [pod("a3", 1)]);
+    const before = performance.now();
+    assert.equal((await ask(port, "/", "hello")).status, 503);
+    const waited = performance.now() - before;
+    assert.ok(waited >= 499 && waited < 1500, `${waited} ms`);
+  });
+
   it("sends a tester where it asks, and counts that for nothing", async () => {
     const [one, two] = [await backend(echo), await backend(echo)];
     const { router, port } = await start();

@@ -179,15 +179,19 @@ const startCall = (
 const isRefused = (error: Error): boolean => "code" in error && error.code === "ECONNREFUSED";
 
 const headersOf = ({ method, target, fields }: Message): Record<string, string | string[]> => {
-  const headers: Record<string, string | string[]> = { ":method": method, ":path": target, te: "trailers" };
+  // a map: a client may name a header as it likes, also as something that every object has
+  const headers = new Map<string, string | string[]>([
+    [":method", method],
+    [":path", target],
+    ["te", "trailers"],
+  ]);
   for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] ?? "";
+    const name = fields[i] === "host" ? ":authority" : (fields[i] ?? "");
     const value = fields[i + 1] ?? "";
-    const before = headers[name];
-    if (name === "host") headers[":authority"] = value;
-    else headers[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value]);
   }
-  return headers;
+  return Object.fromEntries(headers);
 };
 
 /** Without what HTTP/2 itself says. */
