@@ -5,6 +5,7 @@ import {
   MANAGED_BY_LABEL,
   MODEL_DEPLOYMENT_LABEL,
   MODEL_DEPLOYMENTS,
+  MODEL_ROLLOUTS,
   type ModelDeployment,
 } from "./api/v1alpha1/index.ts";
 import { createCaches } from "./cache/caches.ts";
@@ -82,6 +83,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours),
     networkPolicies: caches.of(NETWORK_POLICIES, ours),
     pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL),
+    modelRollouts: caches.of(MODEL_ROLLOUTS, ours),
     serviceAccounts: caches.of(SERVICE_ACCOUNTS, ours),
     roleBindings: caches.of(ROLE_BINDINGS, ours),
   };
@@ -126,6 +128,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   follow(stores.configMaps, owned, controller);
   follow(stores.disruptionBudgets, owned, controller);
   follow(stores.networkPolicies, owned, controller);
+  follow(stores.modelRollouts, owned, controller);
   follow(stores.pods, namedByLabel(MODEL_DEPLOYMENT_LABEL), controller);
   void resync(stores.modelDeployments, controller, stop);
   stores.modelDeployments.subscribe((change) => {

@@ -15,7 +15,7 @@ export type Action =
   /** POST: refuses to touch an object of that name, so that nothing of somebody else is overwritten. */
   | { verb: "create"; resource: Resource<KubeObject>; object: KubeObject; manager: string }
   /** Server-side apply to the very object (by uid) that was observed. */
-  | { verb: "apply"; resource: Resource<KubeObject>; object: Applied; manager: string }
+  | { verb: "apply"; resource: Resource<KubeObject>; object: Applied; manager: string; subresource?: "status" }
   /** JSON merge patch of the very object, as it was observed: removes what somebody else has added. */
   | { verb: "restore"; resource: Resource<KubeObject>; object: Patched; generation: number; manager: string }
   | { verb: "delete"; resource: Resource<KubeObject>; name: string; namespace: string; uid: string };
@@ -32,6 +32,14 @@ export const apply = (resource: Resource<KubeObject>, intended: KubeObject, obse
   const { namespace = "", uid = "" } = observed.metadata;
   const object = { ...intended, metadata: { ...intended.metadata, namespace, uid } };
   return { verb: "apply", resource, object, manager: FIELD_MANAGER };
+};
+
+/** The status of the very object that was observed. */
+export const applyStatus = (resource: Resource<KubeObject>, observed: KubeObject, status: object): Action => {
+  const { apiVersion, kind, metadata } = observed;
+  const { name, namespace = "", uid = "" } = metadata;
+  const object = { apiVersion, kind, metadata: { name, namespace, uid }, status };
+  return { verb: "apply", resource, object, manager: FIELD_MANAGER, subresource: "status" };
 };
 
 /** `intended` where there is nothing yet, or something else by now. */

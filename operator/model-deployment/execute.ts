@@ -46,7 +46,11 @@ const carryOut = async (
     case "create":
       return await createOwned(client, owner, action, signal);
     case "apply":
-      await client.apply(action.resource, action.object, { fieldManager: action.manager, signal });
+      await client.apply(action.resource, action.object, {
+        fieldManager: action.manager,
+        signal,
+        ...(action.subresource === undefined ? {} : { subresource: action.subresource }),
+      });
       return undefined;
     case "restore":
       await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });

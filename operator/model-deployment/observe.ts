@@ -1,5 +1,5 @@
 /** Everything that one reconcile looks at, read from the caches at its start. */
-import type { ModelDeployment } from "../api/v1alpha1/index.ts";
+import type { ModelDeployment, ModelRollout } from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
 import type {
   ConfigMap,
@@ -24,6 +24,7 @@ export type Stores = {
   configMaps: Store<ConfigMap>;
   disruptionBudgets: Store<PodDisruptionBudget>;
   networkPolicies: Store<NetworkPolicy>;
+  modelRollouts: Store<ModelRollout>;
   /** By MODEL_DEPLOYMENT_LABEL. */
   pods: Store<Pod>;
 };
@@ -39,6 +40,7 @@ export type Observed = {
   configMaps: ConfigMap[];
   disruptionBudgets: PodDisruptionBudget[];
   networkPolicies: NetworkPolicy[];
+  modelRollouts: ModelRollout[];
   pods: Pod[];
   /** The others of its namespace that have a port on the routers; only where it matters to this one. */
   neighbours: Neighbour[];
@@ -60,6 +62,7 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
     configMaps: stores.configMaps.ownedBy(owner.uid),
     disruptionBudgets: stores.disruptionBudgets.ownedBy(owner.uid),
     networkPolicies: stores.networkPolicies.ownedBy(owner.uid),
+    modelRollouts: stores.modelRollouts.ownedBy(owner.uid),
     pods: stores.pods.labelled(key),
     neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],
   };

@@ -23,6 +23,7 @@ import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
 import { budgetActions, policyActions } from "./protection.ts";
+import { recordActions } from "./record.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { type Acknowledged, leftAt, targetOf } from "./traffic.ts";
@@ -46,6 +47,8 @@ export type Circumstances = {
   acknowledged: Acknowledged;
   /** The candidate's, where it takes over step by step. */
   trial?: Trial | undefined;
+  /** Of its evidence. */
+  words?: string | undefined;
 };
 
 /** The routers are asked again; a table reaches them within some ten milliseconds. */
@@ -54,7 +57,7 @@ const ASK_AGAIN_MS = 500;
 export const plan = (
   observed: Observed,
   roles: Roles,
-  { acknowledged, operatorNamespace, trial }: Circumstances,
+  { acknowledged, operatorNamespace, trial, words }: Circumstances,
   now: number,
 ): Plan => {
   const { candidate, stable, unrecorded } = roles;
@@ -80,6 +83,7 @@ export const plan = (
       ...(serving === undefined ? [] : clientService(observed, roles, targetOf(observed, serving, acknowledged), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
+      ...recordActions(observed, stable?.name ?? "", trial, words, now),
       ...retirement.actions,
       ...forget(observed, roles),
     ],

@@ -1,5 +1,12 @@
 /** The life of a ModelDeployment: observe → plan → execute → status. */
-import { API_VERSION, KIND, MODEL_DEPLOYMENTS, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
+import {
+  ACTION_ANNOTATION,
+  API_VERSION,
+  KIND,
+  MODEL_DEPLOYMENTS,
+  MODEL_ROLLOUTS,
+  type ModelDeploymentStatus,
+} from "../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../apply/actions.ts";
 import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile, Result } from "../controller/result.ts";
@@ -21,6 +28,7 @@ import { deadlineOf, isAvailable, lacksRoom } from "./findings.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { createPace, createRestorePace } from "./pace.ts";
 import { plan } from "./plan.ts";
+import { commandFor, isDone, nextName, ordersOf, refusalOf } from "./record.ts";
 import { isRepair } from "./repair.ts";
 import { type Roles, rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
@@ -79,14 +87,14 @@ export const modelDeploymentController = ({
     const now = clock();
 
     const roles = rolesOf(observed, settings);
-    const beginning = trialOf(observed, roles);
+    const beginning = trialOf(observed, roles, (revision) => nextName(observed, revision));
     const acknowledged = await acknowledgement(askRouters, observed, roles, beginning);
     const {
       trial,
       observation,
       againAfterMs: untilEvidence,
     } = await judge(observer, observed, beginning, acknowledged, now);
-    const circumstances = { operatorNamespace, acknowledged, trial };
+    const circumstances = { operatorNamespace, acknowledged, trial, words: observation?.words };
     const { actions, promote, againAfterMs } = plan(observed, roles, circumstances, now);
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
       return { requeueAfterMs: GONE_MS };
@@ -110,6 +118,8 @@ export const modelDeploymentController = ({
       pace.wrote(key, now);
       recordTransitions(events, observed.modelDeployment, status);
     }
+    // only once the status says what they have led to: a command must not be lost with the operator
+    if (wait === undefined || wait === 0) await answerOrders(client, observed, trial, events, signal);
     if (obstacle !== undefined) log.warn({ obstacle }, "something is in the way");
     const suspicion = newest && patience(subjectOf(observed, newest, now));
     const pacing = wait === 0 ? undefined : wait;
@@ -169,6 +179,7 @@ const judge = async (
     ...{ acknowledged, cause, isOverdue: isUnready && isOverdue },
     verdict: observation?.verdict,
     isSplitRight: observation?.isSplitRight ?? true,
+    command: commandFor(observed, before),
   };
   const trial = advance({ ...before, weights }, observed, findings, now);
   return {
@@ -176,6 +187,25 @@ const judge = async (
     observation,
     againAfterMs: observation?.againAfterMs ?? (weights === undefined ? RATE_MS : undefined),
   };
+};
+
+/** Takes the commands off that are done, or cannot be followed: that is told by an event. */
+const answerOrders = async (
+  client: Client,
+  observed: Observed,
+  trial: Trial | undefined,
+  events: EventRecorder,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const order of ordersOf(observed)) {
+    if (!isDone(order, trial)) continue;
+    const refusal = refusalOf(order, trial);
+    if (refusal !== undefined) events.event(order.record, "Warning", "CommandRefused", "Command", refusal);
+    else events.event(order.record, "Normal", "CommandDone", "Command", `${order.word}: done`);
+    const { name, namespace = "", uid = "" } = order.record.metadata;
+    const metadata = { name, namespace, uid, annotations: { [ACTION_ANNOTATION]: null } };
+    await client.patch(MODEL_ROLLOUTS, { metadata }, { fieldManager: FIELD_MANAGER, signal });
+  }
 };
 
 const weightsFor = (rate: number, stepMs: number): number[] => stepsFor(rate, stepMs).map(({ weight }) => weight);

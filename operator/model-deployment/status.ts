@@ -30,6 +30,7 @@ import {
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
 import { progress } from "./progress.ts";
+import { retried } from "./record.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { subjectOf } from "./subject.ts";
@@ -74,7 +75,7 @@ export const statusOf = (
   const isOnTrial = trial !== undefined && candidate !== undefined;
   const share = isOnTrial ? { revision: candidate.name, weight: trialWeight(trial) } : undefined;
   const traffic = trafficOf(observed, stable, share, now);
-  const rollout = rolloutStatus(observed, trial, evidence);
+  const rollout = rolloutStatus(observed, trial, evidence, retried(observed));
   return {
     observedGeneration: generation,
     phase: verdict.stalled ? "Degraded" : verdict.reconciling ? "Progressing" : "Healthy",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createWorld, type World } from "../../test/simulation/world.ts";
-import { findCondition, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
+import { ACTION_ANNOTATION, findCondition, MODEL_ROLLOUTS, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
 import { DEPLOYMENTS } from "../kube/resources.ts";
 
 type Rollout = NonNullable<ModelDeploymentSpec["rollout"]>;
@@ -162,6 +162,78 @@ describe("a canary", () => {
     await world.settle();
     assert.deepEqual([stable(world), routes(world), reason(world)], [old, ["stable 100"], "Serving"]);
     assert.equal(world.all(DEPLOYMENTS).length, 1);
+  });
+
+  it("is recorded, and does what its ModelRollout is told", async () => {
+    const steps = [{ weight: "20%" }, { weight: "40%" }];
+    const world = await serving({ steps });
+    const old = stable(world);
+    world.put(spec("two", { steps }));
+    await until(world, () => statusOf(world).rollout?.phase === "observing");
+    const name = statusOf(world).rollout?.name ?? "";
+    const record = () => world.get(MODEL_ROLLOUTS, name)?.status;
+    const order = (word: string, to = name) => world.annotate(MODEL_ROLLOUTS, to, ACTION_ANNOTATION, word);
+    const word = () => world.get(MODEL_ROLLOUTS, name)?.metadata.annotations?.[ACTION_ANNOTATION];
+    await until(world, () => /not enough evidence on/.test(record()?.evidence ?? ""));
+    const { from, state, step, to, weight } = record() ?? {};
+    assert.deepEqual(
+      [from, to, step, weight, state],
+      [old, statusOf(world).rollout?.revision, "1/2", "20%", "Progressing"],
+    );
+
+    order("pause");
+    await until(world, () => record()?.state === "Paused");
+    assert.equal(word(), undefined, "a command is taken off when it is done");
+    assert.match(statusOf(world).message ?? "", /step 1 of 2, paused by a command: 20 %/);
+    for (let i = 0; i < 60; i++) {
+      await world.reconcile();
+      world.now += 60_000;
+    }
+    assert.deepEqual(routes(world), ["stable 80", "canary 20"]);
+    order("resume");
+    await until(world, () => record()?.state === "Progressing");
+    order("fly");
+    await until(world, () => word() === undefined);
+    assert.ok(world.events.includes("Warning CommandRefused"));
+
+    order("abort");
+    await until(world, () => isStalled(world));
+    await world.settle();
+    assert.deepEqual(
+      [record()?.state, record()?.verdict, record()?.weight],
+      ["RolledBack", "aborted by a command", "0%"],
+    );
+    order("promote");
+    await world.settle();
+    assert.deepEqual([word(), stable(world)], [undefined, old], "what has ended is not promoted");
+    order("retry");
+    await until(world, () => statusOf(world).rollout?.phase === "observing");
+    const second = statusOf(world).rollout?.name ?? "";
+    assert.notEqual(second, name);
+    order("promote", second);
+    await until(world, () => stable(world) === to);
+    await world.settle();
+    assert.equal(world.get(MODEL_ROLLOUTS, second)?.status?.state, "Promoted");
+    assert.equal(reason(world), "Serving");
+  });
+
+  it("leaves ten records, and says of those that were not decided that they were superseded", async () => {
+    const steps = [{ weight: "20%" }];
+    const world = await serving({ steps });
+    for (let i = 0; i < 14; i++) {
+      const before = statusOf(world).rollout?.revision;
+      world.put(spec(`other-${i}`, { steps }));
+      await until(world, () => {
+        const { phase, revision } = statusOf(world).rollout ?? {};
+        return revision !== before && phase === "observing";
+      });
+      world.now += 1000;
+    }
+    await world.reconcile();
+    const states = world.all(MODEL_ROLLOUTS).map(({ status }) => status?.state);
+    assert.equal(states.length, 10);
+    assert.deepEqual(new Set(states), new Set(["Superseded", "Progressing"]));
+    assert.equal(states.filter((state) => state === "Progressing").length, 1);
   });
 
   it("does at the end of its time what the spec says", async () => {

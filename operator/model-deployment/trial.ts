@@ -1,7 +1,7 @@
 /** A canary on trial: between what the status says of it and the state machine of rollouts. Pure. */
 import type { Reason, RolloutStatus } from "../api/v1alpha1/index.ts";
 import type { Verdict } from "../rollout/evidence/verdict.ts";
-import { next, type Rollout, START, weightOf } from "../rollout/machine.ts";
+import { type Command, next, type Rollout, START, weightOf } from "../rollout/machine.ts";
 import { type RolloutSettings, rolloutSettings } from "../rollout/settings.ts";
 import type { Step } from "../rollout/steps.ts";
 import { rejected } from "../rollout/words.ts";
@@ -14,6 +14,8 @@ import type { Roles } from "./roles.ts";
 import type { Acknowledged } from "./traffic.ts";
 
 export type Trial = {
+  /** Of its ModelRollout. */
+  name: string;
   revision: Revision;
   settings: RolloutSettings;
   /** Of the steps; undefined while they are to follow from a traffic that is not known yet. */
@@ -30,23 +32,32 @@ export type Findings = {
   cause: Cause | undefined;
   /** It had its time to become ready. */
   isOverdue: boolean;
+  command: Command | undefined;
 };
 
 /** Faults that no evidence is needed for, besides those that will not pass by themselves. */
 const FATAL: ReadonlySet<Reason> = new Set(["CrashLooping", "OutOfMemory", "ProbeFailing"]);
 
-/** Undefined: no canary is on trial, since there is none, no stable one beside it, or its strategy is another. */
-export const trialOf = ({ modelDeployment }: Observed, { candidate, stable }: Roles): Trial | undefined => {
+/**
+ * Undefined: no canary is on trial, since there is none, no stable one beside it, or its strategy is another.
+ * @param newName of a rollout that begins
+ */
+export const trialOf = (
+  { modelDeployment }: Observed,
+  { candidate, stable }: Roles,
+  newName: (revision: string) => string,
+): Trial | undefined => {
   if (candidate === undefined || stable === undefined) return undefined;
   const settings = rolloutSettings(modelDeployment.spec);
   if (settings === undefined) return undefined;
   const before = modelDeployment.status?.rollout;
   const isKnown = before?.revision === candidate.name;
   const weights = isKnown ? (before.weights ?? settings.weights) : settings.weights;
-  return { revision: candidate, settings, weights, state: isKnown ? stateOf(before) : START };
+  const name = isKnown && before.name !== undefined ? before.name : newName(candidate.name);
+  return { name, revision: candidate, settings, weights, state: isKnown ? stateOf(before) : START };
 };
 
-const stateOf = ({ phase, since, step = 0 }: RolloutStatus): Rollout => {
+const stateOf = ({ pausedBy = "spec", phase, since, step = 0 }: RolloutStatus): Rollout => {
   const began = Date.parse(since ?? "") || 0;
   switch (phase) {
     case "shifting":
@@ -54,7 +65,7 @@ const stateOf = ({ phase, since, step = 0 }: RolloutStatus): Rollout => {
     case "observing":
       return { phase, step, since: began };
     case "paused":
-      return { phase, step, since: began, by: "spec", done: false };
+      return { phase, step, since: began, by: pausedBy, done: false };
     default:
       return { phase: "preparing", step };
   }
@@ -64,7 +75,7 @@ const stepsOf = ({ weights = [] }: Trial): Step[] => weights.map((weight) => ({ 
 
 /** One step on. It waits for the weights, and for the routers to be in the clients' way. */
 export const advance = (trial: Trial, observed: Observed, findings: Findings, now: number): Trial => {
-  const { acknowledged, cause, isOverdue, isSplitRight, verdict } = findings;
+  const { acknowledged, cause, command, isOverdue, isSplitRight, verdict } = findings;
   const { isPaused, maxMs, minMs, onInconclusive } = trial.settings;
   const fatal =
     cause !== undefined && (isOverdue || cause.stalled || FATAL.has(cause.reason))
@@ -77,6 +88,7 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
     isAcknowledged: acknowledged === true,
     isPausedBySpec: isPaused,
     ...(fatal === undefined ? {} : { fatal }),
+    ...(command === undefined ? {} : { command }),
   });
   return { ...trial, state };
 };
@@ -89,19 +101,23 @@ export const rolloutStatus = (
   { modelDeployment }: Observed,
   trial: Trial | undefined,
   words: string | undefined,
+  retried: ReadonlySet<string>,
 ): RolloutStatus | undefined => {
-  const before = modelDeployment.status?.rollout?.rejected ?? [];
+  const known = modelDeployment.status?.rollout?.rejected ?? [];
+  const before = known.filter((one) => !retried.has(one.revision));
   const rejections = trial?.state.phase === "rejected" ? [rejectionOf(trial, words), ...before].slice(0, 10) : before;
   const list = rejections.length === 0 ? {} : { rejected: rejections };
   if (trial === undefined || trial.state.phase === "rejected" || trial.state.phase === "promoted")
     return rejections.length === 0 ? undefined : list;
-  const { revision, state, weights } = trial;
+  const { name, revision, state, weights } = trial;
   return {
+    name,
     revision: revision.name,
     phase: state.phase,
     step: state.step,
     ...(weights === undefined ? {} : { weights: [...weights] }),
     ...("since" in state ? { since: new Date(state.since).toISOString() } : {}),
+    ...(state.phase === "paused" && state.by !== "step" ? { pausedBy: state.by } : {}),
     ...(words === undefined ? {} : { evidence: oneLine(words) }),
     ...list,
   };
@@ -134,6 +150,7 @@ export const stepInWords = (trial: Trial): string => {
   const { revision, state, weights } = trial;
   if (weights === undefined) return `the steps of ${revision.name} wait for some seconds of traffic`;
   const step = "step" in state ? state.step + 1 : weights.length;
-  const paused = state.phase === "paused" ? ", paused by spec.rollout.paused" : "";
+  const by = state.phase === "paused" && state.by === "spec" ? "spec.rollout.paused" : "a command";
+  const paused = state.phase === "paused" ? `, paused by ${by}` : "";
   return `step ${step} of ${weights.length}${paused}: ${trialWeight(trial)} % of the requests go to ${revision.name}`;
 };

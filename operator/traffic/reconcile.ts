@@ -82,7 +82,11 @@ const carryOut = async (client: Client, action: Action, signal: AbortSignal): Pr
         return isOurs ? undefined : `${existing.kind} ${name}`;
       }
     case "apply":
-      await client.apply(action.resource, action.object, { fieldManager: action.manager, signal });
+      await client.apply(action.resource, action.object, {
+        fieldManager: action.manager,
+        signal,
+        ...(action.subresource === undefined ? {} : { subresource: action.subresource }),
+      });
       return undefined;
     case "restore":
       await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });

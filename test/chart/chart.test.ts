@@ -50,6 +50,8 @@ const rulesOf = (manifests: readonly Manifest[]) =>
 const RIGHTS = [
   "ClusterRole berth-operator berth.dev/modeldeployments get,list,watch",
   "ClusterRole berth-operator berth.dev/modeldeployments/status patch",
+  "ClusterRole berth-operator berth.dev/modelrollouts create,delete,get,list,patch,watch",
+  "ClusterRole berth-operator berth.dev/modelrollouts/status patch",
   "ClusterRole berth-operator berth.dev/modeldeployments/finalizers update",
   "ClusterRole berth-operator apps/controllerrevisions create,delete,get,list,patch,watch",
   "ClusterRole berth-operator apps/deployments create,delete,get,list,patch,watch",

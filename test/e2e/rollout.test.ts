@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
 import { load } from "../world/client.ts";
 import { conditionOf, isReady, isStalled, statusOf, waitFor } from "../world/model-deployment.ts";
 import { ANGLE_FILE, answerHere, inferBody, question } from "../world/reference.ts";
@@ -14,6 +16,8 @@ describe("a canary", () => {
   const analysis = { latency: { mode: "off" } };
   const steps = [{ weight: "40%" }, { weight: "60%" }];
   const rollout = { strategy: "canary", steps, stepDuration: { min: "10s" }, analysis };
+  const kubectl = async (...args: string[]): Promise<string> =>
+    (await world().cluster.kubectl(["-n", namespace, ...args])).stdout;
   const applied = (spec: Record<string, unknown> = {}) =>
     world().apply([modelDeployment(key.name, { scaling: { minReplicas: 2 }, rollout, ...spec })], namespace);
   const seen = (what: string, holds: Parameters<typeof waitFor>[3]) =>
@@ -43,16 +47,25 @@ describe("a canary", () => {
     assert.ok(answered > 1000, `${answered} requests were answered`);
   });
 
-  it("without traffic is held, and the message says what is missing", async () => {
+  it("without traffic is held, and the message says what is missing; a command promotes it", async () => {
     const before = await seen("ready", isReady);
     await applied({ server: { requestTimeout: "25s" } });
     const held = await seen("held", (object) =>
       /go to .*; (not enough evidence|no requests)/.test(object.status.message ?? ""),
     );
     assert.equal(held.status.stable?.revision, before.status.stable?.revision);
-    await applied({ server: { requestTimeout: "20s" } });
-    const back = await seen("back", isReady);
-    assert.equal(back.status.stable?.revision, before.status.stable?.revision);
+    const name = z.object({ name: z.string() }).parse(held.status.rollout).name;
+    const record = () => kubectl("get", "modelrollout", name);
+    assert.match(await record(), /MODEL +FROM +TO +STEP +WEIGHT +STATE +EVIDENCE/);
+    assert.match(await record(), /moving +moving-\S+ +moving-\S+ +1\/2 +40% +Progressing/);
+    // by hand, then: paused, and promoted though nothing is proved
+    const order = (word: string) => kubectl("annotate", "modelrollout", name, `berth.dev/action=${word}`);
+    await order("pause");
+    await seen("paused", (object) => /paused by a command: 40 %/.test(object.status.message ?? ""));
+    await order("promote");
+    const after = await seen("promoted", isReady);
+    assert.notEqual(after.status.stable?.revision, before.status.stable?.revision);
+    assert.match(await record(), /Promoted/);
   });
 
   it("that does not load is not taken, stays so through a way there and back, and stable is untouched", async () => {
@@ -64,7 +77,7 @@ describe("a canary", () => {
     assert.equal(conditionOf(stalled, "Stalled")?.reason, "RolledBack");
     assert.match(stalled.status.message ?? "", /was not taken: ModelInvalid: .*; moving-.* still serves/);
     assert.equal(statusOf(stalled, "Available"), "True");
-    await applied({ server: { requestTimeout: "20s" } });
+    await applied({ server: { requestTimeout: "25s" } });
     const back = await seen("ready again", isReady);
     assert.deepEqual([back.status.stable?.revision, back.metadata.uid], [before.status.stable?.revision, uid]);
     await applied(broken);
@@ -72,6 +85,15 @@ describe("a canary", () => {
     assert.equal(again.status.canary, undefined, "it is not tried again");
     const { failures } = await loaded(again.status.url, 5);
     assert.deepEqual(failures, []);
+    // unless somebody says so; and it is no better than it was
+    const names = await kubectl("get", "modelrollouts", "-o", "name", "--sort-by=.metadata.creationTimestamp");
+    const last = names.trim().split("\n").at(-1) ?? "";
+    await kubectl("annotate", last, "berth.dev/action=retry");
+    const attempts = async () => (await kubectl("get", "modelrollouts", "-o", "name")).trim().split("\n").length;
+    const attempted = names.trim().split("\n").length;
+    for (let i = 0; i < 200 && (await attempts()) === attempted; i++) await sleep(300);
+    assert.equal(await attempts(), attempted + 1);
+    await seen("rejected again", isStalled);
   });
 
   it("is refused with settings that cannot be meant", async () => {

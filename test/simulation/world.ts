@@ -10,6 +10,7 @@ import {
   FETCH_CONTAINER,
   KIND,
   MODEL_DEPLOYMENTS,
+  MODEL_ROLLOUTS,
   SERVER_CONTAINER,
 } from "../../operator/api/v1alpha1/index.ts";
 import type { Store } from "../../operator/cache/store.ts";
@@ -73,6 +74,8 @@ export type World = {
   /** Deletes an object as somebody else would. */
   erase<T extends KubeObject>(resource: Resource<T>, name: string): void;
   put(spec: ModelDeploymentSpec): void;
+  /** As `kubectl annotate` does. */
+  annotate<T extends KubeObject>(resource: Resource<T>, name: string, annotation: string, value: string): void;
   get<T extends KubeObject>(resource: Resource<T>, name: string): T | undefined;
   all<T extends KubeObject>(resource: Resource<T>): T[];
   deployment(): ModelDeployment;
@@ -178,12 +181,16 @@ export const createWorld = (): World => {
       write(`patch ${key}`);
       const before = existing(key);
       const { uid, resourceVersion } = { uid: undefined, resourceVersion: undefined, ...object.metadata };
-      if (uid !== before.metadata.uid || resourceVersion !== before.metadata.resourceVersion) {
+      const isOther = resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion;
+      if (uid !== before.metadata.uid || isOther) {
         throw new Refused("conflict", `${key}: changed since`);
       }
       const { managedFields: _, ...metadata } = before.metadata;
-      const spec = patched(before.spec, JSON.parse(JSON.stringify(object)).spec);
-      return cast(resource, store(key, { ...before, spec, metadata }));
+      const given = JSON.parse(JSON.stringify(object));
+      const spec = given.spec === undefined ? before.spec : patched(before.spec, given.spec);
+      const annotations = patched(metadata.annotations ?? {}, given.metadata.annotations ?? {});
+      const after = JSON.parse(JSON.stringify({ ...before, spec, metadata: { ...metadata, annotations } }));
+      return cast(resource, store(key, after));
     },
     delete: async (resource, { name }, options) => {
       const key = keyOf(resource, name);
@@ -300,6 +307,11 @@ export const createWorld = (): World => {
       };
       store(key, { ...before, spec });
     },
+    annotate: (resource, name, annotation, value) => {
+      const before = existing(keyOf(resource, name));
+      const annotations = { ...before.metadata.annotations, [annotation]: value };
+      store(keyOf(resource, name), { ...before, metadata: { ...before.metadata, annotations } });
+    },
     get: (resource, name) => {
       const object = objects.get(keyOf(resource, name));
       return object === undefined ? undefined : cast(resource, object);
@@ -324,6 +336,7 @@ export const createWorld = (): World => {
           configMaps: storeOf(CONFIG_MAPS),
           disruptionBudgets: storeOf(POD_DISRUPTION_BUDGETS),
           networkPolicies: storeOf(NETWORK_POLICIES),
+          modelRollouts: storeOf(MODEL_ROLLOUTS),
           pods: storeOf<Pod>(PODS),
         },
         settings: world.settings,

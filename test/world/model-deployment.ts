@@ -27,6 +27,7 @@ const seen = z.looseObject({
     conditions: z.array(condition).default([]),
     stable: revision.optional(),
     canary: revision.optional(),
+    rollout: z.looseObject({}).optional(),
   }),
 });
 

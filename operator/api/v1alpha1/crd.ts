@@ -1,5 +1,6 @@
-/** The CustomResourceDefinition of ModelDeployment, as an object. build/generate writes it as YAML. */
+/** The CustomResourceDefinitions, as objects. build/generate writes them as YAML. */
 import { GROUP, KIND, MODEL_DEPLOYMENTS, modelDeploymentSchema, VERSION } from "./model-deployment.ts";
+import { MODEL_ROLLOUTS, modelRolloutSchema, ROLLOUT_KIND } from "./model-rollout.ts";
 import { type JsonSchema, structural } from "./structural.ts";
 
 const columns = [
@@ -34,11 +35,13 @@ const schema = (): JsonSchema => {
   };
 };
 
-export const modelDeploymentCrd = () => ({
+type Kind = { kind: string; plural: string; shortName: string; columns: readonly object[]; schema: JsonSchema };
+
+const crd = ({ columns, kind, plural, schema, shortName }: Kind) => ({
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
   metadata: {
-    name: `${MODEL_DEPLOYMENTS.plural}.${GROUP}`,
+    name: `${plural}.${GROUP}`,
     // Flux must not replace anything that looks like a variable in here.
     annotations: { "kustomize.toolkit.fluxcd.io/substitute": "disabled" },
   },
@@ -46,11 +49,11 @@ export const modelDeploymentCrd = () => ({
     group: GROUP,
     scope: "Namespaced",
     names: {
-      kind: KIND,
-      listKind: `${KIND}List`,
-      plural: MODEL_DEPLOYMENTS.plural,
-      singular: "modeldeployment",
-      shortNames: ["mdeploy"],
+      kind,
+      listKind: `${kind}List`,
+      plural,
+      singular: kind.toLowerCase(),
+      shortNames: [shortName],
       categories: ["berth"],
     },
     versions: [
@@ -60,8 +63,35 @@ export const modelDeploymentCrd = () => ({
         storage: true,
         subresources: { status: {} },
         additionalPrinterColumns: columns,
-        schema: { openAPIV3Schema: schema() },
+        schema: { openAPIV3Schema: schema },
       },
     ],
   },
 });
+
+export const modelDeploymentCrd = () =>
+  crd({ kind: KIND, plural: MODEL_DEPLOYMENTS.plural, shortName: "mdeploy", columns, schema: schema() });
+
+const rolloutColumns = [
+  { name: "Model", type: "string", jsonPath: ".status.model" },
+  { name: "From", type: "string", jsonPath: ".status.from" },
+  { name: "To", type: "string", jsonPath: ".status.to" },
+  { name: "Step", type: "string", jsonPath: ".status.step" },
+  { name: "Weight", type: "string", jsonPath: ".status.weight" },
+  { name: "State", type: "string", jsonPath: ".status.state" },
+  { name: "Evidence", type: "string", jsonPath: ".status.evidence" },
+  { name: "Verdict", type: "string", jsonPath: ".status.verdict" },
+  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+];
+
+export const modelRolloutCrd = () => {
+  const whole = structural(modelRolloutSchema);
+  const { status, ...builtIn } = whole.properties ?? {};
+  if (status === undefined) throw new Error("the schema has no status");
+  const plain = Object.entries(builtIn).map(([name, { type }]) => [name, { type: type ?? "object" }] as const);
+  const { required: _, ...rest } = whole;
+  const schema = { ...rest, properties: { ...Object.fromEntries(plain), status } };
+  return crd({
+    ...{ kind: ROLLOUT_KIND, plural: MODEL_ROLLOUTS.plural, shortName: "mrollout", columns: rolloutColumns, schema },
+  });
+};

@@ -5,6 +5,7 @@ export * from "./duration.ts";
 export * from "./effective.ts";
 export * from "./labels.ts";
 export * from "./model-deployment.ts";
+export * from "./model-rollout.ts";
 export * from "./names.ts";
 export * from "./pod-contract.ts";
 export * from "./quantity.ts";

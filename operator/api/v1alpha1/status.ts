@@ -42,6 +42,7 @@ const trafficSchema = z
 
 const rolloutStatusSchema = z
   .object({
+    name: z.string().max(80).optional().describe("Its ModelRollout."),
     revision: z.string().max(63).optional().describe("The revision that is on trial; absent while none is."),
     phase: z
       .enum(["preparing", "shifting", "observing", "paused"])
@@ -51,6 +52,7 @@ const rolloutStatusSchema = z
       ),
     step: z.int32().min(0).max(20).optional().describe("From 0."),
     weights: z.array(z.int32().min(1).max(100)).max(20).optional().describe("Of the steps, in percent."),
+    pausedBy: z.enum(["spec", "command"]).optional(),
     since: z.string().max(40).meta({ format: "date-time" }).optional().describe("When the step's observation began."),
     evidence: z.string().max(400).optional().describe("What was counted, and what it proves or lacks."),
     rejected: z

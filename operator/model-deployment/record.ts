@@ -1,0 +1,161 @@
+/** ModelRollouts: the records of this ModelDeployment's rollouts, and the commands that people put on them. Pure. */
+import {
+  ACTION_ANNOTATION,
+  ACTIONS,
+  API_VERSION,
+  MODEL_ROLLOUTS,
+  type ModelRollout,
+  ROLLOUT_KIND,
+  type RolloutRecord,
+} from "../api/v1alpha1/index.ts";
+import { type Action, applyStatus, create, remove } from "../apply/actions.ts";
+import { covers } from "../apply/drift.ts";
+import type { Command } from "../rollout/machine.ts";
+import { rejected } from "../rollout/words.ts";
+import { childMeta } from "./children/owner.ts";
+import { oneLine } from "./explain/cause.ts";
+import { named } from "./findings.ts";
+import type { Observed } from "./observe.ts";
+import { type Trial, trialWeight } from "./trial.ts";
+
+/** Ended ones are kept, up to this many with the one that runs. */
+const KEPT = 10;
+
+/** A word on a ModelRollout that somebody has put there. */
+export type Order = { record: ModelRollout; word: string };
+
+/** All of them, the oldest first. */
+export const ordersOf = ({ modelRollouts }: Observed): Order[] =>
+  modelRollouts.flatMap((record) => {
+    const word = record.metadata.annotations?.[ACTION_ANNOTATION];
+    return word === undefined ? [] : [{ record, word }];
+  });
+
+/** What the rollout that runs is commanded to do. */
+export const commandFor = (observed: Observed, { name }: Pick<Trial, "name">): Command | undefined => {
+  const word = ordersOf(observed).find(({ record }) => record.metadata.name === name)?.word;
+  return word === "promote" || word === "abort" || word === "pause" || word === "resume" ? word : undefined;
+};
+
+/** Revisions whose rejection is taken back: their last ModelRollout was rolled back, and says `retry`. */
+export const retried = (observed: Observed): ReadonlySet<string> =>
+  new Set(
+    ordersOf(observed).flatMap(({ record, word }) =>
+      word === "retry" && record.status?.state === "RolledBack" ? [record.status.to] : [],
+    ),
+  );
+
+/** What is to be said of an order that cannot be followed; undefined where it can, or may be when the rollout has come so far. */
+export const refusalOf = ({ record, word }: Order, trial: Trial | undefined): string | undefined => {
+  const { name } = record.metadata;
+  if (!ACTIONS.some((action) => action === word))
+    return `${ACTION_ANNOTATION}: "${word.slice(0, 40)}" is unknown; it takes ${ACTIONS.join(", ")}`;
+  const isRunning = name === trial?.name;
+  if (word === "retry")
+    return isRunning || record.status?.state !== "RolledBack"
+      ? `${name}: only one that was rolled back can be retried`
+      : undefined;
+  return isRunning ? undefined : `${name}: it has ended, so that ${word} does nothing`;
+};
+
+/** Whether the rollout, as this pass leaves it, has done what the order says; or never will. */
+export const isDone = (order: Order, trial: Trial | undefined): boolean => {
+  if (refusalOf(order, trial) !== undefined || order.word === "retry") return true;
+  const phase = trial?.state.phase;
+  if (order.word === "pause") return phase === "paused" || phase === "promoted" || phase === "rejected";
+  if (order.word === "resume") return phase !== "paused";
+  return phase === "promoted" || phase === "rejected";
+};
+
+/** A name that no ModelRollout of this revision has. */
+export const nextName = ({ modelRollouts }: Observed, revision: string): string => {
+  const numbers = modelRollouts
+    .filter(({ metadata }) => metadata.name.startsWith(`${revision}-`))
+    .map(({ metadata }) => Number(metadata.name.slice(revision.length + 1)) || 0);
+  return `${revision}-${Math.max(0, ...numbers) + 1}`;
+};
+
+/** Writes the record of the rollout that runs, ends those that were left, and deletes the oldest. */
+export const recordActions = (
+  observed: Observed,
+  stable: string,
+  trial: Trial | undefined,
+  words: string | undefined,
+  now: number,
+): Action[] => {
+  const { modelRollouts } = observed;
+  const current = trial && named(modelRollouts, trial.name);
+  const at = new Date(now).toISOString();
+  const left = modelRollouts.filter((one) => one.metadata.name !== trial?.name && isRunning(one));
+  const ended = modelRollouts.filter((one) => one.metadata.name !== trial?.name && !isRunning(one));
+  const byAge = ended.toSorted((one, other) => age(one) - age(other));
+  return [
+    ...(trial === undefined
+      ? []
+      : current === undefined
+        ? [create(MODEL_ROLLOUTS, recordOf(observed, trial))]
+        : written(current, statusOf(observed, trial, stable, words, current, at))),
+    ...left.flatMap((one) => superseded(one, at)),
+    ...byAge.slice(0, Math.max(0, byAge.length - (KEPT - 1))).map((one) => remove(MODEL_ROLLOUTS, one)),
+  ];
+};
+
+const age = ({ metadata }: ModelRollout): number => Date.parse(metadata.creationTimestamp ?? "") || 0;
+
+const isRunning = ({ status }: ModelRollout): boolean => status?.endedAt === undefined;
+
+/** One that had not even begun leaves nothing to be read. */
+const superseded = (one: ModelRollout, endedAt: string): Action[] =>
+  one.status === undefined
+    ? [remove(MODEL_ROLLOUTS, one)]
+    : written(one, {
+        ...one.status,
+        state: "Superseded",
+        weight: "0%",
+        verdict: "another revision is wanted",
+        endedAt,
+      });
+
+const recordOf = ({ owner }: Observed, { name, revision }: Trial): ModelRollout => ({
+  apiVersion: API_VERSION,
+  kind: ROLLOUT_KIND,
+  metadata: childMeta(owner, name, revision.name),
+});
+
+const written = (record: ModelRollout, status: RolloutRecord): Action[] =>
+  covers(status, record.status) ? [] : [applyStatus(MODEL_ROLLOUTS, record, status)];
+
+const statusOf = (
+  { owner }: Observed,
+  trial: Trial,
+  stable: string,
+  words: string | undefined,
+  before: ModelRollout,
+  at: string,
+): RolloutRecord => {
+  const { revision, state, weights } = trial;
+  const steps = weights?.length ?? 0;
+  const step = "step" in state ? state.step + 1 : steps;
+  const isOver = state.phase === "promoted" || state.phase === "rejected";
+  const evidence = words ?? before.status?.evidence;
+  return {
+    model: owner.name,
+    from: stable,
+    to: revision.name,
+    step: `${step}/${steps}`,
+    weight: `${trialWeight(trial)}%`,
+    state:
+      state.phase === "promoted"
+        ? "Promoted"
+        : state.phase === "rejected"
+          ? "RolledBack"
+          : state.phase === "paused"
+            ? "Paused"
+            : "Progressing",
+    ...(evidence === undefined ? {} : { evidence: oneLine(evidence) }),
+    ...(state.phase === "rejected" ? { verdict: oneLine(rejected(state.rejection)) } : {}),
+    ...(state.phase === "promoted" ? { verdict: "no worse than stable, or promoted by a command" } : {}),
+    startedAt: before.status?.startedAt ?? at,
+    ...(isOver ? { endedAt: before.status?.endedAt ?? at } : {}),
+  };
+};
