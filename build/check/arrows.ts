@@ -42,7 +42,11 @@ export const RULES: readonly Rule[] = [
     packages: [],
   },
   // Pure, but for the observer, which is given what asks the routers.
-  { folder: "operator/rollout", folders: ["operator/api", "operator/kube/objects.ts"], packages: [] },
+  {
+    folder: "operator/rollout",
+    folders: ["operator/api", "operator/kube/objects.ts"],
+    packages: ["node:v8", "node:zlib"],
+  },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {
     folder: "operator/model-deployment",

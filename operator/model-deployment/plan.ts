@@ -23,7 +23,7 @@ import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
 import { budgetActions, policyActions } from "./protection.ts";
-import { recordActions } from "./record.ts";
+import { type Evidence, recordActions } from "./record.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { type Acknowledged, leftAt, targetOf } from "./traffic.ts";
@@ -47,8 +47,7 @@ export type Circumstances = {
   acknowledged: Acknowledged;
   /** The candidate's, where it takes over step by step. */
   trial?: Trial | undefined;
-  /** Of its evidence. */
-  words?: string | undefined;
+  evidence?: Evidence | undefined;
 };
 
 /** The routers are asked again; a table reaches them within some ten milliseconds. */
@@ -57,7 +56,7 @@ const ASK_AGAIN_MS = 500;
 export const plan = (
   observed: Observed,
   roles: Roles,
-  { acknowledged, operatorNamespace, trial, words }: Circumstances,
+  { acknowledged, evidence = {}, operatorNamespace, trial }: Circumstances,
   now: number,
 ): Plan => {
   const { candidate, stable, unrecorded } = roles;
@@ -83,7 +82,7 @@ export const plan = (
       ...(serving === undefined ? [] : clientService(observed, roles, targetOf(observed, serving, acknowledged), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
-      ...recordActions(observed, stable?.name ?? "", trial, words, now),
+      ...recordActions(observed, stable?.name ?? "", trial, evidence, now),
       ...retirement.actions,
       ...forget(observed, roles),
     ],

@@ -28,7 +28,7 @@ import { deadlineOf, isAvailable, lacksRoom } from "./findings.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { createPace, createRestorePace } from "./pace.ts";
 import { plan } from "./plan.ts";
-import { commandFor, isDone, nextName, ordersOf, refusalOf } from "./record.ts";
+import { commandFor, isDone, memoryOf, nextName, ordersOf, refusalOf } from "./record.ts";
 import { isRepair } from "./repair.ts";
 import { type Roles, rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
@@ -94,7 +94,7 @@ export const modelDeploymentController = ({
       observation,
       againAfterMs: untilEvidence,
     } = await judge(observer, observed, beginning, acknowledged, now);
-    const circumstances = { operatorNamespace, acknowledged, trial, words: observation?.words };
+    const circumstances = { operatorNamespace, acknowledged, trial, evidence: observation };
     const { actions, promote, againAfterMs } = plan(observed, roles, circumstances, now);
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
       return { requeueAfterMs: GONE_MS };
@@ -166,6 +166,7 @@ const judge = async (
     owner,
     isTried ? { stable, canary: before.revision.name, weight, analysis: before.settings.analysis } : undefined,
     now,
+    before && memoryOf(observed, before),
   );
   if (before === undefined) return { trial: undefined };
   const rate = before.weights === undefined ? await observer.rate(owner, now) : undefined;

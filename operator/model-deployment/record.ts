@@ -75,12 +75,19 @@ export const nextName = ({ modelRollouts }: Observed, revision: string): string 
   return `${revision}-${Math.max(0, ...numbers) + 1}`;
 };
 
+/** Of the rollout that runs: in words, and as the next leader wants it, where that is to be written. */
+export type Evidence = { words?: string | undefined; memory?: string | undefined };
+
+/** What was last written down of a rollout. */
+export const memoryOf = ({ modelRollouts }: Observed, { name }: Pick<Trial, "name">): string | undefined =>
+  named(modelRollouts, name)?.status?.memory;
+
 /** Writes the record of the rollout that runs, ends those that were left, and deletes the oldest. */
 export const recordActions = (
   observed: Observed,
   stable: string,
   trial: Trial | undefined,
-  words: string | undefined,
+  { memory, words }: Evidence,
   now: number,
 ): Action[] => {
   const { modelRollouts } = observed;
@@ -94,7 +101,7 @@ export const recordActions = (
       ? []
       : current === undefined
         ? [create(MODEL_ROLLOUTS, recordOf(observed, trial))]
-        : written(current, statusOf(observed, trial, stable, words, current, at))),
+        : written(current, statusOf(observed, trial, stable, { memory, words }, current, at))),
     ...left.flatMap((one) => superseded(one, at)),
     ...byAge.slice(0, Math.max(0, byAge.length - (KEPT - 1))).map((one) => remove(MODEL_ROLLOUTS, one)),
   ];
@@ -109,12 +116,14 @@ const superseded = (one: ModelRollout, endedAt: string): Action[] =>
   one.status === undefined
     ? [remove(MODEL_ROLLOUTS, one)]
     : written(one, {
-        ...one.status,
+        ...withoutMemory(one.status),
         state: "Superseded",
         weight: "0%",
         verdict: "another revision is wanted",
         endedAt,
       });
+
+const withoutMemory = ({ memory: _, ...status }: RolloutRecord): RolloutRecord => status;
 
 const recordOf = ({ owner }: Observed, { name, revision }: Trial): ModelRollout => ({
   apiVersion: API_VERSION,
@@ -129,7 +138,7 @@ const statusOf = (
   { owner }: Observed,
   trial: Trial,
   stable: string,
-  words: string | undefined,
+  { memory, words }: Evidence,
   before: ModelRollout,
   at: string,
 ): RolloutRecord => {
@@ -138,6 +147,7 @@ const statusOf = (
   const step = "step" in state ? state.step + 1 : steps;
   const isOver = state.phase === "promoted" || state.phase === "rejected";
   const evidence = words ?? before.status?.evidence;
+  const remembered = memory ?? before.status?.memory;
   return {
     model: owner.name,
     from: stable,
@@ -155,6 +165,8 @@ const statusOf = (
     ...(evidence === undefined ? {} : { evidence: oneLine(evidence) }),
     ...(state.phase === "rejected" ? { verdict: oneLine(rejected(state.rejection)) } : {}),
     ...(state.phase === "promoted" ? { verdict: "no worse than stable, or promoted by a command" } : {}),
+    // once it is over nobody goes on with it
+    ...(remembered === undefined || isOver ? {} : { memory: remembered }),
     startedAt: before.status?.startedAt ?? at,
     ...(isOver ? { endedAt: before.status?.endedAt ?? at } : {}),
   };

@@ -217,6 +217,25 @@ describe("a canary", () => {
     assert.equal(reason(world), "Serving");
   });
 
+  it("goes on with its evidence under another leader", async () => {
+    const steps = [{ weight: "20%" }];
+    const world = await serving({ steps });
+    world.put(spec("two", { steps }));
+    await until(world, () => world.all(MODEL_ROLLOUTS).some(({ status }) => status?.memory !== undefined));
+    const counted = () =>
+      Number(/canary: 0 of ([\d,]+)/.exec(statusOf(world).message ?? "")?.[1]?.replaceAll(",", "") ?? 0);
+    const before = counted();
+    assert.ok(before > 100, statusOf(world).message);
+    world.changeLeader();
+    world.now += 10_000;
+    await world.reconcile();
+    world.now += 1000;
+    await world.reconcile();
+    assert.ok(counted() >= before, `${counted()} after ${before}`);
+    await world.settle();
+    assert.equal(world.all(MODEL_ROLLOUTS)[0]?.status?.memory, undefined, "what is over needs none");
+  });
+
   it("leaves ten records, and says of those that were not decided that they were superseded", async () => {
     const steps = [{ weight: "20%" }];
     const world = await serving({ steps });

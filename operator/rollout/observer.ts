@@ -1,20 +1,12 @@
 /**
- * Asks the routers every ten seconds what they have counted of a rollout, and keeps its evidence. It is kept in memory: after a
- * change of the leader it begins anew, which costs time and no validity.
+ * Asks the routers every ten seconds what they have counted of a rollout, and keeps its evidence. Now and then it is written down,
+ * for the next leader: what was counted since then is counted by that one, from the routers' own numbers.
  */
 import type { ObjectKey } from "../kube/objects.ts";
-import {
-  addTo,
-  type Counting,
-  countOn,
-  fitsWeight,
-  NO_TOTALS,
-  type RouterCounts,
-  startCounting,
-  type Totals,
-} from "./counts.ts";
-import { type Analysis, decide, type Evidence, observe, startEvidence } from "./evidence/evidence.ts";
+import { addTo, countOn, fitsWeight, NO_TOTALS, type RouterCounts, startCounting } from "./counts.ts";
+import { type Analysis, decide, observe, startEvidence } from "./evidence/evidence.ts";
 import type { Verdict } from "./evidence/verdict.ts";
+import { type Kept, recall, remember } from "./memory.ts";
 import { counted, judged } from "./words.ts";
 
 /** What the ready routers have counted for a ModelDeployment; those that do not answer are left out. */
@@ -34,12 +26,17 @@ export type Observation = {
   verdict: Verdict | undefined;
   isSplitRight: boolean;
   words: string;
+  /** What is to be kept for the next leader, where that is due. */
+  memory: string | undefined;
   againAfterMs: number;
 };
 
 export type Observer = {
-  /** Undefined: no canary gets requests, and what was known is forgotten. */
-  look(key: ObjectKey, trial: Trial | undefined, now: number): Promise<Observation | undefined>;
+  /**
+   * Undefined: no canary gets requests, and what was known is forgotten.
+   * @param memory what was last written down of this rollout
+   */
+  look(key: ObjectKey, trial: Trial | undefined, now: number, memory?: string): Promise<Observation | undefined>;
   /** Requests a second at the routers, counted over a few seconds; undefined where they do not answer. */
   rate(key: ObjectKey, now: number): Promise<number | undefined>;
 };
@@ -49,33 +46,22 @@ const INTERVAL_MS = 10_000;
 /** What the pods' first requests cost (connections, caches, just-in-time compilation) says nothing about the version. */
 const WARM_UP_MS = 10_000;
 
-type Kept = {
-  canary: string;
-  begunAt: number;
-  /** Undefined within the warm-up. */
-  counting: Counting | undefined;
-  countedAt: number;
-  evidence: Evidence;
-  totals: Totals;
-  /** Since the weight is as it is. */
-  step: { weight: number; totals: Totals };
-  verdict: Verdict | undefined;
-  perSecond: number;
-};
+/** The evidence is written down so often; what is lost of it costs time and no validity. */
+const REMEMBER_MS = 30_000;
 
 export const createObserver = (ask: AskCounts): Observer => {
-  const trials = new Map<string, Kept>();
+  const trials = new Map<string, { kept: Kept; verdict: Verdict | undefined; rememberedAt: number }>();
   const rates = new Map<string, { at: number; requests: number }>();
 
   const begin = (trial: Trial, now: number): Kept => ({
     canary: trial.canary,
+    analysis: JSON.stringify(trial.analysis),
     begunAt: now,
     counting: undefined,
     countedAt: now,
     evidence: startEvidence(trial.analysis),
     totals: NO_TOTALS,
     step: { weight: trial.weight, totals: NO_TOTALS },
-    verdict: undefined,
     perSecond: 0,
   });
   const count = (kept: Kept, trial: Trial, counts: readonly RouterCounts[], now: number): void => {
@@ -91,32 +77,39 @@ export const createObserver = (ask: AskCounts): Observer => {
     kept.evidence = observe(kept.evidence, trial.analysis, interval);
     kept.totals = addTo(kept.totals, interval);
     kept.step.totals = addTo(kept.step.totals, interval);
-    kept.verdict = decide(kept.evidence, trial.analysis);
     kept.perSecond = interval.canary.reduce((sum, { requests }) => sum + requests, 0) / Math.max(seconds, 1);
   };
-  const report = (kept: Kept, trial: Trial, now: number): Observation => ({
-    verdict: kept.verdict,
+  const report = (kept: Kept, verdict: Verdict | undefined, trial: Trial, now: number) => ({
+    verdict,
     isSplitRight: fitsWeight(kept.step.totals, trial.weight),
     words:
-      kept.verdict === undefined
+      verdict === undefined
         ? "the first requests are not counted"
-        : `${judged(kept.verdict, kept.evidence.course, trial.analysis.levels, kept.perSecond)}; ${counted(kept.totals)}`,
+        : `${judged(verdict, kept.evidence.course, trial.analysis.levels, kept.perSecond)}; ${counted(kept.totals)}`,
     againAfterMs: Math.max(100, dueAt(kept) - now),
   });
 
   return {
-    async look(key, trial, now) {
+    async look(key, trial, now, memory) {
       const name = `${key.namespace}/${key.name}`;
       if (trial === undefined) {
         trials.delete(name);
         return undefined;
       }
-      const before = trials.get(name);
-      const kept = before?.canary === trial.canary ? before : begin(trial, now);
-      trials.set(name, kept);
+      const known = trials.get(name);
+      const analysis = JSON.stringify(trial.analysis);
+      const isSame = known?.kept.canary === trial.canary && known.kept.analysis === analysis;
+      const kept = (isSame ? known.kept : recall(memory, trial.canary, analysis)) ?? begin(trial, now);
+      const entry = isSame ? known : { kept, verdict: undefined, rememberedAt: now };
+      trials.set(name, entry);
       if (kept.step.weight !== trial.weight) kept.step = { weight: trial.weight, totals: NO_TOTALS };
       if (now >= dueAt(kept)) count(kept, trial, await ask(key), now);
-      return report(kept, trial, now);
+      const isCounted = kept.totals.canary.requests + kept.totals.stable.requests > 0;
+      entry.verdict =
+        isCounted || kept.countedAt > kept.begunAt + WARM_UP_MS ? decide(kept.evidence, trial.analysis) : undefined;
+      const isDue = now - entry.rememberedAt >= REMEMBER_MS;
+      if (isDue) entry.rememberedAt = now;
+      return { ...report(kept, entry.verdict, trial, now), memory: isDue ? remember(kept) : undefined };
     },
     async rate(key, now) {
       const name = `${key.namespace}/${key.name}`;

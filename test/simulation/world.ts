@@ -82,6 +82,8 @@ export type World = {
   reconcile(): Promise<Result>;
   /** Lets the cluster act on what was written. */
   act(): void;
+  /** Another process takes the lead: what the one before knew by itself is gone. */
+  changeLeader(): void;
   /** As after a restore from a backup. */
   loseStatus(): void;
   /** Reconcile and let the cluster act, until nothing changes. */
@@ -280,7 +282,7 @@ export const createWorld = (): World => {
   };
 
   const traffic = createTraffic();
-  const observer = createObserver(() => Promise.resolve(world.counts()));
+  let observer = createObserver(() => Promise.resolve(world.counts()));
   const world: World = {
     client,
     now: Date.parse("2026-01-01T00:00:00Z"),
@@ -347,6 +349,9 @@ export const createWorld = (): World => {
       return await reconcile(key, context);
     },
     act,
+    changeLeader: () => {
+      observer = createObserver(() => Promise.resolve(world.counts()));
+    },
     loseStatus: () => {
       const { status: _, ...rest } = existing(keyOf(MODEL_DEPLOYMENTS, NAME));
       store(keyOf(MODEL_DEPLOYMENTS, NAME), rest);

@@ -21,6 +21,11 @@ const statusSchema = z
       .describe("Superseded: the spec was changed before it was decided."),
     evidence: z.string().max(400).optional().describe("What was counted, and what it proves or lacks."),
     verdict: z.string().max(400).optional().describe("How it ended, or what a command has led to."),
+    memory: z
+      .string()
+      .max(131_072)
+      .optional()
+      .describe("The evidence, for the next leader of the operator; not for people."),
     startedAt: z.string().max(40).meta({ format: "date-time" }),
     endedAt: z.string().max(40).meta({ format: "date-time" }).optional(),
   })
