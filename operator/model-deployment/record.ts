@@ -11,7 +11,7 @@ import {
 import { type Action, applyStatus, create, remove } from "../apply/actions.ts";
 import { covers } from "../apply/drift.ts";
 import type { Command } from "../rollout/machine.ts";
-import { rejected } from "../rollout/words.ts";
+import { promoted, rejected } from "../rollout/words.ts";
 import { childMeta } from "./children/owner.ts";
 import { oneLine } from "./explain/cause.ts";
 import { named } from "./findings.ts";
@@ -67,8 +67,10 @@ export const isDone = (order: Order, trial: Trial | undefined): boolean => {
   return phase === "promoted" || phase === "rejected";
 };
 
-/** A name that no ModelRollout of this revision has. */
+/** The name of this revision's ModelRollout that has not ended, or one that none has. */
 export const nextName = ({ modelRollouts }: Observed, revision: string): string => {
+  const begun = modelRollouts.find((one) => one.metadata.name.startsWith(`${revision}-`) && isRunning(one));
+  if (begun !== undefined) return begun.metadata.name;
   const numbers = modelRollouts
     .filter(({ metadata }) => metadata.name.startsWith(`${revision}-`))
     .map(({ metadata }) => Number(metadata.name.slice(revision.length + 1)) || 0);
@@ -144,7 +146,8 @@ const statusOf = (
 ): RolloutRecord => {
   const { revision, state, weights } = trial;
   const steps = weights?.length ?? 0;
-  const step = "step" in state ? state.step + 1 : steps;
+  const ended = state.phase === "promoted" ? steps : Number(before.status?.step.split("/")[0] ?? 1);
+  const step = "step" in state ? state.step + 1 : ended;
   const isOver = state.phase === "promoted" || state.phase === "rejected";
   const evidence = words ?? before.status?.evidence;
   const remembered = memory ?? before.status?.memory;
@@ -164,7 +167,7 @@ const statusOf = (
             : "Progressing",
     ...(evidence === undefined ? {} : { evidence: oneLine(evidence) }),
     ...(state.phase === "rejected" ? { verdict: oneLine(rejected(state.rejection)) } : {}),
-    ...(state.phase === "promoted" ? { verdict: "no worse than stable, or promoted by a command" } : {}),
+    ...(state.phase === "promoted" ? { verdict: promoted(state.by) } : {}),
     // once it is over nobody goes on with it
     ...(remembered === undefined || isOver ? {} : { memory: remembered }),
     startedAt: before.status?.startedAt ?? at,

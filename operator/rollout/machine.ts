@@ -29,6 +29,9 @@ export type Pause =
   /** `spec.rollout.paused`. */
   | "spec";
 
+/** By what a revision is taken: it is proved to be no worse, or nothing is proved and the spec or a person wants it all the same. */
+export type Proof = "evidence" | "time" | "command";
+
 /** `step`: from 0. `since` in milliseconds since 1970. */
 export type Rollout =
   /** The canary gets the capacity that the step's weight needs; until then it has the weight of the step before. */
@@ -38,7 +41,7 @@ export type Rollout =
   | { phase: "observing"; step: number; since: number }
   /** The weight stays, and so does the evidence. `done`: the step is, so that the next one follows. */
   | { phase: "paused"; step: number; since: number; by: Pause; done: boolean }
-  | { phase: "promoted" }
+  | { phase: "promoted"; by: Proof }
   | { phase: "rejected"; rejection: Rejection };
 
 export type Command = "promote" | "abort" | "pause" | "resume";
@@ -75,7 +78,7 @@ export const next = (state: Rollout, facts: Facts): Rollout => {
   const { command, fatal, isAcknowledged, isReady, now, verdict } = facts;
   if (state.phase === "promoted" || state.phase === "rejected") return state;
   if (command === "abort") return reject({ why: "command" });
-  if (command === "promote") return { phase: "promoted" };
+  if (command === "promote") return { phase: "promoted", by: "command" };
   if (fatal !== undefined) return reject({ why: "fault", message: fatal });
   // evidence holds at any moment: paused, or while the next step is being prepared
   if (verdict?.kind === "harm") return reject({ why: "harm", by: verdict.by });
@@ -105,7 +108,7 @@ const observe = (state: Of<"observing">, facts: Facts): Rollout => {
   const isOverdue = now - since >= maxMs && verdict?.kind !== "safe";
   if (isOverdue && onInconclusive === "rollback") return reject({ why: "inconclusive" });
   if (!isSafe && !(isOverdue && onInconclusive === "advance")) return state;
-  return steps[step]?.pause === true ? pause("step", true) : advance(step, steps);
+  return steps[step]?.pause === true ? pause("step", true) : advance(step, steps, isSafe ? "evidence" : "time");
 };
 
 /** A pause that a step or a person has made ends when a person says so; that of the spec, with it. */
@@ -114,11 +117,11 @@ const unpause = (state: Of<"paused">, { command, isPausedBySpec, now, steps }: F
   const ends = by === "spec" ? !isPausedBySpec : command === "resume" && !isPausedBySpec;
   if (!ends) return state;
   // the time of the step begins again: what was seen in the meantime stays in the evidence
-  return done ? advance(step, steps) : { phase: "observing", step, since: now };
+  return done ? advance(step, steps, "evidence") : { phase: "observing", step, since: now };
 };
 
-const advance = (step: number, steps: readonly Step[]): Rollout =>
-  step + 1 < steps.length ? { phase: "preparing", step: step + 1 } : { phase: "promoted" };
+const advance = (step: number, steps: readonly Step[], by: Proof): Rollout =>
+  step + 1 < steps.length ? { phase: "preparing", step: step + 1 } : { phase: "promoted", by };
 
 /** The canary's share in percent, as the table is to have it. */
 export const weightOf = (state: Rollout, steps: readonly Step[]): number => {

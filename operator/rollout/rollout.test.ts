@@ -46,7 +46,7 @@ describe("a rollout", () => {
     assert.deepEqual(through(paused, { ...safe, now: 10 ** 9 }), paused, "it waits for a person");
     const last = through(paused, { command: "resume" }, {}, { now: 200_000 });
     assert.deepEqual([last, weightOf(last, steps)], [{ phase: "observing", step: 2, since: 200_000 }, 50]);
-    assert.deepEqual(through(last, { ...safe, now: 260_000 }), { phase: "promoted" });
+    assert.deepEqual(through(last, { ...safe, now: 260_000 }), { phase: "promoted", by: "evidence" });
   });
 
   it("credits no step before its least time, before the routers follow, or while the split is another", () => {

@@ -2,7 +2,7 @@
 import type { Totals } from "./counts.ts";
 import type { LogE } from "./evidence/arms.ts";
 import { type Course, type Levels, METRICS, type Metric, type Verdict } from "./evidence/verdict.ts";
-import type { Rejection } from "./machine.ts";
+import type { Proof, Rejection } from "./machine.ts";
 
 /** Of an interval of the evidence, in seconds. */
 const INTERVAL_S = 10;
@@ -68,6 +68,17 @@ export const rejected = (rejection: Rejection): string => {
       return "not decided within the step's time (stepDuration.max), and onInconclusive is rollback";
     case "command":
       return "aborted by a command";
+  }
+};
+
+export const promoted = (by: Proof): string => {
+  switch (by) {
+    case "evidence":
+      return "no worse than stable";
+    case "time":
+      return "not decided within the step's time (stepDuration.max), and onInconclusive is advance";
+    case "command":
+      return "promoted by a command";
   }
 };
 
