@@ -53,6 +53,13 @@ describe("two answers to one request", () => {
       assert.equal(differing(floats([1, 2], [1, 2]), floats([Number.NaN, Number.NaN], [1, 2]), tolerance), 1);
   });
 
+  it("agree where both have NaN in the same places, and rank the rest alike", () => {
+    const best = { kind: "topK", k: 1 } as const;
+    assert.equal(differing(floats([Number.NaN, 0]), floats([Number.NaN, 0]), best), 0);
+    assert.equal(differing(floats([Number.NaN, 0]), floats([0, Number.NaN]), best), 1);
+    assert.equal(differing(floats([Number.NaN, 1, 2]), floats([Number.NaN, 2, 1]), best), 1);
+  });
+
   it("are close by what floating point differs by, absolute near zero and relative beyond", () => {
     assert.equal(differing(floats([0, 100, -100]), floats([0.0009, 100.9, -100.9])), 0);
     assert.equal(differing(floats([0, 100, -100, 1]), floats([0.0011, 101.1, -100, 1])), 0.5);

@@ -129,9 +129,9 @@ const finite = (x: number): number => (Number.isFinite(x) ? Math.abs(x) : Number
 
 /** By value and not by place: where the canary gives several classes the same score, each of them is as good as the others. */
 const isAmongFirst = (stable: readonly number[], canary: readonly number[], k: number): boolean => {
-  if (stable.some(Number.isNaN) || canary.some(Number.isNaN))
-    return stable.every(Number.isNaN) && canary.every(Number.isNaN);
-  const best = stable.indexOf(stable.reduce((most, each) => Math.max(most, each), Number.NEGATIVE_INFINITY));
+  if (stable.some((each, at) => Number.isNaN(each) !== Number.isNaN(canary[at]))) return false;
+  // NaN is larger than nothing, so that it is the numbers of both that are ranked
+  const best = stable.indexOf(stable.reduce((most, each) => (each > most ? each : most), Number.NEGATIVE_INFINITY));
   const score = canary[best] ?? Number.NaN;
   return canary.filter((each) => each > score).length < k;
 };
