@@ -34,8 +34,12 @@ export const RULES: readonly Rule[] = [
   },
   // Pure, but for the survey, which lists through the client.
   { folder: "operator/placement", folders: ["operator/api", "operator/kube"], packages: [] },
-  // Pure.
-  { folder: "operator/apply", folders: ["operator/api", "operator/kube/objects.ts"], packages: [] },
+  // Pure, but for what carries an action out, which is given the client.
+  {
+    folder: "operator/apply",
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/client.ts"],
+    packages: [],
+  },
   {
     folder: "operator/traffic",
     folders: ["operator/api", "operator/apply", "operator/controller", "operator/cache/store.ts", "operator/kube"],
@@ -44,7 +48,7 @@ export const RULES: readonly Rule[] = [
   // Pure, but for the observer, which is given what asks the routers.
   {
     folder: "operator/rollout",
-    folders: ["operator/api", "operator/kube/objects.ts"],
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/traffic/routers.ts"],
     packages: ["node:v8", "node:zlib"],
   },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
@@ -65,7 +69,13 @@ export const RULES: readonly Rule[] = [
   // Pure: plain data in, plain data out.
   {
     folder: "operator/model-deployment/children",
-    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/resources.ts", "operator/model-deployment"],
+    folders: [
+      "operator/api",
+      "operator/apply",
+      "operator/kube/objects.ts",
+      "operator/kube/resources.ts",
+      "operator/model-deployment",
+    ],
     packages: ["node:crypto"],
   },
   {
@@ -80,8 +90,8 @@ export const RULES: readonly Rule[] = [
     ],
     packages: ["zod"],
   },
-  {
-    folder: "operator/model-deployment/plan",
+  ...["plan", "findings", "protection"].map((stem) => ({
+    folder: `operator/model-deployment/${stem}`,
     folders: [
       "operator/api",
       "operator/apply",
@@ -90,29 +100,7 @@ export const RULES: readonly Rule[] = [
       "operator/model-deployment",
     ],
     packages: [],
-  },
-  {
-    folder: "operator/model-deployment/findings",
-    folders: [
-      "operator/api",
-      "operator/apply",
-      "operator/kube/objects.ts",
-      "operator/kube/resources.ts",
-      "operator/model-deployment",
-    ],
-    packages: [],
-  },
-  {
-    folder: "operator/model-deployment/protection",
-    folders: [
-      "operator/api",
-      "operator/apply",
-      "operator/kube/objects.ts",
-      "operator/kube/resources.ts",
-      "operator/model-deployment",
-    ],
-    packages: [],
-  },
+  })),
   {
     folder: "operator",
     folders: ["operator"],

@@ -53,11 +53,11 @@ export type Dependencies = {
 
 /** The cache hears of a deletion within milliseconds, if nothing holds its watch up. */
 const GONE_MS = 1_000;
-/** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
 /** A survey that failed; nothing else would bring the pass in which it succeeds. */
 const SURVEY_AGAIN_MS = 15_000;
 /** The rate of requests is taken over some seconds. */
 const RATE_MS = 5_500;
+/** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
 const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
 export const modelDeploymentController = ({

@@ -10,7 +10,7 @@ import {
 } from "../api/v1alpha1/index.ts";
 import { type Action, applyStatus, create, remove } from "../apply/actions.ts";
 import { covers } from "../apply/drift.ts";
-import type { Command } from "../rollout/machine.ts";
+import { type Command, isOver, type Rollout } from "../rollout/machine.ts";
 import { promoted, rejected } from "../rollout/words.ts";
 import { childMeta } from "./children/owner.ts";
 import { oneLine } from "./explain/cause.ts";
@@ -136,6 +136,15 @@ const recordOf = ({ owner }: Observed, { name, revision }: Trial): ModelRollout 
 const written = (record: ModelRollout, status: RolloutRecord): Action[] =>
   covers(status, record.status) ? [] : [applyStatus(MODEL_ROLLOUTS, record, status)];
 
+const WORDS: Readonly<Record<Rollout["phase"], RolloutRecord["state"]>> = {
+  preparing: "Progressing",
+  shifting: "Progressing",
+  observing: "Progressing",
+  paused: "Paused",
+  promoted: "Promoted",
+  rejected: "RolledBack",
+};
+
 const statusOf = (
   { owner }: Observed,
   trial: Trial,
@@ -148,7 +157,6 @@ const statusOf = (
   const steps = weights?.length ?? 0;
   const ended = state.phase === "promoted" ? steps : Number(before.status?.step.split("/")[0] ?? 1);
   const step = "step" in state ? state.step + 1 : ended;
-  const isOver = state.phase === "promoted" || state.phase === "rejected";
   const evidence = words ?? before.status?.evidence;
   const remembered = memory ?? before.status?.memory;
   return {
@@ -157,20 +165,13 @@ const statusOf = (
     to: revision.name,
     step: `${step}/${steps}`,
     weight: `${trialWeight(trial)}%`,
-    state:
-      state.phase === "promoted"
-        ? "Promoted"
-        : state.phase === "rejected"
-          ? "RolledBack"
-          : state.phase === "paused"
-            ? "Paused"
-            : "Progressing",
+    state: WORDS[state.phase],
     ...(evidence === undefined ? {} : { evidence: oneLine(evidence) }),
     ...(state.phase === "rejected" ? { verdict: oneLine(rejected(state.rejection)) } : {}),
     ...(state.phase === "promoted" ? { verdict: promoted(state.by) } : {}),
     // once it is over nobody goes on with it
-    ...(remembered === undefined || isOver ? {} : { memory: remembered }),
+    ...(remembered === undefined || isOver(state) ? {} : { memory: remembered }),
     startedAt: before.status?.startedAt ?? at,
-    ...(isOver ? { endedAt: before.status?.endedAt ?? at } : {}),
+    ...(isOver(state) ? { endedAt: before.status?.endedAt ?? at } : {}),
   };
 };

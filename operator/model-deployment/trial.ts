@@ -5,8 +5,7 @@ import { type Command, next, type Rollout, START, weightOf } from "../rollout/ma
 import { type RolloutSettings, rolloutSettings } from "../rollout/settings.ts";
 import type { Step } from "../rollout/steps.ts";
 import { rejected } from "../rollout/words.ts";
-import type { Cause } from "./explain/cause.ts";
-import { oneLine } from "./explain/cause.ts";
+import { type Cause, oneLine } from "./explain/cause.ts";
 import { isAvailable, routedPort } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";

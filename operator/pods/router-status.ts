@@ -1,9 +1,5 @@
-import { request } from "undici";
 import { z } from "zod";
-import { ADMIN_PORT } from "../api/v1alpha1/index.ts";
-
-/** A switch waits for it, and is tried again: a worker does not wait long. */
-const TIMEOUT_MS = 1_000;
+import { ask } from "./ask.ts";
 
 const counts = z.object({ requests: z.number(), errors: z.number(), buckets: z.array(z.number()) });
 
@@ -26,18 +22,9 @@ const answer = z.object({
 
 export type RouterStatus = z.output<typeof answer>;
 
+/** A ModelDeployment with two revisions of a hundred pods has some 60 kB. */
+const MOST_BYTES = 16 * 1024 ** 2;
+
 /** What a router follows and has counted, over HTTP. Undefined if it does not say. */
-export const askRouterStatus = async (address: string): Promise<RouterStatus | undefined> => {
-  const host = address.includes(":") ? `[${address}]` : address;
-  try {
-    const { body, statusCode } = await request(`http://${host}:${ADMIN_PORT}/statusz`, {
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      reset: true,
-    });
-    if (statusCode === 200) return answer.parse(await body.json());
-    body.destroy();
-    return undefined;
-  } catch {
-    return undefined;
-  }
-};
+export const askRouterStatus = (address: string): Promise<RouterStatus | undefined> =>
+  ask(address, "/statusz", answer, MOST_BYTES);

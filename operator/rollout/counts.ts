@@ -1,19 +1,6 @@
 /** From what the routers have counted to an interval of the evidence. Pure. */
+import type { PodCounts as Counts, RouterCounts } from "../traffic/routers.ts";
 import type { Interval, Pairs, PodCounts } from "./evidence/arms.ts";
-
-/** What one router has counted for a ModelDeployment since it was started. */
-export type RouterCounts = {
-  /** Which router, and which start of it: counts of another have nothing to do with these. */
-  id: string;
-  /** Milliseconds since 1970. */
-  startedAt: number;
-  /** By revision and pod. */
-  revisions: Readonly<Record<string, Readonly<Record<string, Counts>>>>;
-  /** Copies of requests, and what they came to. */
-  shadow: Pairs;
-};
-
-export type Counts = { requests: number; errors: number; buckets: readonly number[] };
 
 /** What was seen of each router when it was last asked. */
 export type Known = Readonly<Record<string, RouterCounts>>;

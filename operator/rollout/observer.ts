@@ -3,7 +3,8 @@
  * for the next leader: what was counted since then is counted by that one, from the routers' own numbers.
  */
 import type { ObjectKey } from "../kube/objects.ts";
-import { addTo, countOn, fitsWeight, NO_TOTALS, type RouterCounts, startCounting } from "./counts.ts";
+import type { RouterCounts } from "../traffic/routers.ts";
+import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "./counts.ts";
 import { type Analysis, decide, observe, startEvidence } from "./evidence/evidence.ts";
 import type { Verdict } from "./evidence/verdict.ts";
 import { type Kept, recall, remember } from "./memory.ts";
@@ -50,7 +51,7 @@ const WARM_UP_MS = 10_000;
 const REMEMBER_MS = 30_000;
 
 export const createObserver = (ask: AskCounts): Observer => {
-  const trials = new Map<string, { kept: Kept; verdict: Verdict | undefined; rememberedAt: number }>();
+  const trials = new Map<string, { kept: Kept; rememberedAt: number }>();
   const rates = new Map<string, { at: number; requests: number }>();
 
   const begin = (trial: Trial, now: number): Kept => ({
@@ -100,16 +101,16 @@ export const createObserver = (ask: AskCounts): Observer => {
       const analysis = JSON.stringify(trial.analysis);
       const isSame = known?.kept.canary === trial.canary && known.kept.analysis === analysis;
       const kept = (isSame ? known.kept : recall(memory, trial.canary, analysis)) ?? begin(trial, now);
-      const entry = isSame ? known : { kept, verdict: undefined, rememberedAt: now };
+      const entry = isSame ? known : { kept, rememberedAt: now };
       trials.set(name, entry);
       if (kept.step.weight !== trial.weight) kept.step = { weight: trial.weight, totals: NO_TOTALS };
       if (now >= dueAt(kept)) count(kept, trial, await ask(key), now);
       const isCounted = kept.totals.canary.requests + kept.totals.stable.requests > 0;
-      entry.verdict =
+      const verdict =
         isCounted || kept.countedAt > kept.begunAt + WARM_UP_MS ? decide(kept.evidence, trial.analysis) : undefined;
       const isDue = now - entry.rememberedAt >= REMEMBER_MS;
       if (isDue) entry.rememberedAt = now;
-      return { ...report(kept, entry.verdict, trial, now), memory: isDue ? remember(kept) : undefined };
+      return { ...report(kept, verdict, trial, now), memory: isDue ? remember(kept) : undefined };
     },
     async rate(key, now) {
       const name = `${key.namespace}/${key.name}`;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { addTo, countOn, fitsWeight, NO_TOTALS, type RouterCounts, startCounting } from "./counts.ts";
+import type { RouterCounts } from "../traffic/routers.ts";
+import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "./counts.ts";
 import { LEVELS, type Verdict } from "./evidence/verdict.ts";
 import { type Facts, isOver, next, type Rollout, START, weightOf } from "./machine.ts";
 import { type Step, stepsFor } from "./steps.ts";

@@ -1,10 +1,9 @@
 /** The life of a namespace's router: there while a ModelDeployment needs it, as this version of Berth would make it. */
 import { KIND, MANAGED_BY, MANAGED_BY_LABEL, type ModelDeployment, ROUTER_NAME } from "../api/v1alpha1/index.ts";
-import type { Action } from "../apply/actions.ts";
+import { carryOut } from "../apply/carry-out.ts";
 import type { Store } from "../cache/store.ts";
 import type { Reconcile } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
-import { KubeError } from "../kube/errors.ts";
 import type {
   Deployment,
   KubeObject,
@@ -60,48 +59,12 @@ export const routerController =
       policy: stores.networkPolicies.get(key),
     };
     for (const action of planRouter(observed, settings)) {
-      const stranger = await carryOut(client, action, signal);
+      const stranger = await carryOut(client, action, signal, strangerOf);
       if (stranger !== undefined) log.warn({ stranger }, "the router's name is taken by something else");
     }
     return {};
   };
 
-/** Resolves to what is in the way, if it is not ours. */
-const carryOut = async (client: Client, action: Action, signal: AbortSignal): Promise<string | undefined> => {
-  switch (action.verb) {
-    case "create":
-      try {
-        await client.create(action.resource, action.object, { fieldManager: action.manager, signal });
-        return undefined;
-      } catch (error) {
-        if (!isKind(error, "conflict")) throw error;
-        const { name, namespace = "" } = action.object.metadata;
-        const existing = await client.get(action.resource, { name, namespace }, signal);
-        // made by an earlier run, and the cache has yet to tell us
-        const isOurs = existing.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
-        return isOurs ? undefined : `${existing.kind} ${name}`;
-      }
-    case "apply":
-      await client.apply(action.resource, action.object, {
-        fieldManager: action.manager,
-        signal,
-        ...(action.subresource === undefined ? {} : { subresource: action.subresource }),
-      });
-      return undefined;
-    case "restore":
-      await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });
-      return undefined;
-    case "delete": {
-      const { name, namespace, uid } = action;
-      try {
-        await client.delete(action.resource, { name, namespace }, { uid, propagationPolicy: "Background", signal });
-      } catch (error) {
-        if (!isKind(error, "notFound") && !isKind(error, "conflict")) throw error;
-      }
-      return undefined;
-    }
-  }
-};
-
-const isKind = (error: unknown, kind: "conflict" | "notFound"): boolean =>
-  error instanceof KubeError && error.kind === kind;
+/** Undefined: made by an earlier run, and the cache has yet to tell us. */
+const strangerOf = ({ kind, metadata: { labels, name } }: KubeObject): string | undefined =>
+  labels?.[MANAGED_BY_LABEL] === MANAGED_BY ? undefined : `${kind} ${name}`;

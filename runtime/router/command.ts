@@ -14,8 +14,6 @@ import { decodeModelDeployment } from "./watch/model-deployments.ts";
 /** Requests go on coming until those who send them have heard that this router leaves. */
 const QUIET_MS = 2000;
 const SWEEP_MS = 1000;
-/** So long the event loop may stand still before the pod is to be started again. */
-const STUCK_MS = 10_000;
 const MANAGED = "app.kubernetes.io/managed-by=berth";
 
 /** Resolves to the exit code. */
@@ -68,8 +66,8 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
   ];
 
   const admin = createAdminServer({
-    // what answers this is the loop itself: a standing one does not answer at all
-    stuck: () => (now() - sweptAt > STUCK_MS ? now() - sweptAt : undefined),
+    // what answers this is the loop that serves requests: a standing one does not answer at all
+    stuck: () => undefined,
     notReady: () => {
       if (draining) return "the router is draining";
       return router.synced() ? undefined : "the API server has not told of the routes yet";
@@ -77,11 +75,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     status: async () => statusReport(router, version, started),
     metrics: () => renderMetrics(router),
   });
-  let sweptAt = now();
-  const sweep = setInterval(() => {
-    sweptAt = now();
-    router.sweep(sweptAt);
-  }, SWEEP_MS);
+  const sweep = setInterval(() => router.sweep(now()), SWEEP_MS);
 
   const { promise, reject, resolve } = Promise.withResolvers<number>();
   admin.once("error", reject);

@@ -12,7 +12,7 @@ import {
   type Sent,
 } from "./message.ts";
 import { refuseWith } from "./refuse.ts";
-import { afterOutcome, type Outcome as Ending, patienceMs } from "./replay.ts";
+import { afterOutcome, type Outcome as Ending, mayGoToStable, patienceMs } from "./replay.ts";
 import { type Choice, choose } from "./split.ts";
 import type { Route, Table } from "./table.ts";
 import type { Ticket } from "./waiting-room.ts";
@@ -34,7 +34,7 @@ export type Port = {
   /** A revision has no pod that is ready, and somebody waits for one. */
   wanted(arm: Arm): void;
   /** Stable has answered a request that counts: it may be asked again, of the canary, for comparison. */
-  answered?(message: Message): Capture | undefined;
+  answered(message: Message): Capture | undefined;
 };
 
 /** Takes a copy of an answer on its way to the client. */
@@ -99,6 +99,10 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
 
   const stableOf = (): Route | undefined => port.table()?.routes.find(({ role }) => role === "stable");
 
+  /** Who answers where this route fails, with nothing of it seen by the client. */
+  const substituteFor = ({ role }: Route): Route | undefined =>
+    mayGoToStable({ ...request, role }) ? stableOf() : undefined;
+
   const tryOn = (choice: Choice): void => {
     const arm = fleet.arm(choice.route.revision);
     const pod = pickPod(arm);
@@ -106,8 +110,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
       send(choice, arm, pod);
       return;
     }
-    const mayReplay = choice.route.role === "canary" && pinned === undefined && request.isReplayable;
-    const stable = mayReplay ? stableOf() : undefined;
+    const stable = substituteFor(choice.route);
     if (stable === undefined) {
       wait(choice, arm);
       return;
@@ -186,8 +189,8 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
     let paused = false;
     const counts = choice.counts && !isReplay;
     const timeoutMs = port.timeoutMs();
-    const patience = role === "canary" && request.isReplayable && pinned === undefined && stableOf() !== undefined;
-    const ms = patience ? patienceMs(timeoutMs, stableP99Ms()) : timeoutMs;
+    const substitute = substituteFor(choice.route);
+    const ms = substitute === undefined ? timeoutMs : patienceMs(timeoutMs, p99Ms(substitute));
 
     /** Ends this try: what it has come to is counted, and the pod is free. */
     const leave = (outcome: Outcome): void => {
@@ -247,7 +250,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
         firstByte = time;
         // a stream of gRPC may be silent for as long as both want
         if (message.protocol === "grpc") clearTimeout(timer);
-        if (counts && role === "stable") capture = port.answered?.(message);
+        if (counts && role === "stable") capture = port.answered(message);
         capture?.head(head);
         reply.head({ ...head, fields: [...head.fields, REVISION_FIELD, arm.revision] });
       },
@@ -276,11 +279,9 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
     });
   };
 
-  /** Of the requests that stable has answered, whichever pod it was. */
-  const stableP99Ms = (): number | undefined => {
-    const stable = stableOf();
-    return stable && quantileMs(fleet.arm(stable.revision).counters.buckets, 0.99, LEAST_FOR_P99);
-  };
+  /** Of all requests that the revision has answered, whichever pod it was. */
+  const p99Ms = ({ revision }: Route): number | undefined =>
+    quantileMs(fleet.arm(revision).counters.buckets, 0.99, LEAST_FOR_P99);
 
   begin();
   return {

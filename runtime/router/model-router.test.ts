@@ -102,12 +102,21 @@ const ask = (port: number, path = "/", body: string | Buffer = "", headers = {})
 const stable = { revision: "digits-a", role: "stable" };
 const canary = { revision: "digits-b", role: "canary" };
 
+/** A router whose only revision has one pod. */
+const routedTo = async (server: Backend, options: Partial<RouterOptions> = {}) => {
+  const started = await start(options);
+  started.router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
+  started.router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+  return started;
+};
+const serving = async (handler: Handler, options: Partial<RouterOptions> = {}) => {
+  const server = await backend(handler);
+  return { server, ...(await routedTo(server, options)) };
+};
+
 describe("a router", () => {
   it("passes requests to a pod of stable, says which revision answered, and counts", async () => {
-    const server = await backend(echo);
-    const { router, port } = await start();
-    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
-    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    const { router, port } = await serving(echo);
     const answer = await ask(port, "/v2/models/digits?x=1", "hello");
     assert.deepEqual([answer.status, answer.body], [200, "POST /v2/models/digits?x=1 5"]);
     assert.equal(answer.headers["x-berth-revision"], "digits-a");
@@ -294,9 +303,7 @@ describe("a router", () => {
         response.end("x");
       }, 20);
     });
-    const { router, port } = await start({ cap: 2 });
-    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
-    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    const { port } = await routedTo(server, { cap: 2 });
     const answers = await Promise.all(Array.from({ length: 8 }, () => ask(port)));
     assert.ok(answers.every(({ status }) => status === 200));
     assert.equal(most, 2);
@@ -324,9 +331,7 @@ describe("a router", () => {
         response.end();
       }, 60);
     });
-    const { router, port } = await start();
-    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
-    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    const { port } = await routedTo(server);
     const times: number[] = [];
     const reply = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: "x" });
     for await (const _ of reply.body ?? []) times.push(performance.now());
@@ -341,9 +346,7 @@ describe("a router", () => {
         closed = true;
       });
     });
-    const { router, port } = await start();
-    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
-    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    const { router, port } = await routedTo(server);
     const socket = connect(port, "127.0.0.1");
     socket.write("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx");
     await sleep(50);
@@ -355,10 +358,7 @@ describe("a router", () => {
   });
 
   it("answers requests that come together one after the other, and none that is malformed", async () => {
-    const server = await backend(echo);
-    const { router, port } = await start();
-    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
-    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    const { port, server } = await serving(echo);
     const socket = connect(port, "127.0.0.1");
     let text = "";
     socket.setEncoding("latin1").on("data", (piece) => {
@@ -378,9 +378,7 @@ describe("a router", () => {
       response.setHeader("keep-alive", "timeout=5");
       response.end(JSON.stringify(request.headers));
     });
-    const { router, port } = await start();
-    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
-    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    const { port } = await routedTo(server);
     const { body, headers } = await ask(port, "/", "x", {
       connection: "close, x-hop",
       "x-hop": "1",
@@ -394,18 +392,13 @@ describe("a router", () => {
 
   it("closes a connection that is too old with its answer", async () => {
     const server = await backend(echo);
-    const { router, port } = await start({ maxConnectionAgeMs: 0 });
-    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
-    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    const { port } = await routedTo(server, { maxConnectionAgeMs: 0 });
     const answer = await ask(port, "/", "x", { connection: "keep-alive" });
     assert.equal(answer.headers.connection, "close");
   });
 
   it("speaks HTTP/2 on the same port", async () => {
-    const server = await backend(echo);
-    const { router, port } = await start();
-    router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
-    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    const { port } = await serving(echo);
     const session = connectHttp2(`http://127.0.0.1:${port}`);
     const answers = await Promise.all(
       Array.from(

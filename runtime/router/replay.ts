@@ -39,8 +39,7 @@ const TRIES = 3;
  * Of stable, only what has not reached a pod: to repeat a 5xx would double the load on a stable that fails because of its load.
  */
 export const afterOutcome = (attempt: Attempt, outcome: Outcome): Next => {
-  if (attempt.role === "canary" && attempt.isReplayable && attempt.pinned === undefined && isFault(outcome))
-    return { kind: "again", on: "stable" };
+  if (mayGoToStable(attempt) && isFault(outcome)) return { kind: "again", on: "stable" };
   switch (outcome.kind) {
     case "answered":
       return { kind: "pass" };
@@ -52,6 +51,10 @@ export const afterOutcome = (attempt: Attempt, outcome: Outcome): Next => {
       return { kind: "fail", status: 504 };
   }
 };
+
+/** Stable may answer in its place, and nobody is told another revision's answer than the one that was asked for. */
+export const mayGoToStable = ({ isReplayable, pinned, role }: Omit<Attempt, "triesBefore">): boolean =>
+  role === "canary" && isReplayable && pinned === undefined;
 
 const isFault = (outcome: Outcome): boolean => outcome.kind !== "answered" || outcome.status >= 500;
 

@@ -28,9 +28,9 @@ import {
   SERVICES,
 } from "../../operator/kube/resources.ts";
 import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
-import type { RouterCounts } from "../../operator/rollout/counts.ts";
 import { createObserver } from "../../operator/rollout/observer.ts";
 import type { Report } from "../../operator/traffic/acknowledged.ts";
+import type { RouterCounts } from "../../operator/traffic/routers.ts";
 import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
 import { createTraffic, type Quality } from "./traffic.ts";
 

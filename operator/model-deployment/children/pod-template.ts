@@ -19,6 +19,7 @@ import {
   SERVER_CONTAINER,
   WEIGHTS_DIRECTORY,
 } from "../../api/v1alpha1/index.ts";
+import { restrictedContainer, restrictedPod } from "../../apply/restricted.ts";
 import type { PodTemplate } from "../../kube/objects.ts";
 import type { RevisionSpec } from "../revision.ts";
 import { resourcesOf } from "./pod-resources.ts";
@@ -37,13 +38,6 @@ const PRE_STOP_SECONDS = 5;
 const DRAIN_MARGIN_MS = 20_000;
 const EXIT_MARGIN_SECONDS = 5;
 
-/** What Pod Security's `restricted` asks of a container, and a root file system that cannot be written. */
-const securityContext: NonNullable<Container["securityContext"]> = {
-  allowPrivilegeEscalation: false,
-  readOnlyRootFilesystem: true,
-  capabilities: { drop: ["ALL"] },
-};
-
 /** `revision` is also the name of the ConfigMap with the pin, which may not exist yet. */
 export const podTemplate = (
   modelDeployment: string,
@@ -60,12 +54,7 @@ export const podTemplate = (
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: PRE_STOP_SECONDS + Math.ceil(drainTimeoutMs / 1000) + EXIT_MARGIN_SECONDS,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 65532,
-        runAsGroup: 65532,
-        seccompProfile: { type: "RuntimeDefault" },
-      },
+      securityContext: restrictedPod,
       ...(spec.serviceAccountName === undefined ? {} : { serviceAccountName: spec.serviceAccountName }),
       ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
       ...podScheduling(modelDeployment, revision, spec),
@@ -100,7 +89,7 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
       ? { env: [{ name: "DISK_LIMIT", valueFrom: { resourceFieldRef: { resource: "limits.ephemeral-storage" } } }] }
       : {}),
     resources: resourcesOf(spec, { devices: false }),
-    securityContext,
+    securityContext: restrictedContainer,
     // of a crash, which writes no message, the status shows the last line of the log
     terminationMessagePolicy: "FallbackToLogsOnError",
     volumeMounts: [
@@ -150,7 +139,7 @@ const serverContainer = (
     { name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" },
   ],
   resources: resourcesOf(spec, { devices: true }),
-  securityContext,
+  securityContext: restrictedContainer,
   // A large model may take minutes to load: nothing else is asked of the pod before that.
   startupProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 1, failureThreshold: 600 },
   readinessProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 2 },

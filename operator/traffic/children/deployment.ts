@@ -9,6 +9,7 @@ import {
   ROUTER_NAME,
   routerLabels,
 } from "../../api/v1alpha1/index.ts";
+import { restrictedContainer, restrictedPod } from "../../apply/restricted.ts";
 import type { Deployment } from "../../kube/objects.ts";
 import { LEAST_ROUTERS } from "../acknowledged.ts";
 import { type RouterOwner, routerMeta } from "./meta.ts";
@@ -40,12 +41,7 @@ export const routerDeployment = (owner: RouterOwner, settings: RouterSettings): 
           automountServiceAccountToken: true,
           enableServiceLinks: false,
           terminationGracePeriodSeconds: PRE_STOP_SECONDS + Math.ceil(drainMs / 1000) + EXIT_MARGIN_SECONDS,
-          securityContext: {
-            runAsNonRoot: true,
-            runAsUser: 65532,
-            runAsGroup: 65532,
-            seccompProfile: { type: "RuntimeDefault" },
-          },
+          securityContext: restrictedPod,
           topologySpreadConstraints: [
             {
               maxSkew: 1,
@@ -90,11 +86,7 @@ const container = ({ runtimeImage, runtimeImagePullPolicy }: RouterSettings, dra
   env: [{ name: "NODE_OPTIONS", value: "--max-old-space-size=192" }],
   ports: [{ name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" }],
   resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "768Mi" } },
-  securityContext: {
-    allowPrivilegeEscalation: false,
-    readOnlyRootFilesystem: true,
-    capabilities: { drop: ["ALL"] },
-  },
+  securityContext: restrictedContainer,
   startupProbe: { httpGet: { path: "/livez", port: "admin" }, periodSeconds: 1, failureThreshold: 60 },
   readinessProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 2 },
   livenessProbe: { httpGet: { path: "/livez", port: "admin" }, periodSeconds: 5, failureThreshold: 3 },

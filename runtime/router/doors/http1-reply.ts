@@ -1,8 +1,8 @@
 /** An answer over HTTP/1.1: what is said in one turn goes in one piece. */
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { writeAnswer } from "../../server/http/response.ts";
 import type { Reply } from "../message.ts";
-import { writeWhole } from "../upstream/http1-connection.ts";
 
 export type Http1Reply = Reply & {
   /** The head has gone, so that nothing else can be said. */
@@ -29,7 +29,7 @@ export const createReply = (socket: Socket, { close, ended, http10, isHead }: Re
 
   const flush = (): void => {
     if (head === "" && bytes === 0) return;
-    writeWhole(socket, head, pieces, bytes);
+    writeAnswer(socket, head, pieces, bytes);
     head = "";
     pieces = [];
     bytes = 0;

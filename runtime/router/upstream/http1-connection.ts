@@ -1,7 +1,8 @@
 /** One connection to a pod over HTTP/1.1, for one request after the other. */
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { createChunks } from "../../server/http/chunks.ts";
 import { findEnd, MAX_HEAD_BYTES } from "../../server/http/head.ts";
+import { writeAnswer } from "../../server/http/response.ts";
 import type { Events, Message, Sent } from "../message.ts";
 import { type Framing, parseResponseHead } from "./response-head.ts";
 
@@ -29,8 +30,6 @@ const CONNECT_MS = 2000;
  * have answered it: that shows at once. Later it has died of something, perhaps of the request.
  */
 const STALE_MS = 100;
-/** A head and a body that are smaller together are copied into one buffer; more is cheaper to hand over as it is. */
-const COPIED_BYTES = 64 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -174,7 +173,7 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
 
   const sendBody = ({ body }: Message, head: string): void => {
     if (body.kind === "whole") {
-      writeWhole(socket, head, body.pieces, body.bytes);
+      writeAnswer(socket, head, body.pieces, body.bytes);
       return;
     }
     allSent = false;
@@ -232,20 +231,4 @@ const headOf = ({ method, target, fields, body }: Message): string => {
   if (body.kind === "stream" && body.length === undefined) return `${head}transfer-encoding: chunked\r\n\r\n`;
   const bytes = body.kind === "whole" ? body.bytes : (body.length ?? 0);
   return bytes > 0 || method === "POST" || method === "PUT" ? `${head}content-length: ${bytes}\r\n\r\n` : `${head}\r\n`;
-};
-
-/** One system call, unless it is too large for the socket. */
-export const writeWhole = (socket: Socket, head: string, pieces: readonly Buffer[], bytes: number): boolean => {
-  if (bytes === 0) return socket.write(head, "latin1");
-  if (bytes <= COPIED_BYTES) {
-    const whole = Buffer.allocUnsafe(head.length + bytes);
-    let at = whole.write(head, 0, "latin1");
-    for (const piece of pieces) at += piece.copy(whole, at);
-    return socket.write(whole);
-  }
-  socket.cork();
-  let flushed = socket.write(head, "latin1");
-  for (const piece of pieces) flushed = socket.write(piece);
-  socket.uncork();
-  return flushed;
 };

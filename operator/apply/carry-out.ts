@@ -1,0 +1,63 @@
+/** Carries one action out: the requests themselves, which are the same whoever plans them. */
+import type { Client } from "../kube/client.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import type { Action } from "./actions.ts";
+
+/** @param taken what is to be made of an object of that name that is there already */
+export const carryOut = async <Obstacle>(
+  client: Client,
+  action: Action,
+  signal: AbortSignal,
+  taken: (existing: KubeObject) => Obstacle | undefined,
+): Promise<Obstacle | undefined> => {
+  switch (action.verb) {
+    case "create":
+      return await createOnce(client, action, signal, taken);
+    case "apply": {
+      const { manager: fieldManager, object, resource, subresource } = action;
+      await client.apply(resource, object, { fieldManager, signal, ...(subresource && { subresource }) });
+      return undefined;
+    }
+    case "restore":
+      await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });
+      return undefined;
+    case "delete":
+      return await removeOnce(client, action, signal);
+  }
+};
+
+type Create = Extract<Action, { verb: "create" }>;
+type Delete = Extract<Action, { verb: "delete" }>;
+
+/** An object of that name that is ours was made by an earlier run, and the cache has yet to tell us. */
+const createOnce = async <Obstacle>(
+  client: Client,
+  { manager, object, resource }: Create,
+  signal: AbortSignal,
+  taken: (existing: KubeObject) => Obstacle | undefined,
+): Promise<Obstacle | undefined> => {
+  try {
+    await client.create(resource, object, { fieldManager: manager, signal });
+    return undefined;
+  } catch (error) {
+    if (!isKind(error, "conflict")) throw error;
+    const { name, namespace = "" } = object.metadata;
+    return taken(await client.get(resource, { name, namespace }, signal));
+  }
+};
+
+const removeOnce = async (
+  client: Client,
+  { name, namespace, resource, uid }: Delete,
+  signal: AbortSignal,
+): Promise<undefined> => {
+  try {
+    await client.delete(resource, { namespace, name }, { uid, propagationPolicy: "Background", signal });
+  } catch (error) {
+    // Gone already, or one of the same name made since: either way the object that we meant is gone.
+    if (!isKind(error, "notFound") && !isKind(error, "conflict")) throw error;
+  }
+};
+
+const isKind = (error: unknown, kind: "conflict" | "notFound"): boolean =>
+  error instanceof Error && "kind" in error && error.kind === kind;
