@@ -131,7 +131,8 @@ const finite = (x: number): number => (Number.isFinite(x) ? Math.abs(x) : Number
 const isAmongFirst = (stable: readonly number[], canary: readonly number[], k: number): boolean => {
   if (stable.some((each, at) => Number.isNaN(each) !== Number.isNaN(canary[at]))) return false;
   // NaN is larger than nothing, so that it is the numbers of both that are ranked
-  const best = stable.indexOf(stable.reduce((most, each) => (each > most ? each : most), Number.NEGATIVE_INFINITY));
+  const numbers = stable.filter((each) => !Number.isNaN(each));
+  const best = stable.indexOf(numbers.reduce((most, each) => Math.max(most, each), Number.NEGATIVE_INFINITY));
   const score = canary[best] ?? Number.NaN;
   return canary.filter((each) => each > score).length < k;
 };
