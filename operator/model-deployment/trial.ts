@@ -34,8 +34,11 @@ export type Findings = {
   command: Command | undefined;
 };
 
-/** Faults that no evidence is needed for, besides those that will not pass by themselves. */
-const FATAL: ReadonlySet<Reason> = new Set(["CrashLooping", "OutOfMemory", "ProbeFailing"]);
+/**
+ * Faults that no evidence is needed for, besides those that will not pass by themselves. A probe that fails is none of them: a busy
+ * node is enough for that, and what is not ready in time is told by the deadline.
+ */
+const FATAL: ReadonlySet<Reason> = new Set(["CrashLooping", "OutOfMemory"]);
 
 /**
  * Undefined: no canary is on trial, since there is none, no stable one beside it, or its strategy is another.
