@@ -3,8 +3,11 @@
  * compiled (once; it is kept) while the checks and the unit tests run on sources alone.
  */
 import { spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { reportersTo } from "../test/world/reporters.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const node = process.execPath;
@@ -22,6 +25,10 @@ if (process.argv.includes("--help")) {
 
 const started = Date.now();
 const elapsed = () => `${Math.round((Date.now() - started) / 1000)} s`;
+
+/** What failed in tests of node:test is told again at the end. */
+const told = await mkdtemp(join(tmpdir(), "berth-failures-"));
+process.env.BERTH_FAILURES = told;
 
 /** Runs one suite with its own output on ours. Resolves with whether it passed. */
 const suite = async (name: string, args: readonly string[]): Promise<boolean> => {
@@ -59,7 +66,7 @@ const unitGlobs = [
 
 const results = new Map<string, boolean>();
 results.set("check", await suite("check", [join(root, "build/check/main.ts")]));
-results.set("unit tests", await suite("unit tests", ["--test", ...unitGlobs]));
+results.set("unit tests", await suite("unit tests", ["--test", ...reportersTo(join(told, "unit")), ...unitGlobs]));
 results.set("faults of the server", await suite("faults of the server", [join(root, "test/faults/main.ts"), "server"]));
 results.set("conformance", await suite("conformance", [join(root, "test/conformance/main.ts"), "--sample", "40"]));
 if ((await toolsBuilt) === 0) {
@@ -76,6 +83,11 @@ if ((await toolsBuilt) === 0) {
   results.set("cluster tests", false);
 }
 
+for (const file of (await readdir(told)).toSorted()) {
+  const text = await readFile(join(told, file), "utf8");
+  if (text !== "") console.log(`\n--- failed, ${file}\n${text.trimEnd()}`);
+}
+await rm(told, { recursive: true });
 console.log(`\n${[...results].map(([name, passed]) => `${passed ? "ok    " : "FAILED"} ${name}`).join("\n")}`);
 console.log(`all of it in ${elapsed()}`);
 process.exit([...results.values()].every(Boolean) ? 0 : 1);

@@ -49,7 +49,7 @@ export const RULES: readonly Rule[] = [
   {
     folder: "operator/rollout",
     folders: ["operator/api", "operator/kube/objects.ts", "operator/traffic/routers.ts"],
-    packages: ["node:v8", "node:zlib"],
+    packages: ["node:crypto", "node:v8", "node:zlib"],
   },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {

@@ -1,6 +1,7 @@
-/** The models of the model server: two trained ones out of an npm package, and one that does not load. */
+/** The models of the model server: two trained ones out of an npm package, small ones that differ in one thing, and one that does not load. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { LOOKUPS, lookupModel } from "./lookup.ts";
 import type { Entry } from "./tar.ts";
 import { unloadableModel } from "./unloadable.ts";
 
@@ -16,7 +17,8 @@ export const modelEntries = async (root: string): Promise<Entry[]> => {
   const trained = Object.entries(FILES).map(async ([name, asset]) =>
     model(name, await readFile(join(root, ASSETS, asset))),
   );
-  return [...(await Promise.all(trained)), model("unloadable.onnx", unloadableModel())];
+  const lookups = Object.entries(LOOKUPS).map(([name, lookup]) => model(name, lookupModel(lookup)));
+  return [...(await Promise.all(trained)), ...lookups, model("unloadable.onnx", unloadableModel())];
 };
 
 const model = (name: string, content: Uint8Array): Entry => ({

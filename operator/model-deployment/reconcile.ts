@@ -159,18 +159,18 @@ const judge = async (
   now: number,
 ): Promise<{ trial: Trial | undefined; observation?: Observation | undefined; againAfterMs?: number | undefined }> => {
   const { owner } = observed;
-  const weight = before === undefined ? 0 : writtenWeight(observed, before);
+  const weight = before && writtenWeight(observed, before);
   const stable = observed.modelDeployment.status?.stable?.revision;
-  const isTried = before !== undefined && stable !== undefined && weight > 0;
+  const isTried = before !== undefined && stable !== undefined && weight !== undefined;
   const observation = await observer.look(
     owner,
-    isTried ? { stable, canary: before.revision.name, weight, analysis: before.settings.analysis } : undefined,
+    isTried ? { stable, weight, canary: before.revision.name, ...before.settings } : undefined,
     now,
     before && memoryOf(observed, before),
   );
   if (before === undefined) return { trial: undefined };
-  const rate = before.weights === undefined ? await observer.rate(owner, now) : undefined;
-  const weights = before.weights ?? (rate === undefined ? undefined : weightsFor(rate, before.settings.minMs));
+  const rate = before.steps === undefined ? await observer.rate(owner, now) : undefined;
+  const steps = before.steps ?? (rate === undefined ? undefined : stepsFor(rate, before.settings.minMs));
   const subject = subjectOf(observed, before.revision, now);
   const isOverdue = now >= (deadlineOf(observed, before.revision) ?? Number.POSITIVE_INFINITY);
   const isUnready = !isAvailable(observed, before.revision);
@@ -182,11 +182,11 @@ const judge = async (
     isSplitRight: observation?.isSplitRight ?? true,
     command: commandFor(observed, before),
   };
-  const trial = advance({ ...before, weights }, observed, findings, now);
+  const trial = advance({ ...before, steps }, observed, findings, now);
   return {
     trial,
     observation,
-    againAfterMs: observation?.againAfterMs ?? (weights === undefined ? RATE_MS : undefined),
+    againAfterMs: observation?.againAfterMs ?? (steps === undefined ? RATE_MS : undefined),
   };
 };
 
@@ -208,8 +208,6 @@ const answerOrders = async (
     await client.patch(MODEL_ROLLOUTS, { metadata }, { fieldManager: FIELD_MANAGER, signal });
   }
 };
-
-const weightsFor = (rate: number, stepMs: number): number[] => stepsFor(rate, stepMs).map(({ weight }) => weight);
 
 const isFirst = (resource: Resource<KubeObject>): boolean =>
   resource.kind === CONTROLLER_REVISIONS.kind || resource.kind === DEPLOYMENTS.kind;

@@ -153,8 +153,8 @@ const statusOf = (
   before: ModelRollout,
   at: string,
 ): RolloutRecord => {
-  const { revision, state, weights } = trial;
-  const steps = weights?.length ?? 0;
+  const { revision, state } = trial;
+  const steps = trial.steps?.length ?? 0;
   const ended = state.phase === "promoted" ? steps : Number(before.status?.step.split("/")[0] ?? 1);
   const step = "step" in state ? state.step + 1 : ended;
   const evidence = words ?? before.status?.evidence;

@@ -35,7 +35,7 @@ import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { subjectOf } from "./subject.ts";
 import { trafficOf, wantsRouter } from "./traffic.ts";
-import { rolloutStatus, stepInWords, type Trial, trialWeight } from "./trial.ts";
+import { rolloutStatus, shareOf, stepInWords, type Trial } from "./trial.ts";
 
 /** Roles as they are once this status is written: a promotion is nothing but that. */
 export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Roles => ({
@@ -72,8 +72,7 @@ export const statusOf = (
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
   const devices = shown && devicesHeld(observed, shown);
-  const isOnTrial = trial !== undefined && candidate !== undefined;
-  const share = isOnTrial ? { revision: candidate.name, weight: trialWeight(trial) } : undefined;
+  const share = trial !== undefined && candidate !== undefined ? shareOf(trial) : undefined;
   const traffic = trafficOf(observed, stable, share, now);
   const rollout = rolloutStatus(observed, trial, evidence, retried(observed));
   return {

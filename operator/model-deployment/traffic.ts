@@ -40,8 +40,8 @@ export const targetOf = (observed: Observed, serving: Revision, acknowledged: Ac
   return port === undefined ? direct : { to: "router", port };
 };
 
-/** A canary's share of the requests, in percent. */
-export type Share = { revision: string; weight: number };
+/** A canary's share of the requests, and of those that it gets a copy of, in percent. */
+export type Share = { revision: string; weight: number; shadow: number };
 
 /** The table that the status is to have; undefined: none, and no router follows one. `stable` serves once this status is written. */
 export const trafficOf = (
@@ -59,11 +59,16 @@ export const trafficOf = (
 };
 
 const routesOf = ({ name: revision }: Revision, canary: Share | undefined): Routes =>
-  canary === undefined || canary.weight === 0
+  canary === undefined
     ? [{ revision, role: "stable", weight: 100 }]
     : [
         { revision, role: "stable", weight: 100 - canary.weight },
-        { revision: canary.revision, role: "canary", weight: canary.weight },
+        {
+          revision: canary.revision,
+          role: "canary",
+          weight: canary.weight,
+          ...(canary.shadow === 0 ? {} : { shadow: canary.shadow }),
+        },
       ];
 
 /** When the last client has left the routers (ms since 1970); undefined where none is to leave. */

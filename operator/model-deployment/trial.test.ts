@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createWorld, type World } from "../../test/simulation/world.ts";
 import { ACTION_ANNOTATION, findCondition, MODEL_ROLLOUTS, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
-import { DEPLOYMENTS } from "../kube/resources.ts";
+import { DEPLOYMENTS, PODS } from "../kube/resources.ts";
 
 type Rollout = NonNullable<ModelDeploymentSpec["rollout"]>;
 
@@ -123,7 +123,9 @@ describe("a canary", () => {
   it("is held while there is no traffic, and the message says so", async () => {
     const world = await serving({ steps: [{ weight: "10%" }, { weight: "50%" }] });
     const old = stable(world);
-    world.counts = () => [{ id: "router", startedAt: 0, revisions: {}, shadow: { compared: 0, disagreed: 0 } }];
+    const none = { compared: 0, disagreed: 0 };
+    const shadow = { canary: none, self: none, failed: 0, incomparable: 0 };
+    world.counts = () => [{ id: "router", startedAt: 0, revisions: {}, shadow }];
     world.put(spec("two", { steps: [{ weight: "10%" }, { weight: "50%" }] }));
     await until(world, () => statusOf(world).rollout?.phase === "observing");
     for (let i = 0; i < 60; i++) {
@@ -269,5 +271,159 @@ describe("a canary", () => {
       assert.equal(stable(world) !== old, isPromoted);
       if (!isPromoted) assert.match(statusOf(world).message ?? "", /not decided within the step's time/);
     }
+  });
+});
+
+describe("a canary whose answers are compared", () => {
+  const steps = [{ weight: "20%" }];
+  const outputs: Partial<Rollout> = { steps, analysis: { latency: { mode: "off" }, outputs: { shadow: "20%" } } };
+
+  it("is promoted where they agree, and gets copies as long as it is on trial", async () => {
+    const world = await serving(outputs);
+    const old = stable(world);
+    world.put(spec("two", outputs));
+    await until(world, () => statusOf(world).rollout?.phase === "observing");
+    assert.deepEqual(
+      statusOf(world).traffic?.routes.map(({ shadow }) => shadow),
+      [undefined, 20],
+    );
+    await until(world, () => /safe|outputs \(/.test(statusOf(world).message ?? ""));
+    assert.match(statusOf(world).message ?? "", /20 % of the requests go to digits-.*, and copies of 20 %/);
+    await until(world, () => stable(world) !== old);
+    await world.settle();
+    assert.equal(reason(world), "Serving");
+  });
+
+  it("is rejected where they do not, though it is as fast and fails no more", async () => {
+    const world = await serving(outputs);
+    const old = stable(world);
+    world.quality = (revision) => ({ errors: 0, slower: 1, disagrees: revision === old ? 0 : 0.2 });
+    world.put(spec("two", outputs));
+    await until(world, () => isStalled(world));
+    assert.match(statusOf(world).message ?? "", /worse than stable by its outputs/);
+    assert.match(statusOf(world).rollout?.rejected?.[0]?.message ?? "", /outputs: \d+ of \d+ pairs disagree/);
+    assert.equal(stable(world), old);
+  });
+
+  it("is not blamed for what stable disagrees with itself by", async () => {
+    const world = await serving(outputs);
+    const old = stable(world);
+    world.quality = () => ({ errors: 0, slower: 1, disagrees: 0.2 });
+    world.put(spec("two", outputs));
+    await until(world, () => stable(world) !== old || isStalled(world));
+    assert.equal(isStalled(world), false);
+  });
+
+  it("is told of and not judged by them where they are only reported", async () => {
+    const analysis = { latency: { mode: "off" as const }, outputs: { shadow: "20%", mode: "report" as const } };
+    const world = await serving({ steps, analysis });
+    const old = stable(world);
+    world.quality = (revision) => ({ errors: 0, slower: 1, disagrees: revision === old ? 0 : 0.9 });
+    world.put(spec("two", { steps, analysis }));
+    await until(world, () =>
+      /outputs: \d+ of \d+ pairs disagree/.test(world.all(MODEL_ROLLOUTS)[0]?.status?.evidence ?? ""),
+    );
+    await until(world, () => stable(world) !== old);
+  });
+});
+
+describe("a revision that gets copies only", () => {
+  const shadow: Partial<Rollout> = { strategy: "shadow" };
+
+  it("answers no client before its answers prove to agree; then all", async () => {
+    const world = await serving(shadow);
+    const old = stable(world);
+    world.put(spec("two", shadow));
+    const weights = await weightsUntil(world, () => stable(world) !== old);
+    assert.deepEqual(weights, [0]);
+    assert.equal(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict, "no worse than stable");
+    await world.settle();
+    assert.deepEqual([reason(world), routes(world)], ["Serving", ["stable 100"]]);
+  });
+
+  it("is rejected where they do not", async () => {
+    const world = await serving(shadow);
+    const old = stable(world);
+    world.quality = (revision) => ({ errors: 0, slower: 1, disagrees: revision === old ? 0 : 0.1 });
+    world.put(spec("two", shadow));
+    const weights = await weightsUntil(world, () => isStalled(world));
+    assert.deepEqual([weights, stable(world)], [[0], old]);
+    assert.match(statusOf(world).message ?? "", /worse than stable by its outputs/);
+  });
+});
+
+describe("blue and green", () => {
+  const blueGreen: Partial<Rollout> = { strategy: "blueGreen" };
+
+  it("are switched at once when green is ready, and green is promoted if it keeps well", async () => {
+    const world = await serving(blueGreen);
+    const old = stable(world);
+    world.put(spec("two", blueGreen));
+    await until(world, () => statusOf(world).rollout?.phase === "observing");
+    assert.deepEqual(routes(world), ["stable 100", "canary 0"], "for testers, who ask for it by name");
+    const weights = await weightsUntil(world, () => stable(world) !== old);
+    assert.deepEqual(
+      weights.filter((weight) => weight > 0),
+      [100],
+    );
+    assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /kept well with all requests/);
+    await world.settle();
+    assert.equal(world.get(DEPLOYMENTS, old), undefined);
+  });
+
+  it("wait for a person while the spec says so, testers excepted", async () => {
+    const world = await serving(blueGreen);
+    const old = stable(world);
+    world.put(spec("two", { ...blueGreen, paused: true }));
+    await until(world, () => statusOf(world).rollout?.phase === "paused");
+    world.now += 3_600_000;
+    await world.reconcile();
+    assert.deepEqual([routes(world), stable(world)], [["stable 100", "canary 0"], old]);
+    world.put(spec("two", blueGreen));
+    await until(world, () => stable(world) !== old);
+  });
+
+  it("go back to blue where green crashes with all requests", async () => {
+    const world = await serving(blueGreen);
+    const old = stable(world);
+    world.put(spec("two", blueGreen));
+    await until(world, () => routes(world)?.includes("canary 100") === true);
+    world.fate = (revision) => ({ ready: revision === old, failure: "Killed: out of memory" });
+    for (const pod of world.all(PODS)) if (!pod.metadata.name.startsWith(old)) world.erase(PODS, pod.metadata.name);
+    await until(world, () => isStalled(world));
+    assert.deepEqual([routes(world), stable(world)], [["stable 100"], old]);
+  });
+
+  it("start over as a canary where the strategy is changed under way", async () => {
+    const world = await serving(blueGreen);
+    const old = stable(world);
+    world.put(spec("two", blueGreen));
+    await until(world, () => routes(world)?.includes("canary 100") === true);
+    world.put(spec("two", { steps: [{ weight: "20%" }] }));
+    await world.reconcile();
+    const after = await weightsUntil(world, () => stable(world) !== old);
+    assert.deepEqual(after, [20, 0]);
+  });
+});
+
+describe("a step that pauses", () => {
+  it("waits for a person when it is proved safe, and goes on from there", async () => {
+    const steps = [{ weight: "20%", pause: true }, { weight: "50%" }];
+    const world = await serving({ steps });
+    const old = stable(world);
+    world.put(spec("two", { steps }));
+    await until(world, () => statusOf(world).rollout?.phase === "paused");
+    const name = statusOf(world).rollout?.name ?? "";
+    assert.match(
+      statusOf(world).message ?? "",
+      /paused as its step says: it goes on with kubectl annotate modelrollout/,
+    );
+    world.changeLeader();
+    world.now += 3_600_000;
+    await world.reconcile();
+    assert.deepEqual([routes(world), stable(world)], [["stable 80", "canary 20"], old]);
+    world.annotate(MODEL_ROLLOUTS, name, ACTION_ANNOTATION, "resume");
+    const weights = await weightsUntil(world, () => stable(world) !== old);
+    assert.deepEqual(weights, [20, 50, 0]);
   });
 });

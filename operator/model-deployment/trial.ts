@@ -1,24 +1,24 @@
 /** A canary on trial: between what the status says of it and the state machine of rollouts. Pure. */
-import type { Reason, RolloutStatus } from "../api/v1alpha1/index.ts";
+import { ACTION_ANNOTATION, type Reason, type RolloutStatus } from "../api/v1alpha1/index.ts";
 import type { Verdict } from "../rollout/evidence/verdict.ts";
 import { type Command, next, type Rollout, START, weightOf } from "../rollout/machine.ts";
 import { type RolloutSettings, rolloutSettings } from "../rollout/settings.ts";
-import type { Step } from "../rollout/steps.ts";
+import { evidenceStep, type Step } from "../rollout/steps.ts";
 import { rejected } from "../rollout/words.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { isAvailable, routedPort } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
-import type { Acknowledged } from "./traffic.ts";
+import type { Acknowledged, Share } from "./traffic.ts";
 
 export type Trial = {
   /** Of its ModelRollout. */
   name: string;
   revision: Revision;
   settings: RolloutSettings;
-  /** Of the steps; undefined while they are to follow from a traffic that is not known yet. */
-  weights: readonly number[] | undefined;
+  /** Undefined while they are to follow from a traffic that is not known yet. */
+  steps: readonly Step[] | undefined;
   state: Rollout;
 };
 
@@ -54,9 +54,11 @@ export const trialOf = (
   if (settings === undefined) return undefined;
   const before = modelDeployment.status?.rollout;
   const isKnown = before?.revision === candidate.name;
-  const weights = isKnown ? (before.weights ?? settings.weights) : settings.weights;
+  // the steps of another strategy are other steps
+  const isUnderWay = isKnown && before.strategy === settings.strategy;
+  const steps = isUnderWay ? (stepsOf(before, settings) ?? settings.steps) : settings.steps;
   const name = isKnown && before.name !== undefined ? before.name : newName(candidate.name);
-  return { name, revision: candidate, settings, weights, state: isKnown ? stateOf(before) : START };
+  return { name, revision: candidate, settings, steps, state: isUnderWay ? stateOf(before) : START };
 };
 
 const stateOf = ({ pausedBy = "spec", phase, since, step = 0 }: RolloutStatus): Rollout => {
@@ -67,13 +69,18 @@ const stateOf = ({ pausedBy = "spec", phase, since, step = 0 }: RolloutStatus): 
     case "observing":
       return { phase, step, since: began };
     case "paused":
-      return { phase, step, since: began, by: pausedBy, done: false };
+      return { phase, step, since: began, by: pausedBy };
     default:
       return { phase: "preparing", step };
   }
 };
 
-const stepsOf = ({ weights = [] }: Trial): Step[] => weights.map((weight) => ({ weight, pause: false }));
+/** Those that the rollout began with: it does not change under way. What a step takes as a proof is the strategy's. */
+const stepsOf = (
+  { steps }: RolloutStatus,
+  { strategy, steps: wanted }: RolloutSettings,
+): readonly Step[] | undefined =>
+  strategy === "canary" ? steps?.map(({ pause = false, weight }) => evidenceStep(weight, pause)) : wanted;
 
 /** One step on. It waits for the weights, and for the routers to be in the clients' way. */
 export const advance = (trial: Trial, observed: Observed, findings: Findings, now: number): Trial => {
@@ -84,9 +91,9 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
       ? `${cause.reason}: ${cause.message}`
       : undefined;
   const isReady =
-    trial.weights !== undefined && routedPort(observed) !== undefined && isAvailable(observed, trial.revision);
+    trial.steps !== undefined && routedPort(observed) !== undefined && isAvailable(observed, trial.revision);
   const state = next(trial.state, {
-    ...{ now, minMs, maxMs, onInconclusive, isReady, isSplitRight, verdict, steps: stepsOf(trial) },
+    ...{ now, minMs, maxMs, onInconclusive, isReady, isSplitRight, verdict, steps: trial.steps ?? [] },
     isAcknowledged: acknowledged === true,
     isPausedBySpec: isPaused,
     ...(fatal === undefined ? {} : { fatal }),
@@ -96,7 +103,14 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
 };
 
 /** Of the canary, in percent. */
-export const trialWeight = (trial: Trial): number => weightOf(trial.state, stepsOf(trial));
+export const trialWeight = ({ state, steps = [] }: Trial): number => weightOf(state, steps);
+
+/** The share of the requests that the canary is to get, and of which it is to get copies; undefined: it is none of the routers' business. */
+export const shareOf = (trial: Trial): Share | undefined => {
+  const { revision, settings, state } = trial;
+  const isRouted = "step" in state && (state.phase !== "preparing" || state.step > 0);
+  return isRouted ? { revision: revision.name, weight: trialWeight(trial), shadow: settings.shadow } : undefined;
+};
 
 /** What the status says of it; `words`: of its evidence. Undefined where there is nothing to say. */
 export const rolloutStatus = (
@@ -111,15 +125,18 @@ export const rolloutStatus = (
   const list = rejections.length === 0 ? {} : { rejected: rejections };
   if (trial === undefined || trial.state.phase === "rejected" || trial.state.phase === "promoted")
     return rejections.length === 0 ? undefined : list;
-  const { name, revision, state, weights } = trial;
+  const { name, revision, settings, state, steps } = trial;
   return {
     name,
     revision: revision.name,
+    strategy: settings.strategy,
     phase: state.phase,
     step: state.step,
-    ...(weights === undefined ? {} : { weights: [...weights] }),
+    ...(steps === undefined
+      ? {}
+      : { steps: steps.map(({ pause, weight }) => ({ weight, ...(pause ? { pause } : {}) })) }),
     ...("since" in state ? { since: new Date(state.since).toISOString() } : {}),
-    ...(state.phase === "paused" && state.by !== "step" ? { pausedBy: state.by } : {}),
+    ...(state.phase === "paused" ? { pausedBy: state.by } : {}),
     ...(words === undefined ? {} : { evidence: oneLine(words) }),
     ...list,
   };
@@ -143,16 +160,34 @@ export const rejectedBefore = (
   return status?.rollout?.rejected?.find((one) => one.revision === revision && one.analysis === key)?.message;
 };
 
-/** Of the table that was written: what the routers send the canary, if they follow it. */
-export const writtenWeight = ({ modelDeployment }: Observed, { revision }: Trial): number =>
-  modelDeployment.status?.traffic?.routes.find((route) => route.revision === revision.name)?.weight ?? 0;
+/** Of the table that was written: what the routers send the canary, if they follow it; undefined: it is not in there. */
+export const writtenWeight = ({ modelDeployment }: Observed, { revision }: Trial): number | undefined =>
+  modelDeployment.status?.traffic?.routes.find((route) => route.revision === revision.name)?.weight;
 
 /** `step 2 of 3: 25 % of the requests go to digits-2` */
 export const stepInWords = (trial: Trial): string => {
-  const { revision, state, weights } = trial;
-  if (weights === undefined) return `the steps of ${revision.name} wait for some seconds of traffic`;
-  const step = "step" in state ? state.step + 1 : weights.length;
-  const by = state.phase === "paused" && state.by === "spec" ? "spec.rollout.paused" : "a command";
-  const paused = state.phase === "paused" ? `, paused by ${by}` : "";
-  return `step ${step} of ${weights.length}${paused}: ${trialWeight(trial)} % of the requests go to ${revision.name}`;
+  const { revision, settings, state, steps } = trial;
+  if (steps === undefined) return `the steps of ${revision.name} wait for some seconds of traffic`;
+  const step = "step" in state ? state.step + 1 : steps.length;
+  const weight = trialWeight(trial);
+  const share =
+    weight === 0
+      ? `${revision.name} answers no client`
+      : weight === 100
+        ? `all requests go to ${revision.name}`
+        : `${weight} % of the requests go to ${revision.name}`;
+  const copies = settings.shadow === 0 || weight === 100 ? "" : `, and copies of ${settings.shadow} %`;
+  return `step ${step} of ${steps.length}${pausedInWords(trial)}: ${share}${copies}`;
+};
+
+const pausedInWords = ({ name, state }: Trial): string => {
+  if (state.phase !== "paused") return "";
+  switch (state.by) {
+    case "spec":
+      return ", paused by spec.rollout.paused";
+    case "command":
+      return ", paused by a command";
+    case "step":
+      return `, safe so far and paused as its step says: it goes on with kubectl annotate modelrollout ${name} ${ACTION_ANNOTATION}=resume`;
+  }
 };

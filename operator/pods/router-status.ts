@@ -3,6 +3,16 @@ import { ask } from "./ask.ts";
 
 const counts = z.object({ requests: z.number(), errors: z.number(), buckets: z.array(z.number()) });
 
+const pairs = z.object({ compared: z.number(), disagreed: z.number() });
+const none = { compared: 0, disagreed: 0 };
+const shadow = z.object({
+  canary: pairs,
+  self: pairs.default(none),
+  failed: z.number().default(0),
+  incomparable: z.number().default(0),
+  reason: z.string().optional(),
+});
+
 const answer = z.object({
   /** RFC 3339. */
   started: z.string(),
@@ -13,9 +23,7 @@ const answer = z.object({
       port: z.number().optional(),
       /** By revision, and then by pod. */
       revisions: z.record(z.string(), z.object({ evidence: z.record(z.string(), counts) })).default({}),
-      shadow: z
-        .object({ canary: z.object({ compared: z.number(), disagreed: z.number() }) })
-        .default({ canary: { compared: 0, disagreed: 0 } }),
+      shadow: shadow.default({ canary: none, self: none, failed: 0, incomparable: 0 }),
     }),
   ),
 });

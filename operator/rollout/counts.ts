@@ -1,5 +1,5 @@
 /** From what the routers have counted to an interval of the evidence. Pure. */
-import type { PodCounts as Counts, RouterCounts } from "../traffic/routers.ts";
+import type { PodCounts as Counts, RouterCounts, ShadowCounts } from "../traffic/routers.ts";
 import type { Interval, Pairs, PodCounts } from "./evidence/arms.ts";
 
 /** What was seen of each router when it was last asked. */
@@ -7,6 +7,9 @@ export type Known = Readonly<Record<string, RouterCounts>>;
 
 /** `since`: when the counting began (ms since 1970): what a router counted before is no part of it. */
 export type Counting = { since: number; known: Known };
+
+/** Copies whose answers could not be compared; `reason`: what the last one that differs in more than its numbers lacked. */
+export type Incomparable = { count: number; reason: string | undefined };
 
 export const startCounting = (now: number, counts: readonly RouterCounts[]): Counting => ({
   since: now,
@@ -21,7 +24,7 @@ export const countOn = (
   { known, since }: Counting,
   counts: readonly RouterCounts[],
   arms: { stable: string; canary: string },
-): { counting: Counting; interval: Interval } => {
+): { counting: Counting; interval: Required<Interval>; incomparable: Incomparable } => {
   const grown = counts.flatMap((now): { before: RouterCounts | undefined; now: RouterCounts }[] => {
     const before = known[now.id];
     return before === undefined && now.startedAt < since ? [] : [{ before, now }];
@@ -35,16 +38,25 @@ export const countOn = (
       }
     return [...pods.values()];
   };
-  const pairs = grown.reduce<Pairs>(
-    (sum, { before, now }) => ({
-      compared: sum.compared + grownBy(before?.shadow.compared, now.shadow.compared),
-      disagreed: sum.disagreed + grownBy(before?.shadow.disagreed, now.shadow.disagreed),
-    }),
-    { compared: 0, disagreed: 0 },
-  );
+  const sumOf = (count: (shadow: ShadowCounts) => number): number =>
+    grown.reduce((sum, { before, now }) => sum + grownBy(before && count(before.shadow), count(now.shadow)), 0);
+  // a copy that the canary failed to answer disagrees with stable, which has
+  const failed = sumOf((shadow) => shadow.failed);
+  const pairs: Pairs = {
+    compared: sumOf(({ canary }) => canary.compared) + failed,
+    disagreed: sumOf(({ canary }) => canary.disagreed) + failed,
+  };
+  const self: Pairs = {
+    compared: sumOf((shadow) => shadow.self.compared),
+    disagreed: sumOf((shadow) => shadow.self.disagreed),
+  };
+  const incomparable = sumOf((shadow) => shadow.incomparable);
+  const isNew = pairs.disagreed > 0 || incomparable > 0;
+  const reason = isNew ? counts.find(({ shadow }) => shadow.reason !== undefined)?.shadow.reason : undefined;
   return {
     counting: { since, known: { ...known, ...Object.fromEntries(counts.map((one) => [one.id, one])) } },
-    interval: { stable: armOf(arms.stable), canary: armOf(arms.canary), pairs },
+    interval: { stable: armOf(arms.stable), canary: armOf(arms.canary), pairs, self },
+    incomparable: { count: incomparable, reason },
   };
 };
 
@@ -69,16 +81,22 @@ const added = (before: PodCounts | undefined, pod: string, more: Counts): PodCou
 });
 
 /** All that was counted in a rollout, for people to read. */
-export type Totals = { stable: ArmTotals; canary: ArmTotals; pairs: Pairs };
+export type Totals = { stable: ArmTotals; canary: ArmTotals; pairs: Pairs; self: Pairs; incomparable: Incomparable };
 export type ArmTotals = { requests: number; errors: number };
 
 export const NO_TOTALS: Totals = {
   stable: { requests: 0, errors: 0 },
   canary: { requests: 0, errors: 0 },
   pairs: { compared: 0, disagreed: 0 },
+  self: { compared: 0, disagreed: 0 },
+  incomparable: { count: 0, reason: undefined },
 };
 
-export const addTo = (totals: Totals, { canary, pairs, stable }: Interval): Totals => {
+export const addTo = (
+  totals: Totals,
+  { canary, pairs, self, stable }: Required<Interval>,
+  { count, reason }: Incomparable,
+): Totals => {
   const sum = (before: ArmTotals, pods: readonly PodCounts[]): ArmTotals =>
     pods.reduce(
       ({ errors, requests }, pod) => ({ requests: requests + pod.requests, errors: errors + pod.errors }),
@@ -87,12 +105,19 @@ export const addTo = (totals: Totals, { canary, pairs, stable }: Interval): Tota
   return {
     stable: sum(totals.stable, stable),
     canary: sum(totals.canary, canary),
-    pairs: {
-      compared: totals.pairs.compared + pairs.compared,
-      disagreed: totals.pairs.disagreed + pairs.disagreed,
+    pairs: plus(totals.pairs, pairs),
+    self: plus(totals.self, self),
+    incomparable: {
+      count: totals.incomparable.count + count,
+      reason: reason ?? totals.incomparable.reason,
     },
   };
 };
+
+const plus = (one: Pairs, other: Pairs): Pairs => ({
+  compared: one.compared + other.compared,
+  disagreed: one.disagreed + other.disagreed,
+});
 
 /**
  * Whether the requests of the two arms fit a canary's weight (percent): within four standard deviations of what chance does, and

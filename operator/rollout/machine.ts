@@ -29,8 +29,11 @@ export type Pause =
   /** `spec.rollout.paused`. */
   | "spec";
 
-/** By what a revision is taken: it is proved to be no worse, or nothing is proved and the spec or a person wants it all the same. */
-export type Proof = "evidence" | "time" | "command";
+/**
+ * By what a revision is taken: it is proved to be no worse; it kept well with all requests, where nothing is left to compare it with;
+ * or nothing is proved and the spec or a person wants it all the same.
+ */
+export type Proof = "evidence" | "health" | "time" | "command";
 
 /** `step`: from 0. `since` in milliseconds since 1970. */
 export type Rollout =
@@ -39,8 +42,8 @@ export type Rollout =
   /** The weight is in the table, and not all routers follow it. */
   | { phase: "shifting"; step: number }
   | { phase: "observing"; step: number; since: number }
-  /** The weight stays, and so does the evidence. `done`: the step is, so that the next one follows. */
-  | { phase: "paused"; step: number; since: number; by: Pause; done: boolean }
+  /** The weight stays, and so does the evidence. By the step: it is done, so that the next one follows. */
+  | { phase: "paused"; step: number; since: number; by: Pause }
   | { phase: "promoted"; by: Proof }
   | { phase: "rejected"; rejection: Rejection };
 
@@ -84,7 +87,7 @@ export const next = (state: Rollout, facts: Facts): Rollout => {
   if (verdict?.kind === "harm") return reject({ why: "harm", by: verdict.by });
   switch (state.phase) {
     case "preparing":
-      return isReady && !facts.isPausedBySpec ? { phase: "shifting", step: state.step } : state;
+      return isReady && mayMove(facts, state.step) ? { phase: "shifting", step: state.step } : state;
     case "shifting":
       return isAcknowledged ? { phase: "observing", step: state.step, since: now } : state;
     case "observing":
@@ -94,6 +97,10 @@ export const next = (state: Rollout, facts: Facts): Rollout => {
   }
 };
 
+/** A step without weight moves none: copies of requests, and testers, may come though the spec has paused the rollout. */
+const mayMove = ({ isPausedBySpec, steps }: Facts, step: number): boolean =>
+  !isPausedBySpec || steps[step]?.weight === 0;
+
 type Of<Phase> = Extract<Rollout, { phase: Phase }>;
 
 const reject = (rejection: Rejection): Rollout => ({ phase: "rejected", rejection });
@@ -101,23 +108,25 @@ const reject = (rejection: Rejection): Rollout => ({ phase: "rejected", rejectio
 const observe = (state: Of<"observing">, facts: Facts): Rollout => {
   const { command, isPausedBySpec, isSplitRight, maxMs, minMs, now, onInconclusive, steps, verdict } = facts;
   const { since, step } = state;
-  const pause = (by: Pause, done: boolean): Rollout => ({ phase: "paused", step, since, by, done });
-  if (command === "pause") return pause("command", false);
-  if (isPausedBySpec) return pause("spec", false);
-  const isSafe = verdict?.kind === "safe" && now - since >= minMs && isSplitRight;
-  const isOverdue = now - since >= maxMs && verdict?.kind !== "safe";
+  const pause = (by: Pause): Rollout => ({ phase: "paused", step, since, by });
+  if (command === "pause") return pause("command");
+  if (isPausedBySpec) return pause("spec");
+  const proof = steps[step]?.proof ?? "evidence";
+  const isProved = proof === "health" || verdict?.kind === "safe";
+  const isDone = isProved && now - since >= minMs && isSplitRight;
+  const isOverdue = now - since >= maxMs && !isProved;
   if (isOverdue && onInconclusive === "rollback") return reject({ why: "inconclusive" });
-  if (!isSafe && !(isOverdue && onInconclusive === "advance")) return state;
-  return steps[step]?.pause === true ? pause("step", true) : advance(step, steps, isSafe ? "evidence" : "time");
+  if (!isDone && !(isOverdue && onInconclusive === "advance")) return state;
+  return steps[step]?.pause === true ? pause("step") : advance(step, steps, isDone ? proof : "time");
 };
 
 /** A pause that a step or a person has made ends when a person says so; that of the spec, with it. */
 const unpause = (state: Of<"paused">, { command, isPausedBySpec, now, steps }: Facts): Rollout => {
-  const { by, done, step } = state;
+  const { by, step } = state;
   const ends = by === "spec" ? !isPausedBySpec : command === "resume" && !isPausedBySpec;
   if (!ends) return state;
   // the time of the step begins again: what was seen in the meantime stays in the evidence
-  return done ? advance(step, steps, "evidence") : { phase: "observing", step, since: now };
+  return by === "step" ? advance(step, steps, "command") : { phase: "observing", step, since: now };
 };
 
 const advance = (step: number, steps: readonly Step[], by: Proof): Rollout =>

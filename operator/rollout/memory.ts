@@ -16,12 +16,12 @@ export type Kept = {
   totals: Totals;
   /** Since the weight is as it is. */
   step: { weight: number; totals: Totals };
-  /** Requests of the canary in a second, of late. */
+  /** What tells, requests of the canary or copies of requests, in a second, of late. */
   perSecond: number;
 };
 
 /** Changes with the form of `Kept`: what another version has written is not read. */
-const FORM = "1:";
+const FORM = "2:";
 const MOST_BYTES = 1024 ** 2;
 
 /** Some 30 kB. What can be made anew from the rest, the noise and its transitions, is left out. */

@@ -5,10 +5,11 @@
 import type { ObjectKey } from "../kube/objects.ts";
 import type { RouterCounts } from "../traffic/routers.ts";
 import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "./counts.ts";
+import { requestsOf } from "./evidence/arms.ts";
 import { type Analysis, decide, observe, startEvidence } from "./evidence/evidence.ts";
 import type { Verdict } from "./evidence/verdict.ts";
 import { type Kept, recall, remember } from "./memory.ts";
-import { counted, judged } from "./words.ts";
+import { counted, judged, type Pace } from "./words.ts";
 
 /** What the ready routers have counted for a ModelDeployment; those that do not answer are left out. */
 export type AskCounts = (modelDeployment: ObjectKey) => Promise<RouterCounts[]>;
@@ -20,6 +21,8 @@ export type Trial = {
   /** Of the canary, in percent. */
   weight: number;
   analysis: Analysis;
+  /** Evidence by another one is none: it changes with whatever the evidence is about. */
+  analysisKey: string;
 };
 
 export type Observation = {
@@ -56,7 +59,7 @@ export const createObserver = (ask: AskCounts): Observer => {
 
   const begin = (trial: Trial, now: number): Kept => ({
     canary: trial.canary,
-    analysis: JSON.stringify(trial.analysis),
+    analysis: trial.analysisKey,
     begunAt: now,
     counting: undefined,
     countedAt: now,
@@ -71,14 +74,15 @@ export const createObserver = (ask: AskCounts): Observer => {
       kept.countedAt = now;
       return;
     }
-    const { counting, interval } = countOn(kept.counting, counts, trial);
+    const { counting, incomparable, interval } = countOn(kept.counting, counts, trial);
     const seconds = (now - kept.countedAt) / 1000;
     kept.counting = counting;
     kept.countedAt = now;
     kept.evidence = observe(kept.evidence, trial.analysis, interval);
-    kept.totals = addTo(kept.totals, interval);
-    kept.step.totals = addTo(kept.step.totals, interval);
-    kept.perSecond = interval.canary.reduce((sum, { requests }) => sum + requests, 0) / Math.max(seconds, 1);
+    kept.totals = addTo(kept.totals, interval, incomparable);
+    kept.step.totals = addTo(kept.step.totals, interval, incomparable);
+    const asked = isShadowed(trial) ? interval.pairs.compared : requestsOf(interval.canary);
+    kept.perSecond = asked / Math.max(seconds, 1);
   };
   const report = (kept: Kept, verdict: Verdict | undefined, trial: Trial, now: number) => ({
     verdict,
@@ -86,7 +90,7 @@ export const createObserver = (ask: AskCounts): Observer => {
     words:
       verdict === undefined
         ? "the first requests are not counted"
-        : `${judged(verdict, kept.evidence.course, trial.analysis.levels, kept.perSecond)}; ${counted(kept.totals)}`,
+        : `${judged(verdict, kept.evidence.course, trial.analysis.levels, paceOf(kept, trial))}; ${counted(kept.totals)}`,
     againAfterMs: Math.max(100, dueAt(kept) - now),
   });
 
@@ -98,14 +102,14 @@ export const createObserver = (ask: AskCounts): Observer => {
         return undefined;
       }
       const known = trials.get(name);
-      const analysis = JSON.stringify(trial.analysis);
-      const isSame = known?.kept.canary === trial.canary && known.kept.analysis === analysis;
-      const kept = (isSame ? known.kept : recall(memory, trial.canary, analysis)) ?? begin(trial, now);
+      const isSame = known?.kept.canary === trial.canary && known.kept.analysis === trial.analysisKey;
+      const kept = (isSame ? known.kept : recall(memory, trial.canary, trial.analysisKey)) ?? begin(trial, now);
       const entry = isSame ? known : { kept, rememberedAt: now };
       trials.set(name, entry);
       if (kept.step.weight !== trial.weight) kept.step = { weight: trial.weight, totals: NO_TOTALS };
       if (now >= dueAt(kept)) count(kept, trial, await ask(key), now);
-      const isCounted = kept.totals.canary.requests + kept.totals.stable.requests > 0;
+      const { canary, pairs, stable } = kept.totals;
+      const isCounted = canary.requests + stable.requests + pairs.compared > 0;
       const verdict =
         isCounted || kept.countedAt > kept.begunAt + WARM_UP_MS ? decide(kept.evidence, trial.analysis) : undefined;
       const isDue = now - entry.rememberedAt >= REMEMBER_MS;
@@ -130,6 +134,14 @@ export const createObserver = (ask: AskCounts): Observer => {
     },
   };
 };
+
+/** Nothing but copies of requests tells. */
+const isShadowed = ({ analysis }: Trial): boolean => analysis.errors === undefined && analysis.outputs !== undefined;
+
+const paceOf = ({ perSecond }: Kept, trial: Trial): Pace => ({
+  perSecond,
+  what: isShadowed(trial) ? "copies of requests" : "requests of the canary",
+});
 
 const dueAt = ({ begunAt, countedAt, counting }: Kept): number =>
   counting === undefined ? begunAt + WARM_UP_MS : countedAt + INTERVAL_MS;

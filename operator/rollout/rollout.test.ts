@@ -5,14 +5,10 @@ import type { RouterCounts } from "../traffic/routers.ts";
 import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "./counts.ts";
 import { LEVELS, type Verdict } from "./evidence/verdict.ts";
 import { type Facts, isOver, next, type Rollout, START, weightOf } from "./machine.ts";
-import { type Step, stepsFor } from "./steps.ts";
+import { evidenceStep, type Step, stepsFor } from "./steps.ts";
 import { counted, failed, judged, rejected } from "./words.ts";
 
-const steps: Step[] = [
-  { weight: 5, pause: false },
-  { weight: 25, pause: true },
-  { weight: 50, pause: false },
-];
+const steps: Step[] = [evidenceStep(5), evidenceStep(25, true), evidenceStep(50)];
 
 const facts: Facts = {
   ...{ now: 0, steps, minMs: 60_000, maxMs: 3_600_000, onInconclusive: "hold" },
@@ -43,7 +39,7 @@ describe("a rollout", () => {
     assert.deepEqual(second, { phase: "preparing", step: 1 });
     assert.equal(weightOf(second, steps), 5, "until the next step is prepared, the weight stays");
     const paused = through(second, {}, {}, { ...safe, now: 120_000 });
-    assert.deepEqual(paused, { phase: "paused", step: 1, since: 0, by: "step", done: true });
+    assert.deepEqual(paused, { phase: "paused", step: 1, since: 0, by: "step" });
     assert.deepEqual(through(paused, { ...safe, now: 10 ** 9 }), paused, "it waits for a person");
     const last = through(paused, { command: "resume" }, {}, { now: 200_000 });
     assert.deepEqual([last, weightOf(last, steps)], [{ phase: "observing", step: 2, since: 200_000 }, 50]);
@@ -69,7 +65,7 @@ describe("a rollout", () => {
       START,
       { phase: "shifting", step: 1 },
       observing(1),
-      { phase: "paused", step: 1, since: 0, by: "command", done: false },
+      { phase: "paused", step: 1, since: 0, by: "command" },
     ];
     for (const state of live)
       for (const end of ends) {
@@ -133,7 +129,12 @@ const router = (id: string, startedAt: number, a: number[], b: number[] = [0, 0]
   const counts = ([requests = 0, errors = 0]: number[]) => ({ requests, errors, buckets: [requests - errors, 0] });
   return {
     ...{ id, startedAt, revisions: { a: { "a-1": counts(a) }, b: { "b-1": counts(b) } } },
-    shadow: { compared: pairs[0] ?? 0, disagreed: pairs[1] ?? 0 },
+    shadow: {
+      canary: { compared: pairs[0] ?? 0, disagreed: pairs[1] ?? 0 },
+      self: { compared: pairs[2] ?? 0, disagreed: pairs[3] ?? 0 },
+      failed: pairs[4] ?? 0,
+      ...{ incomparable: 0, reason: pairs[4] === undefined ? undefined : 'output "y" is gone' },
+    },
   };
 };
 const arms = { stable: "a", canary: "b" };
@@ -149,6 +150,14 @@ describe("what routers have counted", () => {
     assert.deepEqual(interval.stable, [{ pod: "a-1", requests: 13, errors: 1, buckets: [12, 0] }]);
     assert.deepEqual(interval.canary, [{ pod: "b-1", requests: 7, errors: 1, buckets: [6, 0] }]);
     assert.deepEqual(interval.pairs, { compared: 4, disagreed: 1 });
+  });
+
+  it("takes a copy that the canary did not answer for one that disagrees", () => {
+    const first = startCounting(1000, [router("r1", 0, [0, 0], [0, 0], [10, 1, 5, 1, 2])]);
+    const { incomparable, interval } = countOn(first, [router("r1", 0, [0, 0], [0, 0], [14, 2, 6, 1, 5])], arms);
+    assert.deepEqual(interval.pairs, { compared: 7, disagreed: 4 });
+    assert.deepEqual(interval.self, { compared: 1, disagreed: 0 });
+    assert.deepEqual(incomparable, { count: 0, reason: 'output "y" is gone' });
   });
 
   it("outlives a router that is away, one that is new, and one that was there and is only now heard of", () => {
@@ -195,11 +204,17 @@ describe("what routers have counted", () => {
 
 describe("a rollout in words", () => {
   it("says what was counted, what is missing, and how long it will take", () => {
-    const totals = addTo(NO_TOTALS, {
-      stable: [{ pod: "a", requests: 9801, errors: 3, buckets: [] }],
-      canary: [{ pod: "b", requests: 1024, errors: 12, buckets: [] }],
-      pairs: { compared: 200, disagreed: 1 },
-    });
+    const totals = addTo(
+      NO_TOTALS,
+      {
+        stable: [{ pod: "a", requests: 9801, errors: 3, buckets: [] }],
+        canary: [{ pod: "b", requests: 1024, errors: 12, buckets: [] }],
+        pairs: { compared: 200, disagreed: 1 },
+        self: { compared: 20, disagreed: 0 },
+      },
+      { count: 0, reason: undefined },
+    );
+    const pace = (perSecond: number) => ({ perSecond, what: "requests of the canary" });
     assert.equal(
       counted(totals),
       "canary: 12 of 1,024 requests failed (1.2 %); stable: 3 of 9,801 requests failed (0.031 %); outputs: 1 of 200 pairs disagree (0.5 %)",
@@ -207,16 +222,16 @@ describe("a rollout in words", () => {
     assert.equal(failed({ requests: 0, errors: 0 }), "0 of 0 requests failed");
     const course = { errors: [{ harm: Math.log(350), safe: -3 }], latency: [{ harm: -1, safe: Math.log(42) }] };
     assert.equal(
-      judged({ kind: "harm", by: ["errors"] }, course, LEVELS, 5),
+      judged({ kind: "harm", by: ["errors"] }, course, LEVELS, pace(5)),
       "harm: errors (e-value 350, 200 decides)",
     );
     assert.equal(
-      judged({ kind: "inconclusive", missing: ["latency"], etaIntervals: 12 }, course, LEVELS, 5),
+      judged({ kind: "inconclusive", missing: ["latency"], etaIntervals: 12 }, course, LEVELS, pace(5)),
       "not enough evidence on latency (no harm so far: e-value 42, 100 decides); about 600 more requests of the canary, 2 min at the present rate",
     );
-    assert.match(judged({ kind: "inconclusive", missing: [] }, {}, LEVELS, 0), /^no requests were counted yet$/);
+    assert.match(judged({ kind: "inconclusive", missing: [] }, {}, LEVELS, pace(0)), /^no requests were counted yet$/);
     assert.match(
-      judged({ kind: "inconclusive", missing: ["latency"] }, course, LEVELS, 0),
+      judged({ kind: "inconclusive", missing: ["latency"] }, course, LEVELS, pace(0)),
       /; no requests of the canary came of late: without traffic it stays as it is$/,
     );
     assert.match(rejected({ why: "harm", by: ["errors", "latency"] }), /worse than stable by its errors and latency/);

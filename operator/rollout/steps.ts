@@ -1,7 +1,12 @@
 /** The steps of a rollout: which share of the requests the canary gets, one after the other. Pure. */
 
-/** `weight` in percent. `pause`: after it somebody has to say that it goes on. */
-export type Step = { weight: number; pause: boolean };
+/**
+ * `weight` in percent. `pause`: after it somebody has to say that it goes on. `proof`: what it takes: evidence, or no more than pods
+ * that keep well for the step's least time, since nothing serves beside them that they could be compared with.
+ */
+export type Step = { weight: number; pause: boolean; proof: "evidence" | "health" };
+
+export const evidenceStep = (weight: number, pause = false): Step => ({ weight, pause, proof: "evidence" });
 
 /** No errors in so many requests make a rate of 1 % improbable (1 % in 300 would show none in one of twenty cases). */
 const TELLING_REQUESTS = 300;
@@ -21,6 +26,6 @@ export const stepsFor = (requestsPerSecond: number, stepMs: number): Step[] => {
   const needed = (TELLING_REQUESTS / Math.max(requestsPerSecond * (stepMs / 1000), 1)) * 100;
   const steps: Step[] = [];
   for (let weight = Math.max(LEAST_WEIGHT, Math.ceil(needed / 5) * 5); weight < MOST_WEIGHT; weight *= FACTOR)
-    steps.push({ weight, pause: false });
-  return [...steps, { weight: MOST_WEIGHT, pause: false }];
+    steps.push(evidenceStep(weight));
+  return [...steps, evidenceStep(MOST_WEIGHT)];
 };

@@ -14,21 +14,27 @@ export const failed = ({ errors, requests }: { errors: number; requests: number 
   `${count(errors)} of ${count(requests)} requests failed${requests === 0 ? "" : ` (${percent(errors / requests)})`}`;
 
 /** What was compared and counted: `canary: 12 of 1,024 requests failed (1.2 %); stable: …`. */
-export const counted = ({ canary, pairs, stable }: Totals): string => {
-  const outputs =
-    pairs.compared === 0
-      ? ""
-      : `; outputs: ${count(pairs.disagreed)} of ${count(pairs.compared)} pairs disagree (${percent(pairs.disagreed / pairs.compared)})`;
-  return `canary: ${failed(canary)}; stable: ${failed(stable)}${outputs}`;
+export const counted = ({ canary, incomparable, pairs, self, stable }: Totals): string => {
+  const said = [
+    ...(pairs.compared === 0 ? [] : [`outputs: ${disagree(pairs)}`]),
+    ...(self.disagreed === 0 ? [] : [`stable with itself: ${disagree(self)}`]),
+    ...(incomparable.count === 0 ? [] : [`${count(incomparable.count)} answers could not be compared`]),
+    ...(incomparable.reason === undefined ? [] : [`such as: ${incomparable.reason}`]),
+  ];
+  return [`canary: ${failed(canary)}`, `stable: ${failed(stable)}`, ...said].join("; ");
 };
+
+const disagree = ({ compared, disagreed }: Totals["pairs"]): string =>
+  `${count(disagreed)} of ${count(compared)} pairs disagree (${percent(disagreed / compared)})`;
+
+/** How fast evidence comes, and what it is made of. */
+export type Pace = { perSecond: number; what: string };
 
 /**
  * The verdict: what decides or is missing, each with its e-value against the value that decides, and how long it will take at the
  * present pace.
- *
- * @param perSecond requests of the canary
  */
-export const judged = (verdict: Verdict, course: Course, levels: Levels, perSecond: number): string => {
+export const judged = (verdict: Verdict, course: Course, levels: Levels, pace: Pace): string => {
   const latest = METRICS.flatMap((metric): [Metric, LogE][] => {
     const last = course[metric]?.at(-1);
     return last === undefined ? [] : [[metric, last]];
@@ -45,17 +51,17 @@ export const judged = (verdict: Verdict, course: Course, levels: Levels, perSeco
     case "inconclusive": {
       const missing = verdict.missing.map((metric) => `${NAMES[metric]} (no harm so far: ${safe(metric)})`).join(", ");
       if (missing === "") return "no requests were counted yet";
-      return `not enough evidence on ${missing}; ${outlook(verdict.etaIntervals, perSecond)}`;
+      return `not enough evidence on ${missing}; ${outlook(verdict.etaIntervals, pace)}`;
     }
   }
 };
 
-const outlook = (intervals: number | undefined, perSecond: number): string => {
-  if (perSecond === 0) return "no requests of the canary came of late: without traffic it stays as it is";
+const outlook = (intervals: number | undefined, { perSecond, what }: Pace): string => {
+  if (perSecond === 0) return `no ${what} came of late: without traffic it stays as it is`;
   if (intervals === undefined)
     return "at the present rate it is not known when it will be decided: more traffic, or a larger weight, would tell";
   const seconds = intervals * INTERVAL_S;
-  return `about ${count(Math.ceil(seconds * perSecond))} more requests of the canary, ${time(seconds)} at the present rate`;
+  return `about ${count(Math.ceil(seconds * perSecond))} more ${what}, ${time(seconds)} at the present rate`;
 };
 
 export const rejected = (rejection: Rejection): string => {
@@ -75,6 +81,8 @@ export const promoted = (by: Proof): string => {
   switch (by) {
     case "evidence":
       return "no worse than stable";
+    case "health":
+      return "its pods kept well with all requests; nothing served beside it to be compared with";
     case "time":
       return "not decided within the step's time (stepDuration.max), and onInconclusive is advance";
     case "command":

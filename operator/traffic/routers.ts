@@ -6,12 +6,26 @@ import type { Report } from "./acknowledged.ts";
 
 export type PodCounts = { requests: number; errors: number; buckets: readonly number[] };
 
+type Pairs = { compared: number; disagreed: number };
+
+/**
+ * What came of copies of requests: stable's answer compared with the canary's, and with stable's own to the same request; copies that
+ * the canary failed to answer; those whose answers nobody can compare; and what was wrong with the last one of other tensors, or none.
+ */
+export type ShadowCounts = {
+  canary: Pairs;
+  self: Pairs;
+  failed: number;
+  incomparable: number;
+  reason?: string | undefined;
+};
+
 /** What a router says of one ModelDeployment. */
 export type ModelStatus = {
   epoch: number;
   port?: number | undefined;
   revisions: Readonly<Record<string, { evidence: Readonly<Record<string, PodCounts>> }>>;
-  shadow: { canary: { compared: number; disagreed: number } };
+  shadow: ShadowCounts;
 };
 
 /** What one router tells; `started` is RFC 3339. Undefined where it does not answer. */
@@ -27,7 +41,7 @@ export type RouterCounts = {
   id: string;
   startedAt: number;
   revisions: Readonly<Record<string, Readonly<Record<string, PodCounts>>>>;
-  shadow: { compared: number; disagreed: number };
+  shadow: ShadowCounts;
 };
 
 export const createAskRouters =
@@ -51,7 +65,7 @@ export const createAskCounts =
           id: `${address} ${told.started}`,
           startedAt: Date.parse(told.started),
           revisions: Object.fromEntries(revisions),
-          shadow: model.shadow.canary,
+          shadow: model.shadow,
         },
       ];
     });

@@ -16,6 +16,9 @@ export const nextTraffic = (before: Traffic | undefined, port: number, routes: R
 
 const areSame = (some: Routes, others: Routes): boolean =>
   some.length === others.length &&
-  some.every(({ revision, role, weight }) =>
-    others.some((other) => other.role === role && other.revision === revision && other.weight === weight),
+  some.every(({ revision, role, shadow, weight }) =>
+    others.some(
+      (other) =>
+        other.role === role && other.revision === revision && other.weight === weight && other.shadow === shadow,
+    ),
   );

@@ -5,7 +5,7 @@ import { LATENCY_EDGES } from "../../operator/api/v1alpha1/pod-contract.ts";
 export const OUTCOMES = [
   /** Answered with a status below 400. */
   "ok",
-  /** 4xx: the request's fault. */
+  /** 4xx: the request's fault; of a canary, it is the canary's if stable answers the same request. */
   "clientError",
   /** 5xx. */
   "serverError",

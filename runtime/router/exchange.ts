@@ -12,7 +12,7 @@ import {
   type Sent,
 } from "./message.ts";
 import { refuseWith } from "./refuse.ts";
-import { afterOutcome, type Outcome as Ending, mayGoToStable, patienceMs } from "./replay.ts";
+import { afterOutcome, type Outcome as Ending, isRefusal, mayGoToStable, patienceMs } from "./replay.ts";
 import { type Choice, choose } from "./split.ts";
 import type { Route, Table } from "./table.ts";
 import type { Ticket } from "./waiting-room.ts";
@@ -72,10 +72,18 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
   let over = false;
   let ticket: Ticket | undefined;
   let current: Attempt | undefined;
+  /** The canary has refused it: whether that was the canary's fault is known by what stable says. Called once. */
+  let blame: ((status: number) => void) | undefined;
+
+  const judgeRefusal = (status: number): void => {
+    blame?.(status);
+    blame = undefined;
+  };
 
   const refuse = (status: number, error: string, retryAfter?: number): void => {
     if (over) return;
     over = true;
+    judgeRefusal(status);
     refuseWith(reply, message, { status, error, retryAfter });
   };
 
@@ -187,6 +195,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
     let firstByte: number | undefined;
     let capture: Capture | undefined;
     let paused = false;
+    let isUndecided = false;
     const counts = choice.counts && !isReplay;
     const timeoutMs = port.timeoutMs();
     const substitute = substituteFor(choice.route);
@@ -200,8 +209,14 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
       pod.outstanding--;
       const seconds = firstByte === undefined ? undefined : (firstByte - started) / 1000;
       countOutcome(arm.counters, outcome, seconds);
-      if (counts) countEvidence(pod.evidence, outcome, wasHeld ? undefined : seconds);
+      if (counts && !isUndecided) countEvidence(pod.evidence, outcome, wasHeld ? undefined : seconds);
       fleet.freed(arm);
+    };
+    /** Stable is asked the same: if it answers, it was no fault of the request. */
+    const askStableToo = (): void => {
+      isUndecided = true;
+      const seconds = wasHeld ? undefined : (now() - started) / 1000;
+      blame = (status) => countEvidence(pod.evidence, status < 400 ? "serverError" : "clientError", seconds);
     };
     /** The try has come to something before any byte of an answer was passed on. False: it goes on with it. */
     const settle = (ending: Ending): boolean => {
@@ -210,6 +225,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
       const stable = next.kind === "again" && next.on === "stable" ? stableOf() : undefined;
       if (ending.kind === "answered" && stable === undefined) return false;
       attempt.sent?.abort();
+      if (counts && ending.kind === "answered" && isRefusal(ending.status)) askStableToo();
       leave(ending.kind === "answered" ? outcomeOf(ending.status) : ending.kind);
       if (over) return true;
       if (stable !== undefined) replayOn(arm, stable);
@@ -248,6 +264,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
         const time = now();
         if (settle({ kind: "answered", status: head.outcome })) return;
         firstByte = time;
+        judgeRefusal(head.outcome);
         // a stream of gRPC may be silent for as long as both want
         if (message.protocol === "grpc") clearTimeout(timer);
         if (counts && role === "stable") capture = port.answered(message);
@@ -288,6 +305,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
     gone: () => {
       if (over) return;
       over = true;
+      blame = undefined;
       ticket?.withdraw();
       const attempt = current;
       attempt?.sent?.abort();

@@ -187,6 +187,31 @@ describe("a router", () => {
     assert.equal(router.fleet.arm("digits-a").pods[0]?.evidence.requests, 0);
   });
 
+  it("asks stable what the canary refuses, and blames the client only where stable refuses it, too", async () => {
+    const refusing = await backend((_, __, response) => response.writeHead(400).end("no such input"));
+    let stableSays = 200;
+    const server = await backend((_, __, response) => response.writeHead(stableSays).end("stable"));
+    const { router, port } = await start();
+    router.offer({
+      epoch: 1,
+      routes: [
+        { ...stable, weight: 1 },
+        { ...canary, weight: 99 },
+      ],
+    });
+    router.fleet.setPods("digits-a", [pod("a1", server.port)]);
+    router.fleet.setPods("digits-b", [pod("b1", refusing.port)]);
+    const evidence = () => {
+      const { errors = 0, requests = 0 } = router.fleet.arm("digits-b").pods[0]?.evidence ?? {};
+      return [requests, errors];
+    };
+    const first = await ask(port, "/", "hello");
+    assert.deepEqual([first.status, first.body, evidence()], [200, "stable", [1, 1]]);
+    stableSays = 400;
+    const second = await ask(port, "/", "hello");
+    assert.deepEqual([second.status, second.body, evidence()], [400, "stable", [2, 1]]);
+  });
+
   it("asks stable where the canary does not begin to answer in time", async () => {
     const silent = await backend(() => undefined);
     const server = await backend(echo);

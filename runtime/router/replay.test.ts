@@ -28,8 +28,14 @@ describe("a request that failed", () => {
     for (const outcome of FAULTS) assert.deepEqual(afterOutcome(canary, outcome), { kind: "again", on: "stable" });
   });
 
-  it("keeps an answer that blames the client: stable would say the same", () => {
-    assert.deepEqual(afterOutcome(canary, { kind: "answered", status: 400 }), { kind: "pass" });
+  it("is refused by stable, too, before a client is blamed for what a canary refuses", () => {
+    for (const status of [400, 404, 422])
+      assert.deepEqual(afterOutcome(canary, { kind: "answered", status }), { kind: "again", on: "stable" });
+    assert.deepEqual(afterOutcome(stable, { kind: "answered", status: 400 }), { kind: "pass" });
+  });
+
+  it("keeps an answer about who asks, and how much: stable would say the same", () => {
+    assert.deepEqual(afterOutcome(canary, { kind: "answered", status: 401 }), { kind: "pass" });
     assert.deepEqual(afterOutcome(canary, { kind: "answered", status: 429 }), { kind: "pass" });
   });
 

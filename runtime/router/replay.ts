@@ -33,8 +33,8 @@ const TRIES = 3;
 /**
  * A tester who asked for a revision gets that one's answer or none: another one's would be a lie.
  *
- * Of the canary, whatever a client would not have seen of stable: a 5xx, a connection that broke, no answer in time. Stable has
- * kept the capacity for all requests, so that there is no budget to be spent here. It is no risk either: an inference changes nothing.
+ * Of the canary, whatever a client would not have seen of stable: a 5xx, a connection that broke, no answer in time; and a refusal of
+ * what was asked, for a model whose inputs are others refuses what stable takes. Stable has kept the capacity for all requests, so that there is no budget to be spent here. It is no risk either: an inference changes nothing.
  *
  * Of stable, only what has not reached a pod: to repeat a 5xx would double the load on a stable that fails because of its load.
  */
@@ -56,7 +56,14 @@ export const afterOutcome = (attempt: Attempt, outcome: Outcome): Next => {
 export const mayGoToStable = ({ isReplayable, pinned, role }: Omit<Attempt, "triesBefore">): boolean =>
   role === "canary" && isReplayable && pinned === undefined;
 
-const isFault = (outcome: Outcome): boolean => outcome.kind !== "answered" || outcome.status >= 500;
+/** Of these, one cannot tell by itself whether it is the request that is wrong, or the model that is another. */
+export const isRefusal = (status: number): boolean => REFUSALS.has(status);
+
+/** Not among them: who may ask (401, 403), and how much or how fast (408, 413, 429). */
+const REFUSALS: ReadonlySet<number> = new Set([400, 404, 405, 406, 415, 422]);
+
+const isFault = (outcome: Outcome): boolean =>
+  outcome.kind !== "answered" || outcome.status >= 500 || isRefusal(outcome.status);
 
 /**
  * How long a canary may take to its first byte, in milliseconds, so that stable can still answer within the time the client was

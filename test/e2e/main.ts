@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { parseArguments } from "../../build/parse-arguments.ts";
 import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
+import { reportersTo } from "../world/reporters.ts";
 
 const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operator, chart and engine on a real Kubernetes
   FILE               only these, such as: examples update
@@ -56,9 +57,12 @@ const namesOf = (files: ReadonlyMap<string, string>): string[] => {
   return positionals.length > 0 ? positionals : all;
 };
 
+let runs = 0;
 const runFiles = (world: World, chosen: readonly string[], concurrency: number): Promise<boolean> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--test", `--test-concurrency=${concurrency}`, ...chosen], {
+    const told = process.env.BERTH_FAILURES;
+    const reporters = told === undefined ? [] : reportersTo(join(told, `cluster-${++runs}`));
+    const child = spawn(process.execPath, ["--test", `--test-concurrency=${concurrency}`, ...reporters, ...chosen], {
       cwd: ROOT,
       stdio: "inherit",
       env: {

@@ -3,18 +3,24 @@ import { LATENCY_EDGES, type Traffic } from "../../operator/api/v1alpha1/index.t
 import type { PodCounts as Counts, RouterCounts } from "../../operator/traffic/routers.ts";
 import { randomFrom } from "../world/random.ts";
 
-/** `errors`: the share of requests that fail; `slower`: by which factor the others are. */
-export type Quality = { errors: number; slower: number };
+/**
+ * `errors`: the share of requests that fail; `slower`: by which factor the others are; `disagrees`: the share of its answers that differ
+ * from stable's.
+ */
+export type Quality = { errors: number; slower: number; disagrees?: number };
 
 const PER_SECOND = 100;
 /** Of latencies in seconds: their median, and the standard deviation of their logarithm. */
 const MEDIAN = 0.012;
 const SPREAD = 0.5;
 const PODS = ["one", "two"];
+/** Of the copies, those that go to stable again. */
+const SELF_SHARE = 0.1;
 
 export const createTraffic = (seed = 1) => {
   const random = randomFrom(seed);
   const counted = new Map<string, Record<string, Counts>>();
+  const pairs = { canary: { compared: 0, disagreed: 0 }, self: { compared: 0, disagreed: 0 } };
   let last: number | undefined;
   // Box and Muller's
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
@@ -47,8 +53,13 @@ export const createTraffic = (seed = 1) => {
         const pods = counted.get(revision) ?? {};
         const pod = PODS[Math.floor(random() * PODS.length)] ?? "one";
         counted.set(revision, { ...pods, [pod]: answer(pods[pod] ?? none(), quality(revision)) });
+        if (canary === undefined || isCanary || random() * 100 >= (canary.shadow ?? 0)) continue;
+        const isSelf = random() < SELF_SHARE;
+        const compared = pairs[isSelf ? "self" : "canary"];
+        compared.compared += 1;
+        if (random() < (quality(isSelf ? revision : canary.revision).disagrees ?? 0)) compared.disagreed += 1;
       }
-      const shadow = { compared: 0, disagreed: 0 };
+      const shadow = structuredClone({ ...pairs, failed: 0, incomparable: 0 });
       return [{ id: "router", startedAt: 0, revisions: Object.fromEntries(counted), shadow }];
     },
   };

@@ -17,6 +17,10 @@ export const runInside = async (cluster: Cluster, script: string, input: unknown
   return JSON.parse(stdout);
 };
 
+/**
+ * One request. A node learns of a Service's endpoints a moment after the API does, and refuses connections until then: those, and
+ * nothing else, are tried again for ten seconds.
+ */
 export const request = async (
   cluster: Cluster,
   url: string,
@@ -25,7 +29,17 @@ export const request = async (
   replySchema.parse(
     await runInside(
       cluster,
-      `const reply = await fetch(input.url, { ...input.options, signal: AbortSignal.timeout(20_000) });
+      `const send = () => fetch(input.url, { ...input.options, signal: AbortSignal.timeout(60_000) });
+       const patiently = async (end) => {
+         try {
+           return await send();
+         } catch (error) {
+           if (error.cause?.code !== "ECONNREFUSED" || Date.now() > end) throw error;
+           await new Promise((resolve) => setTimeout(resolve, 200));
+           return patiently(end);
+         }
+       };
+       const reply = await patiently(Date.now() + 10_000);
        console.log(JSON.stringify({ status: reply.status, body: await reply.text() }));`,
       { url, options },
     ),

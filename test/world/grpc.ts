@@ -11,6 +11,27 @@ const SERVICE = "inference.GRPCInferenceService";
 const replies = z.array(z.object({ status: z.string(), message: z.string(), body: z.string() }));
 const inferResponse = z.object({ raw_output_contents: z.array(z.instanceof(Buffer)).min(1) });
 
+export const modelInfer = () => {
+  const service = loadSync(PROTO, { keepCase: true, longs: String, enums: String, defaults: true })[SERVICE];
+  const method = service === undefined || "format" in service ? undefined : service.ModelInfer;
+  if (method === undefined) throw new Error(`${PROTO} has no ModelInfer`);
+  return method;
+};
+
+export type FloatInput = { name: string; shape: readonly number[]; data: Float32Array };
+
+/** A ModelInfer request with one float32 input, as it goes over the wire. */
+export const framed = (model: string, { data, name, shape }: FloatInput): Buffer => {
+  const message = modelInfer().requestSerialize({
+    model_name: model,
+    inputs: [{ name, datatype: "FP32", shape }],
+    raw_input_contents: [Buffer.from(data.buffer, data.byteOffset, data.byteLength)],
+  });
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+};
+
 /**
  * `count` calls of ModelInfer at once on one connection, each with one float32 input. Resolves with the first output's values of
  * each; rejects where one fails.
@@ -18,21 +39,11 @@ const inferResponse = z.object({ raw_output_contents: z.array(z.instanceof(Buffe
 export const inferOverGrpc = async (
   cluster: Cluster,
   at: { address: string; model: string },
-  input: { name: string; shape: readonly number[]; data: Float32Array },
+  input: FloatInput,
   count: number,
 ): Promise<Float32Array[]> => {
-  const service = loadSync(PROTO, { keepCase: true, longs: String, enums: String, defaults: true })[SERVICE];
-  const method = service === undefined || "format" in service ? undefined : service.ModelInfer;
-  if (method === undefined) throw new Error(`${PROTO} has no ModelInfer`);
-  const { name, shape, data } = input;
-  const message = method.requestSerialize({
-    model_name: at.model,
-    inputs: [{ name, datatype: "FP32", shape }],
-    raw_input_contents: [Buffer.from(data.buffer, data.byteOffset, data.byteLength)],
-  });
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt32BE(message.length, 1);
-  const body = Buffer.concat([prefix, message]).toString("base64");
+  const method = modelInfer();
+  const body = framed(at.model, input).toString("base64");
   const told = replies.parse(
     await runInside(cluster, SCRIPT, { url: `http://${at.address}`, path: method.path, body, count }),
   );

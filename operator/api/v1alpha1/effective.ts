@@ -42,9 +42,13 @@ export const executionProviderOf = ({
 
 export const minReplicasOf = ({ scaling }: Pick<ModelDeploymentSpec, "scaling">): number => scaling?.minReplicas ?? 1;
 
+/** Whether a new revision takes over step by step. */
+export const isRolledOut = ({ rollout }: Pick<ModelDeploymentSpec, "rollout">): boolean =>
+  rollout?.strategy !== undefined && rollout.strategy !== "immediate";
+
 /** Whether requests are to go through the router. */
 export const isRoutedBySpec = ({ rollout, traffic }: Pick<ModelDeploymentSpec, "rollout" | "traffic">): boolean =>
-  traffic?.path === "router" || rollout?.strategy === "canary";
+  traffic?.path === "router" || isRolledOut({ rollout });
 
 export type Toleration = {
   operator: "Exists" | "Equal";

@@ -12,3 +12,4 @@ export * from "./quantity.ts";
 export * from "./reasons.ts";
 export * from "./spec.ts";
 export * from "./status.ts";
+export * from "./tolerance.ts";

@@ -1,6 +1,7 @@
 /** `spec.rollout` of a ModelDeployment. */
 import { z } from "zod";
 import { rules } from "./fields.ts";
+import { toleranceListSchema } from "./tolerance.ts";
 
 /** A share as people write it; CEL has no floats to compare, so that it is taken apart there. */
 const percent = (what: string, example: string) =>
@@ -39,6 +40,12 @@ const steps = z
             message: "spec.rollout.steps[].weight: must be from 1% to 100% in whole percent, such as 25%",
           }),
         ),
+      pause: z
+        .boolean()
+        .optional()
+        .describe(
+          "Once this step is proved safe, the rollout waits for `berth.dev/action=resume` on its ModelRollout.",
+        ),
     }),
   )
   .min(1)
@@ -70,6 +77,38 @@ const stepDuration = z
     }),
   );
 
+const outputs = z
+  .object({
+    mode: z
+      .enum(["gate", "report"])
+      .optional()
+      .describe(
+        "`gate` (the default): the outputs must be proved to agree, and are harm where they are proved to disagree. `report`: the status tells how " +
+          "many disagree, which a model that was trained anew does by design; strategy shadow has nothing else to decide by, and takes no `report`.",
+      ),
+    shadow: z
+      .string()
+      .min(2)
+      .max(4)
+      .optional()
+      .describe(
+        "Share of the requests that stable answers, of which the new revision gets a copy: `1%` to `100%`, in whole percent. Its answers go to no " +
+          "client. Copies are what is dropped first under load. Default `10%`; `100%` with strategy shadow.",
+      )
+      .meta(
+        rules({
+          rule: "self.matches('^([1-9][0-9]?|100)%$')",
+          message: "spec.rollout.analysis.outputs.shadow: must be from 1% to 100% in whole percent, such as 10%",
+        }),
+      ),
+    maxDisagreement: percent(
+      "A share of answers that may disagree beyond what stable disagrees with itself. Default `2%`.",
+      "2%",
+    ).optional(),
+    tolerances: toleranceListSchema.optional(),
+  })
+  .describe("Whether the new revision's answers say the same as stable's, by copies of requests.");
+
 const analysis = z
   .object({
     errors: z
@@ -94,6 +133,7 @@ const analysis = z
       })
       .optional()
       .describe("How long pods take to answer, at the router."),
+    outputs: outputs.optional(),
   })
   .optional()
   .describe("What is no harm. A change of it lets a revision that was rejected be tried again.");
@@ -101,11 +141,13 @@ const analysis = z
 export const rolloutSchema = z
   .object({
     strategy: z
-      .enum(["immediate", "canary"])
+      .enum(["immediate", "canary", "shadow", "blueGreen"])
       .optional()
       .describe(
         "`immediate` (the default): a new revision takes all requests once all of its pods are ready. `canary`: it gets a growing share, and " +
-          "the rest only when errors and latency prove that it is not worse; if they prove that it is, it gets none. Requests go through the router then.",
+          "the rest only when errors and latency prove that it is not worse; if they prove that it is, it gets none. `shadow`: it gets copies of " +
+          "requests only, until its answers prove to agree with stable's; then all. `blueGreen`: it gets no requests but testers' until it is ready, " +
+          "then all at once, and is promoted if its pods keep well. All but `immediate` go through the router.",
       ),
     steps,
     stepDuration,
@@ -123,9 +165,24 @@ export const rolloutSchema = z
   })
   .describe("How a new revision takes over from the stable one. Not part of the revision.")
   .meta(
-    rules({
-      rule: "(has(self.strategy) && self.strategy == 'canary') || !(has(self.steps) || has(self.stepDuration) || has(self.analysis) || has(self.onInconclusive) || has(self.paused))",
-      message:
-        "spec.rollout: steps, stepDuration, analysis, onInconclusive and paused need strategy canary; set it or remove them",
-    }),
+    rules(
+      {
+        rule: "(has(self.strategy) && self.strategy != 'immediate') || !(has(self.stepDuration) || has(self.analysis) || has(self.onInconclusive) || has(self.paused))",
+        message:
+          "spec.rollout: stepDuration, analysis, onInconclusive and paused need strategy canary, shadow or blueGreen; set it or remove them",
+      },
+      {
+        rule: "(has(self.strategy) && self.strategy == 'canary') || !has(self.steps)",
+        message: "spec.rollout.steps: need strategy canary; set it or remove them",
+      },
+      {
+        rule: "!has(self.strategy) || self.strategy == 'canary' || !has(self.analysis) || !(has(self.analysis.errors) || has(self.analysis.latency))",
+        message:
+          "spec.rollout.analysis: errors and latency are compared by strategy canary only, where both revisions answer clients; set it or remove them",
+      },
+      {
+        rule: "!has(self.strategy) || self.strategy != 'shadow' || !has(self.analysis) || !has(self.analysis.outputs) || !has(self.analysis.outputs.mode) || self.analysis.outputs.mode != 'report'",
+        message: "spec.rollout.analysis.outputs.mode: strategy shadow decides by the outputs; remove report",
+      },
+    ),
   );

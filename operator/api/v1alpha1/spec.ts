@@ -185,7 +185,7 @@ const traffic = z
       .enum(["direct", "router"])
       .optional()
       .describe(
-        "How requests reach the pods. `direct` (the default, unless the rollout's strategy is canary): the Service sends them to the pods of " +
+        "How requests reach the pods. `direct` (the default, unless a new revision takes over step by step, by `rollout.strategy`): the Service sends them to the pods of " +
           "the stable revision. `router`: through Berth's router in this namespace, which balances by requests under way, and holds requests " +
           "while no pod is ready.",
       ),
@@ -216,14 +216,7 @@ const traffic = z
       .optional()
       .describe("Requests that find no pod ready, or all of them busy, wait in the router."),
   })
-  .describe("How requests reach the pods. Not part of the revision: a change restarts no pod.")
-  .meta(
-    rules({
-      rule: "!has(self.queue) || (has(self.path) && self.path == 'router')",
-      message:
-        "spec.traffic.queue: only with path router, since nothing holds requests otherwise; set path or remove it",
-    }),
-  );
+  .describe("How requests reach the pods. Not part of the revision: a change restarts no pod.");
 
 export const specSchema = z
   .object({
@@ -257,16 +250,17 @@ export const specSchema = z
       },
       {
         rule:
-          "!has(self.traffic) || !has(self.traffic.queue) || has(self.traffic.path) || " +
-          "(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy == 'canary')",
+          "!has(self.traffic) || !has(self.traffic.queue) || (has(self.traffic.path) && self.traffic.path == 'router') || " +
+          "(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy != 'immediate')",
         message:
           "spec.traffic.queue: only where requests go through the router, since nothing holds them otherwise; set path: router or remove it",
       },
       {
         rule:
-          "!has(self.rollout) || !has(self.rollout.strategy) || self.rollout.strategy != 'canary' || " +
+          "!has(self.rollout) || !has(self.rollout.strategy) || self.rollout.strategy == 'immediate' || " +
           "!has(self.traffic) || !has(self.traffic.path) || self.traffic.path != 'direct'",
-        message: "spec.traffic.path: strategy canary needs the router; remove direct, or use strategy immediate",
+        message:
+          "spec.traffic.path: strategies canary, shadow and blueGreen need the router; remove direct, or use strategy immediate",
       },
       {
         rule:

@@ -32,6 +32,12 @@ const trafficSchema = z
           revision: z.string().max(63),
           role: z.enum(["stable", "canary"]),
           weight: z.int32().min(0).max(100).describe("Percent of the requests."),
+          shadow: z
+            .int32()
+            .min(1)
+            .max(100)
+            .optional()
+            .describe("Percent of stable's requests, of which this revision gets a copy."),
         }),
       )
       .max(2)
@@ -44,6 +50,7 @@ const rolloutStatusSchema = z
   .object({
     name: z.string().max(80).optional().describe("Its ModelRollout."),
     revision: z.string().max(63).optional().describe("The revision that is on trial; absent while none is."),
+    strategy: z.enum(["canary", "shadow", "blueGreen"]).optional(),
     phase: z
       .enum(["preparing", "shifting", "observing", "paused"])
       .optional()
@@ -51,8 +58,18 @@ const rolloutStatusSchema = z
         "Its pods are made ready for the step; the routers take the step's weight over; it is compared with stable; it waits.",
       ),
     step: z.int32().min(0).max(20).optional().describe("From 0."),
-    weights: z.array(z.int32().min(1).max(100)).max(20).optional().describe("Of the steps, in percent."),
-    pausedBy: z.enum(["spec", "command"]).optional(),
+    steps: z
+      .array(
+        z.object({
+          weight: z.int32().min(0).max(100).describe("In percent."),
+          pause: z.boolean().optional().describe("After it somebody has to say that it goes on."),
+        }),
+      )
+      .max(20)
+      .optional()
+      .describe("What the new revision gets, one after the other.")
+      .meta({ "x-kubernetes-list-type": "atomic" }),
+    pausedBy: z.enum(["spec", "command", "step"]).optional(),
     since: z.string().max(40).meta({ format: "date-time" }).optional().describe("When the step's observation began."),
     evidence: z.string().max(400).optional().describe("What was counted, and what it proves or lacks."),
     rejected: z
@@ -61,7 +78,7 @@ const rolloutStatusSchema = z
           revision: z.string().max(63),
           analysis: z
             .string()
-            .max(64)
+            .max(128)
             .describe("The analysis that it was rejected by; by another it may be tried again."),
           message: z.string().max(512).describe("Why."),
         }),
@@ -70,7 +87,7 @@ const rolloutStatusSchema = z
       .optional()
       .describe("Revisions that were rejected: they stay so, whatever else changes and comes back."),
   })
-  .describe("The move from stable to a new revision, where its strategy is canary.");
+  .describe("The move from stable to a new revision, where it is made step by step.");
 
 export const statusSchema = z
   .object({

@@ -13,7 +13,8 @@ export type PodCounts = {
 /** Shadowed requests whose two answers were compared. */
 export type Pairs = { compared: number; disagreed: number };
 
-export type Interval = { stable: readonly PodCounts[]; canary: readonly PodCounts[]; pairs: Pairs };
+/** `self`: stable's answers compared with stable's own to the same requests; absent where nobody asked it twice. */
+export type Interval = { stable: readonly PodCounts[]; canary: readonly PodCounts[]; pairs: Pairs; self?: Pairs };
 
 export const requestsOf = (pods: readonly PodCounts[]): number => pods.reduce((sum, { requests }) => sum + requests, 0);
 

@@ -59,10 +59,8 @@ export const observe = (before: Evidence, analysis: Analysis, interval: Interval
   const latency =
     before.latency && analysis.latency ? observeLatency(before.latency, analysis.latency, interval) : undefined;
   const outputs =
-    before.outputs && analysis.outputs
-      ? observeDisagreement(before.outputs, analysis.outputs, interval.pairs)
-      : undefined;
-  const isTrial = interval.canary.length > 0;
+    before.outputs && analysis.outputs ? observeDisagreement(before.outputs, analysis.outputs, interval) : undefined;
+  const isTrial = interval.canary.length > 0 || interval.pairs.compared > 0;
   const now = {
     ...(errors && analysis.errors ? { errors: logEOfErrors(errors, analysis.errors) } : {}),
     ...(latency && analysis.latency ? { latency: logEOfLatency(latency, analysis.latency) } : {}),

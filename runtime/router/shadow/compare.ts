@@ -17,7 +17,7 @@ export type Tolerance =
  * What onnxruntime's execution providers, and one model in FP32 and FP16, differ by; far less than what another model does.
  * FP16 has 11 significant bits, a relative 5e-4 for each operation.
  */
-export const CLOSE: Tolerance = { kind: "close", absolute: 1e-3, relative: 1e-2 };
+export const CLOSE = { kind: "close", absolute: 1e-3, relative: 1e-2 } as const;
 
 export type OutputComparison = {
   name: string;
@@ -29,7 +29,9 @@ export type OutputComparison = {
 export type Comparison =
   /** `agrees`: every output does. A request is one pair, however many rows it has. */
   | { kind: "compared"; agrees: boolean; outputs: readonly OutputComparison[] }
-  /** The two models do not answer with the same tensors: no tolerance helps, and people must be told. */
+  /** They are not even the same tensors: no tolerance helps, and people must be told of the output. */
+  | { kind: "different"; reason: string }
+  /** The tolerance does not fit the output: nothing can be said. */
   | { kind: "incomparable"; reason: string };
 
 type Answer = ReadonlyMap<string, Tensor>;
@@ -47,9 +49,9 @@ export const compare = (stable: Answer, canary: Answer, tolerances: ReadonlyMap<
   const outputs: OutputComparison[] = [];
   for (const [name, ours] of stable) {
     const theirs = canary.get(name);
-    if (theirs === undefined) return incomparable(`the canary does not answer with output "${name}"`);
+    if (theirs === undefined) return different(`the canary does not answer with output "${name}"`);
     const [was, is] = [describe(ours), describe(theirs)];
-    if (was !== is) return incomparable(`output "${name}" is ${was} of stable, ${is} of the canary`);
+    if (was !== is) return different(`output "${name}" is ${was} of stable, ${is} of the canary`);
     const tolerance = tolerances.get(name) ?? (floats(ours) ? CLOSE : EQUAL);
     if (ours.datatype === "BYTES" && tolerance.kind !== "equal")
       return incomparable(
@@ -63,6 +65,7 @@ export const compare = (stable: Answer, canary: Answer, tolerances: ReadonlyMap<
 
 const EQUAL: Tolerance = { kind: "equal" };
 
+const different = (reason: string): Comparison => ({ kind: "different", reason });
 const incomparable = (reason: string): Comparison => ({ kind: "incomparable", reason });
 const describe = ({ datatype, shape }: Tensor): string => `${datatype} [${shape.join(", ")}]`;
 

@@ -12,10 +12,11 @@ export type ShadowCounters = {
   outputs: Map<string, number>;
   /** Stable had answered, and the canary did not. */
   failed: number;
-  /** Requests that were to be copied and were not, for want of memory or of room on the canary. */
+  /** Requests that were to be copied and were not, for want of memory or of room on the canary, or which it was too busy to answer. */
   dropped: number;
-  /** Answers of other tensors, or of none that can be read; `reason` is the last one's. */
+  /** Answers that cannot be read, or that a tolerance does not fit. */
   incomparable: number;
+  /** Of the last answer that could not be compared, or was of other tensors: these disagree. */
   reason: string | undefined;
 };
 

@@ -33,8 +33,13 @@ export type ShadowOptions = {
   random(): number;
 };
 
-/** Of the copies, those that go to stable again. A tenth tells within a few hundred pairs whether the model is deterministic. */
-const SELF_SHARE = 0.1;
+/**
+ * Of the copies, those that go to stable again: many at first, since nothing can be said of a canary before it is known how often
+ * the model disagrees with itself; then a tenth.
+ */
+const SELF_SHARE = { first: 0.3, later: 0.1 } as const;
+/** Of such pairs of one stable revision. */
+const FIRST_PAIRS = 30;
 /** Copies under way. */
 const MOST_COPIES = 32;
 /** Of its cap, what a pod may be busy with and still get copies: clients come first. */
@@ -42,6 +47,8 @@ const BUSY_SHARE = 0.25;
 /** A larger answer is not compared; reading one of JSON takes some 10 ms. */
 const MOST_ANSWER = 1024 ** 2;
 const MOST_OUTPUTS = 64;
+/** What a pod says that has too much to do: that is no fault of its model. */
+const OVERLOADED: ReadonlySet<number> = new Set([429, 503]);
 
 type Answer = { head: AnswerHead; bytes: Buffer };
 
@@ -49,10 +56,19 @@ export const createShadow = (options: ShadowOptions): Shadow => {
   const { cap, fleet, kept, random, tolerances } = options;
   const counters = createShadowCounters();
   let copies = 0;
+  /** Of a stable revision: copies that went to it again. */
+  let self = { revision: "", copies: 0 };
 
+  const selfShare = ({ revision }: Route): number => {
+    if (self.revision !== revision) self = { revision, copies: 0 };
+    return self.copies < FIRST_PAIRS ? SELF_SHARE.first : SELF_SHARE.later;
+  };
+  const note = (reason: string): void => {
+    counters.reason = reason.slice(0, 300);
+  };
   const incomparable = (reason: string): void => {
     counters.incomparable++;
-    counters.reason = reason.slice(0, 300);
+    note(reason);
   };
 
   const judge = async (kind: "canary" | "self", ours: Answer, theirs: Answer, grpc: boolean): Promise<void> => {
@@ -64,6 +80,11 @@ export const createShadow = (options: ShadowOptions): Shadow => {
     }
     const counts = counters[kind];
     counts.compared++;
+    if (result.kind === "different") {
+      counts.disagreed++;
+      note(result.reason);
+      return;
+    }
     if (result.agrees) return;
     counts.disagreed++;
     if (kind === "self") return;
@@ -74,11 +95,11 @@ export const createShadow = (options: ShadowOptions): Shadow => {
     }
   };
 
-  /** Asks a pod of `route` once more; undefined: there was none, or no whole answer. */
-  const ask = (message: Message, route: Route): Promise<Answer | undefined> => {
+  /** Asks a pod of `route` once more; `busy`: none could take it. */
+  const ask = (message: Message, route: Route): Promise<Answer | "busy" | undefined> => {
     const arm = fleet.arm(route.revision);
     const pod = leastOutstanding(arm.pods, Math.max(1, cap * BUSY_SHARE), random());
-    if (pod === undefined) return Promise.resolve(undefined);
+    if (pod === undefined) return Promise.resolve("busy");
     pod.outstanding++;
     const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
     const collected = collect(resolve);
@@ -104,6 +125,10 @@ export const createShadow = (options: ShadowOptions): Shadow => {
     const isSelf = route.role === "stable";
     try {
       const theirs = await ask(message, route);
+      if (theirs === "busy" || (theirs !== undefined && OVERLOADED.has(theirs.head.outcome))) {
+        counters.dropped++;
+        return;
+      }
       if (theirs === undefined || theirs.head.outcome >= 400) {
         if (!isSelf) counters.failed++;
         return;
@@ -128,13 +153,14 @@ export const createShadow = (options: ShadowOptions): Shadow => {
       const stable = routes.find(({ role }) => role === "stable");
       if (canary === undefined || stable === undefined || body.kind !== "whole" || message.method !== "POST") return;
       if (random() * 100 >= canary.shadow) return;
-      const route = random() < SELF_SHARE ? stable : canary;
+      const route = random() < selfShare(stable) ? stable : canary;
       const bytes = body.bytes + MOST_ANSWER;
       if (copies >= MOST_COPIES || !hasRoom(route) || !kept.take(bytes)) {
         counters.dropped++;
         return;
       }
       copies++;
+      if (route === stable) self.copies++;
       const done = (): void => {
         copies--;
         kept.give(bytes);

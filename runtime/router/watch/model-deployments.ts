@@ -1,7 +1,8 @@
 /** What a router needs of a ModelDeployment. */
 import { z } from "zod";
-import { parseDuration } from "../../../operator/api/v1alpha1/index.ts";
+import { type OutputTolerance, parseDuration, toleranceListSchema } from "../../../operator/api/v1alpha1/index.ts";
 import type { Settings } from "../model-router.ts";
+import { CLOSE, type Tolerance } from "../shadow/compare.ts";
 
 export type Wanted = {
   settings: Settings;
@@ -21,6 +22,11 @@ const schema = z.object({
         queue: z.object({ maxRequests: z.int().min(0).optional(), maxWait: z.string().optional() }).optional(),
       })
       .optional(),
+    rollout: z
+      .object({
+        analysis: z.object({ outputs: z.object({ tolerances: toleranceListSchema.optional() }).optional() }).optional(),
+      })
+      .optional(),
   }),
   status: z.object({ traffic: z.looseObject({ port: z.int().min(1).max(65_535).optional() }).optional() }).optional(),
 });
@@ -30,6 +36,7 @@ export const decodeModelDeployment = (object: unknown): Wanted | undefined => {
   const { spec, status } = schema.parse(object);
   if (status?.traffic === undefined) return undefined;
   const { maxRequests, maxWait } = spec.traffic?.queue ?? {};
+  const tolerances = spec.rollout?.analysis?.outputs?.tolerances ?? [];
   const ms = (text: string | undefined, fallback: number): number =>
     text === undefined ? fallback : parseDuration(text);
   return {
@@ -37,9 +44,31 @@ export const decodeModelDeployment = (object: unknown): Wanted | undefined => {
       maxRequests: maxRequests ?? DEFAULTS.maxRequests,
       maxWaitMs: ms(maxWait, DEFAULTS.maxWaitMs),
       requestTimeoutMs: ms(spec.server?.requestTimeout, DEFAULTS.requestTimeoutMs),
-      tolerances: DEFAULTS.tolerances,
+      tolerances: new Map(tolerances.map((one) => [one.output, toleranceOf(one)])),
     },
     table: status.traffic,
     port: status.traffic.port,
   };
 };
+
+const COSINE = 0.99;
+
+const toleranceOf = ({ absolute, k = 1, least, match, relative }: OutputTolerance): Tolerance => {
+  switch (match) {
+    case "equal":
+      return { kind: "equal" };
+    case "topK":
+      return { kind: "topK", k };
+    case "cosine":
+      return { kind: "cosine", least: least === undefined ? COSINE : shareOf(least) };
+    case "close":
+      return {
+        kind: "close",
+        absolute: absolute === undefined ? CLOSE.absolute : Number(absolute),
+        relative: relative === undefined ? CLOSE.relative : shareOf(relative),
+      };
+  }
+};
+
+/** `25%` is 0.25. */
+const shareOf = (percent: string): number => Number(percent.replace("%", "")) / 100;

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { conditionOf, isReady, isStalled, type Seen, waitFor } from "../world/model-deployment.ts";
+import { startProber } from "../world/prober.ts";
+import { modelDeployment, useWorld } from "./world.ts";
+
+const PATIENCE_SECONDS = 600;
+const uri = (file: string): string => `http://models.berth-models.svc:8080/${file}.onnx`;
+
+describe("a canary that does harm", () => {
+  const { world, namespace } = useWorld("e2e-rollout-harm");
+  const key = { namespace, name: "lookup" };
+  // latency is another file's: what a busy machine does to it takes minutes to tell from what a version does
+  const analysis = { latency: { mode: "off" }, outputs: { shadow: "50%" } };
+  const rollout = { strategy: "canary", steps: [{ weight: "50%" }], stepDuration: { min: "10s" }, analysis };
+  const applied = (file: string, settings: Record<string, unknown> = rollout) =>
+    world().apply([modelDeployment(key.name, { model: { uri: uri(file) }, rollout: settings })], namespace);
+  const seen = (what: string, holds: (object: Seen) => boolean) =>
+    waitFor(world().cluster, key, what, holds, PATIENCE_SECONDS);
+  const probed = (entries = 20) =>
+    startProber(world().cluster, {
+      ...{ url: `http://lookup.${namespace}.svc`, model: key.name, perSecond: 40, grpc: true, entries },
+    });
+  const noneFailed = async (prober: ReturnType<typeof startProber>): Promise<void> => {
+    const { failures, overGrpc, overHttp } = await prober.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(overHttp > 100 && overGrpc > 100, `${overHttp} requests over HTTP and ${overGrpc} over gRPC`);
+  };
+
+  it("by failing one request in twenty is rejected, and no client sees one of them", async () => {
+    await applied("lookup");
+    const before = await seen("ready", isReady);
+    const prober = probed();
+    await applied("lookup-failing", { ...rollout, analysis: { latency: { mode: "off" } } });
+    const after = await seen("rejected", isStalled);
+    assert.equal(conditionOf(after, "Stalled")?.reason, "RolledBack");
+    assert.match(after.status.message ?? "", /worse than stable by its errors/);
+    assert.equal(after.status.stable?.revision, before.status.stable?.revision);
+    await noneFailed(prober);
+  });
+
+  it("by answers that are wrong, at the same speed and without an error, is rejected by copies of requests", async () => {
+    const shadow = { strategy: "shadow", stepDuration: { min: "10s" } };
+    const prober = probed();
+    await applied("lookup-wrong", shadow);
+    const wrong = await seen("rejected", (object) => isStalled(object) && /outputs/.test(object.status.message ?? ""));
+    assert.match(wrong.status.message ?? "", /worse than stable by its outputs/);
+    // not even the same tensors: named, and the data plane goes on
+    await applied("lookup-shape", shadow);
+    const shape = await seen(
+      "rejected",
+      (object) => isStalled(object) && /such as/.test(JSON.stringify(object.status)),
+    );
+    assert.match(
+      JSON.stringify(shape.status),
+      /output .{0,3}y.{0,3} is FP32 \[1\] of stable, FP32 \[1, 1\] of the canary/,
+    );
+    // and one whose answers are the same is taken, though no client has asked it before
+    await applied("lookup-again", shadow);
+    await seen(
+      "promoted",
+      (object) => isReady(object) && object.status.stable?.revision !== wrong.status.stable?.revision,
+    );
+    await noneFailed(prober);
+  });
+
+  it("that is green is switched to at once, and no request fails", async () => {
+    const before = await seen("ready", isReady);
+    const prober = probed();
+    await applied("lookup", { strategy: "blueGreen", stepDuration: { min: "10s" } });
+    await seen("switched", (object) => /all requests go to/.test(object.status.message ?? ""));
+    await seen(
+      "promoted",
+      (object) => isReady(object) && object.status.stable?.revision !== before.status.stable?.revision,
+    );
+    await noneFailed(prober);
+  });
+});

@@ -1,0 +1,134 @@
+/**
+ * Clients that ask a model of build/images/lookup.ts all the time, from inside the cluster: half of them over HTTP/1.1 on connections that
+ * are kept, half over gRPC on one connection that lasts as long as it is let. Whatever is not the right answer is told.
+ */
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import type { Cluster } from "../cluster/index.ts";
+import { runInside } from "./client.ts";
+import { framed, modelInfer } from "./grpc.ts";
+
+export type ProberReport = { overHttp: number; overGrpc: number; failures: string[] };
+
+const report = z.object({ overHttp: z.number(), overGrpc: z.number(), failures: z.array(z.string()) });
+
+export type Prober = {
+  /** Ends it, and tells what has come of it. */
+  stop(): Promise<ProberReport>;
+};
+
+export type ProberOptions = {
+  /** `http://name.namespace.svc`; gRPC goes to the same port, which only the router has both on. */
+  url: string;
+  model: string;
+  perSecond: number;
+  /** x is drawn from 0 up to this, not included. */
+  entries: number;
+  /** gRPC, too. */
+  grpc: boolean;
+};
+
+/** It ends by itself after this, whatever happens to who has started it. */
+const MOST_SECONDS = 900;
+
+export const startProber = (cluster: Cluster, options: ProberOptions): Prober => {
+  const title = `prober-${randomUUID().slice(0, 8)}`;
+  const bodies = Array.from({ length: options.entries }, (_, x) =>
+    framed(options.model, { name: "x", shape: [1], data: Float32Array.of(x) }).toString("base64"),
+  );
+  const running = runInside(cluster, SCRIPT, {
+    ...options,
+    ...{ title, bodies, seconds: MOST_SECONDS, path: modelInfer().path },
+  });
+  // whoever stops it hears of it
+  running.catch(() => undefined);
+  return {
+    async stop() {
+      await runInside(cluster, STOP, { title });
+      return report.parse(await running);
+    },
+  };
+};
+
+const SCRIPT = `
+import http from "node:http";
+import { connect, constants } from "node:http2";
+process.title = input.title;
+const url = new URL(input.url);
+const kept = new http.Agent({ keepAlive: true, maxSockets: 4 });
+const failures = [], pending = new Set();
+let overHttp = 0, overGrpc = 0;
+const failed = (what) => { if (failures.length < 50) failures.push(new Date().toISOString() + " " + what); };
+const overHttp1 = (x, agent) => new Promise((resolve) => {
+  const request = http.request(url.href + "/v2/models/" + input.model + "/infer", { method: "POST", agent, timeout: 30_000, headers: { "content-type": "application/json" } }, (reply) => {
+    let body = "";
+    reply.setEncoding("utf8").on("data", (text) => { body += text; }).on("end", () => {
+      const y = reply.statusCode === 200 ? JSON.parse(body).outputs[0].data[0] : undefined;
+      if (y === 2 * x + 1) overHttp++;
+      else failed("http: x " + x + ": " + reply.statusCode + " " + body.slice(0, 200));
+      resolve();
+    });
+    reply.on("error", (error) => { failed("http reply: " + error.message); resolve(); });
+  });
+  request.on("timeout", () => request.destroy(new Error("no answer in 30 s")));
+  request.on("error", (error) => {
+    // closed by the server just as a request was put on it: every HTTP client sends it again on a new connection
+    if (request.reusedSocket && error.code === "ECONNRESET" && agent) { overHttp1(x, false).then(resolve); return; }
+    failed("http: " + (error.code ?? "") + " " + error.message); resolve();
+  });
+  request.end(JSON.stringify({ inputs: [{ name: "x", shape: [1], datatype: "FP32", data: [x] }] }));
+});
+// as gRPC's own clients do: one connection until the server says that it goes; calls that it has not begun go to the next one
+let session;
+const current = () => {
+  if (session !== undefined && !session.leaving && !session.destroyed && !session.closed) return session;
+  const next = connect(url.origin);
+  next.on("goaway", () => { next.leaving = true; });
+  next.on("error", () => { next.leaving = true; });
+  session = next;
+  return next;
+};
+const overHttp2 = (x, again = true) => new Promise((resolve) => {
+  const stream = current().request({ ":method": "POST", ":path": input.path, "content-type": "application/grpc", te: "trailers" });
+  const pieces = [];
+  let status = "", message = "", refused = false;
+  const note = (headers) => { status = headers["grpc-status"] ?? status; message = headers["grpc-message"] ?? message; };
+  stream.setTimeout(30_000, () => stream.close());
+  stream.on("response", note).on("trailers", note).on("data", (piece) => pieces.push(piece));
+  stream.on("error", (error) => { message = error.message; });
+  stream.on("close", () => {
+    refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || stream.id === undefined;
+    if (refused && again) { overHttp2(x, false).then(resolve); return; }
+    const answer = Buffer.concat(pieces);
+    const y = answer.length > 4 ? answer.readFloatLE(answer.length - 4) : undefined;
+    if (status === "0" && y === 2 * x + 1) overGrpc++;
+    else failed("grpc: x " + x + ": status " + status + " " + message + (y === undefined ? "" : " y " + y) + " rst " + stream.rstCode);
+    resolve();
+  });
+  stream.end(Buffer.from(input.bodies[x], "base64"));
+});
+let stopped = false;
+process.on("SIGTERM", () => { stopped = true; });
+const end = Date.now() + input.seconds * 1000;
+for (let turn = 0; !stopped && Date.now() < end; turn++) {
+  const x = Math.floor(Math.random() * input.entries);
+  const sent = input.grpc && turn % 2 === 0 ? overHttp2(x) : overHttp1(x, kept);
+  pending.add(sent); sent.then(() => pending.delete(sent));
+  await new Promise((resolve) => setTimeout(resolve, 1000 / input.perSecond));
+}
+await Promise.all(pending);
+kept.destroy();
+session?.destroy();
+console.log(JSON.stringify({ overHttp, overGrpc, failures }));
+`;
+
+const STOP = `
+import { readdirSync, readFileSync } from "node:fs";
+let found = 0;
+for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {
+  try {
+    if (readFileSync("/proc/" + pid + "/cmdline", "utf8").startsWith(input.title)) { process.kill(Number(pid)); found++; }
+  } catch {}
+}
+console.log(found);
+`;
