@@ -48,7 +48,7 @@ const capacityAvailable = (observed: Observed, revision: Revision, cause: Cause 
   if (cause !== undefined && CAPACITY_REASONS.has(cause.reason)) {
     return { type, status: "False", reason: cause.reason, message: cause.message };
   }
-  if (placedOf(observed, revision).length >= wantedOf(observed)) {
+  if (placedOf(observed, revision).length >= wantedOf(observed, revision)) {
     return { type, status: "True", reason: "Scheduled", message: `each pod of ${revision.name} has its node` };
   }
   return { type, status: "Unknown", reason: "Starting", message: `pods of ${revision.name} are being placed` };

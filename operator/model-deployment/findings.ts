@@ -8,7 +8,7 @@ import { dequeuedAt, isGated, isOver, revisionOf, unscheduled } from "./pods.ts"
 import type { Revision } from "./revision.ts";
 
 /** A revision that was not ready within this time will not be, as far as its users can tell. */
-const PROGRESS_DEADLINE_MS = 600_000;
+export const PROGRESS_DEADLINE_MS = 600_000;
 
 /** The object of that name, among those of one kind. */
 export const named = <T extends KubeObject>(objects: T[], name: string): T | undefined =>
@@ -17,7 +17,13 @@ export const named = <T extends KubeObject>(objects: T[], name: string): T | und
 export const deploymentOf = ({ deployments }: Observed, { name }: Revision): Deployment | undefined =>
   named(deployments, name);
 
-export const wantedOf = ({ modelDeployment }: Observed): number => minReplicasOf(modelDeployment.spec);
+/** Pods that a revision is to have: all, unless a rollout has it share the room with another one. */
+export const wantedOf = ({ modelDeployment: { spec, status } }: Observed, { name }: Pick<Revision, "name">): number => {
+  const { capacity, revision } = status?.rollout ?? {};
+  if (capacity !== undefined && name === revision) return capacity.canary;
+  if (capacity !== undefined && name === status?.stable?.revision) return capacity.stable;
+  return minReplicasOf(spec);
+};
 
 export const readyOf = (observed: Observed, revision: Revision): number =>
   deploymentOf(observed, revision)?.status?.readyReplicas ?? 0;
@@ -42,8 +48,35 @@ export const deadlineOf = (observed: Observed, candidate: Revision): number | un
   const pods = podsOf(observed, candidate);
   const created = Date.parse(deploymentOf(observed, candidate)?.metadata.creationTimestamp ?? "");
   if (Number.isNaN(created) || pods.some(isGated)) return undefined;
-  return Math.max(created, ...pods.flatMap((pod) => dequeuedAt(pod) ?? [])) + PROGRESS_DEADLINE_MS;
+  const { capacity, revision } = observed.modelDeployment.status?.rollout ?? {};
+  // pods that came with a later step have their time from then on
+  const scaled = revision === candidate.name ? Date.parse(capacity?.since ?? "") || 0 : 0;
+  return Math.max(created, scaled, ...pods.flatMap((pod) => dequeuedAt(pod) ?? [])) + PROGRESS_DEADLINE_MS;
 };
+
+/** Since when (ms since 1970) a pod of it is not ready, the latest of them: one that has just been replaced has its time anew. */
+export const unreadySince = (observed: Observed, revision: Revision): number =>
+  Math.max(
+    0,
+    ...podsOf(observed, revision).map(({ metadata, status }) => {
+      const ready = status?.conditions?.find(({ type }) => type === "Ready");
+      if (ready?.status === "True") return 0;
+      return Math.max(timeOf(metadata.creationTimestamp), timeOf(ready?.lastTransitionTime));
+    }),
+  );
+
+/** From its node to ready (ms): what the quickest of its pods has taken; undefined where none is ready, or all have been unready since. */
+export const startMsOf = (observed: Observed, revision: Revision): number | undefined => {
+  const times = podsOf(observed, revision).flatMap(({ status }) => {
+    const at = (wanted: string) =>
+      timeOf(status?.conditions?.find(({ status: is, type }) => type === wanted && is === "True")?.lastTransitionTime);
+    const [placed, ready] = [at("PodScheduled"), at("Ready")];
+    return placed === 0 || ready === 0 || ready - placed > PROGRESS_DEADLINE_MS ? [] : [ready - placed];
+  });
+  return times.length === 0 ? undefined : Math.max(1000, Math.min(...times));
+};
+
+const timeOf = (at: Date | string | undefined): number => (at === undefined ? 0 : new Date(at).getTime() || 0);
 
 /** The API server dropped the claims of devices from a revision's Deployment, as one older than Kubernetes 1.34 does. */
 export const lacksClaims = (observed: Observed, revision: Revision): boolean => {
@@ -67,7 +100,7 @@ export const isServing = ({ owner, services }: Observed, revision: Pick<Revision
 /** All of its pods can serve. */
 export const isAvailable = (observed: Observed, revision: Revision): boolean => {
   const { metadata, spec, status } = deploymentOf(observed, revision) ?? {};
-  const replicas = minReplicasOf(observed.modelDeployment.spec);
+  const replicas = wantedOf(observed, revision);
   return (
     (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1) &&
     spec?.replicas === replicas &&

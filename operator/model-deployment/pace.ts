@@ -15,6 +15,7 @@ const newsOf = (status: ModelDeploymentStatus | undefined): unknown => [
   status?.canary?.revision,
   status?.traffic?.epoch,
   [status?.rollout?.revision, status?.rollout?.phase, status?.rollout?.step, status?.rollout?.rejected?.length],
+  [status?.rollout?.capacity?.stable, status?.rollout?.capacity?.canary],
   ...(["Ready", "Stalled", "Available"] as const).map((type) => {
     const condition = findCondition(status?.conditions, type);
     return [condition?.status, condition?.reason];

@@ -2,7 +2,7 @@
  * From what is observed to what is to be done now. Pure. Each step is taken only when the step before it
  * is observed to be done, so that a crash between any two writes changes nothing in the end.
  */
-import { minReplicasOf, serviceName } from "../api/v1alpha1/index.ts";
+import { serviceName } from "../api/v1alpha1/index.ts";
 import {
   type Action,
   apply,
@@ -18,7 +18,16 @@ import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS,
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service, switchedAtOf, type Target } from "./children/service.ts";
-import { deadlineOf, deploymentOf, isAvailable, isServing, lacksClaims, named, routedPort } from "./findings.ts";
+import {
+  deadlineOf,
+  deploymentOf,
+  isAvailable,
+  isServing,
+  lacksClaims,
+  named,
+  routedPort,
+  wantedOf,
+} from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
@@ -78,7 +87,9 @@ export const plan = (
         : [create(CONTROLLER_REVISIONS, controllerRevision(observed.owner, unrecorded))]),
       ...markPromoted(observed, roles),
       ...(stable === undefined ? [] : run(observed, stable)),
-      ...(candidate === undefined || !mayStart(observed, roles, candidate) ? [] : run(observed, candidate)),
+      ...(candidate === undefined || !mayStart(observed, roles, candidate) || !hasPlan(observed, trial)
+        ? []
+        : run(observed, candidate)),
       ...(serving === undefined ? [] : clientService(observed, roles, targetOf(observed, serving, acknowledged), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
@@ -107,7 +118,7 @@ const accompany = (observed: Observed, revision: Revision): Action[] => [
 const runDeployment = (observed: Observed, revision: Revision): Action[] => {
   const intended = deployment(observed.owner, revision);
   const existing = deploymentOf(observed, revision);
-  const replicas = minReplicasOf(observed.modelDeployment.spec);
+  const replicas = wantedOf(observed, revision);
   if (existing === undefined) {
     // Without its claims, which an older API server drops, a pod would start without the devices that it was to have.
     const first = revision.template.spec?.resourceClaims === undefined ? replicas : 0;
@@ -135,6 +146,10 @@ const isEdited = ({ metadata: { managedFields = [] } }: Deployment): boolean =>
 /** Without a stable revision the candidate waits until the pods of its predecessor are gone: they may hold its devices. */
 const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision): boolean =>
   stable !== undefined || pods.every((pod) => revisionOf(pod) === candidate.name || isOver(pod));
+
+/** What fits is checked, and the status says what has come of it, before a pod of a canary is made. */
+const hasPlan = ({ modelDeployment: { status } }: Observed, trial: Trial | undefined): boolean =>
+  trial === undefined || (status?.rollout?.capacity !== undefined && status.rollout.revision === trial.revision.name);
 
 /** Writes each promotion on its ControllerRevision, where it outlives a lost status. */
 const markPromoted = (observed: Observed, { stable, candidate }: Roles): Action[] => {

@@ -8,7 +8,7 @@ import type { Revision } from "./revision.ts";
 
 /** Pods may wait for something that the spec names and that does not exist; nothing in their status says so. */
 export const progress = (observed: Observed, revision: Revision, fetch?: FetchProgress): string => {
-  const done = `${readyOf(observed, revision)} of ${wantedOf(observed)} pods of ${revision.name} are ready`;
+  const done = `${readyOf(observed, revision)} of ${wantedOf(observed, revision)} pods of ${revision.name} are ready`;
   if (fetch !== undefined) return `${done}; ${inWords(fetch)}`;
   const pods = podsOf(observed, revision);
   const claims = claimsOf(revision);

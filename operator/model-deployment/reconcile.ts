@@ -2,10 +2,13 @@
 import {
   ACTION_ANNOTATION,
   API_VERSION,
+  DEFAULT_MAX_WAIT,
   KIND,
   MODEL_DEPLOYMENTS,
   MODEL_ROLLOUTS,
   type ModelDeploymentStatus,
+  minReplicasOf,
+  parseDuration,
 } from "../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../apply/actions.ts";
 import type { EventRecorder } from "../controller/events.ts";
@@ -14,6 +17,8 @@ import type { Client } from "../kube/client.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { KubeObject, Resource } from "../kube/objects.ts";
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
+import { fits } from "../placement/fits.ts";
+import { rivalOf } from "../placement/rival.ts";
 import type { Survey } from "../placement/survey.ts";
 import type { Observation, Observer } from "../rollout/observer.ts";
 import { stepsFor } from "../rollout/steps.ts";
@@ -24,7 +29,7 @@ import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
 import { explain, givenUp, patience } from "./explain/explain.ts";
 import { type AskProgress, createFetchWatch, fetchingOf } from "./fetching.ts";
-import { deadlineOf, isAvailable, lacksRoom } from "./findings.ts";
+import { isAvailable, lacksRoom, startMsOf } from "./findings.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
 import { createPace, createRestorePace } from "./pace.ts";
 import { plan } from "./plan.ts";
@@ -34,7 +39,16 @@ import { type Roles, rolesOf } from "./roles.ts";
 import { promoted, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
 import { type Acknowledged, mustAsk } from "./traffic.ts";
-import { advance, type Trial, trialOf, writtenWeight } from "./trial.ts";
+import {
+  advance,
+  analysisOf,
+  planned,
+  swapDeadlineOf,
+  type Trial,
+  trialDeadlineOf,
+  trialOf,
+  writtenWeight,
+} from "./trial.ts";
 
 export type Dependencies = {
   client: Client;
@@ -93,7 +107,7 @@ export const modelDeploymentController = ({
       trial,
       observation,
       againAfterMs: untilEvidence,
-    } = await judge(observer, observed, beginning, acknowledged, now);
+    } = await judge(observer, survey, observed, beginning, acknowledged, now);
     const circumstances = { operatorNamespace, acknowledged, trial, evidence: observation };
     const { actions, promote, againAfterMs } = plan(observed, roles, circumstances, now);
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
@@ -106,7 +120,7 @@ export const modelDeploymentController = ({
     const newest = roles.candidate ?? roles.stable;
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
     const isShort = newest !== undefined && lacksRoom(observed, newest);
-    const rooms = isShort ? await survey(now) : undefined;
+    const rooms = isShort ? (await survey(now))?.rooms : undefined;
     const asked = { fetch: fetching.progress, rooms, trial, evidence: observation?.words };
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked);
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
@@ -153,6 +167,7 @@ const acknowledgement = async (
 /** Takes the candidate's trial one step on, by what the routers have counted and what its pods do. */
 const judge = async (
   observer: Observer,
+  survey: Survey,
   observed: Observed,
   before: Trial | undefined,
   acknowledged: Acknowledged,
@@ -164,15 +179,21 @@ const judge = async (
   const isTried = before !== undefined && stable !== undefined && weight !== undefined;
   const observation = await observer.look(
     owner,
-    isTried ? { stable, weight, canary: before.revision.name, ...before.settings } : undefined,
+    isTried ? { stable, weight, canary: before.revision.name, ...analysisOf(before) } : undefined,
     now,
     before && memoryOf(observed, before),
   );
   if (before === undefined) return { trial: undefined };
   const rate = before.steps === undefined ? await observer.rate(owner, now) : undefined;
   const steps = before.steps ?? (rate === undefined ? undefined : stepsFor(rate, before.settings.minMs));
+  const begun = { ...before, steps };
+  const ready =
+    begun.capacity === undefined
+      ? planned(begun, observed, await situationOf(survey, observed, begun, now), now)
+      : begun;
   const subject = subjectOf(observed, before.revision, now);
-  const isOverdue = now >= (deadlineOf(observed, before.revision) ?? Number.POSITIVE_INFINITY);
+  const swapDeadline = swapDeadlineOf(ready, observed);
+  const isOverdue = now >= Math.min(trialDeadlineOf(ready, observed), swapDeadline ?? Number.POSITIVE_INFINITY);
   const isUnready = !isAvailable(observed, before.revision);
   const known = explain(subject);
   const cause = isUnready && isOverdue ? givenUp(known) : known;
@@ -182,11 +203,26 @@ const judge = async (
     isSplitRight: observation?.isSplitRight ?? true,
     command: commandFor(observed, before),
   };
-  const trial = advance({ ...before, steps }, observed, findings, now);
+  const trial = advance(ready, observed, findings, now);
+  const waits = [
+    observation?.againAfterMs ?? (steps === undefined ? RATE_MS : undefined),
+    swapDeadline === undefined ? undefined : Math.max(1, swapDeadline - now),
+  ].filter((wait) => wait !== undefined);
+  return { trial, observation, againAfterMs: waits.length === 0 ? undefined : Math.min(...waits) };
+};
+
+/** What is known of the room for a canary's pods, when it begins. */
+const situationOf = async (survey: Survey, observed: Observed, { revision, settings }: Trial, now: number) => {
+  const { owner, modelDeployment } = observed;
+  const { spec } = revision.template;
+  const surveyed = settings.capacity === "surge" ? undefined : await survey(now);
+  const serving = observed.revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
+  const replicas = minReplicasOf(modelDeployment.spec);
   return {
-    trial,
-    observation,
-    againAfterMs: observation?.againAfterMs ?? (steps === undefined ? RATE_MS : undefined),
+    fits: surveyed === undefined || spec === undefined ? undefined : fits(surveyed.rooms, spec, replicas),
+    rival: surveyed === undefined || spec === undefined ? undefined : rivalOf(surveyed, spec, owner),
+    startMs: serving && startMsOf(observed, serving),
+    maxWaitMs: parseDuration(modelDeployment.spec.traffic?.queue?.maxWait ?? DEFAULT_MAX_WAIT),
   };
 };
 

@@ -141,6 +141,7 @@ const WORDS: Readonly<Record<Rollout["phase"], RolloutRecord["state"]>> = {
   shifting: "Progressing",
   observing: "Progressing",
   paused: "Paused",
+  finishing: "Progressing",
   promoted: "Promoted",
   rejected: "RolledBack",
 };
@@ -155,7 +156,8 @@ const statusOf = (
 ): RolloutRecord => {
   const { revision, state } = trial;
   const steps = trial.steps?.length ?? 0;
-  const ended = state.phase === "promoted" ? steps : Number(before.status?.step.split("/")[0] ?? 1);
+  const ended =
+    state.phase === "promoted" || state.phase === "finishing" ? steps : Number(before.status?.step.split("/")[0] ?? 1);
   const step = "step" in state ? state.step + 1 : ended;
   const evidence = words ?? before.status?.evidence;
   const remembered = memory ?? before.status?.memory;

@@ -68,11 +68,12 @@ export const statusOf = (
   const newest = candidate ?? stable;
   const cause = newest && explain(subjectOf(observed, newest, now, rooms));
   const verdict = judge(observed, roles, obstacle, { cause, fetch, trial, evidence }, now);
-  const shown = stable ?? candidate;
+  const isSwapped = stable !== undefined && wantedOf(observed, stable) === 0;
+  const shown = isSwapped ? (candidate ?? stable) : (stable ?? candidate);
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
   const devices = shown && devicesHeld(observed, shown);
-  const share = trial !== undefined && candidate !== undefined ? shareOf(trial) : undefined;
+  const share = trial !== undefined && candidate !== undefined ? shareOf(trial, observed) : undefined;
   const traffic = trafficOf(observed, stable, share, now);
   const rollout = rolloutStatus(observed, trial, evidence, retried(observed));
   return {
@@ -81,7 +82,7 @@ export const statusOf = (
     message: verdict.message,
     url: serviceUrl(owner.name, owner.namespace),
     ...(devices === undefined ? {} : { devices }),
-    ...(shown === undefined ? {} : { pods: `${readyOf(observed, shown)}/${wantedOf(observed)}` }),
+    ...(shown === undefined ? {} : { pods: `${readyOf(observed, shown)}/${wantedOf(observed, shown)}` }),
     conditions: toConditions(
       [...marksOf(verdict), availability(observed, shown), ...aspects(observed, newest, cause)],
       previous,
@@ -146,12 +147,12 @@ const judge = (
     const isOverdue = now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
     const known = starting === candidate ? cause : undefined;
     const told = isOverdue ? givenUp(known) : known;
-    if (told !== undefined) return failing(told, still);
+    if (told !== undefined) return failing(told, roomInWords(told, trial) + still);
     const reason = fetch !== undefined ? "Fetching" : stable === undefined ? "Starting" : "Updating";
     return working(reason, progress(observed, starting, fetch) + still);
   }
   if (stable === undefined) return working("Starting", "the first revision is being made");
-  if (readyOf(observed, stable) < wantedOf(observed)) {
+  if (readyOf(observed, stable) < wantedOf(observed, stable)) {
     if (cause !== undefined) return failing(cause, "");
     return working(fetch === undefined ? "Starting" : "Fetching", progress(observed, stable, fetch));
   }
@@ -163,13 +164,19 @@ const judge = (
     return working("Routing", `${stable.name} serves directly until the routers of this namespace are ready`);
   if (!wantsRouter(observed) && !isServing(observed, stable))
     return working("Updating", `requests are being switched to ${stable.name}`);
-  const count = wantedOf(observed);
+  const count = wantedOf(observed, stable);
   return {
     reason: "Serving",
     message: `${count} ${count === 1 ? "pod serves" : "pods serve"} ${stable.name}`,
     ready: "True",
   };
 };
+
+/** Why a rollout waits for room, where its pods do. */
+const roomInWords = ({ reason }: Cause, trial: Trial | undefined): string =>
+  reason === "Unschedulable" && trial?.capacity !== undefined
+    ? `; rollout capacity ${trial.capacity.plan}: ${trial.capacity.why}`
+    : "";
 
 const rolledBack = (revision: string, why: string, still: string): Verdict =>
   stalled("RolledBack", oneLine(`${revision} was not taken: ${why}`) + still);
@@ -212,7 +219,7 @@ const devicesHeld = (observed: Observed, revision: Revision): string | undefined
   const devices = devicesOf(revision.spec);
   if (devices === undefined) return undefined;
   const held = placedOf(observed, revision).length * devices.count;
-  const wanted = wantedOf(observed) * devices.count;
+  const wanted = wantedOf(observed, revision) * devices.count;
   return `${held === wanted ? wanted : `${held}/${wanted}`} ${devices.resource}`;
 };
 
@@ -222,7 +229,7 @@ const revisionStatus = (observed: Observed, revision: Revision): RevisionStatus 
     revision: revision.name,
     ...(modelDigest === undefined ? {} : { modelDigest }),
     executionProvider: executionProviderOf(revision.spec),
-    replicas: wantedOf(observed),
+    replicas: wantedOf(observed, revision),
     ready: readyOf(observed, revision),
   };
 };

@@ -14,7 +14,7 @@ import type { Revision } from "./revision.ts";
 export const subjectOf = (observed: Observed, revision: Revision, now: number, rooms?: readonly Room[]): Subject => ({
   deployment: deploymentOf(observed, revision),
   pods: podsOf(observed, revision),
-  wanted: wantedOf(observed),
+  wanted: wantedOf(observed, revision),
   devices: devicesOf(revision.spec),
   lacksClaims: lacksClaims(observed, revision),
   mounts: mountsOf(revision),

@@ -40,8 +40,8 @@ export const targetOf = (observed: Observed, serving: Revision, acknowledged: Ac
   return port === undefined ? direct : { to: "router", port };
 };
 
-/** A canary's share of the requests, and of those that it gets a copy of, in percent. */
-export type Share = { revision: string; weight: number; shadow: number };
+/** A canary's share of the requests, and of those that it gets a copy of, in percent. `isAlone`: stable is to get none, nor to help out. */
+export type Share = { revision: string; weight: number; shadow: number; isAlone: boolean };
 
 /** The table that the status is to have; undefined: none, and no router follows one. `stable` serves once this status is written. */
 export const trafficOf = (
@@ -61,15 +61,17 @@ export const trafficOf = (
 const routesOf = ({ name: revision }: Revision, canary: Share | undefined): Routes =>
   canary === undefined
     ? [{ revision, role: "stable", weight: 100 }]
-    : [
-        { revision, role: "stable", weight: 100 - canary.weight },
-        {
-          revision: canary.revision,
-          role: "canary",
-          weight: canary.weight,
-          ...(canary.shadow === 0 ? {} : { shadow: canary.shadow }),
-        },
-      ];
+    : canary.isAlone
+      ? [{ revision: canary.revision, role: "canary", weight: 100 }]
+      : [
+          { revision, role: "stable", weight: 100 - canary.weight },
+          {
+            revision: canary.revision,
+            role: "canary",
+            weight: canary.weight,
+            ...(canary.shadow === 0 ? {} : { shadow: canary.shadow }),
+          },
+        ];
 
 /** When the last client has left the routers (ms since 1970); undefined where none is to leave. */
 export const leftAt = (observed: Observed): number | undefined => {

@@ -31,10 +31,13 @@ const serving = async (rollout: Partial<Rollout> = {}): Promise<World> => {
 /** Passes, up to `minutes` of the world's time, until something is as it should be. */
 const until = async (world: World, isSo: () => boolean, minutes = 240): Promise<void> => {
   for (const end = world.now + minutes * 60_000; world.now < end; ) {
+    const before = world.writes.length;
     const { requeueAfterMs = 1000 } = await world.reconcile();
     world.act();
     if (isSo()) return;
-    world.now += Math.min(Math.max(requeueAfterMs, 1), 60_000);
+    // what was written brings the next pass at once
+    if (world.writes.length > before) world.now += 10;
+    else world.now += Math.min(Math.max(requeueAfterMs, 1), 60_000);
   }
   throw new Error(`it never came to that: ${JSON.stringify(statusOf(world).rollout)} ${statusOf(world).message}`);
 };
@@ -425,5 +428,128 @@ describe("a step that pauses", () => {
     world.annotate(MODEL_ROLLOUTS, name, ACTION_ANNOTATION, "resume");
     const weights = await weightsUntil(world, () => stable(world) !== old);
     assert.deepEqual(weights, [20, 50, 0]);
+  });
+});
+
+describe("where there is no room for both", () => {
+  const steps = [{ weight: "25%" }, { weight: "50%" }];
+  const wide = (file: string, rollout: Partial<Rollout> = {}): ModelDeploymentSpec => ({
+    ...spec(file, { steps, ...rollout }),
+    scaling: { minReplicas: 4 },
+  });
+  const replicasOf = (world: World) =>
+    Object.fromEntries(
+      world.all(DEPLOYMENTS).map(({ metadata, spec: { replicas } = {} }) => [metadata.name, replicas ?? 0]),
+    );
+  const served = (world: World): number =>
+    world.all(DEPLOYMENTS).reduce((sum, { status }) => sum + (status?.readyReplicas ?? 0), 0);
+
+  it("stable hands its pods over one after the other, and is never more than one short", async () => {
+    const world = createWorld();
+    world.slots = 4;
+    world.put(wide("one"));
+    await world.settle();
+    const old = stable(world);
+    world.put(wide("two"));
+    const seen = new Set<string>();
+    let fewest = 4;
+    await until(world, () => {
+      const { capacity } = statusOf(world).rollout ?? {};
+      if (capacity !== undefined) seen.add(`${capacity.plan} ${capacity.stable}+${capacity.canary}`);
+      fewest = Math.min(fewest, served(world));
+      if (statusOf(world).rollout?.phase === "observing" && seen.has("handover 3+1"))
+        assert.match(statusOf(world).message ?? "", /capacity handover: stable hands pods over.*room for 0 of 4 more/);
+      return stable(world) !== old;
+    });
+    assert.deepEqual(
+      [...seen].filter((one) => !one.endsWith("+0")),
+      ["handover 3+1", "handover 2+2", "handover 1+3"],
+    );
+    assert.ok(fewest >= 3, `${fewest} pods served`);
+    await world.settle();
+    assert.deepEqual([reason(world), replicasOf(world)], ["Serving", { [stable(world)]: 4 }]);
+  });
+
+  it("stable takes its pods back where the canary does harm", async () => {
+    const world = createWorld();
+    world.slots = 4;
+    world.put(wide("one"));
+    await world.settle();
+    const old = stable(world);
+    world.quality = (revision) => ({ errors: revision === old ? 0 : 0.1, slower: 1 });
+    world.put(wide("two"));
+    await until(world, () => isStalled(world));
+    await world.settle();
+    assert.deepEqual([stable(world), replicasOf(world)], [old, { [old]: 4 }]);
+    assert.equal(served(world), 4);
+  });
+
+  it("a single pod is swapped, with the way back open until the other one is ready", async () => {
+    const world = createWorld();
+    world.slots = 1;
+    world.put(spec("one"));
+    await world.settle();
+    const old = stable(world);
+    world.put(spec("two"));
+    await until(world, () => routes(world)?.includes("canary 100") === true);
+    assert.deepEqual(routes(world), ["canary 100"], "requests wait for it, and do not go to a pod that leaves");
+    await until(world, () => stable(world) !== old);
+    assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /kept well with all requests/);
+    await world.settle();
+    assert.deepEqual([reason(world), routes(world)], ["Serving", ["stable 100"]]);
+  });
+
+  it("a swap that does not come up in time brings the old pod back", async () => {
+    const world = createWorld();
+    world.slots = 1;
+    world.put(spec("one"));
+    await world.settle();
+    const old = stable(world);
+    world.fate = (revision) => ({ ready: revision === old });
+    world.put(spec("two"));
+    await until(world, () => routes(world)?.includes("canary 100") === true);
+    const since = world.now;
+    await until(world, () => isStalled(world));
+    assert.ok(world.now - since < 60_000, `${(world.now - since) / 1000} s is longer than requests are held`);
+    assert.deepEqual(routes(world), ["stable 100"]);
+    await world.settle();
+    assert.deepEqual([stable(world), replicasOf(world), served(world)], [old, { [old]: 1 }, 1]);
+  });
+
+  it("nothing is swapped that takes longer to start than requests are held, and the status says so", async () => {
+    const world = createWorld();
+    world.slots = 1;
+    world.fate = () => ({ ready: false });
+    world.put(spec("one"));
+    for (let i = 0; i < 6; i++) {
+      await world.reconcile();
+      world.act();
+    }
+    world.now += 45_000;
+    world.fate = () => ({ ready: true });
+    world.act();
+    await world.settle();
+    const old = stable(world);
+    world.put(spec("two"));
+    for (let i = 0; i < 20; i++) {
+      await world.reconcile();
+      world.act();
+      world.now += 2000;
+    }
+    assert.deepEqual([stable(world), routes(world)], [old, ["stable 100"]]);
+    assert.match(
+      statusOf(world).rollout?.capacity?.why ?? "",
+      /room for 0 of 1 more; it waits, since a start and the way back take 113 s/,
+    );
+    assert.match(statusOf(world).message ?? "", /a start and the way back take/);
+  });
+
+  it("is done as the spec says, whatever fits", async () => {
+    const world = createWorld();
+    world.put(wide("one"));
+    await world.settle();
+    world.put(wide("two", { capacity: "handover" }));
+    await until(world, () => statusOf(world).rollout?.phase === "observing");
+    assert.equal(statusOf(world).rollout?.capacity?.plan, "handover");
   });
 });

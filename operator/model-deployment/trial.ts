@@ -1,12 +1,22 @@
 /** A canary on trial: between what the status says of it and the state machine of rollouts. Pure. */
-import { ACTION_ANNOTATION, type Reason, type RolloutStatus } from "../api/v1alpha1/index.ts";
+import { ACTION_ANNOTATION, minReplicasOf, type Reason, type RolloutStatus } from "../api/v1alpha1/index.ts";
+import {
+  type Chosen,
+  choosePlan,
+  movedWeight,
+  neededPods,
+  nextReplicas,
+  type Replicas,
+  type Situation,
+  SWAP_STEPS,
+} from "../rollout/capacity.ts";
 import type { Verdict } from "../rollout/evidence/verdict.ts";
 import { type Command, next, type Rollout, START, weightOf } from "../rollout/machine.ts";
 import { type RolloutSettings, rolloutSettings } from "../rollout/settings.ts";
 import { evidenceStep, type Step } from "../rollout/steps.ts";
 import { rejected } from "../rollout/words.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
-import { isAvailable, routedPort } from "./findings.ts";
+import { deadlineOf, isAvailable, PROGRESS_DEADLINE_MS, readyOf, routedPort, unreadySince } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
@@ -20,7 +30,12 @@ export type Trial = {
   /** Undefined while they are to follow from a traffic that is not known yet. */
   steps: readonly Step[] | undefined;
   state: Rollout;
+  /** Undefined until it is chosen: no pod of the revision is made before. */
+  capacity: Capacity | undefined;
 };
+
+/** `since`: when the replicas last changed (ms since 1970). */
+export type Capacity = Chosen & Replicas & { since: number };
 
 /** What a pass has found out about it. */
 export type Findings = {
@@ -56,12 +71,20 @@ export const trialOf = (
   const isKnown = before?.revision === candidate.name;
   // the steps of another strategy are other steps
   const isUnderWay = isKnown && before.strategy === settings.strategy;
-  const steps = isUnderWay ? (stepsOf(before, settings) ?? settings.steps) : settings.steps;
+  const capacity = isUnderWay ? capacityOf(before) : undefined;
+  const known = isUnderWay ? stepsOf(before, settings) : undefined;
+  const steps = capacity?.plan === "swap" ? SWAP_STEPS : (known ?? settings.steps);
   const name = isKnown && before.name !== undefined ? before.name : newName(candidate.name);
-  return { name, revision: candidate, settings, steps, state: isUnderWay ? stateOf(before) : START };
+  return { name, revision: candidate, settings, steps, capacity, state: isUnderWay ? stateOf(before) : START };
 };
 
-const stateOf = ({ pausedBy = "spec", phase, since, step = 0 }: RolloutStatus): Rollout => {
+const capacityOf = ({ capacity }: RolloutStatus): Capacity | undefined => {
+  if (capacity === undefined) return undefined;
+  const { readyWithinMs, since, ...rest } = capacity;
+  return { ...rest, since: Date.parse(since) || 0, ...(readyWithinMs === undefined ? {} : { readyWithinMs }) };
+};
+
+const stateOf = ({ pausedBy = "spec", phase, proof = "evidence", since, step = 0 }: RolloutStatus): Rollout => {
   const began = Date.parse(since ?? "") || 0;
   switch (phase) {
     case "shifting":
@@ -70,6 +93,8 @@ const stateOf = ({ pausedBy = "spec", phase, since, step = 0 }: RolloutStatus): 
       return { phase, step, since: began };
     case "paused":
       return { phase, step, since: began, by: pausedBy };
+    case "finishing":
+      return { phase, by: proof };
     default:
       return { phase: "preparing", step };
   }
@@ -82,34 +107,103 @@ const stepsOf = (
 ): readonly Step[] | undefined =>
   strategy === "canary" ? steps?.map(({ pause = false, weight }) => evidenceStep(weight, pause)) : wanted;
 
-/** One step on. It waits for the weights, and for the routers to be in the clients' way. */
+/** One step on. It waits for the steps and the capacity, and for the routers to be in the clients' way. */
 export const advance = (trial: Trial, observed: Observed, findings: Findings, now: number): Trial => {
   const { acknowledged, cause, command, isOverdue, isSplitRight, verdict } = findings;
-  const { isPaused, maxMs, minMs, onInconclusive } = trial.settings;
+  const { capacity, revision, settings, steps = [] } = trial;
+  const { isPaused, maxMs, minMs, onInconclusive } = settings;
   const fatal =
     cause !== undefined && (isOverdue || cause.stalled || FATAL.has(cause.reason))
       ? `${cause.reason}: ${cause.message}`
       : undefined;
-  const isReady =
-    trial.steps !== undefined && routedPort(observed) !== undefined && isAvailable(observed, trial.revision);
+  const has = (state: Rollout): boolean =>
+    capacity !== undefined &&
+    routedPort(observed) !== undefined &&
+    isAvailable(observed, revision) &&
+    capacity.canary >= neededPods(capacity, state, steps, replicasOf(observed));
   const state = next(trial.state, {
-    ...{ now, minMs, maxMs, onInconclusive, isReady, isSplitRight, verdict, steps: trial.steps ?? [] },
+    ...{ now, minMs, maxMs, onInconclusive, isSplitRight, verdict, steps },
+    isReady: trial.steps !== undefined && has(trial.state),
+    isComplete: has({ phase: "finishing", by: "evidence" }),
     isAcknowledged: acknowledged === true,
     isPausedBySpec: isPaused,
     ...(fatal === undefined ? {} : { fatal }),
     ...(command === undefined ? {} : { command }),
   });
-  return { ...trial, state };
+  return { ...trial, state, capacity: capacity && scaled(capacity, observed, { ...trial, state }, now) };
 };
 
-/** Of the canary, in percent. */
-export const trialWeight = ({ state, steps = [] }: Trial): number => weightOf(state, steps);
+const replicasOf = ({ modelDeployment }: Observed): number => minReplicasOf(modelDeployment.spec);
+
+/** The replicas that the state asks for, as far as they can be had now. */
+const scaled = (
+  before: Capacity,
+  observed: Observed,
+  { revision, state, steps = [] }: Trial,
+  now: number,
+): Capacity => {
+  const replicas = replicasOf(observed);
+  const needed = neededPods(before, state, steps, replicas);
+  const { canary, stable } = nextReplicas(before, needed, replicas, readyOf(observed, revision));
+  const isSame = canary === before.canary && stable === before.stable;
+  return isSame ? before : { ...before, canary, stable, since: now };
+};
+
+/** When it begins: where its pods find room. */
+export const planned = (
+  trial: Trial,
+  observed: Observed,
+  situation: Omit<Situation, "replicas" | "strategy" | "wanted">,
+  now: number,
+): Trial => {
+  const { settings } = trial;
+  const replicas = replicasOf(observed);
+  const chosen = choosePlan({ ...situation, replicas, strategy: settings.strategy, wanted: settings.capacity });
+  const steps = chosen.plan === "swap" ? SWAP_STEPS : trial.steps;
+  return { ...trial, steps, capacity: { ...chosen, stable: replicas, canary: 0, since: now } };
+};
+
+/**
+ * When (ms since 1970) a canary that is not ready is given up on. Once it was, a pod that is replaced, or for whose probe its node is too
+ * busy, has its time from then on.
+ */
+export const trialDeadlineOf = ({ revision, state }: Trial, observed: Observed): number => {
+  const deadline = deadlineOf(observed, revision) ?? Number.POSITIVE_INFINITY;
+  return state.phase === "preparing" && state.step === 0
+    ? deadline
+    : Math.max(deadline, unreadySince(observed, revision) + PROGRESS_DEADLINE_MS);
+};
+
+/** When (ms since 1970) stable's pods are brought back, if the ones that have taken their place are not ready by then. */
+export const swapDeadlineOf = ({ capacity, revision, state }: Trial, observed: Observed): number | undefined => {
+  const { readyWithinMs } = capacity ?? {};
+  if (readyWithinMs === undefined || state.phase !== "observing") return undefined;
+  const isReady = isAvailable(observed, revision);
+  return isReady ? undefined : Math.max(state.since, unreadySince(observed, revision)) + readyWithinMs;
+};
+
+/** Nothing serves beside a revision that stable has made room for, so that there is nothing to compare. */
+export const analysisOf = ({ capacity, settings }: Trial): Pick<RolloutSettings, "analysis" | "analysisKey"> =>
+  capacity?.plan === "swap" ? { analysis: { levels: settings.analysis.levels }, analysisKey: "swap" } : settings;
+
+/** Of the canary, in percent, by the step that it is in. */
+export const trialWeight = ({ capacity, state, steps = [] }: Trial, ready?: { pods: number; of: number }): number => {
+  const weight = weightOf(state, steps);
+  const moves = state.phase === "finishing" && capacity?.plan === "handover" && ready !== undefined;
+  return moves ? movedWeight(weight, ready.pods, ready.of) : weight;
+};
 
 /** The share of the requests that the canary is to get, and of which it is to get copies; undefined: it is none of the routers' business. */
-export const shareOf = (trial: Trial): Share | undefined => {
-  const { revision, settings, state } = trial;
-  const isRouted = "step" in state && (state.phase !== "preparing" || state.step > 0);
-  return isRouted ? { revision: revision.name, weight: trialWeight(trial), shadow: settings.shadow } : undefined;
+export const shareOf = (trial: Trial, observed: Observed): Share | undefined => {
+  const { capacity, revision, settings, state } = trial;
+  const isRouted = state.phase === "finishing" || ("step" in state && (state.phase !== "preparing" || state.step > 0));
+  if (!isRouted) return undefined;
+  const isAlone = capacity?.plan === "swap";
+  const ready = { pods: readyOf(observed, revision), of: replicasOf(observed) };
+  return {
+    ...{ revision: revision.name, isAlone, weight: trialWeight(trial, ready) },
+    shadow: isAlone ? 0 : settings.shadow,
+  };
 };
 
 /** What the status says of it; `words`: of its evidence. Undefined where there is nothing to say. */
@@ -125,16 +219,17 @@ export const rolloutStatus = (
   const list = rejections.length === 0 ? {} : { rejected: rejections };
   if (trial === undefined || trial.state.phase === "rejected" || trial.state.phase === "promoted")
     return rejections.length === 0 ? undefined : list;
-  const { name, revision, settings, state, steps } = trial;
+  const { capacity, name, revision, settings, state, steps } = trial;
   return {
     name,
     revision: revision.name,
     strategy: settings.strategy,
     phase: state.phase,
-    step: state.step,
+    ...("step" in state ? { step: state.step } : { proof: state.by }),
     ...(steps === undefined
       ? {}
       : { steps: steps.map(({ pause, weight }) => ({ weight, ...(pause ? { pause } : {}) })) }),
+    ...(capacity === undefined ? {} : { capacity: { ...capacity, since: new Date(capacity.since).toISOString() } }),
     ...("since" in state ? { since: new Date(state.since).toISOString() } : {}),
     ...(state.phase === "paused" ? { pausedBy: state.by } : {}),
     ...(words === undefined ? {} : { evidence: oneLine(words) }),
@@ -177,7 +272,18 @@ export const stepInWords = (trial: Trial): string => {
         ? `all requests go to ${revision.name}`
         : `${weight} % of the requests go to ${revision.name}`;
   const copies = settings.shadow === 0 || weight === 100 ? "" : `, and copies of ${settings.shadow} %`;
-  return `step ${step} of ${steps.length}${pausedInWords(trial)}: ${share}${copies}`;
+  return `step ${step} of ${steps.length}${pausedInWords(trial)}: ${share}${copies}${capacityInWords(trial)}`;
+};
+
+/** Nothing is said of what costs nobody anything. */
+const capacityInWords = ({ capacity }: Trial): string => {
+  if (capacity === undefined || capacity.plan === "surge") return "";
+  const { canary, plan, stable, why } = capacity;
+  const told =
+    plan === "swap"
+      ? "its pods take the place of stable's"
+      : `stable hands pods over, and has ${stable} beside ${canary}`;
+  return `; capacity ${plan}: ${told} (${why})`;
 };
 
 const pausedInWords = ({ name, state }: Trial): string => {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Node, Pod } from "../kube/objects.ts";
 import { admits } from "./admits.ts";
+import { fits } from "./fits.ts";
 import { amountsOf, ONE, type PodSpec, requestOf } from "./request.ts";
+import { rivalOf } from "./rival.ts";
 import { type Room, roomsOf, take } from "./room.ts";
 import { shortagesOf } from "./shortage.ts";
 
@@ -118,6 +120,43 @@ describe("whether a node takes a pod", () => {
     assert.equal(admits(labelled, affinity([a, none])), false);
     assert.equal(admits(labelled, affinity([none], [a])), true);
     assert.equal(admits(labelled, affinity([])), false);
+  });
+});
+
+describe("how many more pods fit", () => {
+  const onGpu = (gpus: number, rest: Partial<PodSpec> = {}): PodSpec => ({
+    containers: [{ name: "c", resources: { requests: { "nvidia.com/gpu": `${gpus}`, cpu: "1" } } }],
+    ...rest,
+  });
+  const left = (node: string, gpus: number, cpus: number, labels = {}): Room => ({
+    ...{ node, labels, taints: [], total: new Map() },
+    free: new Map([
+      ["nvidia.com/gpu", BigInt(gpus) * ONE],
+      ["cpu", BigInt(cpus) * ONE],
+      ["pods", 10n * ONE],
+    ]),
+  });
+
+  it("is what each node has left of all that they ask for, where it takes them", () => {
+    const rooms = [left("a", 4, 2), left("b", 1, 8), left("c", 8, 8, { zone: "far" }), left("d", -1, 8)];
+    assert.equal(fits(rooms, onGpu(1), 100), 11);
+    assert.equal(fits(rooms, onGpu(2), 100), 6);
+    assert.equal(fits(rooms, onGpu(1, { nodeSelector: { zone: "far" } }), 100), 8);
+    assert.equal(fits(rooms, onGpu(1), 3), 3);
+    assert.equal(fits([], onGpu(1), 3), 0);
+  });
+
+  it("and who else waits for them, on a node that both could have", () => {
+    const waiting = (name: string, spec: PodSpec, labels = {}) => ({ namespace: "other", name, labels, spec });
+    const rooms = [left("a", 0, 2), left("c", 0, 8, { zone: "far" })];
+    const cpuOnly: PodSpec = { containers: [{ name: "c", resources: { requests: { cpu: "9" } } }] };
+    const owner = { namespace: "other", name: "digits" };
+    const rival = (some: Parameters<typeof waiting>) =>
+      rivalOf({ rooms, waiting: [waiting(...some)] }, onGpu(1), owner);
+    assert.equal(rival(["x", onGpu(1)]), "other/x");
+    assert.equal(rival(["x", cpuOnly]), undefined);
+    assert.equal(rival(["x", onGpu(1), { "berth.dev/model-deployment": "digits" }]), undefined);
+    assert.equal(rival(["x", onGpu(1, { nodeSelector: { zone: "nowhere" } })]), undefined);
   });
 });
 

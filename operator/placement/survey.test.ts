@@ -32,26 +32,39 @@ const list = (items: object[], next?: string): Answer => ({
   body: { metadata: { resourceVersion: "1", ...(next === undefined ? {} : { continue: next }) }, items },
 });
 const node = (name: string) => ({ metadata: { name }, status: { allocatable: { "nvidia.com/gpu": "4" } } });
-const pod = (name: string, nodeName: string) => ({
+const pod = (name: string, nodeName?: string) => ({
   metadata: { name, namespace: "elsewhere" },
-  spec: { nodeName, containers: [{ name: "c", resources: { requests: { "nvidia.com/gpu": "1" } } }] },
+  spec: {
+    ...(nodeName === undefined ? {} : { nodeName }),
+    containers: [{ name: "c", resources: { requests: { "nvidia.com/gpu": "1" } } }],
+  },
 });
 
 describe("the survey", () => {
   const at = (server: string) => () => Promise.resolve({ server, headers: {}, tls: {}, fingerprint: "1" });
 
   it("adds up what is on each node, page by page, and asks once in ten seconds", async () => {
-    const answers = [list([node("a")], "2"), list([node("b")]), list([pod("x", "a")], "2"), list([pod("y", "a")])];
+    const answers = [
+      list([node("a")], "2"),
+      list([node("b")]),
+      list([pod("x", "a")], "2"),
+      list([pod("y", "a")]),
+      list([pod("z")]),
+    ];
     await withServer(answers, async (url, asked) => {
       const transport = createTransport(at(url));
       const survey = createSurvey(createClient(transport), assert.ifError);
       const [first, second] = await Promise.all([survey(0), survey(9_999)]);
       assert.deepEqual(
-        first?.map((room) => [room.node, room.free.get("nvidia.com/gpu")]),
+        first?.rooms.map((room) => [room.node, room.free.get("nvidia.com/gpu")]),
         [
           ["a", 2n * ONE],
           ["b", 4n * ONE],
         ],
+      );
+      assert.deepEqual(
+        first?.waiting.map(({ name, namespace }) => [namespace, name]),
+        [["elsewhere", "z"]],
       );
       assert.equal(second, first);
       assert.deepEqual(
@@ -61,6 +74,7 @@ describe("the survey", () => {
           ["/api/v1/nodes", "2"],
           ["/api/v1/pods", null],
           ["/api/v1/pods", "2"],
+          ["/api/v1/pods", null],
         ],
       );
       await transport.close();
@@ -69,14 +83,14 @@ describe("the survey", () => {
 
   it("knows nothing where it may not look, says why, and looks again later", async () => {
     const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "nodes is forbidden" } };
-    await withServer([forbidden, list([node("a")]), list([])], async (url) => {
+    await withServer([forbidden, list([node("a")]), list([]), list([])], async (url) => {
       const transport = createTransport(at(url));
       const failures: unknown[] = [];
       const survey = createSurvey(createClient(transport), (error) => failures.push(error));
       assert.equal(await survey(0), undefined);
       assert.equal(await survey(5_000), undefined);
       assert.match(String(failures), /nodes is forbidden/);
-      assert.equal((await survey(10_000))?.length, 1);
+      assert.equal((await survey(10_000))?.rooms.length, 1);
       await transport.close();
     });
   });

@@ -2,6 +2,7 @@
 import type { Client, ListOptions } from "../kube/client.ts";
 import type { KubeObject, Node, Resource } from "../kube/objects.ts";
 import { NODES, PODS } from "../kube/resources.ts";
+import type { PodSpec } from "./request.ts";
 import { type Room, roomsOf, type Taken, take } from "./room.ts";
 
 /** A hundred ModelDeployments that wait for the same devices ask for one survey. */
@@ -9,35 +10,48 @@ const FRESH_MS = 10_000;
 const PAGE = 500;
 /** It makes a message better, and must not hold up a reconcile that has more to do. */
 const TIMEOUT_MS = 5_000;
+/** Pods that no node has taken yet, and how many of them are kept. */
+const WAITING = "spec.nodeName=,status.phase=Pending";
+const MOST_WAITING = 5000;
 /** Pods that hold something of a node: the scheduler's rule. */
 const HOLDING = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
 
+/** A pod that no node has taken yet. */
+export type Waiting = { namespace: string; name: string; labels: Readonly<Record<string, string>>; spec: PodSpec };
+
+export type Surveyed = { rooms: Room[]; waiting: Waiting[] };
+
 /** Undefined where the operator may not list nodes, or the API server does not answer: an explanation says less then. */
-export type Survey = (now: number) => Promise<Room[] | undefined>;
+export type Survey = (now: number) => Promise<Surveyed | undefined>;
 
 /** `onFailure` is told why there is none. */
 export const createSurvey = (client: Client, onFailure: (error: unknown) => void): Survey => {
-  let last: { at: number; rooms: Promise<Room[] | undefined> } | undefined;
+  let last: { at: number; surveyed: Promise<Surveyed | undefined> } | undefined;
   return (now) => {
     if (last === undefined || now >= last.at + FRESH_MS) {
-      const rooms = look(client).catch((error: unknown) => {
+      const surveyed = look(client).catch((error: unknown) => {
         onFailure(error);
         return undefined;
       });
-      last = { at: now, rooms };
+      last = { at: now, surveyed };
     }
-    return last.rooms;
+    return last.surveyed;
   };
 };
 
-/** Page by page, of which only sums are kept. */
-const look = async (client: Client): Promise<Room[]> => {
+/** Page by page, of which only sums are kept, and the pods that wait. */
+const look = async (client: Client): Promise<Surveyed> => {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const nodes: Node[] = [];
   for await (const page of pagesOf(client, NODES, {}, signal)) nodes.push(...page);
   let taken: Taken = new Map();
   for await (const page of pagesOf(client, PODS, { fieldSelector: HOLDING }, signal)) taken = take(taken, page);
-  return roomsOf(nodes, taken);
+  const waiting: Waiting[] = [];
+  for await (const page of pagesOf(client, PODS, { fieldSelector: WAITING }, signal))
+    for (const { metadata, spec } of page)
+      if (spec !== undefined && waiting.length < MOST_WAITING)
+        waiting.push({ namespace: metadata.namespace ?? "", name: metadata.name, labels: metadata.labels ?? {}, spec });
+  return { rooms: roomsOf(nodes, taken), waiting };
 };
 
 async function* pagesOf<T extends KubeObject>(

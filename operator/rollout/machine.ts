@@ -1,7 +1,7 @@
 /**
  * A rollout as a state machine without I/O:
  *
- *   preparing ──capacity is ready──▶ shifting ──routers follow──▶ observing ──safe──▶ preparing (next step) … ──▶ promoted
+ *   preparing ──capacity is ready──▶ shifting ──routers follow──▶ observing ──safe──▶ preparing (next step) … finishing ──▶ promoted
  *       ▲                                                        │   ▲    │
  *       └────────────────────────── resumed ──── paused ◀────────┘   │    └──harm, a fatal fault, an abort──▶ rejected
  *                                                     └──────────────┘
@@ -44,6 +44,8 @@ export type Rollout =
   | { phase: "observing"; step: number; since: number }
   /** The weight stays, and so does the evidence. By the step: it is done, so that the next one follows. */
   | { phase: "paused"; step: number; since: number; by: Pause }
+  /** The steps are done; it gets the pods that it needs to serve alone. */
+  | { phase: "finishing"; by: Exclude<Proof, "command"> }
   | { phase: "promoted"; by: Proof }
   | { phase: "rejected"; rejection: Rejection };
 
@@ -58,8 +60,10 @@ export type Facts = {
   /** ... and after this it is decided without a verdict. */
   maxMs: number;
   onInconclusive: "hold" | "advance" | "rollback";
-  /** The canary has the capacity for the step that is being prepared. */
+  /** The canary has the capacity for what is being prepared, and all of its pods are ready. */
   isReady: boolean;
+  /** It has the capacity to serve alone. */
+  isComplete: boolean;
   /** Each router follows the table that is written. */
   isAcknowledged: boolean;
   /** The requests are split as the table says, as far as can be told from what the routers counted. */
@@ -94,6 +98,8 @@ export const next = (state: Rollout, facts: Facts): Rollout => {
       return observe(state, facts);
     case "paused":
       return unpause(state, facts);
+    case "finishing":
+      return facts.isComplete ? { phase: "promoted", by: state.by } : state;
   }
 };
 
@@ -106,31 +112,36 @@ type Of<Phase> = Extract<Rollout, { phase: Phase }>;
 const reject = (rejection: Rejection): Rollout => ({ phase: "rejected", rejection });
 
 const observe = (state: Of<"observing">, facts: Facts): Rollout => {
-  const { command, isPausedBySpec, isSplitRight, maxMs, minMs, now, onInconclusive, steps, verdict } = facts;
+  const { command, isPausedBySpec, isReady, isSplitRight, maxMs, minMs, now, onInconclusive, steps, verdict } = facts;
   const { since, step } = state;
   const pause = (by: Pause): Rollout => ({ phase: "paused", step, since, by });
   if (command === "pause") return pause("command");
   if (isPausedBySpec) return pause("spec");
   const proof = steps[step]?.proof ?? "evidence";
-  const isProved = proof === "health" || verdict?.kind === "safe";
+  const isProved = proof === "health" ? isReady : verdict?.kind === "safe";
   const isDone = isProved && now - since >= minMs && isSplitRight;
   const isOverdue = now - since >= maxMs && !isProved;
   if (isOverdue && onInconclusive === "rollback") return reject({ why: "inconclusive" });
   if (!isDone && !(isOverdue && onInconclusive === "advance")) return state;
-  return steps[step]?.pause === true ? pause("step") : advance(step, steps, isDone ? proof : "time");
+  return steps[step]?.pause === true ? pause("step") : advance(step, facts, isDone ? proof : "time");
 };
 
 /** A pause that a step or a person has made ends when a person says so; that of the spec, with it. */
-const unpause = (state: Of<"paused">, { command, isPausedBySpec, now, steps }: Facts): Rollout => {
+const unpause = (state: Of<"paused">, facts: Facts): Rollout => {
+  const { command, isPausedBySpec, now } = facts;
   const { by, step } = state;
   const ends = by === "spec" ? !isPausedBySpec : command === "resume" && !isPausedBySpec;
   if (!ends) return state;
   // the time of the step begins again: what was seen in the meantime stays in the evidence
-  return by === "step" ? advance(step, steps, "command") : { phase: "observing", step, since: now };
+  return by === "step" ? advance(step, facts, "evidence") : { phase: "observing", step, since: now };
 };
 
-const advance = (step: number, steps: readonly Step[], by: Proof): Rollout =>
-  step + 1 < steps.length ? { phase: "preparing", step: step + 1 } : { phase: "promoted", by };
+const advance = (step: number, { isComplete, steps }: Facts, by: Exclude<Proof, "command">): Rollout =>
+  step + 1 < steps.length
+    ? { phase: "preparing", step: step + 1 }
+    : isComplete
+      ? { phase: "promoted", by }
+      : { phase: "finishing", by };
 
 /** The canary's share in percent, as the table is to have it. */
 export const weightOf = (state: Rollout, steps: readonly Step[]): number => {
@@ -141,6 +152,8 @@ export const weightOf = (state: Rollout, steps: readonly Step[]): number => {
     case "observing":
     case "paused":
       return steps[state.step]?.weight ?? 0;
+    case "finishing":
+      return steps.at(-1)?.weight ?? 0;
     case "promoted":
       return 100;
     case "rejected":

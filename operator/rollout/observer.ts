@@ -7,7 +7,7 @@ import type { RouterCounts } from "../traffic/routers.ts";
 import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "./counts.ts";
 import { requestsOf } from "./evidence/arms.ts";
 import { type Analysis, decide, observe, startEvidence } from "./evidence/evidence.ts";
-import type { Verdict } from "./evidence/verdict.ts";
+import { METRICS, type Verdict } from "./evidence/verdict.ts";
 import { type Kept, recall, remember } from "./memory.ts";
 import { counted, judged, type Pace } from "./words.ts";
 
@@ -87,10 +87,7 @@ export const createObserver = (ask: AskCounts): Observer => {
   const report = (kept: Kept, verdict: Verdict | undefined, trial: Trial, now: number) => ({
     verdict,
     isSplitRight: fitsWeight(kept.step.totals, trial.weight),
-    words:
-      verdict === undefined
-        ? "the first requests are not counted"
-        : `${judged(verdict, kept.evidence.course, trial.analysis.levels, paceOf(kept, trial))}; ${counted(kept.totals)}`,
+    words: inWords(kept, verdict, trial),
     againAfterMs: Math.max(100, dueAt(kept) - now),
   });
 
@@ -137,6 +134,14 @@ export const createObserver = (ask: AskCounts): Observer => {
 
 /** Nothing but copies of requests tells. */
 const isShadowed = ({ analysis }: Trial): boolean => analysis.errors === undefined && analysis.outputs !== undefined;
+
+const inWords = (kept: Kept, verdict: Verdict | undefined, trial: Trial): string => {
+  const { analysis } = trial;
+  if (METRICS.every((metric) => analysis[metric] === undefined))
+    return `no revisions are compared: pods that keep well for stepDuration.min are enough; ${counted(kept.totals)}`;
+  if (verdict === undefined) return "the first requests are not counted";
+  return `${judged(verdict, kept.evidence.course, analysis.levels, paceOf(kept, trial))}; ${counted(kept.totals)}`;
+};
 
 const paceOf = ({ perSecond }: Kept, trial: Trial): Pace => ({
   perSecond,

@@ -12,7 +12,14 @@ const steps: Step[] = [evidenceStep(5), evidenceStep(25, true), evidenceStep(50)
 
 const facts: Facts = {
   ...{ now: 0, steps, minMs: 60_000, maxMs: 3_600_000, onInconclusive: "hold" },
-  ...{ isReady: true, isAcknowledged: true, isSplitRight: true, verdict: undefined, isPausedBySpec: false },
+  ...{
+    isReady: true,
+    isComplete: true,
+    isAcknowledged: true,
+    isSplitRight: true,
+    verdict: undefined,
+    isPausedBySpec: false,
+  },
 };
 const inconclusive: Verdict = { kind: "inconclusive", missing: ["errors"] };
 
@@ -44,6 +51,22 @@ describe("a rollout", () => {
     const last = through(paused, { command: "resume" }, {}, { now: 200_000 });
     assert.deepEqual([last, weightOf(last, steps)], [{ phase: "observing", step: 2, since: 200_000 }, 50]);
     assert.deepEqual(through(last, { ...safe, now: 260_000 }), { phase: "promoted", by: "evidence" });
+  });
+
+  it("gets the pods that it needs to serve alone before it is promoted, and may still be rejected meanwhile", () => {
+    const safe = { verdict: { kind: "safe" }, now: 60_000, isComplete: false } as const;
+    const finishing = through(observing(2), safe);
+    assert.deepEqual([finishing, weightOf(finishing, steps)], [{ phase: "finishing", by: "evidence" }, 50]);
+    assert.equal(through(finishing, safe), finishing);
+    assert.deepEqual(through(finishing, { ...safe, isComplete: true }), { phase: "promoted", by: "evidence" });
+    assert.equal(through(finishing, { ...safe, verdict: { kind: "harm", by: ["errors"] } }).phase, "rejected");
+  });
+
+  it("takes no evidence where nothing serves beside it, but pods that are ready", () => {
+    const alone: Step[] = [{ weight: 100, pause: false, proof: "health" }];
+    const late = { steps: alone, now: 60_000 };
+    assert.deepEqual(through(observing(0), { ...late, isReady: false }), observing(0));
+    assert.deepEqual(through(observing(0), late), { phase: "promoted", by: "health" });
   });
 
   it("credits no step before its least time, before the routers follow, or while the split is another", () => {

@@ -1,6 +1,7 @@
 /** What `spec.rollout` says, with what it leaves out. Pure. */
 import { createHash } from "node:crypto";
 import { isRolledOut, type ModelDeploymentSpec, type OutputTolerance, parseDuration } from "../api/v1alpha1/index.ts";
+import type { Plan } from "./capacity.ts";
 import { ERROR_LIMITS } from "./evidence/errors.ts";
 import { ANALYSIS, type Analysis, OUTPUTS } from "./evidence/evidence.ts";
 import { evidenceStep, type Step } from "./steps.ts";
@@ -20,6 +21,7 @@ export type RolloutSettings = {
   maxMs: number;
   onInconclusive: "hold" | "advance" | "rollback";
   isPaused: boolean;
+  capacity: "auto" | Plan;
   analysis: Analysis;
   /** Equal for equal analyses: a revision that one has rejected may be tried by another. */
   analysisKey: string;
@@ -39,6 +41,7 @@ export const rolloutSettings = ({ rollout }: Pick<ModelDeploymentSpec, "rollout"
     maxMs: parseDuration(rollout.stepDuration?.max ?? "1h"),
     onInconclusive: rollout.onInconclusive ?? "hold",
     isPaused: rollout.paused === true,
+    capacity: rollout.capacity ?? "auto",
     analysis,
     analysisKey: keyOf(strategy, analysis, rollout.analysis?.outputs?.tolerances),
   };

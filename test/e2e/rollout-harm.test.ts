@@ -53,7 +53,7 @@ describe("a canary that does harm", () => {
     );
     assert.match(
       JSON.stringify(shape.status),
-      /output .{0,3}y.{0,3} is FP32 \[1\] of stable, FP32 \[1, 1\] of the canary/,
+      /output .{0,3}y.{0,3} is FP(32|64) \[1\] of stable, FP(32|64) \[1, 1\] of the canary/,
     );
     // and one whose answers are the same is taken, though no client has asked it before
     await applied("lookup-again", shadow);

@@ -28,6 +28,8 @@ import {
   SERVICES,
 } from "../../operator/kube/resources.ts";
 import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
+import { ONE } from "../../operator/placement/request.ts";
+import type { Surveyed } from "../../operator/placement/survey.ts";
 import { createObserver } from "../../operator/rollout/observer.ts";
 import type { Report } from "../../operator/traffic/acknowledged.ts";
 import type { RouterCounts } from "../../operator/traffic/routers.ts";
@@ -69,6 +71,10 @@ export type World = {
   quality: (revision: string) => Quality;
   /** What the routers say of the ModelDeployment: two that follow its table, unless a test says otherwise. */
   routers: () => Report[];
+  /** Pods that the only node takes. */
+  slots: number;
+  /** What the nodes have left; undefined: that is not known, as long as there is no end of slots. */
+  surveyed: () => Surveyed | undefined;
   /** The API server has the ModelDeployment no longer, and its watch has not told yet. */
   isGone: boolean;
   /** Deletes an object as somebody else would. */
@@ -235,12 +241,27 @@ export const createWorld = (): World => {
       store(keyOf(deployment, deployment.metadata.name), { ...deployment, status });
     }
   };
+  const placedPods = (): number => world.all(PODS).filter(({ spec }) => spec?.nodeName !== undefined).length;
+  const room = (left: number) => ({
+    ...{ node: "node", labels: {}, taints: [], total: new Map() },
+    free: new Map([
+      ["pods", BigInt(Math.max(0, left)) * ONE],
+      ...["cpu", "memory"].map((resource): [string, bigint] => [resource, 10n ** 24n]),
+    ]),
+  });
   const ensurePod = ({ metadata: { name, labels = {} }, spec }: Deployment, index: number): void => {
-    const { ready, digest, gate, pending, failure } = world.fate(name, index);
+    const fate = world.fate(name, index);
+    const isPlaced = world.get(PODS, `${name}-${index}`)?.spec?.nodeName !== undefined;
+    const isFull = !isPlaced && placedPods() >= world.slots;
+    const { digest, failure, gate, pending, ready } = isFull
+      ? { ...fate, ready: false, digest: undefined, pending: "0/1 nodes are available: 1 Too many pods." }
+      : fate;
     const key = keyOf(PODS, `${name}-${index}`);
     const before = world.get(PODS, `${name}-${index}`);
     const placed = gate === undefined && pending === undefined ? "True" : "False";
     const told = before === undefined ? undefined : conditionOf(before, "PodScheduled");
+    const was = before === undefined ? undefined : conditionOf(before, "Ready");
+    const isReady = ready ? "True" : "False";
     const metadata = objects.get(key)?.metadata ?? { name: `${name}-${index}`, namespace: NAMESPACE, labels };
     const message = JSON.stringify({ outcome: "fetched", digest, bytes: 1 });
     const state = { terminated: { exitCode: 0, message } };
@@ -255,7 +276,11 @@ export const createWorld = (): World => {
       },
       status: {
         conditions: [
-          { type: "Ready", status: ready ? "True" : "False" },
+          {
+            type: "Ready",
+            status: isReady,
+            lastTransitionTime: was?.status === isReady ? was.lastTransitionTime : at(),
+          },
           {
             type: "PodScheduled",
             status: placed,
@@ -319,6 +344,9 @@ export const createWorld = (): World => {
       return object === undefined ? undefined : cast(resource, object);
     },
     all: (resource) => [...objects.values()].filter(isOf(resource)),
+    slots: Number.POSITIVE_INFINITY,
+    surveyed: () =>
+      Number.isFinite(world.slots) ? { rooms: [room(world.slots - placedPods())], waiting: [] } : undefined,
     isGone: false,
     erase: (resource, name) => erase(keyOf(resource, name)),
     deployment: () => cast(MODEL_DEPLOYMENTS, existing(keyOf(MODEL_DEPLOYMENTS, NAME))),
@@ -328,7 +356,7 @@ export const createWorld = (): World => {
         askProgress: () => Promise.resolve(undefined),
         askRouters: () => Promise.resolve(world.routers()),
         observer,
-        survey: () => Promise.resolve([]),
+        survey: () => Promise.resolve(world.surveyed()),
         client,
         stores: {
           modelDeployments: storeOf(MODEL_DEPLOYMENTS),

@@ -60,7 +60,7 @@ const failures = [], pending = new Set();
 let overHttp = 0, overGrpc = 0;
 const failed = (what) => { if (failures.length < 50) failures.push(new Date().toISOString() + " " + what); };
 const overHttp1 = (x, agent) => new Promise((resolve) => {
-  const request = http.request(url.href + "/v2/models/" + input.model + "/infer", { method: "POST", agent, timeout: 30_000, headers: { "content-type": "application/json" } }, (reply) => {
+  const request = http.request(input.url + "/v2/models/" + input.model + "/infer", { method: "POST", agent, timeout: 75_000, headers: { "content-type": "application/json" } }, (reply) => {
     let body = "";
     reply.setEncoding("utf8").on("data", (text) => { body += text; }).on("end", () => {
       const y = reply.statusCode === 200 ? JSON.parse(body).outputs[0].data[0] : undefined;
@@ -70,7 +70,7 @@ const overHttp1 = (x, agent) => new Promise((resolve) => {
     });
     reply.on("error", (error) => { failed("http reply: " + error.message); resolve(); });
   });
-  request.on("timeout", () => request.destroy(new Error("no answer in 30 s")));
+  request.on("timeout", () => request.destroy(new Error("no answer in 75 s")));
   request.on("error", (error) => {
     // closed by the server just as a request was put on it: every HTTP client sends it again on a new connection
     if (request.reusedSocket && error.code === "ECONNRESET" && agent) { overHttp1(x, false).then(resolve); return; }
@@ -93,7 +93,7 @@ const overHttp2 = (x, again = true) => new Promise((resolve) => {
   const pieces = [];
   let status = "", message = "", refused = false;
   const note = (headers) => { status = headers["grpc-status"] ?? status; message = headers["grpc-message"] ?? message; };
-  stream.setTimeout(30_000, () => stream.close());
+  stream.setTimeout(75_000, () => stream.close());
   stream.on("response", note).on("trailers", note).on("data", (piece) => pieces.push(piece));
   stream.on("error", (error) => { message = error.message; });
   stream.on("close", () => {

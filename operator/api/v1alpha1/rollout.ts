@@ -158,6 +158,15 @@ export const rolloutSchema = z
       .describe(
         "What happens when a step's longest time is over and nothing is proved. Default `hold`: it goes on as it is.",
       ),
+    capacity: z
+      .enum(["auto", "surge", "handover", "swap"])
+      .optional()
+      .describe(
+        "Where the new revision's pods find room. `surge`: all of them beside stable's. `handover`: stable gives its pods up one after the other, " +
+          "and is at most one short. `swap`: stable's pods go first and the router holds requests until the new ones are ready, or stable's are back. " +
+          "`auto` (the default): surge where the nodes have room, else handover; with one pod swap, if starting it and the way back fit into " +
+          "`traffic.queue.maxWait`. The status says which, and why.",
+      ),
     paused: z
       .boolean()
       .optional()
@@ -167,9 +176,14 @@ export const rolloutSchema = z
   .meta(
     rules(
       {
-        rule: "(has(self.strategy) && self.strategy != 'immediate') || !(has(self.stepDuration) || has(self.analysis) || has(self.onInconclusive) || has(self.paused))",
+        rule: "(has(self.strategy) && self.strategy != 'immediate') || !(has(self.stepDuration) || has(self.analysis) || has(self.onInconclusive) || has(self.capacity) || has(self.paused))",
         message:
-          "spec.rollout: stepDuration, analysis, onInconclusive and paused need strategy canary, shadow or blueGreen; set it or remove them",
+          "spec.rollout: stepDuration, analysis, onInconclusive, capacity and paused need strategy canary, shadow or blueGreen; set it or remove them",
+      },
+      {
+        rule: "!has(self.capacity) || !has(self.strategy) || self.strategy == 'canary' || self.capacity in ['auto', 'surge'] || (self.strategy == 'blueGreen' && self.capacity == 'swap')",
+        message:
+          "spec.rollout.capacity: handover needs strategy canary, and swap canary or blueGreen; the others have both revisions whole, use surge or auto",
       },
       {
         rule: "(has(self.strategy) && self.strategy == 'canary') || !has(self.steps)",

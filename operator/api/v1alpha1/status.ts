@@ -52,10 +52,10 @@ const rolloutStatusSchema = z
     revision: z.string().max(63).optional().describe("The revision that is on trial; absent while none is."),
     strategy: z.enum(["canary", "shadow", "blueGreen"]).optional(),
     phase: z
-      .enum(["preparing", "shifting", "observing", "paused"])
+      .enum(["preparing", "shifting", "observing", "paused", "finishing"])
       .optional()
       .describe(
-        "Its pods are made ready for the step; the routers take the step's weight over; it is compared with stable; it waits.",
+        "Its pods are made ready for the step; the routers take the step's weight over; it is compared with stable; it waits; its last pods are made ready.",
       ),
     step: z.int32().min(0).max(20).optional().describe("From 0."),
     steps: z
@@ -69,6 +69,19 @@ const rolloutStatusSchema = z
       .optional()
       .describe("What the new revision gets, one after the other.")
       .meta({ "x-kubernetes-list-type": "atomic" }),
+    proof: z.enum(["evidence", "health", "time"]).optional().describe("By what the steps were done."),
+    capacity: z
+      .object({
+        plan: z.enum(["surge", "handover", "swap"]),
+        why: z.string().max(400).describe("Why it was chosen."),
+        spare: z.int32().min(0).describe("Pods of the new revision that find room beside stable's."),
+        stable: z.int32().min(0).describe("Pods that the stable revision has meanwhile."),
+        canary: z.int32().min(0).describe("Pods that the new one has."),
+        since: z.string().max(40).meta({ format: "date-time" }).describe("When these numbers last changed."),
+        readyWithinMs: z.int32().min(0).optional().describe("Of a swap: after this stable's pods are brought back."),
+      })
+      .optional()
+      .describe("Where the new revision's pods find room."),
     pausedBy: z.enum(["spec", "command", "step"]).optional(),
     since: z.string().max(40).meta({ format: "date-time" }).optional().describe("When the step's observation began."),
     evidence: z.string().max(400).optional().describe("What was counted, and what it proves or lacks."),

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { floats, type Tensor } from "../../tensors/index.ts";
+import { elements, floats, type Tensor } from "../../tensors/index.ts";
 import { splitStrings } from "../../tensors/strings.ts";
 import { readGrpcAnswer, readJsonAnswer } from "./read-answer.ts";
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-const numbers = (tensor: Tensor | undefined): number[] => (tensor === undefined ? [] : [...(floats(tensor) ?? [])]);
+const numbers = (tensor: Tensor | undefined): number[] => {
+  if (tensor === undefined || tensor.datatype === "BYTES") return [];
+  return Array.from(floats(tensor) ?? elements(tensor.datatype, tensor.bytes), Number);
+};
 const texts = ({ bytes, shape }: Tensor): string[] =>
   (splitStrings(bytes, shape[0] ?? 0) ?? []).map((one) => Buffer.from(one).toString());
 

@@ -59,16 +59,26 @@ const readTensors = (outputs: readonly JsonOutput[], binary: Buffer): Outputs =>
   return tensors;
 };
 
-/** Numbers of JSON are compared as FP64, whatever they were: a bound on their difference needs no more. */
+/**
+ * Numbers of JSON are compared as FP64, whatever they were: a bound on their difference needs no more. Whole numbers stay whole: that two
+ * classes are close to each other is nothing.
+ */
 const fromJson = (name: string, datatype: string, shape: readonly number[], values: readonly unknown[]): Tensor => {
   if (values.length !== elementCount(shape)) throw new Error(`output "${name}" has ${values.length} elements`);
   if (datatype === "BYTES") return { datatype: "BYTES", shape, bytes: encodeStrings(values.map(String)) };
+  if (/^(BOOL|U?INT\d+)$/.test(datatype))
+    return { datatype: "INT64", shape, bytes: bytesOf(BigInt64Array.from(values, wholeOf)) };
   return { datatype: "FP64", shape, bytes: bytesOf(Float64Array.from(values, numberOf)) };
 };
 
 /** NaN and infinities have no JSON of their own; servers write null or a string. */
 const numberOf = (value: unknown): number =>
   typeof value === "boolean" ? Number(value) : typeof value === "number" ? value : Number.parseFloat(String(value));
+
+const wholeOf = (value: unknown): bigint => {
+  const number = numberOf(value);
+  return BigInt(Number.isFinite(number) ? Math.trunc(number) : 0);
+};
 
 /** Ids, versions and times: they say nothing of the model's answer. */
 const NOT_COMPARED: ReadonlySet<string> = new Set([
