@@ -129,7 +129,7 @@ const judge = (
   now: number,
 ): Verdict => {
   const { candidate, refusal, rejected, stable, superseded, unrecorded } = roles;
-  const still = stable === undefined ? "" : `; ${stable.name} still serves`;
+  const still = stable === undefined ? "" : `; ${stable.name} ${stillInWords(observed, stable)}`;
   if (refusal !== undefined) return stalled(refusal.reason, refusal.message + still);
   if (obstacle !== undefined) return hindered(obstacle, still);
   if (rejected !== undefined) return rolledBack(rejected.name, rejected.message, still);
@@ -177,6 +177,12 @@ const roomInWords = ({ reason }: Cause, trial: Trial | undefined): string =>
   reason === "Unschedulable" && trial?.capacity !== undefined
     ? `; rollout capacity ${trial.capacity.plan}: ${trial.capacity.why}`
     : "";
+
+/** What becomes of the requests meanwhile. */
+const stillInWords = (observed: Observed, stable: Revision): string => {
+  if (wantedOf(observed, stable) === 0) return "has made room for it";
+  return readyOf(observed, stable) > 0 ? "still serves" : "is to serve, and has no pod that is ready";
+};
 
 const rolledBack = (revision: string, why: string, still: string): Verdict =>
   stalled("RolledBack", oneLine(`${revision} was not taken: ${why}`) + still);
