@@ -35,8 +35,9 @@ export const targetOf = (observed: Observed, serving: Revision, acknowledged: Ac
   const direct: Target = { to: "revision", revision: serving.name };
   const port = routedPort(observed);
   const table = observed.modelDeployment.status?.traffic;
-  if (!wantsRouter(observed) || table === undefined) return direct;
-  if (acknowledged === true) return { to: "router", port: table.port };
+  if (!wantsRouter(observed)) return direct;
+  // a table that was lost is made anew, and until then the routers go by the last one
+  if (table !== undefined && acknowledged === true) return { to: "router", port: table.port };
   return port === undefined ? direct : { to: "router", port };
 };
 

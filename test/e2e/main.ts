@@ -7,18 +7,26 @@ import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
 import { reportersTo } from "../world/reporters.ts";
 
+/** These take minutes each. Unless they are named, or all are asked for, two of them run, another two each day. */
+const SLOW = ["rollout-harm", "rollout-capacity", "rollout-killed"];
+/** And these some twenty, so that they run only when they are named or all are asked for. */
+const SLOWEST = ["rollout-latency"];
+const SAMPLE = 2;
+
 const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operator, chart and engine on a real Kubernetes
   FILE               only these, such as: examples update
   --kubeconfig FILE  any other cluster instead of the dev cluster; it must have the images of npm run build:images
                      and two nodes that offer at least 3 and fewer than 12 nvidia.com/gpu between them
   --name NAME        name of the dev cluster (default e2e)
+  --all              every file, also those that take long: ${[...SLOW, ...SLOWEST].join(", ")};
+                     otherwise two of these, by the day
   --keep             leave the cluster up afterwards; npm run cluster -- down --name e2e ends it`;
 
 /** These break, or have, what only the dev cluster can. */
-const DEV_CLUSTER_ONLY = ["devices", "causes"];
+const DEV_CLUSTER_ONLY = ["devices", "causes", "rollout-killed"];
 
 /** These disturb everybody else: one after the other, in this order, when the rest is done. The last one uninstalls. */
-const DISRUPTIVE = ["operator-killed", "operator-upgrade", "devices", "install"];
+const DISRUPTIVE = ["operator-killed", "rollout-killed", "operator-upgrade", "devices", "install"];
 
 const { values, positionals } = parseArguments("npm run test:cluster --", {
   allowPositionals: true,
@@ -26,6 +34,7 @@ const { values, positionals } = parseArguments("npm run test:cluster --", {
     kubeconfig: { type: "string" },
     name: { type: "string", default: "e2e" },
     keep: { type: "boolean", default: false },
+    all: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -54,8 +63,15 @@ const namesOf = (files: ReadonlyMap<string, string>): string[] => {
   const all = [...files.keys()];
   const unknown = positionals.filter((name) => !all.includes(name));
   if (unknown.length > 0) throw new Error(`no test file ${unknown.join(", ")}; there are: ${all.join(", ")}`);
-  return positionals.length > 0 ? positionals : all;
+  if (positionals.length > 0) return positionals;
+  return values.all ? all : all.filter((name) => !SLOWEST.includes(name) && (!SLOW.includes(name) || isOfToday(name)));
 };
+
+const DAY_MS = 86_400_000;
+const seed = Math.floor(Date.now() / DAY_MS);
+/** Those that follow each other, round and round. */
+const isOfToday = (name: string): boolean =>
+  (SLOW.indexOf(name) - (seed % SLOW.length) + SLOW.length) % SLOW.length < SAMPLE;
 
 let runs = 0;
 const runFiles = (world: World, chosen: readonly string[], concurrency: number): Promise<boolean> =>
@@ -93,6 +109,10 @@ const files = await testFiles();
 const chosen = namesOf(files);
 const impossible = values.kubeconfig === undefined ? [] : chosen.filter((name) => DEV_CLUSTER_ONLY.includes(name));
 if (impossible.length > 0) report(`left out, because they need the dev cluster: ${impossible.join(", ")}`);
+if (positionals.length === 0 && !values.all) {
+  const sampled = SLOW.filter((name) => chosen.includes(name));
+  report(`of the slow files, by seed ${seed}: ${sampled.join(", ")}; all of them with --all`);
+}
 const names = chosen.filter((name) => !impossible.includes(name));
 const pathsOf = (some: readonly string[]): string[] => some.flatMap((name) => files.get(name) ?? []);
 const world = await enterWorld({ name: values.name, nodes: 2, kubeconfig: values.kubeconfig }, report);

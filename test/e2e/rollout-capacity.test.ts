@@ -65,6 +65,15 @@ describe("a rollout without spare devices", () => {
   });
   after(() => offer(undefined));
 
+  it("before anything was promoted, corrects a first revision that holds the only device and is never ready", async () => {
+    await offer(1);
+    await applied("unloadable", 1);
+    await seen("stalled", isStalled);
+    await applied("lookup", 1);
+    await seen("ready", isReady);
+    await offer(2);
+  });
+
   it("with two pods hands them over one after the other, and no request fails", async () => {
     await applied("lookup", 2);
     const { status } = await seen("ready", isReady);

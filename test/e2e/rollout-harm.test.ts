@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { request } from "../world/client.ts";
 import { conditionOf, isReady, isStalled, type Seen, waitFor } from "../world/model-deployment.ts";
 import { startProber } from "../world/prober.ts";
 import { modelDeployment, useWorld } from "./world.ts";
@@ -73,6 +74,39 @@ describe("a canary that does harm", () => {
       "promoted",
       (object) => isReady(object) && object.status.stable?.revision !== before.status.stable?.revision,
     );
+    await noneFailed(prober);
+  });
+
+  it("by a file that is overwritten under it is refused, and so is stable's, whose pods serve on", async () => {
+    const [mine, its] = ["overwritten-stable", "overwritten-canary"];
+    const put = (file: string, to: string) => request(world().cluster, `${uri(file)}?to=${to}.onnx`, { method: "PUT" });
+    for (const [file, to] of [
+      [mine, "lookup"],
+      [its, "lookup-again"],
+    ] as const)
+      assert.ok((await put(file, to)).status < 300);
+    const prober = probed();
+    await applied(mine, { strategy: "immediate" });
+    const before = await seen(
+      "ready and pinned",
+      (object) => isReady(object) && object.status.stable?.modelDigest !== undefined,
+    );
+    await applied(its);
+    await seen("on trial", (object) => /50 % of the requests go to/.test(object.status.message ?? ""));
+    for (const file of [mine, its]) await put(file, "lookup-wrong");
+    const pods = (revision = "") => ["pod", "-n", namespace, "-l", `berth.dev/revision=${revision}`];
+    const canary = await seen("with a canary", (object) => object.status.canary?.modelDigest !== undefined);
+    await world().cluster.kubectl(["delete", ...pods(canary.status.canary?.revision), "--wait=false"]);
+    const after = await seen(
+      "rejected",
+      (object) => isStalled(object) && /ModelChanged/.test(object.status.message ?? ""),
+    );
+    assert.equal(after.status.stable?.revision, before.status.stable?.revision);
+    // one pod more of stable finds the other bytes, and serves nothing
+    const more = modelDeployment(key.name, { model: { uri: uri(mine) }, scaling: { minReplicas: 2 }, rollout });
+    await world().apply([more], namespace);
+    const scaled = await seen("told", (object) => conditionOf(object, "Ready")?.reason === "ModelChanged");
+    assert.equal(scaled.status.stable?.ready, 1);
     await noneFailed(prober);
   });
 });

@@ -113,6 +113,17 @@ describe("a canary", () => {
     );
     await refused({ rollout: { strategy: "canary", stepDuration: { min: "2h" } } }, /min must not be longer than max/);
     await refused({ rollout: { steps: [{ weight: "5%" }] } }, /need strategy canary/);
-    await refused({ rollout, traffic: { path: "direct" } }, /canary needs the router/);
+    await refused({ rollout: { strategy: "shadow", steps: [{ weight: "5%" }] } }, /need strategy canary/);
+    await refused({ rollout: { paused: true } }, /need strategy canary, shadow or blueGreen/);
+    await refused({ rollout, traffic: { path: "direct" } }, /need the router/);
+    const analysed = (strategy: string, analysis: object) => ({ rollout: { strategy, analysis } });
+    await refused(analysed("blueGreen", { errors: { floor: "1%" } }), /compared by strategy canary only/);
+    await refused(analysed("shadow", { outputs: { mode: "report" } }), /shadow decides by the outputs/);
+    await refused(analysed("canary", { outputs: { shadow: "0%" } }), /shadow: must be from 1% to 100%/);
+    const tolerance = (some: object) => analysed("canary", { outputs: { tolerances: [{ output: "y", ...some }] } });
+    await refused(tolerance({ match: "close", k: 2 }), /k: only with match topK/);
+    await refused(tolerance({ match: "equal", least: "99%" }), /least: only with match cosine/);
+    await refused(tolerance({ match: "topK", relative: "1%" }), /absolute and relative only with match close/);
+    await refused({ rollout: { strategy: "shadow", capacity: "swap" } }, /handover needs strategy canary/);
   });
 });

@@ -26,9 +26,10 @@ export type ProberOptions = {
   entries: number;
   /** gRPC, too. */
   grpc: boolean;
+  /** It ends by itself after this, whatever happens to who has started it. Default 900. */
+  mostSeconds?: number;
 };
 
-/** It ends by itself after this, whatever happens to who has started it. */
 const MOST_SECONDS = 900;
 
 export const startProber = (cluster: Cluster, options: ProberOptions): Prober => {
@@ -38,7 +39,7 @@ export const startProber = (cluster: Cluster, options: ProberOptions): Prober =>
   );
   const running = runInside(cluster, SCRIPT, {
     ...options,
-    ...{ title, bodies, seconds: MOST_SECONDS, path: modelInfer().path },
+    ...{ title, bodies, seconds: options.mostSeconds ?? MOST_SECONDS, path: modelInfer().path },
   });
   // whoever stops it hears of it
   running.catch(() => undefined);
