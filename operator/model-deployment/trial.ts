@@ -32,6 +32,8 @@ export type Trial = {
   state: Rollout;
   /** Undefined until it is chosen: no pod of the revision is made before. */
   capacity: Capacity | undefined;
+  /** Somebody has ordered a pause, and the step's weight is not there yet: it stays away. */
+  isHeld: boolean;
 };
 
 /** `since`: when the replicas last changed (ms since 1970). */
@@ -75,7 +77,15 @@ export const trialOf = (
   const known = isUnderWay ? stepsOf(before, settings) : undefined;
   const steps = capacity?.plan === "swap" ? SWAP_STEPS : (known ?? settings.steps);
   const name = isKnown && before.name !== undefined ? before.name : newName(candidate.name);
-  return { name, revision: candidate, settings, steps, capacity, state: isUnderWay ? stateOf(before) : START };
+  return {
+    name,
+    revision: candidate,
+    settings,
+    steps,
+    capacity,
+    isHeld: false,
+    state: isUnderWay ? stateOf(before) : START,
+  };
 };
 
 const capacityOf = ({ capacity }: RolloutStatus): Capacity | undefined => {
@@ -130,7 +140,8 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
     ...(fatal === undefined ? {} : { fatal }),
     ...(command === undefined ? {} : { command }),
   });
-  return { ...trial, state, capacity: capacity && scaled(capacity, observed, { ...trial, state }, now) };
+  const isHeld = command === "pause" && state.phase === "preparing";
+  return { ...trial, state, isHeld, capacity: capacity && scaled(capacity, observed, { ...trial, state }, now) };
 };
 
 const replicasOf = ({ modelDeployment }: Observed): number => minReplicasOf(modelDeployment.spec);
@@ -286,7 +297,8 @@ const capacityInWords = ({ capacity }: Trial): string => {
   return `; capacity ${plan}: ${told} (${why})`;
 };
 
-const pausedInWords = ({ name, state }: Trial): string => {
+const pausedInWords = ({ isHeld, name, state }: Trial): string => {
+  if (isHeld) return ", held by the command pause";
   if (state.phase !== "paused") return "";
   switch (state.by) {
     case "spec":

@@ -91,7 +91,10 @@ export const next = (state: Rollout, facts: Facts): Rollout => {
   if (verdict?.kind === "harm") return reject({ why: "harm", by: verdict.by });
   switch (state.phase) {
     case "preparing":
-      return isReady && mayMove(facts, state.step) ? { phase: "shifting", step: state.step } : state;
+      // the command stays where it was given until the weight is there, or another one takes its place
+      return isReady && command !== "pause" && mayMove(facts, state.step)
+        ? { phase: "shifting", step: state.step }
+        : state;
     case "shifting":
       return isAcknowledged ? { phase: "observing", step: state.step, since: now } : state;
     case "observing":

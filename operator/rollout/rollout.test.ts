@@ -116,6 +116,8 @@ describe("a rollout", () => {
     assert.deepEqual(through(bySpec, { isPausedBySpec: true, command: "resume" }), bySpec);
     assert.equal(through(bySpec, {}).phase, "observing");
     assert.deepEqual(through(START, { isPausedBySpec: true }), START, "paused from the start: no weight moves");
+    assert.deepEqual(through(START, { command: "pause" }), START);
+    assert.deepEqual(through(START, { command: "resume" }), { phase: "shifting", step: 0 });
   });
 
   it("never has a weight that no step has, and no way out of its end", () => {

@@ -28,7 +28,7 @@ describe("a canary that is half as slow again", () => {
     await applied("lookup-slow");
     const before = await seen("ready", isReady);
     const prober = startProber(world().cluster, {
-      ...{ url: `http://lookup.${namespace}.svc`, model: key.name, perSecond: 15, grpc: true, entries: 32 },
+      ...{ url: `http://lookup.${namespace}.svc`, model: key.name, perSecond: 15, entries: 32 },
       mostSeconds: PATIENCE_SECONDS,
     });
     await applied("lookup-slower");
@@ -38,8 +38,6 @@ describe("a canary that is half as slow again", () => {
     );
     assert.match(after.status.message ?? "", /worse than stable by its latency/);
     assert.equal(after.status.stable?.revision, before.status.stable?.revision);
-    const { failures, overGrpc, overHttp } = await prober.stop();
-    assert.deepEqual(failures, []);
-    assert.ok(overHttp > 100 && overGrpc > 100, `${overHttp} requests over HTTP and ${overGrpc} over gRPC`);
+    await prober.stopUnharmed();
   });
 });

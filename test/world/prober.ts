@@ -2,6 +2,7 @@
  * Clients that ask a model of build/images/lookup.ts all the time, from inside the cluster: half of them over HTTP/1.1 on connections that
  * are kept, half over gRPC on one connection that lasts as long as it is let. Whatever is not the right answer is told.
  */
+import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Cluster } from "../cluster/index.ts";
@@ -15,6 +16,8 @@ const report = z.object({ overHttp: z.number(), overGrpc: z.number(), failures: 
 export type Prober = {
   /** Ends it, and tells what has come of it. */
   stop(): Promise<ProberReport>;
+  /** Ends it. Rejects where a request has failed, or next to none was sent. */
+  stopUnharmed(): Promise<void>;
 };
 
 export type ProberOptions = {
@@ -24,13 +27,13 @@ export type ProberOptions = {
   perSecond: number;
   /** x is drawn from 0 up to this, not included. */
   entries: number;
-  /** gRPC, too. */
-  grpc: boolean;
   /** It ends by itself after this, whatever happens to who has started it. Default 900. */
   mostSeconds?: number;
 };
 
 const MOST_SECONDS = 900;
+/** Fewer requests than these show nothing. */
+const LEAST = 50;
 
 export const startProber = (cluster: Cluster, options: ProberOptions): Prober => {
   const title = `prober-${randomUUID().slice(0, 8)}`;
@@ -43,10 +46,16 @@ export const startProber = (cluster: Cluster, options: ProberOptions): Prober =>
   });
   // whoever stops it hears of it
   running.catch(() => undefined);
+  const stop = async (): Promise<ProberReport> => {
+    await runInside(cluster, STOP, { title });
+    return report.parse(await running);
+  };
   return {
-    async stop() {
-      await runInside(cluster, STOP, { title });
-      return report.parse(await running);
+    stop,
+    async stopUnharmed() {
+      const { failures, overGrpc, overHttp } = await stop();
+      assert.deepEqual(failures, []);
+      assert.ok(overHttp > LEAST && overGrpc > LEAST, `${overHttp} requests over HTTP and ${overGrpc} over gRPC`);
     },
   };
 };
@@ -113,7 +122,7 @@ process.on("SIGTERM", () => { stopped = true; });
 const end = Date.now() + input.seconds * 1000;
 for (let turn = 0; !stopped && Date.now() < end; turn++) {
   const x = Math.floor(Math.random() * input.entries);
-  const sent = input.grpc && turn % 2 === 0 ? overHttp2(x) : overHttp1(x, kept);
+  const sent = turn % 2 === 0 ? overHttp2(x) : overHttp1(x, kept);
   pending.add(sent); sent.then(() => pending.delete(sent));
   await new Promise((resolve) => setTimeout(resolve, 1000 / input.perSecond));
 }
