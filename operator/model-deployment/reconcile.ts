@@ -47,6 +47,7 @@ import {
   type Trial,
   trialDeadlineOf,
   trialOf,
+  waitsForRoom,
   writtenWeight,
 } from "./trial.ts";
 
@@ -187,8 +188,9 @@ const judge = async (
   const rate = before.steps === undefined ? await observer.rate(owner, now) : undefined;
   const steps = before.steps ?? (rate === undefined ? undefined : stepsFor(rate, before.settings.minMs));
   const begun = { ...before, steps };
+  const isCramped = waitsForRoom(begun, observed);
   const ready =
-    begun.capacity === undefined
+    begun.capacity === undefined || isCramped
       ? planned(begun, observed, await situationOf(survey, observed, begun, now), now)
       : begun;
   const subject = subjectOf(observed, before.revision, now);
@@ -206,6 +208,7 @@ const judge = async (
   const trial = advance(ready, observed, findings, now);
   const waits = [
     observation?.againAfterMs ?? (steps === undefined ? RATE_MS : undefined),
+    isCramped ? SURVEY_AGAIN_MS : undefined,
     swapDeadline === undefined ? undefined : Math.max(1, swapDeadline - now),
   ].filter((wait) => wait !== undefined);
   return { trial, observation, againAfterMs: waits.length === 0 ? undefined : Math.min(...waits) };

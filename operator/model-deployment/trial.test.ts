@@ -544,6 +544,22 @@ describe("where there is no room for both", () => {
     assert.match(statusOf(world).message ?? "", /a start and the way back take/);
   });
 
+  it("is chosen again while pods wait that were thought to have room", async () => {
+    const world = createWorld();
+    world.slots = 1;
+    world.put(spec("one"));
+    await world.settle();
+    const old = stable(world);
+    const { surveyed } = world;
+    world.surveyed = () => undefined;
+    world.put(spec("two"));
+    await until(world, () => world.all(PODS).some(({ spec: { nodeName } = {} }) => nodeName === undefined));
+    assert.equal(statusOf(world).rollout?.capacity?.plan, "surge");
+    world.surveyed = surveyed;
+    await until(world, () => statusOf(world).rollout?.capacity?.plan === "swap");
+    await until(world, () => stable(world) !== old);
+  });
+
   it("is done as the spec says, whatever fits", async () => {
     const world = createWorld();
     world.put(wide("one"));

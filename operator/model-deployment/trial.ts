@@ -16,7 +16,15 @@ import { type RolloutSettings, rolloutSettings } from "../rollout/settings.ts";
 import { evidenceStep, type Step } from "../rollout/steps.ts";
 import { rejected } from "../rollout/words.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
-import { deadlineOf, isAvailable, PROGRESS_DEADLINE_MS, readyOf, routedPort, unreadySince } from "./findings.ts";
+import {
+  deadlineOf,
+  isAvailable,
+  lacksRoom,
+  PROGRESS_DEADLINE_MS,
+  readyOf,
+  routedPort,
+  unreadySince,
+} from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
@@ -160,7 +168,15 @@ const scaled = (
   return isSame ? before : { ...before, canary, stable, since: now };
 };
 
-/** When it begins: where its pods find room. */
+/** It was to have room beside stable, and none of it was moved yet: another plan may do, or room has come free. */
+export const waitsForRoom = ({ capacity, revision, settings, state }: Trial, observed: Observed): boolean =>
+  settings.capacity === "auto" &&
+  capacity?.plan === "surge" &&
+  state.phase === "preparing" &&
+  state.step === 0 &&
+  lacksRoom(observed, revision);
+
+/** Where its pods find room: when it begins, and again while they find none. */
 export const planned = (
   trial: Trial,
   observed: Observed,
@@ -170,6 +186,8 @@ export const planned = (
   const { settings } = trial;
   const replicas = replicasOf(observed);
   const chosen = choosePlan({ ...situation, replicas, strategy: settings.strategy, wanted: settings.capacity });
+  const { capacity: before } = trial;
+  if (before?.plan === chosen.plan) return { ...trial, capacity: { ...before, ...chosen } };
   const steps = chosen.plan === "swap" ? SWAP_STEPS : trial.steps;
   return { ...trial, steps, capacity: { ...chosen, stable: replicas, canary: 0, since: now } };
 };

@@ -84,6 +84,19 @@ describe("the router of a namespace", () => {
     assert.deepEqual(statusReport(router, "1", "t").models, {});
   });
 
+  it("goes by what was known of a ModelDeployment whose status is lost, and not of one whose traffic goes elsewhere now", () => {
+    const routes = [{ revision: "digits-a", role: "stable", weight: 100 }];
+    const object = modelDeployment(4000, { epoch: 1, routes });
+    const before = decodeModelDeployment(object);
+    assert.equal(before?.port, 4000);
+    const { status: _, ...without } = object;
+    for (const lost of [without, { ...object, status: { observedGeneration: -1 } }]) {
+      assert.equal(decodeModelDeployment(lost, before), before);
+      assert.equal(decodeModelDeployment(lost), undefined);
+    }
+    assert.equal(decodeModelDeployment({ ...object, status: { observedGeneration: 2 } }, before), undefined);
+  });
+
   it("says which port it cannot have, and tries it again", async (context) => {
     const port = await freePort();
     const blocker = createServer();

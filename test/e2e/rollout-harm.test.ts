@@ -6,7 +6,7 @@ import { startProber } from "../world/prober.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 const PATIENCE_SECONDS = 600;
-const uri = (file: string): string => `http://models.berth-models.svc:8080/${file}.onnx`;
+const server = "http://models.berth-models.svc:8080";
 
 describe("a canary that does harm", () => {
   const { world, namespace } = useWorld("e2e-rollout-harm");
@@ -15,7 +15,7 @@ describe("a canary that does harm", () => {
   const analysis = { latency: { mode: "off" }, outputs: { shadow: "50%" } };
   const rollout = { strategy: "canary", steps: [{ weight: "50%" }], stepDuration: { min: "10s" }, analysis };
   const applied = (file: string, settings: Record<string, unknown> = rollout) =>
-    world().apply([modelDeployment(key.name, { model: { uri: uri(file) }, rollout: settings })], namespace);
+    world().apply([modelDeployment(key.name, { model: { uri: `${server}/${file}` }, rollout: settings })], namespace);
   const seen = (what: string, holds: (object: Seen) => boolean) =>
     waitFor(world().cluster, key, what, holds, PATIENCE_SECONDS);
   const probed = (entries = 20) =>
@@ -24,10 +24,10 @@ describe("a canary that does harm", () => {
     });
 
   it("by failing one request in twenty is rejected, and no client sees one of them", async () => {
-    await applied("lookup");
+    await applied("lookup.onnx");
     const before = await seen("ready", isReady);
     const prober = probed();
-    await applied("lookup-failing", { ...rollout, analysis: { latency: { mode: "off" } } });
+    await applied("lookup-failing.onnx", { ...rollout, analysis: { latency: { mode: "off" } } });
     const after = await seen("rejected", isStalled);
     assert.equal(conditionOf(after, "Stalled")?.reason, "RolledBack");
     assert.match(after.status.message ?? "", /worse than stable by its errors/);
@@ -38,11 +38,11 @@ describe("a canary that does harm", () => {
   it("by answers that are wrong, at the same speed and without an error, is rejected by copies of requests", async () => {
     const shadow = { strategy: "shadow", stepDuration: { min: "10s" } };
     const prober = probed();
-    await applied("lookup-wrong", shadow);
+    await applied("lookup-wrong.onnx", shadow);
     const wrong = await seen("rejected", (object) => isStalled(object) && /outputs/.test(object.status.message ?? ""));
     assert.match(wrong.status.message ?? "", /worse than stable by its outputs/);
     // not even the same tensors: named, and the data plane goes on
-    await applied("lookup-shape", shadow);
+    await applied("lookup-shape.onnx", shadow);
     const shape = await seen(
       "rejected",
       (object) => isStalled(object) && /such as/.test(JSON.stringify(object.status)),
@@ -52,7 +52,7 @@ describe("a canary that does harm", () => {
       /output .{0,3}y.{0,3} is FP(32|64) \[1\] of stable, FP(32|64) \[1, 1\] of the canary/,
     );
     // and one whose answers are the same is taken, though no client has asked it before
-    await applied("lookup-again", shadow);
+    await applied("lookup-again.onnx", shadow);
     await seen(
       "promoted",
       (object) => isReady(object) && object.status.stable?.revision !== wrong.status.stable?.revision,
@@ -63,7 +63,7 @@ describe("a canary that does harm", () => {
   it("that is green is switched to at once, and no request fails", async () => {
     const before = await seen("ready", isReady);
     const prober = probed();
-    await applied("lookup", { strategy: "blueGreen", stepDuration: { min: "10s" } });
+    await applied("lookup.onnx", { strategy: "blueGreen", stepDuration: { min: "10s" } });
     await seen("switched", (object) => /all requests go to/.test(object.status.message ?? ""));
     await seen(
       "promoted",
@@ -73,8 +73,9 @@ describe("a canary that does harm", () => {
   });
 
   it("by a file that is overwritten under it is refused, and so is stable's, whose pods serve on", async () => {
-    const [mine, its] = ["overwritten-stable", "overwritten-canary"];
-    const put = (file: string, to: string) => request(world().cluster, `${uri(file)}?to=${to}.onnx`, { method: "PUT" });
+    const [mine, its] = ["mutable/stable", "mutable/canary"];
+    const put = (file: string, to: string) =>
+      request(world().cluster, `${server}/${file}?to=${to}.onnx`, { method: "PUT" });
     for (const [file, to] of [
       [mine, "lookup"],
       [its, "lookup-again"],
@@ -98,7 +99,11 @@ describe("a canary that does harm", () => {
     );
     assert.equal(after.status.stable?.revision, before.status.stable?.revision);
     // one pod more of stable finds the other bytes, and serves nothing
-    const more = modelDeployment(key.name, { model: { uri: uri(mine) }, scaling: { minReplicas: 2 }, rollout });
+    const more = modelDeployment(key.name, {
+      model: { uri: `${server}/${mine}` },
+      scaling: { minReplicas: 2 },
+      rollout,
+    });
     await world().apply([more], namespace);
     const scaled = await seen("told", (object) => conditionOf(object, "Ready")?.reason === "ModelChanged");
     assert.equal(scaled.status.stable?.ready, 1);

@@ -124,6 +124,7 @@ describe("a canary", () => {
     await refused(tolerance({ match: "close", k: 2 }), /k: only with match topK/);
     await refused(tolerance({ match: "equal", least: "99%" }), /least: only with match cosine/);
     await refused(tolerance({ match: "topK", relative: "1%" }), /absolute and relative only with match close/);
+    await refused({ rollout: { strategy: "canary", capacity: "handover" } }, /handover needs two pods or more/);
     await refused({ rollout: { strategy: "shadow", capacity: "swap" } }, /handover needs strategy canary/);
   });
 });

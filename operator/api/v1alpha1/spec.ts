@@ -264,6 +264,13 @@ export const specSchema = z
       },
       {
         rule:
+          "!has(self.rollout) || !has(self.rollout.capacity) || self.rollout.capacity != 'handover' || " +
+          "(has(self.scaling) && self.scaling.minReplicas >= 2)",
+        message:
+          "spec.rollout.capacity: handover needs two pods or more (scaling.minReplicas); with one, use swap or auto",
+      },
+      {
+        rule:
           "!has(self.server) || !has(self.server.executionProvider) || " +
           "!(self.server.executionProvider in ['cuda', 'tensorrt']) || has(self.accelerator)",
         message:

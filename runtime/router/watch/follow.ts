@@ -7,8 +7,11 @@ export type Follow<T> = {
   api: ApiServer;
   path: string;
   labelSelector?: string;
-  /** Undefined: an object that does not matter here. Throws for one that cannot be understood, which is told as a failure. */
-  decode(object: unknown): T | undefined;
+  /**
+   * Undefined: an object that does not matter here. Throws for one that cannot be understood, which is told as a failure.
+   * `before`: what was made of it last.
+   */
+  decode(object: unknown, before: T | undefined): T | undefined;
   /** The objects have changed: now they are these, by name. */
   onChange(objects: ReadonlyMap<string, T>, changed: ReadonlySet<string>): void;
   /** A list or a watch has failed, and is tried again after `delayMs`; or one object cannot be understood (0). */
@@ -38,7 +41,7 @@ export const follow = async <T>(options: Follow<T>, signal: AbortSignal): Promis
   /** One that cannot be understood leaves what was known of it, and all others, as it was. */
   const understood = (object: unknown, before: T | undefined): T | undefined => {
     try {
-      return decode(object);
+      return decode(object, before);
     } catch (error) {
       onFailure(error, 0);
       return before;

@@ -14,6 +14,9 @@ export type Wanted = {
 
 const DEFAULTS: Settings = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000, tolerances: new Map() };
 
+/** What the API server writes where there is no status yet. */
+const UNSEEN = -1;
+
 const schema = z.object({
   spec: z.object({
     server: z.object({ requestTimeout: z.string().optional() }).optional(),
@@ -28,12 +31,21 @@ const schema = z.object({
       })
       .optional(),
   }),
-  status: z.object({ traffic: z.looseObject({ port: z.int().min(1).max(65_535).optional() }).optional() }).optional(),
+  status: z
+    .object({
+      observedGeneration: z.number().optional(),
+      traffic: z.looseObject({ port: z.int().min(1).max(65_535).optional() }).optional(),
+    })
+    .optional(),
 });
 
-/** Undefined for one that has no routes to follow yet. */
-export const decodeModelDeployment = (object: unknown): Wanted | undefined => {
+/**
+ * Undefined for one that has no routes to follow, or not any more. One whose status was lost (a restore from a backup) is what it was
+ * `before`, until the operator has seen it again.
+ */
+export const decodeModelDeployment = (object: unknown, before?: Wanted): Wanted | undefined => {
   const { spec, status } = schema.parse(object);
+  if ((status?.observedGeneration ?? UNSEEN) === UNSEEN) return before;
   if (status?.traffic === undefined) return undefined;
   const { maxRequests, maxWait } = spec.traffic?.queue ?? {};
   const tolerances = spec.rollout?.analysis?.outputs?.tolerances ?? [];
