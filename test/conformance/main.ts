@@ -21,7 +21,7 @@ a check failed.
   tensorflow-serving  the TensorFlow Serving API's stubs over gRPC, and its REST API
   reflection-health   gRPC reflection, a call by what it tells alone, grpc.health.v1
   openapi             schemathesis on /openapi.json
-  http2               h2spec on the HTTP/2 that gRPC is served with
+  http2               h2spec on the HTTP/2 that gRPC is served with, and on the router
   kstatus             what kstatus (Flux) and Argo CD make of a ModelDeployment in each of its states
   vectors             the ONNX project's test vectors, each model in a server of its own, beside onnxruntime itself
 

@@ -62,10 +62,32 @@ describe("a canary", () => {
     const order = (word: string) => kubectl("annotate", "modelrollout", name, `berth.dev/action=${word}`);
     await order("pause");
     await seen("paused", (object) => /paused by a command: 40 %/.test(object.status.message ?? ""));
+    await order("resume");
+    await seen("resumed", (object) => /step 1 of 2: 40 %/.test(object.status.message ?? ""));
     await order("promote");
     const after = await seen("promoted", isReady);
     assert.notEqual(after.status.stable?.revision, before.status.stable?.revision);
     assert.match(await record(), /Promoted/);
+    // one that has ended does nothing more, and one that is not there is told so
+    await order("abort");
+    const events = () =>
+      kubectl("get", "events", "--field-selector", `involvedObject.name=${name},reason=CommandRefused`);
+    for (let i = 0; i < 200 && !/it has ended/.test(await events()); i++) await sleep(300);
+    assert.match(await events(), /it has ended, so that abort does nothing/);
+    await assert.rejects(kubectl("annotate", "modelrollout", "moving-0-1", "berth.dev/action=abort"), /not found/);
+  });
+
+  it("is aborted by a command, and the next one is not", async () => {
+    const before = await seen("ready", isReady);
+    await applied({ server: { requestTimeout: "26s" } });
+    const trial = await seen("on trial", (object) => /40 % of the requests go to/.test(object.status.message ?? ""));
+    const { name } = z.object({ name: z.string() }).parse(trial.status.rollout);
+    await kubectl("annotate", "modelrollout", name, "berth.dev/action=abort");
+    const aborted = await seen("aborted", isStalled);
+    assert.match(aborted.status.message ?? "", /aborted by a command/);
+    assert.equal(aborted.status.stable?.revision, before.status.stable?.revision);
+    await applied({ server: { requestTimeout: "25s" } });
+    await seen("ready again", isReady);
   });
 
   it("that does not load is not taken, stays so through a way there and back, and stable is untouched", async () => {
