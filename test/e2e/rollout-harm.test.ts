@@ -81,7 +81,6 @@ describe("a canary that does harm", () => {
       [its, "lookup-again"],
     ] as const)
       assert.ok((await put(file, to)).status < 300);
-    const prober = probed();
     await applied(mine, { strategy: "immediate" });
     const before = await seen(
       "ready and pinned",
@@ -89,6 +88,8 @@ describe("a canary that does harm", () => {
     );
     await applied(its);
     await seen("on trial", (object) => /50 % of the requests go to/.test(object.status.message ?? ""));
+    // before, requests went to the pods directly, where gRPC has a port of its own
+    const prober = probed();
     for (const file of [mine, its]) await put(file, "lookup-wrong");
     const pods = (revision = "") => ["pod", "-n", namespace, "-l", `berth.dev/revision=${revision}`];
     const canary = await seen("with a canary", (object) => object.status.canary?.modelDigest !== undefined);
