@@ -54,6 +54,24 @@ export const deadlineOf = (observed: Observed, candidate: Revision): number | un
   return Math.max(created, scaled, ...pods.flatMap((pod) => dequeuedAt(pod) ?? [])) + PROGRESS_DEADLINE_MS;
 };
 
+/** A pod that has just lost its device to another revision of the same deployment is found one again within this time, or not at all. */
+const COMING_BACK_MS = 60_000;
+
+/** Pods that it is to have were made just now, or are about to be, and have no node yet: whoever starts beside them may take their devices. */
+export const isComingBack = (observed: Observed, revision: Revision, now: number): boolean => {
+  const { metadata, spec, status } = deploymentOf(observed, revision) ?? {};
+  if (spec === undefined) return false;
+  const isScaled = spec.replicas === wantedOf(observed, revision);
+  const isSeen = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1);
+  if (!isScaled || !isSeen) return true;
+  return podsOf(observed, revision).some(
+    (pod) =>
+      pod.spec?.nodeName === undefined &&
+      pod.metadata.deletionTimestamp === undefined &&
+      now - timeOf(pod.metadata.creationTimestamp) < COMING_BACK_MS,
+  );
+};
+
 /** Since when (ms since 1970) a pod of it is not ready, the latest of them: one that has just been replaced has its time anew. */
 export const unreadySince = (observed: Observed, revision: Revision): number =>
   Math.max(

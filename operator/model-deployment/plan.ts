@@ -22,6 +22,7 @@ import {
   deadlineOf,
   deploymentOf,
   isAvailable,
+  isComingBack,
   isServing,
   lacksClaims,
   named,
@@ -61,6 +62,8 @@ export type Circumstances = {
 
 /** The routers are asked again; a table reaches them within some ten milliseconds. */
 const ASK_AGAIN_MS = 500;
+/** Nothing tells that pods have had long enough to come back. */
+const START_AGAIN_MS = 5_000;
 
 export const plan = (
   observed: Observed,
@@ -74,11 +77,14 @@ export const plan = (
   const retirement = retire(observed, roles, acknowledged, now);
   const deadline = candidate === undefined ? undefined : deadlineOf(observed, candidate);
   const left = leftAt(observed);
+  const mayRun =
+    candidate !== undefined && mayStart(observed, roles, candidate) && mayStartBeside(observed, roles, trial, now);
   const waits = [
     retirement.againAfterMs,
     deadline === undefined ? undefined : deadline - now,
     left === undefined ? undefined : left - now,
     acknowledged === false ? ASK_AGAIN_MS : undefined,
+    candidate === undefined || mayRun ? undefined : START_AGAIN_MS,
   ].filter((wait) => wait !== undefined && wait > 0);
   return {
     actions: [
@@ -87,9 +93,7 @@ export const plan = (
         : [create(CONTROLLER_REVISIONS, controllerRevision(observed.owner, unrecorded))]),
       ...markPromoted(observed, roles),
       ...(stable === undefined ? [] : run(observed, stable)),
-      ...(candidate === undefined || !mayStart(observed, roles, candidate) || !hasPlan(observed, trial)
-        ? []
-        : run(observed, candidate)),
+      ...(candidate !== undefined && mayRun ? run(observed, candidate) : []),
       ...(serving === undefined ? [] : clientService(observed, roles, targetOf(observed, serving, acknowledged), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
@@ -147,9 +151,17 @@ const isEdited = ({ metadata: { managedFields = [] } }: Deployment): boolean =>
 const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision): boolean =>
   stable !== undefined || pods.every((pod) => revisionOf(pod) === candidate.name || isOver(pod));
 
-/** What fits is checked, and the status says what has come of it, before a pod of a canary is made. */
-const hasPlan = ({ modelDeployment: { status } }: Observed, trial: Trial | undefined): boolean =>
-  trial === undefined || (status?.rollout?.capacity !== undefined && status.rollout.revision === trial.revision.name);
+/**
+ * What fits is checked, and the status says what has come of it, before a pod of a canary is made. Where another rollout was left in the middle
+ * of a handover or a swap, stable's own pods come back first.
+ */
+const mayStartBeside = (observed: Observed, { stable }: Roles, trial: Trial | undefined, now: number): boolean => {
+  if (trial === undefined) return true;
+  const { capacity, revision } = observed.modelDeployment.status?.rollout ?? {};
+  if (capacity === undefined || revision !== trial.revision.name) return false;
+  const isNew = deploymentOf(observed, trial.revision) === undefined;
+  return !isNew || stable === undefined || !isComingBack(observed, stable, now);
+};
 
 /** Writes each promotion on its ControllerRevision, where it outlives a lost status. */
 const markPromoted = (observed: Observed, { stable, candidate }: Roles): Action[] => {

@@ -544,6 +544,24 @@ describe("where there is no room for both", () => {
     assert.match(statusOf(world).message ?? "", /a start and the way back take/);
   });
 
+  it("is stable's again first where the spec changes in the middle of a swap", async () => {
+    const world = createWorld();
+    world.slots = 1;
+    world.put(spec("one"));
+    await world.settle();
+    const old = stable(world);
+    world.put(spec("two"));
+    await until(world, () => routes(world)?.includes("canary 100") === true && replicasOf(world)[old] === 0);
+    world.put(spec("three"));
+    await until(
+      world,
+      () => served(world) === 1 && statusOf(world).rollout?.capacity?.plan === "swap" && stable(world) === old,
+    );
+    await until(world, () => stable(world) !== old);
+    await world.settle();
+    assert.equal(reason(world), "Serving");
+  });
+
   it("is chosen again while pods wait that were thought to have room", async () => {
     const world = createWorld();
     world.slots = 1;
