@@ -7,11 +7,11 @@ import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
 import { reportersTo } from "../world/reporters.ts";
 
-/** These take minutes each. Unless they are named, or all are asked for, two of them run, another two each day. */
+/** These take minutes each. Unless they are named, or all are asked for, one of them runs, another one each day. */
 const SLOW = ["rollout-harm", "rollout-capacity", "rollout-killed"];
 /** And these some twenty, so that they run only when they are named or all are asked for. */
 const SLOWEST = ["rollout-latency"];
-const SAMPLE = 2;
+const SAMPLE = 1;
 
 const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operator, chart and engine on a real Kubernetes
   FILE               only these, such as: examples update
@@ -19,7 +19,7 @@ const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operato
                      and two nodes that offer at least 3 and fewer than 12 nvidia.com/gpu between them
   --name NAME        name of the dev cluster (default e2e)
   --all              every file, also those that take long: ${[...SLOW, ...SLOWEST].join(", ")};
-                     otherwise two of these, by the day
+                     otherwise one of these, by the day
   --keep             leave the cluster up afterwards; npm run cluster -- down --name e2e ends it`;
 
 /** These break, or have, what only the dev cluster can. */
