@@ -117,6 +117,10 @@ const overHttp2 = (x, again = true) => new Promise((resolve) => {
   });
   stream.end(Buffer.from(input.bodies[x], "base64"));
 });
+// a node learns a moment later that the Service goes to the router now, which alone speaks gRPC on this port
+const readyBy = Date.now() + 20_000;
+while (overGrpc === 0 && Date.now() < readyBy) await overHttp2(0);
+failures.length = 0;
 let stopped = false;
 process.on("SIGTERM", () => { stopped = true; });
 const end = Date.now() + input.seconds * 1000;
