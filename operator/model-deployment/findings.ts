@@ -1,5 +1,11 @@
 /** What can be read off an observation, by the plan and by the status alike. Pure. */
-import { minReplicasOf, revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
+import {
+  minReplicasOf,
+  parseDuration,
+  progressDeadlineOf,
+  revisionLabels,
+  serviceName,
+} from "../api/v1alpha1/index.ts";
 import { covers } from "../apply/drift.ts";
 import type { Deployment, KubeObject, Pod } from "../kube/objects.ts";
 import { routedPortOf } from "./children/service.ts";
@@ -7,8 +13,12 @@ import type { Observed } from "./observe.ts";
 import { dequeuedAt, isGated, isOver, revisionOf, unscheduled } from "./pods.ts";
 import type { Revision } from "./revision.ts";
 
-/** A revision that was not ready within this time will not be, as far as its users can tell. */
-export const PROGRESS_DEADLINE_MS = 600_000;
+/** A pod that became ready so long after it had its node was ready before, and has been unready since. */
+const LONGEST_START_MS = 600_000;
+
+/** A revision that was not ready within this time (ms) will not be, as far as its users can tell. */
+export const progressMs = ({ modelDeployment }: Observed): number =>
+  parseDuration(progressDeadlineOf(modelDeployment.spec));
 
 /** The object of that name, among those of one kind. */
 export const named = <T extends KubeObject>(objects: T[], name: string): T | undefined =>
@@ -51,7 +61,7 @@ export const deadlineOf = (observed: Observed, candidate: Revision): number | un
   const { capacity, revision } = observed.modelDeployment.status?.rollout ?? {};
   // pods that came with a later step have their time from then on
   const scaled = revision === candidate.name ? Date.parse(capacity?.since ?? "") || 0 : 0;
-  return Math.max(created, scaled, ...pods.flatMap((pod) => dequeuedAt(pod) ?? [])) + PROGRESS_DEADLINE_MS;
+  return Math.max(created, scaled, ...pods.flatMap((pod) => dequeuedAt(pod) ?? [])) + progressMs(observed);
 };
 
 /** A pod that has just lost its device to another revision of the same deployment is found one again within this time, or not at all. */
@@ -89,7 +99,7 @@ export const startMsOf = (observed: Observed, revision: Revision): number | unde
     const at = (wanted: string) =>
       timeOf(status?.conditions?.find(({ status: is, type }) => type === wanted && is === "True")?.lastTransitionTime);
     const [placed, ready] = [at("PodScheduled"), at("Ready")];
-    return placed === 0 || ready === 0 || ready - placed > PROGRESS_DEADLINE_MS ? [] : [ready - placed];
+    return placed === 0 || ready === 0 || ready - placed > LONGEST_START_MS ? [] : [ready - placed];
   });
   return times.length === 0 ? undefined : Math.max(1000, Math.min(...times));
 };

@@ -1,5 +1,5 @@
 /** A trial's next step, by what the routers say and have counted, what its pods do, and what the nodes have left. */
-import { DEFAULT_MAX_WAIT, minReplicasOf, parseDuration } from "../api/v1alpha1/index.ts";
+import { DEFAULT_MAX_WAIT, minReplicasOf, parseDuration, progressDeadlineOf } from "../api/v1alpha1/index.ts";
 import { fits } from "../placement/fits.ts";
 import { rivalOf } from "../placement/rival.ts";
 import type { Survey } from "../placement/survey.ts";
@@ -75,7 +75,7 @@ export const judge = async (
   const isOverdue = now >= Math.min(trialDeadlineOf(ready, observed), swapDeadline ?? Number.POSITIVE_INFINITY);
   const isUnready = !isAvailable(observed, before.revision);
   const known = explain(subject);
-  const cause = isUnready && isOverdue ? givenUp(known) : known;
+  const cause = isUnready && isOverdue ? givenUp(known, progressDeadlineOf(observed.modelDeployment.spec)) : known;
   const findings = {
     ...{ acknowledged, cause, isOverdue: isUnready && isOverdue },
     verdict: observation?.verdict,

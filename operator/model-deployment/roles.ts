@@ -3,6 +3,7 @@ import {
   DEFAULT_MAX_WAIT,
   type ModelDeploymentSpec,
   parseDuration,
+  progressDeadlineOf,
   type Reason,
   specSchema,
 } from "../api/v1alpha1/index.ts";
@@ -99,6 +100,7 @@ const invalidity = (spec: ModelDeploymentSpec): string | undefined => {
   try {
     canonical(revisionSpecOf(spec));
     rolloutSettings(spec);
+    parseDuration(progressDeadlineOf(spec));
     parseDuration(spec.traffic?.queue?.maxWait ?? DEFAULT_MAX_WAIT);
     return undefined;
   } catch (error) {

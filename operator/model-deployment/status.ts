@@ -5,6 +5,7 @@ import {
   type FetchProgress,
   type Mark,
   type ModelDeploymentStatus,
+  progressDeadlineOf,
   type Reason,
   type RevisionStatus,
   serviceUrl,
@@ -146,7 +147,7 @@ const judge = (
   if (starting !== undefined) {
     const isOverdue = now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
     const known = starting === candidate ? cause : undefined;
-    const told = isOverdue ? givenUp(known) : known;
+    const told = isOverdue ? givenUp(known, progressDeadlineOf(observed.modelDeployment.spec)) : known;
     if (told !== undefined) return failing(told, roomInWords(told, trial) + still);
     const reason = fetch !== undefined ? "Fetching" : stable === undefined ? "Starting" : "Updating";
     return working(reason, progress(observed, starting, fetch) + still);

@@ -117,7 +117,7 @@ describe("a canary", () => {
     world.fate = (revision) => ({ ready: revision === old });
     world.put(spec("two"));
     await until(world, () => isStalled(world));
-    assert.match(statusOf(world).message ?? "", /was not taken: ProgressDeadlineExceeded: not ready for 10 minutes/);
+    assert.match(statusOf(world).message ?? "", /was not taken: ProgressDeadlineExceeded: not ready within 10m/);
     await world.settle();
     assert.equal(stable(world), old);
     assert.equal(world.all(DEPLOYMENTS).length, 1);

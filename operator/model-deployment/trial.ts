@@ -16,15 +16,7 @@ import { type RolloutSettings, rolloutSettings } from "../rollout/settings.ts";
 import { evidenceStep, type Step } from "../rollout/steps.ts";
 import { rejected } from "../rollout/words.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
-import {
-  deadlineOf,
-  isAvailable,
-  lacksRoom,
-  PROGRESS_DEADLINE_MS,
-  readyOf,
-  routedPort,
-  unreadySince,
-} from "./findings.ts";
+import { deadlineOf, isAvailable, lacksRoom, progressMs, readyOf, routedPort, unreadySince } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
@@ -200,7 +192,7 @@ export const trialDeadlineOf = ({ revision, state }: Trial, observed: Observed):
   const deadline = deadlineOf(observed, revision) ?? Number.POSITIVE_INFINITY;
   return state.phase === "preparing" && state.step === 0
     ? deadline
-    : Math.max(deadline, unreadySince(observed, revision) + PROGRESS_DEADLINE_MS);
+    : Math.max(deadline, unreadySince(observed, revision) + progressMs(observed));
 };
 
 /** When (ms since 1970) stable's pods are brought back, if the ones that have taken their place are not ready by then. */

@@ -254,6 +254,10 @@ describe("a rollout in words", () => {
       judged({ kind: "inconclusive", missing: ["latency"], etaIntervals: 12 }, course, LEVELS, pace(5)),
       "not enough evidence on latency (no harm so far: e-value 42, 100 decides); about 600 more requests of the canary, 2 min at the present rate",
     );
+    assert.match(
+      judged({ kind: "inconclusive", missing: ["errors"] }, course, LEVELS, pace(5)),
+      /^not enough evidence on errors \(looks harmful so far: e-value 350, 200 decides\);/,
+    );
     assert.match(judged({ kind: "inconclusive", missing: [] }, {}, LEVELS, pace(0)), /^no requests were counted yet$/);
     assert.match(
       judged({ kind: "inconclusive", missing: ["latency"] }, course, LEVELS, pace(0)),

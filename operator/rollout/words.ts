@@ -49,7 +49,12 @@ export const judged = (verdict: Verdict, course: Course, levels: Levels, pace: P
     case "safe":
       return `safe: ${latest.map(([metric]) => `${NAMES[metric]} (${safe(metric)})`).join(", ")}`;
     case "inconclusive": {
-      const missing = verdict.missing.map((metric) => `${NAMES[metric]} (no harm so far: ${safe(metric)})`).join(", ");
+      const missing = verdict.missing
+        .map((metric) => {
+          const looksHarmful = (course[metric]?.at(-1)?.harm ?? 0) > 0;
+          return `${NAMES[metric]} (${looksHarmful ? `looks harmful so far: ${harm(metric)}` : `no harm so far: ${safe(metric)}`})`;
+        })
+        .join(", ");
       if (missing === "") return "no requests were counted yet";
       return `not enough evidence on ${missing}; ${outlook(verdict.etaIntervals, pace)}`;
     }

@@ -118,6 +118,21 @@ describe("a canary", () => {
     await seen("rejected again", isStalled);
   });
 
+  it("that runs out of memory, or finds no node within its time, is not taken", async () => {
+    const before = await seen("with a stable revision", ({ status }) => status.stable?.ready === 2);
+    const refused = async (spec: Record<string, unknown>, why: RegExp) => {
+      await applied({ rollout: { ...rollout, progressDeadline: "20s" }, ...spec });
+      const stalled = await seen("rejected", (object) => isStalled(object) && why.test(object.status.message ?? ""));
+      assert.match(stalled.status.message ?? "", /was not taken/);
+      assert.equal(stalled.status.stable?.revision, before.status.stable?.revision);
+      assert.equal(stalled.status.stable?.ready, 2);
+    };
+    await refused({ resources: { limits: { memory: "48Mi" } } }, /OutOfMemory|CrashLooping/);
+    const nowhere = { vendor: "nvidia", products: ["NVIDIA-Z9"] };
+    const nobody = { accelerator: nowhere, server: { executionProvider: "cpu" } };
+    await refused(nobody, /not ready within 20s \(rollout.progressDeadline\)/);
+  });
+
   it("is refused with settings that cannot be meant", async () => {
     const refused = (spec: Record<string, unknown>, message: RegExp) =>
       assert.rejects(world().apply([modelDeployment("refused", spec)], namespace), message);

@@ -40,6 +40,10 @@ export const executionProviderOf = ({
   return accelerator?.vendor === "nvidia" ? "cuda" : "cpu";
 };
 
+/** How long a revision may take to get its pods ready, as people write it. */
+export const progressDeadlineOf = ({ rollout }: Pick<ModelDeploymentSpec, "rollout">): string =>
+  rollout?.progressDeadline ?? "10m";
+
 export const minReplicasOf = ({ scaling }: Pick<ModelDeploymentSpec, "scaling">): number => scaling?.minReplicas ?? 1;
 
 /** Whether a new revision takes over step by step. */

@@ -160,7 +160,7 @@ export const REASONS = {
     cure: "Check the node's device plugin and the devices' health.",
   },
   ProgressDeadlineExceeded: {
-    means: "A revision was not ready within ten minutes, and no pod says why.",
+    means: "A revision was not ready within `rollout.progressDeadline` (10 minutes), and no pod says why.",
     cure: "Look at the pods' events.",
   },
   ...failures,

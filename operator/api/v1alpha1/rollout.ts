@@ -12,7 +12,7 @@ const percent = (what: string, example: string) =>
     .regex(/^[0-9]{1,3}([.][0-9]{1,2})?%$/)
     .describe(`${what} A percentage, such as \`${example}\`.`);
 
-const duration = (field: string, what: string) =>
+const duration = (path: string, what: string) =>
   z
     .string()
     .min(2)
@@ -22,7 +22,7 @@ const duration = (field: string, what: string) =>
     .meta(
       rules({
         rule: "self.matches('^([0-9]+(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('168h')",
-        message: `spec.rollout.stepDuration.${field}: must be a duration from 10s to 168h in whole units, such as 90s or 1h30m`,
+        message: `spec.rollout.${path}: must be a duration from 10s to 168h in whole units, such as 90s or 1h30m`,
       }),
     );
 
@@ -65,8 +65,11 @@ const steps = z
 
 const stepDuration = z
   .object({
-    min: duration("min", "A step takes at least this long. Default `1m`."),
-    max: duration("max", "A step that is not decided after this does what `onInconclusive` says. Default `1h`."),
+    min: duration("stepDuration.min", "A step takes at least this long. Default `1m`."),
+    max: duration(
+      "stepDuration.max",
+      "A step that is not decided after this does what `onInconclusive` says. Default `1h`.",
+    ),
   })
   .optional()
   .describe("How long a step takes.")
@@ -167,6 +170,11 @@ export const rolloutSchema = z
           "`auto` (the default): surge where the nodes have room, else handover; with one pod swap, if starting it and the way back fit into " +
           "`traffic.queue.maxWait`. The status says which, and why.",
       ),
+    progressDeadline: duration(
+      "progressDeadline",
+      "How long a revision may take to get its pods ready, whatever the strategy; waiting in a queue does not count. Then it is given up: a canary is " +
+        "rejected, any other is told of as failed. Default `10m`.",
+    ),
     paused: z
       .boolean()
       .optional()

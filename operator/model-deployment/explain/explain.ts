@@ -31,10 +31,12 @@ const unready = (pods: readonly Pod[]): Pod[] =>
     .filter((pod) => pod.metadata.deletionTimestamp === undefined && !isReady(pod))
     .toSorted((one, other) => (one.metadata.name < other.metadata.name ? -1 : 1));
 
-/** The cause of a revision that had its time (PROGRESS_DEADLINE_MS) to become ready. */
-export const givenUp = (cause: Cause | undefined): Cause => ({
+/** The cause of a revision that had its time to become ready. `within`: that time, as people write it. */
+export const givenUp = (cause: Cause | undefined, within: string): Cause => ({
   reason: cause?.reason ?? "ProgressDeadlineExceeded",
-  message: oneLine(`not ready for 10 minutes: ${cause?.message ?? "no pod says why; see the events of its pods"}`),
+  message: oneLine(
+    `not ready within ${within} (rollout.progressDeadline): ${cause?.message ?? "no pod says why; see the events of its pods"}`,
+  ),
   stalled: true,
 });
 
