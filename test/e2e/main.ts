@@ -9,7 +9,7 @@ import { reportersTo } from "../world/reporters.ts";
 
 /** These take minutes each. Unless they are named, or all are asked for, one of them runs, another one each day. */
 const SLOW = ["rollout-harm", "rollout-capacity", "rollout-killed"];
-/** And these some twenty, so that they run only when they are named or all are asked for. */
+/** And this one wants the machine for itself: it measures. It runs only when it is named or all are asked for. */
 const SLOWEST = ["rollout-latency"];
 const SAMPLE = 1;
 

@@ -4,7 +4,7 @@ import { isReady, isStalled, type Seen, waitFor } from "../world/model-deploymen
 import { startProber } from "../world/prober.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
-/** How much pods differ that are the same is learnt meanwhile: see docs/rollouts.md. */
+/** How much pods differ that are the same is learnt meanwhile: some seven minutes on a quiet machine. */
 const PATIENCE_SECONDS = 2400;
 
 describe("a canary that is half as slow again", () => {
