@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { conditionOf, isReady, isStalled, type Seen, waitFor } from "../world/model-deployment.ts";
 import { startProber } from "../world/prober.ts";
@@ -48,10 +49,14 @@ describe("a rollout without spare devices", () => {
   };
   const onAnother = (stable: string | undefined) => (object: Seen) =>
     isReady(object) && object.status.stable?.revision !== stable;
-  const probed = () =>
-    startProber(world().cluster, {
+  /** Resolves when requests are under way: what is swapped at once would hold the very first of them. */
+  const probed = async () => {
+    const prober = startProber(world().cluster, {
       ...{ url: `http://lookup.${namespace}.svc`, model: key.name, perSecond: 30, entries: 32 },
     });
+    await sleep(4000);
+    return prober;
+  };
 
   before(async () => {
     const { stdout } = await world().cluster.kubectl(["get", "nodes", "-o", "json"]);
@@ -72,7 +77,7 @@ describe("a rollout without spare devices", () => {
   it("with two pods hands them over one after the other, and no request fails", async () => {
     await applied("lookup", 2);
     const { status } = await seen("ready", isReady);
-    const prober = probed();
+    const prober = await probed();
     await applied("lookup-again", 2);
     await planned("handover");
     await seen("told", (object) => /capacity handover: stable hands pods over/.test(object.status.message ?? ""));
@@ -84,7 +89,7 @@ describe("a rollout without spare devices", () => {
     await applied("lookup-again", 1);
     await offer(1);
     const { status } = await seen("on one pod", (object) => isReady(object) && object.status.stable?.replicas === 1);
-    const prober = probed();
+    const prober = await probed();
     await applied("lookup", 1);
     await planned("swap");
     await seen("promoted", onAnother(status.stable?.revision));
@@ -93,7 +98,7 @@ describe("a rollout without spare devices", () => {
 
   it("brings the old one back where the new one does not load", async () => {
     const { status } = await seen("ready", isReady);
-    const prober = probed();
+    const prober = await probed();
     await applied("unloadable", 1);
     await planned("swap");
     const after = await seen("rejected", isStalled);

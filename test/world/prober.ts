@@ -33,7 +33,7 @@ export type ProberOptions = {
 
 const MOST_SECONDS = 900;
 /** Fewer requests than these show nothing. */
-const LEAST = 50;
+const LEAST = 20;
 
 export const startProber = (cluster: Cluster, options: ProberOptions): Prober => {
   const title = `prober-${randomUUID().slice(0, 8)}`;
