@@ -46,10 +46,9 @@ export const choosePlan = (situation: Situation): Chosen => {
   if (fits === undefined) return surge("what the nodes have left is not known");
   if (fits >= replicas) return surge(`there is room for ${replicas} more`);
   const lack = `there is room for ${fits} of ${replicas} more`;
-  if (strategy !== "canary" && strategy !== "blueGreen")
-    return surge(`${lack}; strategy ${strategy} needs both revisions whole, and waits for it`);
   if (strategy === "canary" && replicas > 1) return { plan: "handover", why: lack, spare };
-  if (replicas > 1) return surge(`${lack}; strategy ${strategy} needs both revisions whole, and waits for it`);
+  if (strategy === "shadow" || replicas > 1)
+    return surge(`${lack}; strategy ${strategy} needs both revisions whole, and waits for it`);
   if (rival !== undefined) return surge(`${lack}; it waits, since ${rival} would take what stable gives up`);
   if (startMs === undefined) return surge(`${lack}; it waits, since it is not known how long a pod takes to start`);
   if (startMs * SLACK * 2 > maxWaitMs)

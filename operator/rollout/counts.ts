@@ -1,6 +1,6 @@
 /** From what the routers have counted to an interval of the evidence. Pure. */
 import type { PodCounts as Counts, RouterCounts, ShadowCounts } from "../traffic/routers.ts";
-import type { Interval, Pairs, PodCounts } from "./evidence/arms.ts";
+import { addPairs, type Interval, NO_PAIRS, type Pairs, type PodCounts } from "./evidence/arms.ts";
 
 /** What was seen of each router when it was last asked. */
 export type Known = Readonly<Record<string, RouterCounts>>;
@@ -87,8 +87,8 @@ export type ArmTotals = { requests: number; errors: number };
 export const NO_TOTALS: Totals = {
   stable: { requests: 0, errors: 0 },
   canary: { requests: 0, errors: 0 },
-  pairs: { compared: 0, disagreed: 0 },
-  self: { compared: 0, disagreed: 0 },
+  pairs: NO_PAIRS,
+  self: NO_PAIRS,
   incomparable: { count: 0, reason: undefined },
 };
 
@@ -105,19 +105,14 @@ export const addTo = (
   return {
     stable: sum(totals.stable, stable),
     canary: sum(totals.canary, canary),
-    pairs: plus(totals.pairs, pairs),
-    self: plus(totals.self, self),
+    pairs: addPairs(totals.pairs, pairs),
+    self: addPairs(totals.self, self),
     incomparable: {
       count: totals.incomparable.count + count,
       reason: reason ?? totals.incomparable.reason,
     },
   };
 };
-
-const plus = (one: Pairs, other: Pairs): Pairs => ({
-  compared: one.compared + other.compared,
-  disagreed: one.disagreed + other.disagreed,
-});
 
 /**
  * Whether the requests of the two arms fit a canary's weight (percent): within four standard deviations of what chance does, and

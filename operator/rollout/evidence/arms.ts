@@ -13,6 +13,13 @@ export type PodCounts = {
 /** Shadowed requests whose two answers were compared. */
 export type Pairs = { compared: number; disagreed: number };
 
+export const NO_PAIRS: Pairs = { compared: 0, disagreed: 0 };
+
+export const addPairs = (one: Pairs, other: Pairs): Pairs => ({
+  compared: one.compared + other.compared,
+  disagreed: one.disagreed + other.disagreed,
+});
+
 /** `self`: stable's answers compared with stable's own to the same requests; absent where nobody asked it twice. */
 export type Interval = { stable: readonly PodCounts[]; canary: readonly PodCounts[]; pairs: Pairs; self?: Pairs };
 

@@ -3,7 +3,7 @@
  * beyond how often stable disagrees with itself?
  */
 import { logERate, type RateFilter, type RateQuestion, startRate, stepRate } from "./absolute.ts";
-import type { Interval, LogE, Pairs } from "./arms.ts";
+import { addPairs, type Interval, type LogE, NO_PAIRS, type Pairs } from "./arms.ts";
 
 export type DisagreementLimits = {
   /** A share of pairs that disagree which is no harm. Default 0.02. */
@@ -67,7 +67,7 @@ export const observeDisagreement = (
   limits: DisagreementLimits,
   { pairs, self }: Pick<Interval, "pairs" | "self">,
 ): DisagreementEvidence => {
-  const sum = self === undefined ? before.self : plus(before.self, self);
+  const sum = self === undefined ? before.self : addPairs(before.self ?? NO_PAIRS, self);
   const { harm, safe } = questionsOf(limits, sum);
   const counts = { events: pairs.disagreed, exposed: pairs.compared };
   return {
@@ -76,11 +76,6 @@ export const observeDisagreement = (
     ...(sum === undefined ? {} : { self: sum }),
   };
 };
-
-const plus = (before: Pairs | undefined, { compared, disagreed }: Pairs): Pairs => ({
-  compared: (before?.compared ?? 0) + compared,
-  disagreed: (before?.disagreed ?? 0) + disagreed,
-});
 
 export const logEOfDisagreement = ({ harm, safe }: DisagreementEvidence): LogE => ({
   harm: logERate(harm),
