@@ -51,6 +51,12 @@ export const RULES: readonly Rule[] = [
     folders: ["operator/api", "operator/kube/objects.ts", "operator/traffic/routers.ts"],
     packages: ["node:crypto", "node:v8", "node:zlib"],
   },
+  // Pure, but for the loop, which is given what asks routers and servers.
+  {
+    folder: "operator/scaling",
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/placement"],
+    packages: ["croner"],
+  },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {
     folder: "operator/model-deployment",

@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import { benchOperator } from "./operator/main.ts";
 import { benchRollout } from "./rollout/main.ts";
 import { benchRouter } from "./router/main.ts";
+import { benchScaling } from "./scaling/main.ts";
 import { serveBench } from "./serve.ts";
 import { benchServer } from "./server/main.ts";
 
@@ -26,6 +27,8 @@ const summaries = {
   operator: OPERATOR,
   rollout:
     "made-up rollouts: how often the evidence, Flagger and Argo Rollouts are wrong, and how fast (--help: its options)",
+  scaling:
+    "made-up loads: how long requests wait and how long devices are held, by Berth's rule and by those of others (--help: its options)",
   router: "the router beside HAProxy and a plain undici proxy: CPU for a request, time added (--help: its options)",
   ...Object.fromEntries(Object.entries(BENCHES).map(([name, { summary }]) => [name, summary])),
 };
@@ -37,6 +40,7 @@ const name = process.argv[2];
 if (name === "operator") process.exit(await benchOperator(process.argv.slice(3)));
 if (name === "rollout") process.exit(benchRollout(process.argv.slice(3)));
 if (name === "router") process.exit(await benchRouter(process.argv.slice(3)));
+if (name === "scaling") process.exit(benchScaling(process.argv.slice(3)));
 if (name === "server") process.exit(await benchServer(process.argv.slice(3)));
 const bench = name === undefined ? undefined : BENCHES[name];
 if (bench === undefined) {
