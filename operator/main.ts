@@ -11,7 +11,7 @@ import {
 import { createCaches } from "./cache/caches.ts";
 import { createConsistency, recordWrites } from "./cache/consistency.ts";
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
-import { createController } from "./controller/controller.ts";
+import { type Controller, createController } from "./controller/controller.ts";
 import { createEventRecorder } from "./controller/events.ts";
 import { controllerOwner, follow, itself, namedByLabel, resync } from "./controller/sources.ts";
 import { createClient } from "./kube/create-client.ts";
@@ -36,12 +36,15 @@ import { runManager } from "./manager/manager.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
 import { createSurvey } from "./placement/survey.ts";
 import { askFetchProgress } from "./pods/fetch-progress.ts";
+import { hearRouter } from "./pods/router-signals.ts";
 import { askRouterStatus } from "./pods/router-status.ts";
+import { askServerCurve } from "./pods/server-curve.ts";
 import { createObserver } from "./rollout/observer.ts";
+import { createScaler } from "./scaling/scaler.ts";
 import { createLogger } from "./telemetry/logger.ts";
-import { createMetrics, requestObserver } from "./telemetry/metrics.ts";
+import { createMetrics, requestObserver, showScale } from "./telemetry/metrics.ts";
 import { partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
-import { createAskCounts, createAskRouters } from "./traffic/routers.ts";
+import { createAskCounts, createAskRouters, readyRouters } from "./traffic/routers.ts";
 
 const LEASE = "berth-operator";
 /** Namespaces whose routers are looked at together. */
@@ -101,7 +104,19 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
 
   // The controllers and what wakes them.
   const { runtimeImage, runtimeImagePullPolicy, allowHttpModels } = config;
-  const controller = createController({
+  const survey = createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known"));
+  const scaler = createScaler({
+    podsOf: stores.pods.labelled,
+    routersOf: (namespaces) => readyRouters(stores.pods, namespaces),
+    hear: hearRouter,
+    askCurve: askServerCurve,
+    survey,
+    nodesCome: config.nodesCome,
+    clock: Date.now,
+    changed: (key) => controller.add(key),
+    report: (key, scale, uncapped) => showScale(metrics, key, scale, uncapped),
+  });
+  const controller: Controller = createController({
     name: "model-deployment",
     workers: config.workers,
     reconcile: modelDeploymentController({
@@ -114,7 +129,8 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       askProgress: askFetchProgress,
       askRouters: createAskRouters(stores.pods, askRouterStatus),
       observer: createObserver(createAskCounts(stores.pods, askRouterStatus)),
-      survey: createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known")),
+      survey,
+      scaler,
     }),
     isCurrent: (key) => consistency.isCurrent(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
     log,
@@ -161,7 +177,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
 
   const { probePort, metricsPort } = config;
   const disconnect = async () => void (await Promise.all([transport.close(), electionTransport.close()]));
-  const controllers = [controller, routers];
+  const controllers = [controller, routers, scaler];
   return await runManager(
     { caches, controllers, election, events, disconnect, metrics, log, probePort, metricsPort, leaseName: LEASE },
     stop,

@@ -68,6 +68,7 @@ export const RULES: readonly Rule[] = [
       "operator/kube",
       "operator/placement",
       "operator/rollout",
+      "operator/scaling",
       "operator/traffic",
     ],
     packages: ["zod", "pino", "node:crypto", "node:util"],

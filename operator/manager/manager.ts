@@ -13,7 +13,8 @@ const SYNC_COMPLAINT_MS = 10_000;
 
 export type ManagerOptions = {
   caches: Caches;
-  controllers: Controller[];
+  /** What works while this process leads. */
+  controllers: readonly Pick<Controller, "run">[];
   election: LeaderElection;
   events: EventSender;
   /** Ends the connections to the API server. */

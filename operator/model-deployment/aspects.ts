@@ -3,6 +3,7 @@ import { executionProviderOf, type Mark, MODEL_FAILURES, type Reason } from "../
 import type { Cause } from "./explain/cause.ts";
 import { placedOf, readyOf, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
+import { pinOf } from "./pin.ts";
 import type { Revision } from "./revision.ts";
 
 /** What keeps pods from getting the node and the devices that they want. */
@@ -16,9 +17,16 @@ const CAPACITY_REASONS: ReadonlySet<Reason> = new Set([
   "DeviceUnavailable",
 ]);
 
-/** @param cause what is wrong with `revision`, which is the one that is to serve; both undefined where there is none yet */
-export const aspects = (observed: Observed, revision: Revision | undefined, cause: Cause | undefined): Mark[] =>
-  revision === undefined ? [] : [modelLoaded(observed, revision, cause), capacityAvailable(observed, revision, cause)];
+/** @param cause what is wrong with `revision`, which is the one that is to serve; both undefined where there is none yet; `shortage`: what is missing for the pods that the load asks for */
+export const aspects = (
+  observed: Observed,
+  revision: Revision | undefined,
+  cause: Cause | undefined,
+  shortage?: string,
+): Mark[] =>
+  revision === undefined
+    ? []
+    : [modelLoaded(observed, revision, cause), capacityAvailable(observed, revision, cause, shortage)];
 
 /** Counts are left out of the messages, so that each pod that moves on is no write of its own. */
 const modelLoaded = (observed: Observed, revision: Revision, cause: Cause | undefined): Mark => {
@@ -32,6 +40,8 @@ const modelLoaded = (observed: Observed, revision: Revision, cause: Cause | unde
       message: `${revision.name} has run a first inference on ${provider}`,
     };
   }
+  if (wantedOf(observed, revision) === 0 && pinOf(observed, revision) !== undefined)
+    return { type, status: "True", reason: "Loaded", message: `${revision.name} was proved, and has no pod now` };
   if (cause !== undefined && MODEL_FAILURES.has(cause.reason)) {
     return { type, status: "False", reason: cause.reason, message: cause.message };
   }
@@ -43,8 +53,14 @@ const modelLoaded = (observed: Observed, revision: Revision, cause: Cause | unde
   };
 };
 
-const capacityAvailable = (observed: Observed, revision: Revision, cause: Cause | undefined): Mark => {
+const capacityAvailable = (
+  observed: Observed,
+  revision: Revision,
+  cause: Cause | undefined,
+  shortage: string | undefined,
+): Mark => {
   const type = "CapacityAvailable";
+  if (shortage !== undefined) return { type, status: "False", reason: "DevicesTaken", message: shortage };
   if (cause !== undefined && CAPACITY_REASONS.has(cause.reason)) {
     return { type, status: "False", reason: cause.reason, message: cause.message };
   }

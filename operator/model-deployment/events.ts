@@ -12,6 +12,11 @@ export const recordTransitions = (
   if (stable !== undefined && stable !== before?.stable?.revision) {
     events.event(modelDeployment, "Normal", "Promoted", "Promote", `${stable} is the stable revision now`);
   }
+  const [was, is] = [before?.scale?.wanted, status.scale?.wanted];
+  if (was !== undefined && is !== undefined && was !== is) {
+    const { message = "", why = "" } = status.scale ?? {};
+    events.event(modelDeployment, "Normal", "Scaled", "Scale", `from ${was} to ${is} pods (${why}): ${message}`);
+  }
   const stalled = findCondition(status.conditions, "Stalled");
   if (stalled !== undefined && stalled.reason !== findCondition(before?.conditions, "Stalled")?.reason) {
     events.event(modelDeployment, "Warning", stalled.reason, "Reconcile", stalled.message);

@@ -1,11 +1,5 @@
 /** What can be read off an observation, by the plan and by the status alike. Pure. */
-import {
-  minReplicasOf,
-  parseDuration,
-  progressDeadlineOf,
-  revisionLabels,
-  serviceName,
-} from "../api/v1alpha1/index.ts";
+import { parseDuration, progressDeadlineOf, revisionLabels, serviceName } from "../api/v1alpha1/index.ts";
 import { covers } from "../apply/drift.ts";
 import type { Deployment, KubeObject, Pod } from "../kube/objects.ts";
 import { routedPortOf } from "./children/service.ts";
@@ -28,11 +22,14 @@ export const deploymentOf = ({ deployments }: Observed, { name }: Revision): Dep
   named(deployments, name);
 
 /** Pods that a revision is to have: all, unless a rollout has it share the room with another one. */
-export const wantedOf = ({ modelDeployment: { spec, status } }: Observed, { name }: Pick<Revision, "name">): number => {
+export const wantedOf = (
+  { modelDeployment: { status }, replicas }: Observed,
+  { name }: Pick<Revision, "name">,
+): number => {
   const { capacity, revision } = status?.rollout ?? {};
   if (capacity !== undefined && name === revision) return capacity.canary;
   if (capacity !== undefined && name === status?.stable?.revision) return capacity.stable;
-  return minReplicasOf(spec);
+  return replicas;
 };
 
 export const readyOf = (observed: Observed, revision: Revision): number =>

@@ -1,5 +1,5 @@
 /** A trial's next step, by what the routers say and have counted, what its pods do, and what the nodes have left. */
-import { DEFAULT_MAX_WAIT, minReplicasOf, parseDuration, progressDeadlineOf } from "../api/v1alpha1/index.ts";
+import { DEFAULT_MAX_WAIT, parseDuration, progressDeadlineOf } from "../api/v1alpha1/index.ts";
 import { fits } from "../placement/fits.ts";
 import { rivalOf } from "../placement/rival.ts";
 import type { Survey } from "../placement/survey.ts";
@@ -93,11 +93,10 @@ export const judge = async (
 
 /** What is known of the room for a canary's pods, when it begins. */
 const situationOf = async (survey: Survey, observed: Observed, { revision, settings }: Trial, now: number) => {
-  const { owner, modelDeployment } = observed;
+  const { owner, modelDeployment, replicas } = observed;
   const { spec } = revision.template;
   const surveyed = settings.capacity === "surge" ? undefined : await survey(now);
   const serving = observed.revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
-  const replicas = minReplicasOf(modelDeployment.spec);
   return {
     fits: surveyed === undefined || spec === undefined ? undefined : fits(surveyed.rooms, spec, replicas),
     rival: surveyed === undefined || spec === undefined ? undefined : rivalOf(surveyed, spec, owner),

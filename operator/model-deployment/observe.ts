@@ -1,5 +1,5 @@
 /** Everything that one reconcile looks at, read from the caches at its start. */
-import type { ModelDeployment, ModelRollout } from "../api/v1alpha1/index.ts";
+import { type ModelDeployment, type ModelRollout, minReplicasOf } from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
 import type {
   ConfigMap,
@@ -44,6 +44,8 @@ export type Observed = {
   pods: Pod[];
   /** The others of its namespace that have a port on the routers; only where it matters to this one. */
   neighbours: Neighbour[];
+  /** Pods that whoever serves is to have: what the spec says, where nothing else says it. */
+  replicas: number;
 };
 
 /** Undefined if the ModelDeployment is gone or going: its children go with it, by their owner reference. */
@@ -64,6 +66,7 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
     networkPolicies: stores.networkPolicies.ownedBy(owner.uid),
     modelRollouts: stores.modelRollouts.ownedBy(owner.uid),
     pods: stores.pods.labelled(key),
+    replicas: minReplicasOf(modelDeployment.spec),
     neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],
   };
 };

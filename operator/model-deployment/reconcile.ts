@@ -16,6 +16,7 @@ import type { KubeObject, Resource } from "../kube/objects.ts";
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
 import type { Survey } from "../placement/survey.ts";
 import type { Observer } from "../rollout/observer.ts";
+import type { Scaler } from "../scaling/scaler.ts";
 import type { AskRouters } from "../traffic/routers.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
@@ -30,6 +31,7 @@ import { plan } from "./plan.ts";
 import { isDone, nextName, ordersOf, refusalOf } from "./record.ts";
 import { isRepair } from "./repair.ts";
 import { rolesOf } from "./roles.ts";
+import { scaledSubject, withReplicas } from "./scale.ts";
 import { promoted, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
 import { type Trial, trialOf } from "./trial.ts";
@@ -47,6 +49,7 @@ export type Dependencies = {
   askRouters: AskRouters;
   observer: Observer;
   survey: Survey;
+  scaler: Pick<Scaler, "look">;
 };
 
 /** The cache hears of a deletion within milliseconds, if nothing holds its watch up. */
@@ -65,22 +68,26 @@ export const modelDeploymentController = ({
   askRouters,
   observer,
   survey,
+  scaler,
 }: Dependencies): Reconcile => {
   const pace = createPace();
   const restores = createRestorePace();
   const fetches = createFetchWatch(askProgress);
   return async (key, { log, signal }): Promise<Result> => {
-    const observed = observe(stores, key);
-    if (observed === undefined) {
+    const seen = observe(stores, key);
+    if (seen === undefined) {
       pace.forget(key);
       restores.forget(key);
       await fetches.look(key, undefined, 0);
       await observer.look(key, undefined, 0);
+      scaler.look(key, undefined, 0);
       return {};
     }
     const now = clock();
 
-    const roles = rolesOf(observed, settings);
+    const roles = rolesOf(seen, settings);
+    const scale = scaler.look(key, scaledSubject(seen, roles), now);
+    const observed = withReplicas(seen, roles, scale);
     const beginning = trialOf(observed, roles, (revision) => nextName(observed, revision));
     const acknowledged = await acknowledgement(askRouters, observed, roles, beginning);
     const {
@@ -101,7 +108,7 @@ export const modelDeploymentController = ({
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
     const isShort = newest !== undefined && lacksRoom(observed, newest);
     const rooms = isShort ? (await survey(now))?.rooms : undefined;
-    const asked = { fetch: fetching.progress, rooms, trial, evidence: observation?.words };
+    const asked = { fetch: fetching.progress, rooms, trial, evidence: observation?.words, scale };
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked);
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
     const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirst(resource));

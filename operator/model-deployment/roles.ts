@@ -8,6 +8,7 @@ import {
   specSchema,
 } from "../api/v1alpha1/index.ts";
 import { rolloutSettings } from "../rollout/settings.ts";
+import { scalingSettings } from "../scaling/settings.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import type { Observed } from "./observe.ts";
 import { canonical, newRevisionName, type Revision, revisionSpecOf, sortedJson } from "./revision.ts";
@@ -100,6 +101,7 @@ const invalidity = (spec: ModelDeploymentSpec): string | undefined => {
   try {
     canonical(revisionSpecOf(spec));
     rolloutSettings(spec);
+    scalingSettings(spec);
     parseDuration(progressDeadlineOf(spec));
     parseDuration(spec.traffic?.queue?.maxWait ?? DEFAULT_MAX_WAIT);
     return undefined;

@@ -13,6 +13,7 @@ import {
 } from "../api/v1alpha1/index.ts";
 import type { Room } from "../placement/room.ts";
 import { rejected as rejectedInWords } from "../rollout/words.ts";
+import type { Scale } from "../scaling/scaler.ts";
 import { aspects } from "./aspects.ts";
 import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
@@ -34,6 +35,7 @@ import { progress } from "./progress.ts";
 import { retried } from "./record.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
+import { isAsleep, isWaking, scaleStatus, signalMarks } from "./scale.ts";
 import { subjectOf } from "./subject.ts";
 import { trafficOf, wantsRouter } from "./traffic.ts";
 import { rolloutStatus, shareOf, stepInWords, type Trial } from "./trial.ts";
@@ -54,6 +56,8 @@ export type Asked = {
   /** The candidate's, as this pass leaves it, and its evidence in words. */
   trial?: Trial | undefined;
   evidence?: string | undefined;
+  /** What the load asks for, where the number of pods follows that. */
+  scale?: Scale | undefined;
 };
 
 /** The new status. `obstacle`: what kept this pass from doing all that it had planned. */
@@ -62,13 +66,13 @@ export const statusOf = (
   roles: Roles,
   obstacle: Obstacle | undefined,
   now: number,
-  { evidence, fetch, rooms, trial }: Asked = {},
+  { evidence, fetch, rooms, scale, trial }: Asked = {},
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
   const newest = candidate ?? stable;
   const cause = newest && explain(subjectOf(observed, newest, now, rooms));
-  const verdict = judge(observed, roles, obstacle, { cause, fetch, trial, evidence }, now);
+  const verdict = judge(observed, roles, obstacle, { cause, fetch, trial, evidence, scale }, now);
   const isSwapped = stable !== undefined && wantedOf(observed, stable) === 0;
   const shown = isSwapped ? (candidate ?? stable) : (stable ?? candidate);
   const generation = modelDeployment.metadata.generation ?? 0;
@@ -85,13 +89,19 @@ export const statusOf = (
     ...(devices === undefined ? {} : { devices }),
     ...(shown === undefined ? {} : { pods: `${readyOf(observed, shown)}/${wantedOf(observed, shown)}` }),
     conditions: toConditions(
-      [...marksOf(verdict), availability(observed, shown), ...aspects(observed, newest, cause)],
+      [
+        ...marksOf(verdict),
+        availability(observed, shown, verdict),
+        ...aspects(observed, newest, cause, scale?.shortage),
+        ...signalMarks(observed, scale),
+      ],
       previous,
       generation,
       new Date(now).toISOString().replace(/\.\d+Z$/, "Z"),
     ),
     ...(traffic === undefined ? {} : { traffic }),
     ...(rollout === undefined ? {} : { rollout }),
+    scale: scaleStatus(observed, scale),
     ...(stable === undefined ? {} : { stable: revisionStatus(observed, stable) }),
     ...(candidate === undefined ? {} : { canary: revisionStatus(observed, candidate) }),
   };
@@ -120,13 +130,14 @@ type Newest = {
   fetch: FetchProgress | undefined;
   trial: Trial | undefined;
   evidence: string | undefined;
+  scale: Scale | undefined;
 };
 
 const judge = (
   observed: Observed,
   roles: Roles,
   obstacle: Obstacle | undefined,
-  { cause, evidence, fetch, trial }: Newest,
+  { cause, evidence, fetch, scale, trial }: Newest,
   now: number,
 ): Verdict => {
   const { candidate, refusal, rejected, stable, superseded, unrecorded } = roles;
@@ -153,8 +164,15 @@ const judge = (
     return working(reason, progress(observed, starting, fetch) + still);
   }
   if (stable === undefined) return working("Starting", "the first revision is being made");
-  if (readyOf(observed, stable) < wantedOf(observed, stable)) {
+  if (scale !== undefined && isAsleep(observed, stable)) return asleep(stable, scale);
+  // pods come and go with the load: that is no news of the ModelDeployment, unless none is left
+  if (
+    readyOf(observed, stable) < wantedOf(observed, stable) &&
+    (scale === undefined || readyOf(observed, stable) === 0)
+  ) {
     if (cause !== undefined) return failing(cause, "");
+    if (scale !== undefined)
+      return { reason: "Starting", message: `${progress(observed, stable, fetch)}; requests are held`, ready: "True" };
     return working(fetch === undefined ? "Starting" : "Fetching", progress(observed, stable, fetch));
   }
   const retiring = superseded.find((revision) => deploymentOf(observed, revision) !== undefined);
@@ -165,13 +183,20 @@ const judge = (
     return working("Routing", `${stable.name} serves directly until the routers of this namespace are ready`);
   if (!wantsRouter(observed) && !isServing(observed, stable))
     return working("Updating", `requests are being switched to ${stable.name}`);
-  const count = wantedOf(observed, stable);
+  const [ready, count] = [readyOf(observed, stable), wantedOf(observed, stable)];
+  const pods =
+    ready < count ? `${ready} of ${count} pods serve` : `${count} ${count === 1 ? "pod serves" : "pods serve"}`;
   return {
     reason: "Serving",
-    message: `${count} ${count === 1 ? "pod serves" : "pods serve"} ${stable.name}`,
+    message: `${pods} ${stable.name}${scale?.shortage === undefined ? "" : `; ${scale.shortage}`}`,
     ready: "True",
   };
 };
+
+const asleep = ({ name }: Revision, { shortage }: Scale): Verdict =>
+  shortage === undefined
+    ? { reason: "ScaledToZero", message: `no pod of ${name}, until somebody asks for something`, ready: "True" }
+    : failing({ reason: "DevicesTaken", message: `${name} cannot be started: ${shortage}`, stalled: false }, "");
 
 /** Why a rollout waits for room, where its pods do. */
 const roomInWords = ({ reason }: Cause, trial: Trial | undefined): string =>
@@ -217,10 +242,12 @@ const marksOf = ({ message, ready, reason, reconciling, stalled }: Verdict): Mar
   ...(stalled === undefined ? [] : [{ type: "Stalled", status: "True", reason, message } as const]),
 ];
 
-const availability = (observed: Observed, shown: Revision | undefined): Mark =>
+const availability = (observed: Observed, shown: Revision | undefined, verdict: Verdict): Mark =>
   shown !== undefined && readyOf(observed, shown) > 0
     ? { type: "Available", status: "True", reason: "Serving", message: `${shown.name} answers requests` }
-    : { type: "Available", status: "False", reason: "NoPodReady", message: "no pod is ready to answer requests" };
+    : shown !== undefined && verdict.ready === "True" && (isAsleep(observed, shown) || isWaking(observed, shown))
+      ? { type: "Available", status: "True", reason: "ScaledToZero", message: "requests are held until a pod is ready" }
+      : { type: "Available", status: "False", reason: "NoPodReady", message: "no pod is ready to answer requests" };
 
 const devicesHeld = (observed: Observed, revision: Revision): string | undefined => {
   const devices = devicesOf(revision.spec);

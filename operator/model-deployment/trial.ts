@@ -1,5 +1,5 @@
 /** A canary on trial: between what the status says of it and the state machine of rollouts. Pure. */
-import { ACTION_ANNOTATION, minReplicasOf, type Reason, type RolloutStatus } from "../api/v1alpha1/index.ts";
+import { ACTION_ANNOTATION, type Reason, type RolloutStatus } from "../api/v1alpha1/index.ts";
 import {
   type Chosen,
   choosePlan,
@@ -130,7 +130,7 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
     capacity !== undefined &&
     routedPort(observed) !== undefined &&
     isAvailable(observed, revision) &&
-    capacity.canary >= neededPods(capacity, state, steps, replicasOf(observed));
+    capacity.canary >= neededPods(capacity, state, steps, observed.replicas);
   const state = next(trial.state, {
     ...{ now, minMs, maxMs, onInconclusive, isSplitRight, verdict, steps },
     isReady: trial.steps !== undefined && has(trial.state),
@@ -144,8 +144,6 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
   return { ...trial, state, isHeld, capacity: capacity && scaled(capacity, observed, { ...trial, state }, now) };
 };
 
-const replicasOf = ({ modelDeployment }: Observed): number => minReplicasOf(modelDeployment.spec);
-
 /** The replicas that the state asks for, as far as they can be had now. */
 const scaled = (
   before: Capacity,
@@ -153,7 +151,7 @@ const scaled = (
   { revision, state, steps = [] }: Trial,
   now: number,
 ): Capacity => {
-  const replicas = replicasOf(observed);
+  const { replicas } = observed;
   const needed = neededPods(before, state, steps, replicas);
   const { canary, stable } = nextReplicas(before, needed, replicas, readyOf(observed, revision));
   const isSame = canary === before.canary && stable === before.stable;
@@ -176,7 +174,7 @@ export const planned = (
   now: number,
 ): Trial => {
   const { settings } = trial;
-  const replicas = replicasOf(observed);
+  const { replicas } = observed;
   const chosen = choosePlan({ ...situation, replicas, strategy: settings.strategy, wanted: settings.capacity });
   const { capacity: before } = trial;
   if (before?.plan === chosen.plan) return { ...trial, capacity: { ...before, ...chosen } };
@@ -220,7 +218,7 @@ export const shareOf = (trial: Trial, observed: Observed): Share | undefined => 
   const isRouted = state.phase === "finishing" || ("step" in state && (state.phase !== "preparing" || state.step > 0));
   if (!isRouted) return undefined;
   const isAlone = capacity?.plan === "swap";
-  const ready = { pods: readyOf(observed, revision), of: replicasOf(observed) };
+  const ready = { pods: readyOf(observed, revision), of: observed.replicas };
   return {
     ...{ revision: revision.name, isAlone, weight: trialWeight(trial, ready) },
     shadow: isAlone ? 0 : settings.shadow,

@@ -12,7 +12,11 @@ const COMMON: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage
  * The first pod of somebody else (`namespace/name`) that waits for a device that `spec` asks for, on a node that would take both.
  * Where it asks for none, whoever waits for anything is a rival.
  */
-export const rivalOf = ({ rooms, waiting }: Surveyed, spec: PodSpec, owner: ObjectKey): string | undefined => {
+export const rivalOf = (
+  { rooms, waiting }: Pick<Surveyed, "rooms" | "waiting">,
+  spec: PodSpec,
+  owner: ObjectKey,
+): string | undefined => {
   const devices = [...requestOf(spec)].flatMap(([name, asked]) => (asked > 0n && !COMMON.has(name) ? [name] : []));
   const wants = (other: PodSpec): boolean => {
     const request = requestOf(other);

@@ -1,4 +1,6 @@
 /** Asks the API server what the nodes have left, when somebody wants to know: nothing is watched for it. */
+
+import { REVISION_LABEL } from "../api/v1alpha1/index.ts";
 import type { Client, ListOptions } from "../kube/client.ts";
 import type { KubeObject, Node, Resource } from "../kube/objects.ts";
 import { NODES, PODS } from "../kube/resources.ts";
@@ -19,7 +21,12 @@ const HOLDING = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
 /** A pod that no node has taken yet. */
 export type Waiting = { namespace: string; name: string; labels: Readonly<Record<string, string>>; spec: PodSpec };
 
-export type Surveyed = { rooms: Room[]; waiting: Waiting[] };
+export type Surveyed = {
+  rooms: Room[];
+  waiting: Waiting[];
+  /** Pods that have a node, of each revision (`namespace/revision`): what the rooms are without. */
+  placed: ReadonlyMap<string, number>;
+};
 
 /** Undefined where the operator may not list nodes, or the API server does not answer: an explanation says less then. */
 export type Survey = (now: number) => Promise<Surveyed | undefined>;
@@ -45,13 +52,22 @@ const look = async (client: Client): Promise<Surveyed> => {
   const nodes: Node[] = [];
   for await (const page of pagesOf(client, NODES, {}, signal)) nodes.push(...page);
   let taken: Taken = new Map();
-  for await (const page of pagesOf(client, PODS, { fieldSelector: HOLDING }, signal)) taken = take(taken, page);
+  const placed = new Map<string, number>();
+  for await (const page of pagesOf(client, PODS, { fieldSelector: HOLDING }, signal)) {
+    taken = take(taken, page);
+    for (const { metadata } of page) {
+      const revision = metadata.labels?.[REVISION_LABEL];
+      if (revision === undefined || metadata.deletionTimestamp !== undefined) continue;
+      const key = `${metadata.namespace}/${revision}`;
+      placed.set(key, (placed.get(key) ?? 0) + 1);
+    }
+  }
   const waiting: Waiting[] = [];
   for await (const page of pagesOf(client, PODS, { fieldSelector: WAITING }, signal))
     for (const { metadata, spec } of page)
       if (spec !== undefined && waiting.length < MOST_WAITING)
         waiting.push({ namespace: metadata.namespace ?? "", name: metadata.name, labels: metadata.labels ?? {}, spec });
-  return { rooms: roomsOf(nodes, taken), waiting };
+  return { rooms: roomsOf(nodes, taken), waiting, placed };
 };
 
 async function* pagesOf<T extends KubeObject>(

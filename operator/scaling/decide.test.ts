@@ -79,7 +79,7 @@ describe("how many pods a revision is to have", () => {
     const busy = run(repeat({ arrivals: 1, crowd: 1, ready: 1 }, 10)).memory;
     const { decisions } = run(repeat({ ready: 1 }, 320), SETTINGS, busy);
     assert.equal(decisions[298]?.wanted, 1);
-    assert.deepEqual([decisions[300]?.wanted, decisions[300]?.why], [0, "floor"]);
+    assert.deepEqual([decisions[300]?.wanted, decisions[300]?.why], [0, "idle"]);
     const held = run(repeat({ ready: 1 }, 320), { ...SETTINGS, min: 2 }, busy);
     assert.deepEqual([held.last?.wanted, held.last?.why], [2, "floor"]);
   });

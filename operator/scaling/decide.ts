@@ -120,7 +120,7 @@ export const decide = (
     ["starting", isStarting ? before.wanted : 0],
   ];
   const uncapped = Math.max(...reasons.map(([, pods]) => pods));
-  const [why] = reasons.find(([, pods]) => pods === uncapped) ?? ["idle"];
+  const [why] = uncapped === 0 ? (["idle"] as const) : (reasons.find(([, pods]) => pods === uncapped) ?? ["idle"]);
   const wanted = Math.min(uncapped, settings.max);
   return {
     memory: { ...memory, needs, wanted },

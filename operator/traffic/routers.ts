@@ -72,6 +72,19 @@ export const createAskCounts =
     return (await Promise.all(asked)).flat();
   };
 
+/** Those that are ready, in any of these namespaces. */
+export const readyRouters = (
+  pods: Pick<Store<Pod>, "list">,
+  namespaces: ReadonlySet<string>,
+): { namespace: string; name: string; address: string }[] =>
+  [...pods.list()].flatMap((pod) => {
+    const { name, namespace = "" } = pod.metadata;
+    const address = pod.status?.podIP;
+    return address !== undefined && namespaces.has(namespace) && isReadyRouter(pod, namespace)
+      ? [{ namespace, name, address }]
+      : [];
+  });
+
 const addresses = (pods: Pick<Store<Pod>, "list">, namespace: string): string[] =>
   [...pods.list()].filter((pod) => isReadyRouter(pod, namespace)).map(({ status }) => status?.podIP ?? "");
 

@@ -4,7 +4,8 @@ import { createAdminServer } from "../server/admin.ts";
 import { TIMES } from "../server/http/times.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
-import { createNamespaceRouter } from "./namespace-router.ts";
+import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.ts";
+import { createSignals, type Signals } from "./signals.ts";
 import { renderMetrics, statusReport } from "./status.ts";
 import { createApiServer } from "./watch/api-server.ts";
 import { decodeEndpointSlice } from "./watch/endpoint-slices.ts";
@@ -24,7 +25,8 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
   const started = new Date().toISOString();
   const version = packageVersion();
   let draining = false;
-  const router = createNamespaceRouter({
+  const router: NamespaceRouter = createNamespaceRouter({
+    waits: (model, arm) => signals.waits(model, arm),
     ...{ host, now, log, random: Math.random, times: TIMES },
     kept: createKeptBytes(options.maxKeptBytes),
     maxHeldBytes: options.maxKeptBytes,
@@ -34,6 +36,8 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     closing: () => draining,
     report: (error) => log.error({ err: error }, "a port failed"),
   });
+
+  const signals: Signals = createSignals(router, started);
 
   const api = await createApiServer({
     url: options.apiServer,
@@ -74,6 +78,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     },
     status: async () => statusReport(router, version, started),
     metrics: () => renderMetrics(router),
+    signals: (response) => signals.stream(response),
   });
   const sweep = setInterval(() => router.sweep(now()), SWEEP_MS);
 
@@ -99,6 +104,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
 
   const code = await promise;
   clearInterval(sweep);
+  signals.close();
   ended.abort();
   router.close();
   admin.close();

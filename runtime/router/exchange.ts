@@ -1,6 +1,7 @@
 /** The life of one request: which revision, which pod, perhaps a wait, perhaps another try, and what is counted. */
 import { leastOutstanding } from "./balance.ts";
 import { countEvidence, countOutcome, type Outcome, outcomeOf, quantileMs } from "./counters.ts";
+import { countArrival, isProbe } from "./demand.ts";
 import type { Arm, Fleet, LivePod } from "./fleet.ts";
 import {
   type AnswerHead,
@@ -11,6 +12,7 @@ import {
   type Reply,
   type Sent,
 } from "./message.ts";
+import { answerProbe } from "./probe.ts";
 import { refuseWith } from "./refuse.ts";
 import { afterOutcome, type Outcome as Ending, isRefusal, mayGoToStable, patienceMs } from "./replay.ts";
 import { type Choice, choose } from "./split.ts";
@@ -31,6 +33,10 @@ export type Port = {
   now(): number;
   /** In [0, 1). */
   random(): number;
+  /** It has no pods while nobody asks for it; what comes then is held until there are some. */
+  wakes(): boolean;
+  /** Why there are no more pods, where that is known. */
+  shortage(): string | undefined;
   /** A revision has no pod that is ready, and somebody waits for one. */
   wanted(arm: Arm): void;
   /** Stable has answered a request that counts: it may be asked again, of the canary, for comparison. */
@@ -102,6 +108,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
       );
       return;
     }
+    if (!isProbe(message)) countArrival(fleet.arm(choice.route.revision).demand, now());
     tryOn(choice);
   };
 
@@ -145,6 +152,10 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
   };
 
   const wait = (choice: Choice, arm: Arm): void => {
+    if (isProbe(message)) {
+      answerUnheld(arm);
+      return;
+    }
     const { counters, room } = arm;
     const since = now();
     heldSince ??= since;
@@ -169,7 +180,9 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
         expire: () => {
           done();
           counters.refused++;
-          refuse(503, `no pod of ${arm.revision} was free or ready in time; try again`, RETRY_AFTER_SECONDS);
+          const why = port.shortage();
+          const told = why === undefined ? "" : ` (${why})`;
+          refuse(503, `no pod of ${arm.revision} was free or ready in time${told}; try again`, RETRY_AFTER_SECONDS);
         },
       },
       heldSince,
@@ -185,6 +198,16 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
     ticket = entered;
     port.wanted(arm);
     if (isBarred) setTimeout(() => fleet.freed(arm), TRY_AGAIN_MS).unref();
+  };
+
+  /** A probe is not held, and wakes nobody: what has gone to sleep is as good as ready. */
+  const answerUnheld = ({ pods, revision }: Arm): void => {
+    if (pods.length > 0 || !port.wakes()) {
+      refuse(503, `no pod of ${revision} is ready`, RETRY_AFTER_SECONDS);
+      return;
+    }
+    over = true;
+    answerProbe(reply, message);
   };
 
   const send = (choice: Choice, arm: Arm, pod: LivePod): void => {

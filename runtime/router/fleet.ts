@@ -1,6 +1,7 @@
 /** The revisions of one ModelDeployment and their pods, as they are now. */
 import type { Pod } from "./balance.ts";
 import { type ArmCounters, createArmCounters, createEvidence, type Evidence } from "./counters.ts";
+import { createDemand, type Demand } from "./demand.ts";
 import type { Limits } from "./hold.ts";
 import type { Events, Message, Sent } from "./message.ts";
 import { createWaitingRoom, type WaitingRoom } from "./waiting-room.ts";
@@ -31,6 +32,7 @@ export type Arm = {
   pods: readonly LivePod[];
   room: WaitingRoom;
   counters: ArmCounters;
+  demand: Demand;
   /** Of requests that found no pod to fail on. */
   evidence: Evidence;
   /** Pods that have left, until those who read the counters have had the time to see their last ones. */
@@ -76,6 +78,7 @@ export const createFleet = ({ limits, cap, connect, now }: FleetOptions): Fleet 
       pods: [],
       room: createWaitingRoom(limits, now),
       counters: createArmCounters(),
+      demand: createDemand(),
       evidence: createEvidence(),
       departed: [],
     };

@@ -20,6 +20,10 @@ export type Settings = {
   requestTimeoutMs: number;
   /** Of outputs of shadowed requests, by name; others must be close, or equal where they are no numbers. */
   tolerances: ReadonlyMap<string, Tolerance>;
+  /** Nobody who asks: no pods. */
+  wakes?: boolean;
+  /** Why it has fewer pods than it wants; undefined where it has them. */
+  shortage?: string | undefined;
 };
 
 export type ModelRouter = {
@@ -80,6 +84,8 @@ export const createModelRouter = (
   const port: Port = {
     ...{ model, fleet, cap, now, random, wanted, timeoutMs },
     table: () => table,
+    wakes: () => settings.wakes === true,
+    shortage: () => settings.shortage,
     answered: shadow.answered,
   };
   const door = {

@@ -12,6 +12,7 @@ import { decodeModelDeployment, type Wanted } from "./watch/model-deployments.ts
 const start = (warnings: string[] = []): NamespaceRouter =>
   createNamespaceRouter({
     ...{ host: "127.0.0.1", now: () => performance.now(), random: Math.random, times: TIMES },
+    waits: () => undefined,
     log: { info: () => undefined, warn: (message) => warnings.push(message) },
     kept: createKeptBytes(2 ** 26),
     ...{ maxHeldBytes: 2 ** 26, cap: 256, maxConnectionAgeMs: 300_000, maxConnections: 100 },

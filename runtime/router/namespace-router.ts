@@ -1,7 +1,7 @@
 /** The router of a namespace: one port for each ModelDeployment, as the watched objects say. */
 import { type Asker, createAsker } from "./ask.ts";
 import type { Listener } from "./doors/listener.ts";
-import type { Seen } from "./fleet.ts";
+import type { Arm, Seen } from "./fleet.ts";
 import { createModelRouter, type ModelRouter, type RouterOptions } from "./model-router.ts";
 import type { RevisionPods } from "./watch/endpoint-slices.ts";
 import type { Wanted } from "./watch/model-deployments.ts";
@@ -29,6 +29,8 @@ export type NamespaceRouter = {
 
 export type NamespaceOptions = RouterOptions & {
   host: string;
+  /** A request of this model waits for a pod of that revision. */
+  waits(model: string, arm: Arm): void;
   log: { info(message: string): void; warn(message: string): void };
 };
 
@@ -66,7 +68,10 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
     return [...pods.values()];
   };
   const create = (name: string, { settings }: Wanted): Served => {
-    const router = createModelRouter(name, settings, options, (arm) => one.asker.wanted(arm));
+    const router = createModelRouter(name, settings, options, (arm) => {
+      one.asker.wanted(arm);
+      options.waits(name, arm);
+    });
     const one: Served = { router, asker: createAsker(router.fleet, READY_PATH), port: undefined, problem: undefined };
     served.set(name, one);
     return one;

@@ -1,4 +1,5 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import { SIGNALS_PATH } from "../../operator/api/v1alpha1/pod-contract.ts";
 
 export type AdminState = {
   /** Undefined while requests are wanted; otherwise why not. */
@@ -7,6 +8,8 @@ export type AdminState = {
   stuck(): number | undefined;
   status(): Promise<object>;
   metrics(): Promise<string>;
+  /** Lines of JSON until the client leaves, where there are any. */
+  signals?(response: ServerResponse): void;
 };
 
 /** The supervisor's port: answers whatever the shards and the data ports are doing. */
@@ -43,6 +46,10 @@ export const createAdminServer = (state: AdminState): Server =>
           (text) => send(200, text, "text/plain; version=0.0.4; charset=utf-8"),
           (error: unknown) => send(500, `${String(error)}\n`),
         );
+        return;
+      case SIGNALS_PATH:
+        if (state.signals === undefined || request.method !== "GET") send(404, "no signals here\n");
+        else state.signals(response);
         return;
       default:
         send(404, "there are /livez, /readyz, /metrics and /statusz\n");

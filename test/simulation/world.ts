@@ -31,6 +31,7 @@ import { type Dependencies, modelDeploymentController } from "../../operator/mod
 import { ONE } from "../../operator/placement/request.ts";
 import type { Surveyed } from "../../operator/placement/survey.ts";
 import { createObserver } from "../../operator/rollout/observer.ts";
+import type { Scale, Subject } from "../../operator/scaling/scaler.ts";
 import type { Report } from "../../operator/traffic/acknowledged.ts";
 import type { RouterCounts } from "../../operator/traffic/routers.ts";
 import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
@@ -75,6 +76,8 @@ export type World = {
   slots: number;
   /** What the nodes have left; undefined: that is not known, as long as there is no end of slots. */
   surveyed: () => Surveyed | undefined;
+  /** What the load asks for, where the number of pods follows that. */
+  scale: (subject: Subject) => Scale;
   /** The API server has the ModelDeployment no longer, and its watch has not told yet. */
   isGone: boolean;
   /** Deletes an object as somebody else would. */
@@ -242,6 +245,15 @@ export const createWorld = (): World => {
     }
   };
   const placedPods = (): number => world.all(PODS).filter(({ spec }) => spec?.nodeName !== undefined).length;
+  const placedByRevision = (): Map<string, number> => {
+    const placed = new Map<string, number>();
+    for (const { metadata, spec } of world.all(PODS)) {
+      if (spec?.nodeName === undefined) continue;
+      const key = `${metadata.namespace}/${metadata.labels?.["berth.dev/revision"]}`;
+      placed.set(key, (placed.get(key) ?? 0) + 1);
+    }
+    return placed;
+  };
   const room = (left: number) => ({
     ...{ node: "node", labels: {}, taints: [], total: new Map() },
     free: new Map([
@@ -345,8 +357,13 @@ export const createWorld = (): World => {
     },
     all: (resource) => [...objects.values()].filter(isOf(resource)),
     slots: Number.POSITIVE_INFINITY,
+    scale: ({ replicas = 1 }) => ({
+      ...{ wanted: replicas, why: "load", words: "", learnt: undefined, shortage: undefined, deaf: undefined },
+    }),
     surveyed: () =>
-      Number.isFinite(world.slots) ? { rooms: [room(world.slots - placedPods())], waiting: [] } : undefined,
+      Number.isFinite(world.slots)
+        ? { rooms: [room(world.slots - placedPods())], waiting: [], placed: placedByRevision() }
+        : undefined,
     isGone: false,
     erase: (resource, name) => erase(keyOf(resource, name)),
     deployment: () => cast(MODEL_DEPLOYMENTS, existing(keyOf(MODEL_DEPLOYMENTS, NAME))),
@@ -356,6 +373,7 @@ export const createWorld = (): World => {
         askProgress: () => Promise.resolve(undefined),
         askRouters: () => Promise.resolve(world.routers()),
         observer,
+        scaler: { look: (_key, subject) => subject && world.scale(subject) },
         survey: () => Promise.resolve(world.surveyed()),
         client,
         stores: {

@@ -35,9 +35,17 @@ const schema = (): JsonSchema => {
   };
 };
 
-type Kind = { kind: string; plural: string; shortName: string; columns: readonly object[]; schema: JsonSchema };
+type Kind = {
+  kind: string;
+  plural: string;
+  shortName: string;
+  columns: readonly object[];
+  schema: JsonSchema;
+  /** What an HPA reads and writes. */
+  scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath: string };
+};
 
-const crd = ({ columns, kind, plural, schema, shortName }: Kind) => ({
+const crd = ({ columns, kind, plural, scale, schema, shortName }: Kind) => ({
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
   metadata: {
@@ -61,7 +69,7 @@ const crd = ({ columns, kind, plural, schema, shortName }: Kind) => ({
         name: VERSION,
         served: true,
         storage: true,
-        subresources: { status: {} },
+        subresources: scale === undefined ? { status: {} } : { status: {}, scale },
         additionalPrinterColumns: columns,
         schema: { openAPIV3Schema: schema },
       },
@@ -70,7 +78,14 @@ const crd = ({ columns, kind, plural, schema, shortName }: Kind) => ({
 });
 
 export const modelDeploymentCrd = () =>
-  crd({ kind: KIND, plural: MODEL_DEPLOYMENTS.plural, shortName: "mdeploy", columns, schema: schema() });
+  crd({
+    ...{ kind: KIND, plural: MODEL_DEPLOYMENTS.plural, shortName: "mdeploy", columns, schema: schema() },
+    scale: {
+      specReplicasPath: ".spec.replicas",
+      statusReplicasPath: ".status.scale.replicas",
+      labelSelectorPath: ".status.scale.selector",
+    },
+  });
 
 const rolloutColumns = [
   { name: "Model", type: "string", jsonPath: ".status.model" },

@@ -15,6 +15,9 @@ export const PROGRESS_PATH = "/progress";
 /** `seconds` since the first byte; `total` where the source says it. */
 export type FetchProgress = { bytes: number; total?: number; seconds: number };
 
+/** What a router tells of its requests on ADMIN_PORT: lines of JSON, for as long as somebody listens. */
+export const SIGNALS_PATH = "/signals";
+
 /** emptyDir into which the init container puts the verified model, read-only in the server. */
 export const MODEL_DIRECTORY = "/var/lib/berth/model";
 export const MODEL_FILE = `${MODEL_DIRECTORY}/model.onnx`;

@@ -62,6 +62,20 @@ export const REASONS = {
       "A pod has been fetching the model for more than ten seconds; the message says how far it is, every 30 seconds.",
     cure: "",
   },
+  ScaledToZero: {
+    means:
+      "Nobody has asked for anything for `scaling.idleBeforeZero`: there is no pod, and the next request starts one.",
+    cure: "",
+  },
+  DevicesTaken: {
+    means: "The load asks for more pods than the nodes that match have room for; those that there are go on serving.",
+    cure: "Free devices or add nodes; the message says how many are missing. It is tried again every ten seconds.",
+  },
+  Heard: { means: "Each router tells what it counts.", cure: "" },
+  RouterNotHeard: {
+    means: "A router does not tell the operator what it counts, so that the number of pods stays as it is.",
+    cure: "Something blocks the operator's way to port 9090 of the pods `berth-router`: a NetworkPolicy, or a mesh that wants mutual TLS there.",
+  },
   Updating: { means: "A new revision is starting; the stable one serves until it is ready.", cure: "" },
   RollingOut: {
     means:

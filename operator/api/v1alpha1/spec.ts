@@ -3,6 +3,7 @@ import { z } from "zod";
 import { accelerator } from "./accelerator.ts";
 import { objectName, quantity, rules } from "./fields.ts";
 import { rolloutSchema } from "./rollout.ts";
+import { scalingSchema } from "./scaling.ts";
 import { scheduling } from "./scheduling.ts";
 
 const isHttps = "self.uri.startsWith('https://')";
@@ -173,11 +174,10 @@ const resources = z
     ),
   );
 
-const scaling = z
-  .object({
-    minReplicas: z.int32().min(1).max(1000).default(1).describe("How many pods serve, 1 to 1000."),
-  })
-  .describe("How many pods serve. Not part of the revision: a change starts no rollout.");
+/** The number of pods follows the load, or a schedule: `isScaled`, for the API server. */
+const IS_SCALED =
+  "(has(self.scaling) && (!has(self.scaling.mode) || self.scaling.mode == 'internal') && " +
+  "(self.scaling.minReplicas == 0 || (has(self.scaling.maxReplicas) && self.scaling.maxReplicas > self.scaling.minReplicas)))";
 
 const traffic = z
   .object({
@@ -185,7 +185,7 @@ const traffic = z
       .enum(["direct", "router"])
       .optional()
       .describe(
-        "How requests reach the pods. `direct` (the default, unless a new revision takes over step by step, by `rollout.strategy`): the Service sends them to the pods of " +
+        "How requests reach the pods. `direct` (the default, unless a new revision takes over step by step, by `rollout.strategy`, or the number of pods follows the load): the Service sends them to the pods of " +
           "the stable revision. `router`: through Berth's router in this namespace, which balances by requests under way, and holds requests " +
           "while no pod is ready.",
       ),
@@ -220,11 +220,19 @@ const traffic = z
 
 export const specSchema = z
   .object({
+    replicas: z
+      .int32()
+      .min(0)
+      .max(1000)
+      .optional()
+      .describe(
+        "How many pods serve, of both revisions during a rollout; with `scaling.mode: external`, and only there.",
+      ),
     model,
     server: server.optional(),
     accelerator: accelerator.optional(),
     resources: resources.optional(),
-    scaling: scaling.optional(),
+    scaling: scalingSchema.optional(),
     scheduling: scheduling.optional(),
     rollout: rolloutSchema.optional(),
     traffic: traffic.optional(),
@@ -251,7 +259,7 @@ export const specSchema = z
       {
         rule:
           "!has(self.traffic) || !has(self.traffic.queue) || (has(self.traffic.path) && self.traffic.path == 'router') || " +
-          "(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy != 'immediate')",
+          `(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy != 'immediate') || ${IS_SCALED}`,
         message:
           "spec.traffic.queue: only where requests go through the router, since nothing holds them otherwise; set path: router or remove it",
       },
@@ -261,6 +269,16 @@ export const specSchema = z
           "!has(self.traffic) || !has(self.traffic.path) || self.traffic.path != 'direct'",
         message:
           "spec.traffic.path: strategies canary, shadow and blueGreen need the router; remove direct, or use strategy immediate",
+      },
+      {
+        rule: `!${IS_SCALED} || !has(self.traffic) || !has(self.traffic.path) || self.traffic.path != 'direct'`,
+        message:
+          "spec.traffic.path: the number of pods follows the load as the router counts it; remove direct, or set scaling.maxReplicas to minReplicas",
+      },
+      {
+        rule: "(has(self.scaling) && has(self.scaling.mode) && self.scaling.mode == 'external') == has(self.replicas)",
+        message:
+          "spec.replicas: set it with scaling.mode external, and only then; otherwise scaling.minReplicas says how many pods serve",
       },
       {
         rule:

@@ -2,7 +2,11 @@
 import { z } from "zod";
 
 const conditionSchema = z.object({
-  type: z.string().min(1).max(64).describe("Ready, Reconciling, Stalled, Available, ModelLoaded or CapacityAvailable."),
+  type: z
+    .string()
+    .min(1)
+    .max(64)
+    .describe("Ready, Reconciling, Stalled, Available, ModelLoaded, CapacityAvailable or SignalsAvailable."),
   status: z.enum(["True", "False", "Unknown"]),
   reason: z.string().min(1).max(128).describe("One of the reasons in docs/troubleshooting.md."),
   message: z.string().max(1024).describe("What happened, and what to do."),
@@ -102,6 +106,44 @@ const rolloutStatusSchema = z
   })
   .describe("The move from stable to a new revision, where it is made step by step.");
 
+const micros = z.int().min(0).max(3_600_000_000);
+
+const scaleSchema = z
+  .object({
+    replicas: z.int32().min(0).describe("Pods that there are, of both revisions."),
+    selector: z.string().max(256).describe("Their labels, for an HPA."),
+    wanted: z.int32().min(0).optional().describe("Pods of the stable revision that the load asks for, or its bounds."),
+    why: z
+      .enum(["floor", "ceiling", "load", "trend", "backlog", "recent", "starting", "idle", "devices", "blind"])
+      .optional()
+      .describe(
+        "`floor` (minReplicas, schedule) and `ceiling` (maxReplicas) bound it; `load` is Little's law, `trend` the load that is expected, " +
+          "`backlog` what waits, `recent` the load of one start time ago, `starting` that pods start, `idle` the time before zero, `devices` " +
+          "that there are no more; `blind`: the routers cannot be heard, and it stays as it is.",
+      ),
+    message: z.string().max(256).optional().describe("What it follows from, in numbers."),
+    learnt: z
+      .object({
+        startMs: z
+          .int()
+          .min(0)
+          .max(86_400_000)
+          .describe("A pod takes so long from its node to ready: nine of ten no longer."),
+        run: z
+          .object({
+            eachUs: micros.describe("A run takes so long (microseconds), and ..."),
+            perItemUs: micros.describe("... so much more for each item."),
+            maxBatch: z.int().min(1).max(1024).describe("Items that a run takes at most."),
+            parallel: z.int().min(1).max(1024).describe("Runs side by side on one pod."),
+          })
+          .optional()
+          .describe("What a pod can do, as its server has measured it."),
+      })
+      .optional()
+      .describe("What is known of the pods, also while there is none."),
+  })
+  .describe("How many pods there are, and why.");
+
 export const statusSchema = z
   .object({
     observedGeneration: z
@@ -127,6 +169,7 @@ export const statusSchema = z
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
     traffic: trafficSchema.optional(),
     rollout: rolloutStatusSchema.optional(),
+    scale: scaleSchema.optional(),
     stable: revisionSchema.optional().describe("The revision that serves; absent until one was ready."),
     canary: revisionSchema.optional().describe("The revision that is to take over, while it is not ready."),
   })
@@ -134,6 +177,7 @@ export const statusSchema = z
 
 export type Condition = z.output<typeof conditionSchema>;
 export type RolloutStatus = z.output<typeof rolloutStatusSchema>;
+export type ScaleStatus = z.output<typeof scaleSchema>;
 export type Traffic = z.output<typeof trafficSchema>;
 export type RevisionStatus = z.output<typeof revisionSchema>;
 export type ModelDeploymentStatus = z.output<typeof statusSchema>;

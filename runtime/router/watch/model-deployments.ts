@@ -12,7 +12,7 @@ export type Wanted = {
   port: number | undefined;
 };
 
-const DEFAULTS: Settings = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000, tolerances: new Map() };
+const DEFAULTS = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000 };
 
 /** What the API server writes where there is no status yet. */
 const UNSEEN = -1;
@@ -25,6 +25,7 @@ const schema = z.object({
         queue: z.object({ maxRequests: z.int().min(0).optional(), maxWait: z.string().optional() }).optional(),
       })
       .optional(),
+    scaling: z.object({ minReplicas: z.int().optional() }).optional(),
     rollout: z
       .object({
         analysis: z.object({ outputs: z.object({ tolerances: toleranceListSchema.optional() }).optional() }).optional(),
@@ -34,6 +35,7 @@ const schema = z.object({
   status: z
     .object({
       observedGeneration: z.number().optional(),
+      conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string() })).optional(),
       traffic: z.looseObject({ port: z.int().min(1).max(65_535).optional() }).optional(),
     })
     .optional(),
@@ -56,6 +58,8 @@ export const decodeModelDeployment = (object: unknown, before?: Wanted): Wanted 
       maxRequests: maxRequests ?? DEFAULTS.maxRequests,
       maxWaitMs: ms(maxWait, DEFAULTS.maxWaitMs),
       requestTimeoutMs: ms(spec.server?.requestTimeout, DEFAULTS.requestTimeoutMs),
+      wakes: spec.scaling?.minReplicas === 0,
+      shortage: status.conditions?.find((one) => one.type === "CapacityAvailable" && one.status === "False")?.message,
       tolerances: new Map(tolerances.map((one) => [one.output, toleranceOf(one)])),
     },
     table: status.traffic,

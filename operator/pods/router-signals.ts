@@ -1,0 +1,49 @@
+/** Hears what a router counts, line by line, for as long as the connection lasts. */
+import { request } from "undici";
+import { z } from "zod";
+import { ADMIN_PORT, SIGNALS_PATH } from "../api/v1alpha1/index.ts";
+
+const count = z.number().min(0);
+const line = z.object({
+  started: z.string(),
+  models: z.record(
+    z.string(),
+    z.record(z.string(), z.object({ arrived: count, crowd: count, waiting: count, inFlight: count })),
+  ),
+});
+
+export type SignalsLine = z.output<typeof line>;
+
+/** A router tells something every five seconds. */
+const SILENCE_MS = 15_000;
+const CONNECT_MS = 2_000;
+/** A line about a thousand ModelDeployments has some 150 kB. */
+const MOST_LINE = 4 * 1024 ** 2;
+
+/** Resolves when there is nothing more to hear, with why; never rejects. */
+export const hearRouter = async (
+  address: string,
+  onLine: (line: SignalsLine) => void,
+  signal: AbortSignal,
+): Promise<string> => {
+  const host = address.includes(":") ? `[${address}]` : address;
+  try {
+    const { body, statusCode } = await request(`http://${host}:${ADMIN_PORT}${SIGNALS_PATH}`, {
+      ...{ signal, reset: true, headersTimeout: CONNECT_MS, bodyTimeout: SILENCE_MS },
+    });
+    if (statusCode !== 200) {
+      body.destroy();
+      return `HTTP ${statusCode}`;
+    }
+    let rest = "";
+    for await (const piece of body.setEncoding("utf8")) {
+      const lines = (rest + String(piece)).split("\n");
+      rest = lines.pop() ?? "";
+      if (rest.length > MOST_LINE) return "a line that does not end";
+      for (const text of lines) onLine(line.parse(JSON.parse(text)));
+    }
+    return "the connection ended";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+};

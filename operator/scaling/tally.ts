@@ -1,0 +1,85 @@
+/** What the routers of all namespaces have told, and what of it is news. Plain counting, no I/O. */
+
+/** Of one revision, at one router; `arrived` since that was started. */
+export type Told = { arrived: number; crowd: number; waiting: number; inFlight: number };
+
+/** One line of a router: what it says by ModelDeployment and revision. `started` names the run that its counters are of. */
+export type Line = { started: string; models: Readonly<Record<string, Readonly<Record<string, Told>>>> };
+
+/** Of one revision, of all routers; `arrivals` and `crowd` since it was taken last. */
+export type Sum = { arrivals: number; crowd: number; waiting: number; inFlight: number };
+
+export type Tally = {
+  /** A router (by its address) has told something of its namespace. Names what requests wait for. */
+  hear(namespace: string, router: string, line: Line): { waiting: string[] };
+  /** It tells no more. */
+  lose(router: string): void;
+  /** By revision. */
+  take(namespace: string, model: string): ReadonlyMap<string, Sum>;
+  forget(namespace: string, model: string): void;
+};
+
+type Known = Told & { started: string };
+type Model = { routers: Map<string, Map<string, Known>>; news: Map<string, { arrivals: number; crowd: number }> };
+
+export const createTally = (): Tally => {
+  const models = new Map<string, Model>();
+  const modelOf = (key: string): Model => {
+    const known = models.get(key);
+    if (known !== undefined) return known;
+    const model: Model = { routers: new Map(), news: new Map() };
+    models.set(key, model);
+    return model;
+  };
+
+  return {
+    hear(namespace, router, { models: told, started }) {
+      const waiting: string[] = [];
+      for (const [name, revisions] of Object.entries(told)) {
+        const model = modelOf(`${namespace}/${name}`);
+        const before = model.routers.get(router);
+        const now = new Map<string, Known>();
+        for (const [revision, arm] of Object.entries(revisions)) {
+          const last = before?.get(revision);
+          // the first line of a connection says what there was: only what comes later is news, unless the router is new itself
+          const from =
+            last === undefined ? (before === undefined ? arm.arrived : 0) : last.started === started ? last.arrived : 0;
+          const arrivals = Math.max(0, arm.arrived - from);
+          const news = model.news.get(revision) ?? { arrivals: 0, crowd: 0 };
+          // a crowd of an earlier line may be in this one again
+          const crowd = arrivals === 0 ? news.crowd : Math.max(news.crowd, arm.crowd);
+          model.news.set(revision, { arrivals: news.arrivals + arrivals, crowd });
+          now.set(revision, { ...arm, started });
+        }
+        model.routers.set(router, now);
+        if (Object.values(revisions).some((arm) => arm.waiting > 0)) waiting.push(name);
+      }
+      return { waiting };
+    },
+    lose(router) {
+      for (const { routers } of models.values()) {
+        const arms = routers.get(router);
+        // what it has counted stays known for when it is heard again; what it holds is not known any more
+        if (arms !== undefined)
+          routers.set(
+            router,
+            new Map([...arms].map(([revision, arm]) => [revision, { ...arm, waiting: 0, inFlight: 0 }])),
+          );
+      }
+    },
+    take(namespace, name) {
+      const model = models.get(`${namespace}/${name}`);
+      const sums = new Map<string, Sum>();
+      if (model === undefined) return sums;
+      for (const [revision, news] of model.news) sums.set(revision, { ...news, waiting: 0, inFlight: 0 });
+      for (const arms of model.routers.values())
+        for (const [revision, { inFlight, waiting }] of arms) {
+          const sum = sums.get(revision) ?? { arrivals: 0, crowd: 0, waiting: 0, inFlight: 0 };
+          sums.set(revision, { ...sum, waiting: sum.waiting + waiting, inFlight: sum.inFlight + inFlight });
+        }
+      model.news.clear();
+      return sums;
+    },
+    forget: (namespace, name) => void models.delete(`${namespace}/${name}`),
+  };
+};
