@@ -14,6 +14,7 @@ import type {
   V1Pod,
   V1PodDisruptionBudget,
   V1PodTemplateSpec,
+  V1PriorityClass,
   V1RoleBinding,
   V1Service,
   V1ServiceAccount,
@@ -68,6 +69,7 @@ export type NetworkPolicy = Concrete<V1NetworkPolicy>;
 export type ServiceAccount = Concrete<V1ServiceAccount>;
 export type RoleBinding = Concrete<V1RoleBinding>;
 export type Node = Concrete<V1Node>;
+export type PriorityClass = Concrete<V1PriorityClass>;
 export type Lease = Concrete<V1Lease>;
 /** events.k8s.io/v1, not the older core/v1 of the same storage. */
 export type Event = Concrete<EventsV1Event>;

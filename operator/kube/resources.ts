@@ -9,6 +9,7 @@ import type {
   Node,
   Pod,
   PodDisruptionBudget,
+  PriorityClass,
   Resource,
   RoleBinding,
   Service,
@@ -24,6 +25,12 @@ const namespaced = <T extends KubeObject>(apiVersion: string, kind: string, plur
 
 export const PODS: Resource<Pod> = namespaced("v1", "Pod", "pods");
 export const NODES: Resource<Node> = { apiVersion: "v1", kind: "Node", plural: "nodes", namespaced: false };
+export const PRIORITY_CLASSES: Resource<PriorityClass> = {
+  apiVersion: "scheduling.k8s.io/v1",
+  kind: "PriorityClass",
+  plural: "priorityclasses",
+  namespaced: false,
+};
 export const SERVICES: Resource<Service> = namespaced("v1", "Service", "services");
 export const CONFIG_MAPS: Resource<ConfigMap> = namespaced("v1", "ConfigMap", "configmaps");
 export const DEPLOYMENTS: Resource<Deployment> = namespaced("apps/v1", "Deployment", "deployments");

@@ -8,7 +8,7 @@ const spec = (file: string): ModelDeploymentSpec => ({ model: { uri: `https://mo
 const settled = async (fate: World["fate"] = () => ({ ready: true })): Promise<World> => {
   const world = createWorld();
   world.fate = fate;
-  world.surveyed = () => ({ rooms: [], waiting: [], placed: new Map() });
+  world.surveyed = () => ({ rooms: [], waiting: [], placed: new Map(), priorities: new Map() });
   world.put(spec("one"));
   await world.settle();
   return world;

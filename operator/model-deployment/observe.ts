@@ -46,6 +46,8 @@ export type Observed = {
   neighbours: Neighbour[];
   /** Pods that whoever serves is to have: what the spec says, where nothing else says it. */
   replicas: number;
+  /** Pods that a revision on trial needs for its own requests, where that is known; a step of its rollout may ask for more. */
+  canaryReplicas?: number;
 };
 
 /** Undefined if the ModelDeployment is gone or going: its children go with it, by their owner reference. */

@@ -2,7 +2,7 @@
  * From what is observed to what is to be done now. Pure. Each step is taken only when the step before it
  * is observed to be done, so that a crash between any two writes changes nothing in the end.
  */
-import { serviceName } from "../api/v1alpha1/index.ts";
+import { isScaled, serviceName } from "../api/v1alpha1/index.ts";
 import {
   type Action,
   apply,
@@ -187,10 +187,12 @@ const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision:
 const clientService = (observed: Observed, { superseded }: Roles, target: Target, now: number): Action[] => {
   const { owner, services } = observed;
   const existing = named(services, serviceName(owner.name));
+  // clients that come now would keep their connections past the routers, which count what the number of pods follows
+  if (existing === undefined && target.to === "revision" && isScaled(observed.modelDeployment.spec)) return [];
   const isThere = existing !== undefined && isTarget(observed, target);
   const isSwitch =
     routedPort(observed) !== undefined ||
-    target.to === "router" ||
+    (target.to === "router" && existing !== undefined) ||
     superseded.some((revision) => served(revision) && deploymentOf(observed, revision) !== undefined);
   const since = isThere ? switchedAtOf(existing) : undefined;
   return ensure(SERVICES, existing, service(owner, target, since ?? (isSwitch && !isThere ? now : undefined)));

@@ -34,6 +34,7 @@ import { rolesOf } from "./roles.ts";
 import { scaledSubject, withReplicas } from "./scale.ts";
 import { promoted, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
+import { strayUntil } from "./traffic.ts";
 import { type Trial, trialOf } from "./trial.ts";
 
 export type Dependencies = {
@@ -86,7 +87,7 @@ export const modelDeploymentController = ({
     const now = clock();
 
     const roles = rolesOf(seen, settings);
-    const scale = scaler.look(key, scaledSubject(seen, roles), now);
+    const scale = scaler.look(key, scaledSubject(seen, roles, now), now);
     const observed = withReplicas(seen, roles, scale);
     const beginning = trialOf(observed, roles, (revision) => nextName(observed, revision));
     const acknowledged = await acknowledgement(askRouters, observed, roles, beginning);
@@ -126,7 +127,10 @@ export const modelDeploymentController = ({
     const pacing = wait === 0 ? undefined : wait;
     const unsurveyed = isShort && rooms === undefined ? SURVEY_AGAIN_MS : undefined;
     const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
+    const stray = scale && strayUntil(observed);
+    const untilAllCounted = stray === undefined || stray <= now ? undefined : stray - now;
     return after(
+      untilAllCounted,
       againAfterMs,
       untilEvidence,
       suspicion,

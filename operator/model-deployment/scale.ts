@@ -13,12 +13,13 @@ import { deploymentOf, readyOf, routedPort, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
+import { strayUntil } from "./traffic.ts";
 
 /** A revision is to be proved: for that it needs a pod, whoever asks for it. */
 const isProving = ({ candidate, stable }: Roles): boolean => candidate !== undefined || stable === undefined;
 
 /** Undefined where its number of pods does not follow the load, or nothing serves or is to serve. */
-export const scaledSubject = (observed: Observed, roles: Roles): Subject | undefined => {
+export const scaledSubject = (observed: Observed, roles: Roles, now: number): Subject | undefined => {
   const { metadata, spec, status } = observed.modelDeployment;
   const { candidate, refusal, stable } = roles;
   const serving = stable ?? candidate;
@@ -31,7 +32,7 @@ export const scaledSubject = (observed: Observed, roles: Roles): Subject | undef
       .flatMap((revision) => revision?.name ?? [])
       .filter((name, i, all) => all.indexOf(name) === i),
     isProving: isProving(roles),
-    isRouted: routedPort(observed) !== undefined,
+    isCounted: routedPort(observed) !== undefined && now >= (strayUntil(observed) ?? 0),
     replicas: status?.scale?.wanted ?? deploymentOf(observed, serving)?.spec?.replicas,
     template: serving.template.spec,
     devices: devicesOf(serving.spec),
@@ -57,7 +58,11 @@ const learntOf = (scale: ScaleStatus | undefined): Learnt | undefined => {
 /** The same observation, with the pods that there are to be. */
 export const withReplicas = (observed: Observed, roles: Roles, scale: Scale | undefined): Observed => {
   const replicas = scale?.wanted ?? minReplicasOf(observed.modelDeployment.spec);
-  return { ...observed, replicas: isProving(roles) ? Math.max(1, replicas) : replicas };
+  return {
+    ...observed,
+    replicas: isProving(roles) ? Math.max(1, replicas) : replicas,
+    ...(scale?.canary === undefined ? {} : { canaryReplicas: scale.canary }),
+  };
 };
 
 /** For an HPA, which counts the pods of both revisions, and for people. */
@@ -100,11 +105,17 @@ export const isWaking = (observed: Observed, revision: Revision): boolean =>
   isScaled(observed.modelDeployment.spec) && wantedOf(observed, revision) > 0 && readyOf(observed, revision) === 0;
 
 /** Whether what the routers count is heard; nothing where nobody listens. */
-export const signalMarks = (observed: Observed, scale: Scale | undefined): Mark[] => {
+export const signalMarks = (observed: Observed, scale: Scale | undefined, now: number): Mark[] => {
   if (scale === undefined) return [];
   const type = "SignalsAvailable";
   if (routedPort(observed) === undefined) {
     const message = "requests do not go through the routers yet, which count them";
+    return [{ type, status: "Unknown", reason: "Routing", message }];
+  }
+  const stray = strayUntil(observed) ?? 0;
+  if (now < stray && scale.deaf === undefined) {
+    const until = new Date(stray).toISOString().slice(11, 19);
+    const message = `clients may still have connections past the routers; until ${until} UTC no pod is taken away`;
     return [{ type, status: "Unknown", reason: "Routing", message }];
   }
   return scale.deaf === undefined

@@ -8,6 +8,7 @@ import {
   progressDeadlineOf,
   type Reason,
   type RevisionStatus,
+  serviceName,
   serviceUrl,
   toConditions,
 } from "../api/v1alpha1/index.ts";
@@ -24,6 +25,7 @@ import {
   deploymentOf,
   isAvailable,
   isServing,
+  named,
   placedOf,
   readyOf,
   routedPort,
@@ -93,7 +95,7 @@ export const statusOf = (
         ...marksOf(verdict),
         availability(observed, shown, verdict),
         ...aspects(observed, newest, cause, scale?.shortage),
-        ...signalMarks(observed, scale),
+        ...signalMarks(observed, scale, now),
       ],
       previous,
       generation,
@@ -180,7 +182,7 @@ const judge = (
     return working("Retiring", `${stable.name} serves; ${retiring.name} is kept until every node knows`);
   }
   if (wantsRouter(observed) && routedPort(observed) === undefined)
-    return working("Routing", `${stable.name} serves directly until the routers of this namespace are ready`);
+    return working("Routing", `${stable.name} ${unroutedInWords(observed)} the routers of this namespace are ready`);
   if (!wantsRouter(observed) && !isServing(observed, stable))
     return working("Updating", `requests are being switched to ${stable.name}`);
   const [ready, count] = [readyOf(observed, stable), wantedOf(observed, stable)];
@@ -192,6 +194,9 @@ const judge = (
     ready: "True",
   };
 };
+
+const unroutedInWords = ({ owner, services }: Observed): string =>
+  named(services, serviceName(owner.name)) === undefined ? "is ready, and is reached when" : "serves directly until";
 
 const asleep = ({ name }: Revision, { shortage }: Scale): Verdict =>
   shortage === undefined

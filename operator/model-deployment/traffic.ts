@@ -82,5 +82,15 @@ export const leftAt = (observed: Observed): number | undefined => {
   return ((client && switchedAtOf(client)) ?? 0) + LEAVING_MS;
 };
 
+/**
+ * Until when (ms since 1970) clients may still reach the pods past the routers, on connections that they had before the Service was switched to
+ * those; undefined where none can, or the Service is not switched.
+ */
+export const strayUntil = (observed: Observed): number | undefined => {
+  const client = named(observed.services, serviceName(observed.owner.name));
+  const switched = client && routedPort(observed) !== undefined ? switchedAtOf(client) : undefined;
+  return switched === undefined ? undefined : switched + LEAVING_MS;
+};
+
 const isLeaving = (observed: Observed, now: number): boolean =>
   routedPort(observed) !== undefined || now < (leftAt(observed) ?? 0);

@@ -1,5 +1,5 @@
 /** A canary on trial: between what the status says of it and the state machine of rollouts. Pure. */
-import { ACTION_ANNOTATION, type Reason, type RolloutStatus } from "../api/v1alpha1/index.ts";
+import { ACTION_ANNOTATION, isScaled, type Reason, type RolloutStatus } from "../api/v1alpha1/index.ts";
 import {
   type Chosen,
   choosePlan,
@@ -130,7 +130,7 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
     capacity !== undefined &&
     routedPort(observed) !== undefined &&
     isAvailable(observed, revision) &&
-    capacity.canary >= neededPods(capacity, state, steps, observed.replicas);
+    capacity.canary >= neededPods(capacity, state, steps, observed.replicas, isScaled(observed.modelDeployment.spec));
   const state = next(trial.state, {
     ...{ now, minMs, maxMs, onInconclusive, isSplitRight, verdict, steps },
     isReady: trial.steps !== undefined && has(trial.state),
@@ -152,7 +152,9 @@ const scaled = (
   now: number,
 ): Capacity => {
   const { replicas } = observed;
-  const needed = neededPods(before, state, steps, replicas);
+  const ofStep = neededPods(before, state, steps, replicas, isScaled(observed.modelDeployment.spec));
+  // a slower one needs more than its share of stable's pods, where there is room for them
+  const needed = ofStep > 0 && before.plan === "surge" ? Math.max(ofStep, observed.canaryReplicas ?? 0) : ofStep;
   const { canary, stable } = nextReplicas(before, needed, replicas, readyOf(observed, revision));
   const isSame = canary === before.canary && stable === before.stable;
   return isSame ? before : { ...before, canary, stable, since: now };

@@ -22,7 +22,7 @@ const claim = (key: string, more: number, rest: Partial<Claim> = {}): Claim => (
 describe("the ledger of devices", () => {
   it("gives the last device to the higher priority, and of equals to the older", () => {
     const rooms = [room("a", 1)];
-    const of = (...claims: Claim[]) => Object.fromEntries(allocate(rooms, claims));
+    const of = (...claims: Claim[]) => Object.fromEntries(allocate(rooms, claims).granted);
     assert.deepEqual(of(claim("new", 1, { since: 2 }), claim("old", 1, { since: 1 })), { old: 1, new: 0 });
     assert.deepEqual(of(claim("low", 1), claim("high", 1, { priority: 5, since: 9 })), { high: 1, low: 0 });
   });
@@ -30,16 +30,18 @@ describe("the ledger of devices", () => {
   it("gives nothing twice, whoever asks and in whatever order", () => {
     const rooms = [room("a", 2), room("b", 3)];
     const claims = [claim("x", 3, { since: 1 }), claim("y", 9, { since: 2 }), claim("z", 1, { since: 3 })];
-    const granted = allocate(rooms, claims);
+    const { granted } = allocate(rooms, claims);
     assert.deepEqual(Object.fromEntries(granted), { x: 3, y: 2, z: 0 });
-    assert.deepEqual(allocate(rooms, claims.toReversed()), granted);
+    assert.deepEqual(allocate(rooms, claims.toReversed()).granted, granted);
     assert.equal(rooms[0]?.free.get("nvidia.com/gpu"), 2n * ONE);
   });
 
   it("counts whole pods on single nodes, of those that match", () => {
     const rooms = [room("a", 3, { gpu: "l4" }), room("b", 8, { gpu: "t4" })];
     const wanted = claim("x", 9, { spec: spec(2, { gpu: "l4" }) });
-    assert.equal(allocate(rooms, [wanted]).get("x"), 1);
+    const { granted, left } = allocate(rooms, [wanted]);
+    assert.equal(granted.get("x"), 1);
+    assert.equal(freeOf(left, wanted.spec, "nvidia.com/gpu"), ONE);
     assert.equal(freeOf(rooms, wanted.spec, "nvidia.com/gpu"), 3n * ONE);
   });
 });

@@ -14,11 +14,18 @@ export type Claim = {
   since: number;
 };
 
+export type Allocation = {
+  /** Pods that each may have, by its key. */
+  granted: ReadonlyMap<string, number>;
+  /** What the nodes have left then. */
+  left: readonly Room[];
+};
+
 /**
- * Pods that each may have, by its key. Whoever has the higher priority gets all that it wants before others get anything, and so does the
+ * Who may have what. Whoever has the higher priority gets all that it wants before others get anything, and so does the
  * older of two equal ones: they do not take turns in taking it from each other.
  */
-export const allocate = (rooms: readonly Room[], claims: readonly Claim[]): Map<string, number> => {
+export const allocate = (rooms: readonly Room[], claims: readonly Claim[]): Allocation => {
   const left = rooms.map((room) => ({ ...room }));
   const order = claims.toSorted(
     (one, other) => other.priority - one.priority || one.since - other.since || (one.key < other.key ? -1 : 1),
@@ -39,7 +46,7 @@ export const allocate = (rooms: readonly Room[], claims: readonly Claim[]): Map<
     }
     granted.set(key, count);
   }
-  return granted;
+  return { granted, left };
 };
 
 /** What is free of one resource on the nodes that would take the pod, in billionths of its unit. */

@@ -44,12 +44,18 @@ describe("the survey", () => {
   const at = (server: string) => () => Promise.resolve({ server, headers: {}, tls: {}, fingerprint: "1" });
 
   it("adds up what is on each node, page by page, and asks once in ten seconds", async () => {
+    const ours = pod("y", "a");
+    Object.assign(ours.metadata, { labels: { "berth.dev/revision": "digits-1" } });
     const answers = [
       list([node("a")], "2"),
       list([node("b")]),
       list([pod("x", "a")], "2"),
-      list([pod("y", "a")]),
+      list([ours]),
       list([pod("z")]),
+      list([
+        { metadata: { name: "urgent" }, value: 9 },
+        { metadata: { name: "usual" }, value: 1, globalDefault: true },
+      ]),
     ];
     await withServer(answers, async (url, asked) => {
       const transport = createTransport(at(url));
@@ -66,6 +72,8 @@ describe("the survey", () => {
         first?.waiting.map(({ name, namespace }) => [namespace, name]),
         [["elsewhere", "z"]],
       );
+      assert.deepEqual(Object.fromEntries(first?.placed ?? []), { "elsewhere/digits-1": 1 });
+      assert.deepEqual(Object.fromEntries(first?.priorities ?? []), { urgent: 9, usual: 1, "": 1 });
       assert.equal(second, first);
       assert.deepEqual(
         asked.map(({ pathname, searchParams }) => [pathname, searchParams.get("continue")]),
@@ -75,6 +83,7 @@ describe("the survey", () => {
           ["/api/v1/pods", null],
           ["/api/v1/pods", "2"],
           ["/api/v1/pods", null],
+          ["/apis/scheduling.k8s.io/v1/priorityclasses", null],
         ],
       );
       await transport.close();
@@ -83,7 +92,7 @@ describe("the survey", () => {
 
   it("knows nothing where it may not look, says why, and looks again later", async () => {
     const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "nodes is forbidden" } };
-    await withServer([forbidden, list([node("a")]), list([]), list([])], async (url) => {
+    await withServer([forbidden, list([node("a")]), list([]), list([]), list([])], async (url) => {
       const transport = createTransport(at(url));
       const failures: unknown[] = [];
       const survey = createSurvey(createClient(transport), (error) => failures.push(error));

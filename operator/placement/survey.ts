@@ -3,7 +3,7 @@
 import { REVISION_LABEL } from "../api/v1alpha1/index.ts";
 import type { Client, ListOptions } from "../kube/client.ts";
 import type { KubeObject, Node, Resource } from "../kube/objects.ts";
-import { NODES, PODS } from "../kube/resources.ts";
+import { NODES, PODS, PRIORITY_CLASSES } from "../kube/resources.ts";
 import type { PodSpec } from "./request.ts";
 import { type Room, roomsOf, type Taken, take } from "./room.ts";
 
@@ -26,6 +26,8 @@ export type Surveyed = {
   waiting: Waiting[];
   /** Pods that have a node, of each revision (`namespace/revision`): what the rooms are without. */
   placed: ReadonlyMap<string, number>;
+  /** Of each priority class, by its name; `""`: of pods that name none. */
+  priorities: ReadonlyMap<string, number>;
 };
 
 /** Undefined where the operator may not list nodes, or the API server does not answer: an explanation says less then. */
@@ -67,7 +69,13 @@ const look = async (client: Client): Promise<Surveyed> => {
     for (const { metadata, spec } of page)
       if (spec !== undefined && waiting.length < MOST_WAITING)
         waiting.push({ namespace: metadata.namespace ?? "", name: metadata.name, labels: metadata.labels ?? {}, spec });
-  return { rooms: roomsOf(nodes, taken), waiting, placed };
+  const priorities = new Map<string, number>();
+  for await (const page of pagesOf(client, PRIORITY_CLASSES, {}, signal))
+    for (const { globalDefault, metadata, value = 0 } of page) {
+      priorities.set(metadata.name, value);
+      if (globalDefault === true) priorities.set("", value);
+    }
+  return { rooms: roomsOf(nodes, taken), waiting, placed, priorities };
 };
 
 async function* pagesOf<T extends KubeObject>(

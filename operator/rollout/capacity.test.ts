@@ -49,9 +49,10 @@ describe("the pods of a handover", () => {
   const steps = [evidenceStep(25), evidenceStep(50)];
 
   it("follow the weight, and the last of stable's goes when the new revision is stable", () => {
-    const needed = (step: number) => neededPods({ plan: "handover" }, { phase: "observing", step, since: 0 }, steps, 4);
+    const needed = (step: number) =>
+      neededPods({ plan: "handover" }, { phase: "observing", step, since: 0 }, steps, 4, false);
     assert.deepEqual([needed(0), needed(1)], [1, 2]);
-    assert.equal(neededPods({ plan: "handover" }, { phase: "finishing", by: "evidence" }, steps, 4), 3);
+    assert.equal(neededPods({ plan: "handover" }, { phase: "finishing", by: "evidence" }, steps, 4, false), 3);
     assert.deepEqual([movedWeight(50, 2, 4), movedWeight(50, 3, 4), movedWeight(50, 4, 4)], [50, 75, 99]);
   });
 

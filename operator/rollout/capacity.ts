@@ -65,16 +65,24 @@ export const SWAP_STEPS: readonly Step[] = [{ weight: 100, pause: false, proof: 
 
 export type Replicas = { stable: number; canary: number };
 
-/** What the rollout needs of the new revision in this state, before it goes on. */
+/**
+ * What the rollout needs of the new revision in this state, before it goes on.
+ *
+ * @param isScaled the number of pods follows the load: then its pods come with its weight
+ */
 export const neededPods = (
   { plan }: { plan: Plan },
   state: Rollout,
   steps: readonly Step[],
   replicas: number,
+  isScaled: boolean,
 ): number => {
   switch (plan) {
-    case "surge":
-      return replicas;
+    case "surge": {
+      const weight = "step" in state ? (steps[state.step]?.weight ?? 100) : 100;
+      // without weight it gets copies of requests, perhaps of all
+      return isScaled && weight > 0 ? Math.max(1, Math.ceil((replicas * weight) / 100)) : replicas;
+    }
     case "swap":
       return state.phase === "preparing" || state.phase === "shifting" ? 0 : replicas;
     case "handover": {

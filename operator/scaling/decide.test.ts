@@ -84,6 +84,12 @@ describe("how many pods a revision is to have", () => {
     assert.deepEqual([held.last?.wanted, held.last?.why], [2, "floor"]);
   });
 
+  it("goes to zero with the idle time, though the load of a moment ago would ask for more", () => {
+    const busy = run(repeat({ arrivals: 20, crowd: 4, ready: 6, inFlight: 4 }, 40)).memory;
+    const { decisions } = run(repeat({ ready: 6 }, 12), { ...SETTINGS, idleSeconds: 10 }, busy);
+    assert.deepEqual([decisions[8]?.wanted, decisions[10]?.wanted], [6, 0]);
+  });
+
   it("wakes with one request, and with more pods where more wait", () => {
     const asleep = run(repeat({}, 320)).memory;
     assert.equal(asleep.wanted, 0);

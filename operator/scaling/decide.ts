@@ -111,9 +111,10 @@ export const decide = (
   const isStarting = signals.starting.some((age) => remainingSeconds(age, start) !== undefined);
   const reasons: [Why, number][] = [
     ["floor", settings.min],
-    ["load", load],
-    ["trend", expected],
-    ["recent", recent],
+    // whoever says when nobody comes any more says it of what came before, too
+    ["load", isIdle ? 0 : load],
+    ["trend", isIdle ? 0 : expected],
+    ["recent", isIdle ? 0 : recent],
     ["backlog", forBacklog],
     // the last pod stays until nobody has asked for anything for long enough
     ["idle", isIdle ? 0 : Math.min(1, before.wanted)],

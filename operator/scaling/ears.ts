@@ -7,8 +7,8 @@ export type Hear = (address: string, onLine: (line: Line) => void, signal: Abort
 export type Router = { namespace: string; name: string; address: string };
 
 export type Ears = {
-  /** These are there now, in these namespaces. Connections to others end. */
-  listenTo(routers: readonly Router[], namespaces: ReadonlySet<string>, signal: AbortSignal): void;
+  /** These are there now. Connections to others end. */
+  listenTo(routers: readonly Router[], signal: AbortSignal): void;
   /** Which router of the namespace is not heard, and why; undefined: all are, and there is one. */
   deafTo(namespace: string): string | undefined;
 };
@@ -42,7 +42,7 @@ export const createEars = (
   };
 
   return {
-    listenTo(routers, _namespaces, signal) {
+    listenTo(routers, signal) {
       const wanted = new Map(routers.map((router) => [router.address, router]));
       for (const [address, ear] of ears) {
         if (wanted.has(address)) continue;

@@ -3,15 +3,16 @@
  * there is no pod. It decides and remembers; the reconciler writes what was decided, and is told when that changes.
  */
 import type { ObjectKey, Pod } from "../kube/objects.ts";
-import { allocate, type Claim, freeOf } from "../placement/ledger.ts";
+import { type Allocation, allocate, type Claim, freeOf } from "../placement/ledger.ts";
 import { ONE, type PodSpec } from "../placement/request.ts";
+import type { Room } from "../placement/room.ts";
 import type { Survey, Surveyed } from "../placement/survey.ts";
-import { type Decision, decide, type Memory, remember, type Why } from "./decide.ts";
+import { type Decision, decide, type Memory, remember, type ScalingSettings, type Why } from "./decide.ts";
 import { createEars, type Hear } from "./ears.ts";
 import { countPods, startOf } from "./pods.ts";
 import { floorAt } from "./schedule.ts";
 import type { Wish } from "./settings.ts";
-import type { RunCurve, Signals } from "./signals.ts";
+import { type RunCurve, SILENCE, type Signals } from "./signals.ts";
 import { startSeconds, withStart } from "./start-time.ts";
 import { createTally } from "./tally.ts";
 import { inWords } from "./words.ts";
@@ -21,12 +22,12 @@ export type Subject = {
   wish: Wish;
   /** Of the spec that the wish is from. */
   generation: number;
-  /** Who gets the requests, the one whose pods are counted first. */
+  /** Who gets the requests: the one that serves, and after it the one that is on trial. */
   revisions: readonly string[];
   /** A revision is to be proved, for which a pod is needed. */
   isProving: boolean;
-  /** Clients' requests come through the routers. */
-  isRouted: boolean;
+  /** All of clients' requests come through the routers. */
+  isCounted: boolean;
   /** Pods that its Deployment is to have now; undefined where there is none yet. */
   replicas: number | undefined;
   template: PodSpec | undefined;
@@ -41,8 +42,10 @@ export type Subject = {
 export type Learnt = { startSeconds: number; curve: RunCurve | undefined };
 
 export type Scale = {
-  /** Pods that the revision that serves is to have. */
+  /** Pods that the revision that serves is to have: enough for all requests, for they may come back to it at any moment. */
   wanted: number;
+  /** Pods that the one on trial needs for the requests that it gets; undefined where there is none. */
+  canary: number | undefined;
   why: Why | "devices" | "blind";
   words: string;
   learnt: Learnt | undefined;
@@ -55,7 +58,9 @@ export type Scale = {
 export type Scaler = {
   /** What was decided last. `subject` undefined: its number of pods does not follow the load. */
   look(key: ObjectKey, subject: Subject | undefined, now: number): Scale | undefined;
-  /** Works until the signal. */
+  /** One look at all of them; connections to routers last until the signal. */
+  tick(signal: AbortSignal): Promise<void>;
+  /** Looks once a second until the signal. */
   run(signal: AbortSignal): Promise<void>;
 };
 
@@ -80,6 +85,8 @@ type Entry = {
   key: ObjectKey;
   subject: Subject;
   memory: Memory;
+  /** Of the requests of the one on trial alone. */
+  canary: { revision: string; memory: Memory } | undefined;
   scale: Scale;
   /** The schedule's floor, and until when (ms since 1970) it holds. */
   floor: { floor: number; until: number };
@@ -90,6 +97,19 @@ type Entry = {
   /** Grows with each look: what a look has decided holds only until the next one. */
   looks: number;
 };
+
+type Seen = Signals & { addresses: string[] };
+
+const together = (one: Seen, other: Seen): Seen => ({
+  arrivals: one.arrivals + other.arrivals,
+  crowd: one.crowd + other.crowd,
+  waiting: one.waiting + other.waiting,
+  inFlight: one.inFlight + other.inFlight,
+  ready: one.ready + other.ready,
+  starting: [...one.starting, ...other.starting],
+  curve: undefined,
+  addresses: [...one.addresses, ...other.addresses],
+});
 
 const EVERY_MS = 1000;
 /** Servers with something to do are asked so often what their runs take. */
@@ -122,9 +142,9 @@ export const createScaler = (options: ScalerOptions): Scaler => {
       curve: learnt?.curve,
     };
     return {
-      ...{ key, subject, memory, started: new Set(), askedAt: 0, deafSince: undefined, looks: 0 },
+      ...{ key, subject, memory, canary: undefined, started: new Set(), askedAt: 0, deafSince: undefined, looks: 0 },
       floor: floorAt(wish.schedule, now),
-      scale: { wanted, why: "floor", words: "", learnt, shortage: undefined, deaf: undefined },
+      scale: { wanted, canary: undefined, why: "floor", words: "", learnt, shortage: undefined, deaf: undefined },
     };
   };
 
@@ -141,27 +161,17 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     entry.started = present;
   };
 
-  /** What is seen of it now. */
-  const signalsOf = (entry: Entry, now: number): { signals: Signals; addresses: string[] } => {
+  /** What is seen of it now: of all of its revisions together, and of each. */
+  const signalsOf = (entry: Entry, now: number): { all: Seen; each: Seen[] } => {
     const { key, subject } = entry;
     const pods = podsOf(key);
     learn(entry, pods);
-    const counts = subject.revisions.map((revision) => countPods(pods, revision, now / 1000));
     const sums = tally.take(key.namespace, key.name);
-    const arms = subject.revisions.flatMap((revision) => sums.get(revision) ?? []);
-    const sum = (of: (arm: (typeof arms)[number]) => number): number => arms.reduce((all, arm) => all + of(arm), 0);
-    return {
-      signals: {
-        arrivals: sum(({ arrivals }) => arrivals),
-        crowd: sum(({ crowd }) => crowd),
-        waiting: sum(({ waiting }) => waiting),
-        inFlight: sum(({ inFlight }) => inFlight),
-        ready: counts.reduce((all, { ready }) => all + ready, 0),
-        starting: counts.flatMap(({ starting }) => starting),
-        curve: undefined,
-      },
-      addresses: counts[0]?.addresses ?? [],
-    };
+    const each = subject.revisions.map((revision): Seen => {
+      const { addresses, ready, starting } = countPods(pods, revision, now / 1000);
+      return { ...SILENCE, ...sums.get(revision), ready, starting, addresses };
+    });
+    return { each, all: each.reduce(together, { ...SILENCE, addresses: [] }) };
   };
 
   const boundsOf = ({ floor, subject }: Entry): { min: number; max: number } => {
@@ -171,29 +181,48 @@ export const createScaler = (options: ScalerOptions): Scaler => {
 
   /** One look at one of them. What it wants is not bounded by devices yet. */
   const consider = (entry: Entry, now: number): Decision => {
-    const { signals, addresses } = signalsOf(entry, now);
+    const { all, each } = signalsOf(entry, now);
     if (now >= entry.floor.until) entry.floor = floorAt(entry.subject.wish.schedule, now);
     const deaf = ears.deafTo(entry.key.namespace);
-    const isBlind = deaf !== undefined || !entry.subject.isRouted;
+    const isBlind = deaf !== undefined || !entry.subject.isCounted;
     entry.deafSince = deaf === undefined ? undefined : (entry.deafSince ?? now);
     const before = entry.memory;
     const settings = { ...entry.subject.wish, ...boundsOf(entry) };
-    const { decision, memory } = decide(before, signals, settings, now / 1000);
+    const { decision, memory } = decide(before, all, settings, now / 1000);
     // who does not hear everything takes nothing away
     entry.memory = isBlind ? { ...memory, busyAt: now / 1000, wanted: Math.max(memory.wanted, before.wanted) } : memory;
-    if (signals.inFlight > 0 || entry.memory.curve === undefined) askCurve(entry, addresses, now);
-    return isBlind && decision.wanted < before.wanted
-      ? { ...decision, wanted: before.wanted, uncapped: before.wanted }
-      : decision;
+    considerCanary(entry, each[1], settings, now);
+    if (all.inFlight > 0 || before.curve === undefined) askCurves(entry, each, now);
+    const isLess = isBlind && decision.wanted < before.wanted;
+    return isLess ? { ...decision, wanted: before.wanted, uncapped: before.wanted } : decision;
   };
 
-  const askCurve = (entry: Entry, addresses: readonly string[], now: number): void => {
-    const address = addresses[Math.floor(now / ASK_MS) % addresses.length];
-    if (address === undefined || now - entry.askedAt < ASK_MS) return;
+  const considerCanary = (entry: Entry, signals: Seen | undefined, settings: ScalingSettings, now: number): void => {
+    const revision = entry.subject.revisions[1];
+    if (revision === undefined || signals === undefined) {
+      entry.canary = undefined;
+      return;
+    }
+    const known = entry.canary?.revision === revision ? entry.canary.memory : undefined;
+    // until its own server has told, it is taken to be like the one that serves
+    const { curve, starts } = entry.memory;
+    const before = known ?? { ...remember(now / 1000, 0), starts, curve };
+    entry.canary = { revision, memory: decide(before, signals, { ...settings, min: 0 }, now / 1000).memory };
+  };
+
+  const askCurves = (entry: Entry, each: readonly Seen[], now: number): void => {
+    if (now - entry.askedAt < ASK_MS) return;
     entry.askedAt = now;
-    void options.askCurve(address).then((curve) => {
-      if (curve !== undefined) entry.memory = { ...entry.memory, curve };
-    });
+    for (const [i, { addresses }] of each.entries()) {
+      const address = addresses[Math.floor(now / ASK_MS) % addresses.length];
+      if (address === undefined) continue;
+      void options.askCurve(address).then((curve) => {
+        if (curve === undefined) return;
+        if (i === 0) entry.memory = { ...entry.memory, curve };
+        else if (entry.canary !== undefined)
+          entry.canary = { ...entry.canary, memory: { ...entry.canary.memory, curve } };
+      });
+    }
   };
 
   const placedOf = ({ key, subject }: Entry, seen: Surveyed): number =>
@@ -202,40 +231,54 @@ export const createScaler = (options: ScalerOptions): Scaler => {
       .reduce((sum, revision) => sum + (seen.placed.get(`${key.namespace}/${revision}`) ?? 0), 0);
 
   /** Pods that each may have, by what the nodes had when they were last looked at. */
-  const grant = (wanting: readonly { entry: Entry; wanted: number }[], seen: Surveyed): Map<string, number> => {
+  const grant = (wanting: readonly { entry: Entry; wanted: number }[], seen: Surveyed): Allocation => {
     const claims = wanting.flatMap(({ entry, wanted }): Claim[] => {
       const { template } = entry.subject;
       const more = wanted - placedOf(entry, seen);
       if (template === undefined || more <= 0) return [];
       const { createdAt: since } = entry.subject;
-      return [{ key: nameOf(entry.key), spec: template, more, since, priority: template.priority ?? 0 }];
+      return [
+        {
+          key: nameOf(entry.key),
+          spec: template,
+          more,
+          since,
+          priority: seen.priorities.get(template.priorityClassName ?? "") ?? 0,
+        },
+      ];
     });
     return allocate(seen.rooms, claims);
   };
 
-  const shortageOf = ({ subject: { devices, template } }: Entry, pods: number): string => {
+  const shortageOf = ({ subject: { devices, template } }: Entry, pods: number, left: readonly Room[]): string => {
     const many = pods === 1 ? "one more pod" : `${pods} more pods`;
-    if (devices === undefined || template === undefined || surveyed === undefined)
-      return `no node that matches has room for ${many}`;
-    const free = freeOf(surveyed.rooms, template, devices.resource) / ONE;
+    if (devices === undefined || template === undefined) return `no node that matches has room for ${many}`;
+    const free = freeOf(left, template, devices.resource) / ONE;
     return `${pods * devices.count} more ${devices.resource} needed (${free} free on nodes that match)`;
   };
 
-  const publish = (entry: Entry, decision: Decision, granted: number | undefined, now: number): void => {
+  const publish = (
+    entry: Entry,
+    decision: Decision,
+    room: { granted: number; left: readonly Room[] } | undefined,
+    now: number,
+  ): void => {
     const { key, memory, scale: before } = entry;
     const { min } = boundsOf(entry);
-    const allowed = granted === undefined ? decision.wanted : Math.max(granted, min);
-    const wanted = Math.min(decision.wanted, allowed);
-    const shortage = wanted < decision.wanted ? shortageOf(entry, decision.wanted - wanted) : undefined;
+    const wanted = room === undefined ? decision.wanted : Math.min(decision.wanted, Math.max(room.granted, min));
+    const short = decision.wanted - wanted;
+    const shortage = short > 0 && room !== undefined ? shortageOf(entry, short, room.left) : undefined;
     const isDeaf = entry.deafSince !== undefined && now - entry.deafSince >= DEAF_MS;
     const deaf = isDeaf ? ears.deafTo(key.namespace) : undefined;
     const learnt = { startSeconds: startSeconds(memory.starts), curve: memory.curve };
     const why = shortage !== undefined ? "devices" : deaf !== undefined ? "blind" : decision.why;
-    const scale: Scale = { wanted, why, words: inWords(decision), learnt, shortage, deaf };
+    const canary = entry.canary?.memory.wanted;
+    const scale: Scale = { wanted, canary, why, words: inWords(decision), learnt, shortage, deaf };
     // what is wanted and cannot be had is wanted still: the memory keeps to what there will be
     entry.memory = { ...memory, wanted };
     report(key, scale, decision.uncapped);
-    if (wanted === before.wanted && shortage === before.shortage && deaf === before.deaf) return;
+    if (wanted === before.wanted && canary === before.canary && shortage === before.shortage && deaf === before.deaf)
+      return;
     entry.scale = scale;
     changed(key);
   };
@@ -249,17 +292,14 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     if (isMore && !nodesCome) surveyed = (await survey(now)) ?? surveyed;
     else if (!isMore) surveyed = undefined;
     const seen = nodesCome ? undefined : surveyed;
-    const granted =
-      seen &&
-      grant(
-        wanting.map(({ decision, entry }) => ({ entry, wanted: decision.wanted })),
-        seen,
-      );
+    const claims = wanting.map(({ decision, entry }) => ({ entry, wanted: decision.wanted }));
+    const allocation = seen && grant(claims, seen);
     for (const { decision, entry, look } of wanting) {
       if (look !== entry.looks || entries.get(nameOf(entry.key)) !== entry) continue;
-      const more = granted?.get(nameOf(entry.key));
-      const most = seen === undefined || more === undefined ? undefined : placedOf(entry, seen) + more;
-      publish(entry, decision, most, now);
+      const more = allocation?.granted.get(nameOf(entry.key));
+      const isBounded = seen !== undefined && allocation !== undefined && more !== undefined;
+      const room = isBounded ? { granted: placedOf(entry, seen) + more, left: allocation.left } : undefined;
+      publish(entry, decision, room, now);
     }
   };
 
@@ -272,7 +312,14 @@ export const createScaler = (options: ScalerOptions): Scaler => {
   const countReady = ({ key, subject }: Entry): number =>
     subject.revisions.reduce((sum, revision) => sum + countPods(podsOf(key), revision, 0).ready, 0);
 
+  const tick = async (signal: AbortSignal): Promise<void> => {
+    const namespaces = new Set([...entries.values()].map(({ key }) => key.namespace));
+    ears.listenTo(routersOf(namespaces), signal);
+    await step([...entries.values()], clock());
+  };
+
   return {
+    tick,
     look(key, subject, now) {
       const name = nameOf(key);
       const known = entries.get(name);
@@ -297,9 +344,7 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     },
     async run(signal) {
       while (!signal.aborted) {
-        const namespaces = new Set([...entries.values()].map(({ key }) => key.namespace));
-        ears.listenTo(routersOf(namespaces), namespaces, signal);
-        await step([...entries.values()], clock());
+        await tick(signal);
         await pause(EVERY_MS - (clock() % EVERY_MS), signal);
       }
     },

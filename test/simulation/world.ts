@@ -358,11 +358,19 @@ export const createWorld = (): World => {
     all: (resource) => [...objects.values()].filter(isOf(resource)),
     slots: Number.POSITIVE_INFINITY,
     scale: ({ replicas = 1 }) => ({
-      ...{ wanted: replicas, why: "load", words: "", learnt: undefined, shortage: undefined, deaf: undefined },
+      ...{
+        wanted: replicas,
+        canary: undefined,
+        why: "load",
+        words: "",
+        learnt: undefined,
+        shortage: undefined,
+        deaf: undefined,
+      },
     }),
     surveyed: () =>
       Number.isFinite(world.slots)
-        ? { rooms: [room(world.slots - placedPods())], waiting: [], placed: placedByRevision() }
+        ? { rooms: [room(world.slots - placedPods())], waiting: [], placed: placedByRevision(), priorities: new Map() }
         : undefined,
     isGone: false,
     erase: (resource, name) => erase(keyOf(resource, name)),
