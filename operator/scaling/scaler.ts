@@ -211,7 +211,7 @@ export const createScaler = (options: ScalerOptions): Scaler => {
   };
 
   const askCurves = (entry: Entry, each: readonly Seen[], now: number): void => {
-    if (now - entry.askedAt < ASK_MS) return;
+    if (now - entry.askedAt < ASK_MS || each.every(({ addresses }) => addresses.length === 0)) return;
     entry.askedAt = now;
     for (const [i, { addresses }] of each.entries()) {
       const address = addresses[Math.floor(now / ASK_MS) % addresses.length];

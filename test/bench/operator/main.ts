@@ -19,6 +19,7 @@ import { change, create, idle, peakMiB } from "./phases.ts";
 import { markdown, type Results, type Run } from "./report.ts";
 import { followRequests } from "./requests.ts";
 import { restart } from "./restart.ts";
+import { measureScaled, SCALED } from "./scaled.ts";
 
 const CLUSTER = "bench";
 const ACCOUNT = "berth-operator";
@@ -135,6 +136,9 @@ const measureFaults = async (cluster: Cluster, start: Start): Promise<Named[]> =
   return [image, ...others];
 };
 
+const machine = (): string =>
+  `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model ?? "processor unknown"}, Node ${process.version}`;
+
 /** Resolves to the process's exit code. */
 export const benchOperator = async (args: readonly string[]): Promise<number> => {
   let options: Options | undefined;
@@ -172,6 +176,22 @@ export const benchOperator = async (args: readonly string[]): Promise<number> =>
         "bench",
         [],
       );
+    if (options.scaled) {
+      const startScaled = (more: Record<string, string>): Promise<Operator> =>
+        startOperator(
+          { args: ["--runtime-image", "localhost/none:1"], token, env: { ...nodeEnvironment(folder), ...more } },
+          `https://${host}:${port}`,
+          "bench",
+          [],
+        );
+      const told = await measureScaled(cluster, audit.log, options.idleSeconds, startScaled, say);
+      console.log(
+        `${SCALED.idle} ModelDeployments that sleep and ${SCALED.busy} with 20 requests a second each, on ${told.pods} pods, over ${told.seconds} s: ` +
+          `${told.cpuPercent.toFixed(1)} % of one core, ${told.rssMiB.toFixed(0)} MiB (${told.peakMiB.toFixed(0)} at most), ` +
+          `${told.requests} requests to the API server\n${machine()}`,
+      );
+      return 0;
+    }
     const results: Results = { runs: [], faults: [] };
     for (const count of options.objects) results.runs.push(await measure(cluster, audit.log, count, options, start));
     nodes.kill("SIGKILL");
@@ -179,9 +199,7 @@ export const benchOperator = async (args: readonly string[]): Promise<number> =>
     mkdirSync(dirname(options.json), { recursive: true });
     writeFileSync(options.json, `${JSON.stringify(results, undefined, 1)}\n`);
     console.log(`\n${markdown(results)}\n`);
-    console.log(
-      `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model ?? "processor unknown"}, Node ${process.version}; every figure: ${options.json}`,
-    );
+    console.log(`${machine()}; every figure: ${options.json}`);
     return 0;
   } catch (error) {
     console.error(`bench operator: ${error instanceof Error ? error.message : error}`);

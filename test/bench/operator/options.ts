@@ -7,6 +7,8 @@ export type Options = {
   restarts: number;
   idleSeconds: number;
   faults: boolean;
+  /** Nothing but ModelDeployments whose number of pods follows their load. */
+  scaled: boolean;
   json: string;
 };
 
@@ -19,6 +21,7 @@ export const HELP = `Measure the operator: ModelDeployments on a real control pl
   --restarts N    kill -9 and start again (default: 3)
   --idle N        seconds in which nothing may be asked or written (default: 60)
   --no-faults     without the three faults on a real node
+  --scaled        instead: 500 ModelDeployments that sleep and 50 with load, whose number of pods follows that; about 4 minutes
   --quick         100 objects, 20 changes, 2 restarts, 10 s idle: about 2 minutes
   --json FILE     where every figure goes (default: out/bench-operator.json)
   --help
@@ -39,7 +42,7 @@ export const parseOptions = (args: readonly string[]): Options | undefined => {
     args: [...args],
     options: {
       ...{ objects: text, changes: text, restarts: text, idle: text, json: text },
-      ...{ "no-faults": flag, quick: flag, help: flag },
+      ...{ "no-faults": flag, quick: flag, scaled: flag, help: flag },
     },
   });
   if (values.help) return undefined;
@@ -52,6 +55,7 @@ export const parseOptions = (args: readonly string[]): Options | undefined => {
     restarts: whole(values.restarts ?? (quick ? "2" : "3"), "restarts", 20),
     idleSeconds: whole(values.idle ?? (quick ? "10" : "60"), "idle", 600),
     faults: !values["no-faults"],
+    scaled: values.scaled,
     json: values.json ?? "out/bench-operator.json",
   };
 };
