@@ -172,12 +172,15 @@ export const waitsForRoom = ({ capacity, revision, settings, state }: Trial, obs
 export const planned = (
   trial: Trial,
   observed: Observed,
-  situation: Omit<Situation, "replicas" | "strategy" | "wanted">,
+  situation: Omit<Situation, "isTotal" | "replicas" | "strategy" | "wanted">,
   now: number,
 ): Trial => {
   const { settings } = trial;
-  const { replicas } = observed;
-  const chosen = choosePlan({ ...situation, replicas, strategy: settings.strategy, wanted: settings.capacity });
+  const { modelDeployment, replicas } = observed;
+  const chosen = choosePlan({
+    ...{ ...situation, replicas, strategy: settings.strategy, wanted: settings.capacity },
+    isTotal: modelDeployment.spec.scaling?.mode === "external",
+  });
   const { capacity: before } = trial;
   if (before?.plan === chosen.plan) return { ...trial, capacity: { ...before, ...chosen } };
   const steps = chosen.plan === "swap" ? SWAP_STEPS : trial.steps;

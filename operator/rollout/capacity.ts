@@ -25,6 +25,8 @@ export type Situation = {
   maxWaitMs: number;
   /** A pod of somebody else that waits for the same resources, and would have them before ours has. */
   rival: string | undefined;
+  /** `replicas` are those of both revisions together: somebody else says how many there are. */
+  isTotal?: boolean;
 };
 
 /** `spare`: pods that fit beside stable's. `readyWithinMs`: of a swap; after that there is just time for the way back. */
@@ -35,13 +37,15 @@ const SLACK = 1.25;
 
 /** Before anything is created. */
 export const choosePlan = (situation: Situation): Chosen => {
-  const { fits, maxWaitMs, replicas, rival, startMs, strategy, wanted } = situation;
+  const { fits, isTotal, maxWaitMs, replicas, rival, startMs, strategy, wanted } = situation;
   const spare = Math.min(fits ?? replicas, replicas);
   const back = startMs === undefined ? maxWaitMs / 2 : Math.min(startMs * SLACK, maxWaitMs / 2);
   const swap = (why: string): Chosen => ({ plan: "swap", why, spare: 0, readyWithinMs: Math.round(maxWaitMs - back) });
   if (wanted === "swap") return swap("spec.rollout.capacity");
   if (wanted !== "auto")
     return { plan: wanted, why: "spec.rollout.capacity", spare: wanted === "surge" ? replicas : spare };
+  if (isTotal && strategy === "canary" && replicas > 1)
+    return { plan: "handover", why: "spec.replicas is the number of pods of both revisions", spare: 0 };
   const surge = (why: string): Chosen => ({ plan: "surge", why, spare: replicas });
   if (fits === undefined) return surge("what the nodes have left is not known");
   if (fits >= replicas) return surge(`there is room for ${replicas} more`);
