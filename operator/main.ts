@@ -44,7 +44,7 @@ import { createScaler } from "./scaling/scaler.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver, showScale } from "./telemetry/metrics.ts";
 import { partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
-import { createAskCounts, createAskRouters, readyRouters } from "./traffic/routers.ts";
+import { createAskCounts, createAskRouters, readyRouters, together } from "./traffic/routers.ts";
 
 const LEASE = "berth-operator";
 /** Namespaces whose routers are looked at together. */
@@ -127,7 +127,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       clock: Date.now,
       events,
       askProgress: askFetchProgress,
-      askRouters: createAskRouters(stores.pods, askRouterStatus),
+      askRouters: createAskRouters(stores.pods, together(askRouterStatus, Date.now)),
       observer: createObserver(createAskCounts(stores.pods, askRouterStatus)),
       survey,
       scaler,

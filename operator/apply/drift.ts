@@ -30,8 +30,10 @@ const coversList = (intended: unknown[], observed: unknown[], field: string): bo
   if (!named) {
     return intended.length === observed.length && intended.every((item, index) => covers(item, observed[index], field));
   }
-  return intended.every((item) =>
-    observed.some((other) => isMap(item) && isMap(other) && other.name === item.name && covers(item, other, field)),
+  // a router is owned by hundreds of ModelDeployments: not each of them is compared with each other one
+  const byName = Map.groupBy(observed.filter(isMap), ({ name }) => name);
+  return intended.every(
+    (item) => isMap(item) && byName.get(item.name)?.some((other) => covers(item, other, field)) === true,
   );
 };
 

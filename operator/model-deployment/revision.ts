@@ -37,8 +37,13 @@ export type Revision = {
   promoted?: number;
 };
 
-export const revisionSpecOf = ({ rollout: _, scaling: __, traffic: ___, ...spec }: ModelDeploymentSpec): RevisionSpec =>
-  spec;
+export const revisionSpecOf = ({
+  replicas: _,
+  rollout: __,
+  scaling: ___,
+  traffic: ____,
+  ...spec
+}: ModelDeploymentSpec): RevisionSpec => spec;
 
 /**
  * The spec in one spelling: quantities by value, defaults filled in, keys and sets in order. Two specs

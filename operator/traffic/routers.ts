@@ -44,6 +44,27 @@ export type RouterCounts = {
   shadow: ShadowCounts;
 };
 
+/** A table reaches a router within some ten milliseconds; one that is not followed yet is asked about again later anyway. */
+const FRESH_MS = 250;
+
+/**
+ * Asks each router once where many want to know the same: an answer is about all ModelDeployments of its namespace. What it says may be older
+ * than the question by `FRESH_MS`, in which a router may have gone on, and never back.
+ */
+export const together = (ask: AskRouter, now: () => number): AskRouter => {
+  const answers = new Map<string, { at: number; answer: ReturnType<AskRouter> }>();
+  return (address) => {
+    const time = now();
+    const known = answers.get(address);
+    if (known !== undefined && time - known.at < FRESH_MS) return known.answer;
+    // those that are gone are not asked for again
+    for (const [other, { at }] of answers) if (time - at >= FRESH_MS) answers.delete(other);
+    const answer = ask(address);
+    answers.set(address, { at: time, answer });
+    return answer;
+  };
+};
+
 export const createAskRouters =
   (pods: Pick<Store<Pod>, "list">, ask: AskRouter): AskRouters =>
   async ({ name, namespace }) =>

@@ -28,6 +28,7 @@ const CHILDREN = "deployments,services,controllerrevisions,configmaps,poddisrupt
 const usable = (spec: ModelDeploymentSpec): Record<string, unknown> => ({
   ...spec,
   model: { ...spec.model, uri: ANGLE, sha256: undefined, caBundle: undefined, credentials: undefined },
+  replicas: undefined,
   scaling: { minReplicas: Math.min(spec.scaling?.minReplicas ?? 1, 2) },
 });
 
@@ -51,6 +52,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.constantFrom<Step>(
       { what: "spec", spec: {} },
       { what: "spec", spec: { scaling: { minReplicas: 0 } } },
+      { what: "spec", spec: { scaling: { minReplicas: -1 } } },
       { what: "spec", spec: { accelerator: { vendor: "nvidia", count: 16 }, scaling: { minReplicas: 20 } } },
       { what: "spec", spec: { server: { requestTimeout: "20s" } } },
     ),

@@ -8,7 +8,7 @@ import { enterWorld, ROOT, type World } from "../world/index.ts";
 import { reportersTo } from "../world/reporters.ts";
 
 /** These take minutes each. Unless they are named, or all are asked for, one of them runs, another one each day. */
-const SLOW = ["rollout-harm", "rollout-capacity", "rollout-killed"];
+const SLOW = ["rollout-harm", "rollout-capacity", "rollout-killed", "scaling-bounds"];
 /** And this one wants the machine for itself: it measures. It runs only when it is named or all are asked for. */
 const SLOWEST = ["rollout-latency"];
 const SAMPLE = 1;
@@ -26,7 +26,7 @@ const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operato
 const DEV_CLUSTER_ONLY = ["devices", "causes", "rollout-killed"];
 
 /** These disturb everybody else: one after the other, in this order, when the rest is done. The last one uninstalls. */
-const DISRUPTIVE = ["operator-killed", "rollout-killed", "operator-upgrade", "devices", "install"];
+const DISRUPTIVE = ["operator-killed", "rollout-killed", "scaling-bounds", "operator-upgrade", "devices", "install"];
 
 const { values, positionals } = parseArguments("npm run test:cluster --", {
   allowPositionals: true,

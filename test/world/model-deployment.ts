@@ -68,6 +68,11 @@ export const waitFor = async (
   }
 };
 
+const scale = z.looseObject({ replicas: z.number(), wanted: z.number().optional(), why: z.string().optional() });
+
+/** `status.scale`. */
+export const scaleOf = ({ status }: Seen) => scale.parse(status.scale);
+
 export const isReady = (object: Seen): boolean =>
   statusOf(object, "Ready") === "True" && statusOf(object, "Reconciling") === "absent";
 

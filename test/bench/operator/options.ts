@@ -21,7 +21,7 @@ export const HELP = `Measure the operator: ModelDeployments on a real control pl
   --restarts N    kill -9 and start again (default: 3)
   --idle N        seconds in which nothing may be asked or written (default: 60)
   --no-faults     without the three faults on a real node
-  --scaled        instead: 500 ModelDeployments that sleep and 50 with load, whose number of pods follows that; about 4 minutes
+  --scaled        instead: 500 ModelDeployments that sleep and 50 with load, whose number of pods follows that; about 8 minutes
   --quick         100 objects, 20 changes, 2 restarts, 10 s idle: about 2 minutes
   --json FILE     where every figure goes (default: out/bench-operator.json)
   --help

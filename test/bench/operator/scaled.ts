@@ -54,7 +54,7 @@ export const measureScaled = async (
       if (stable === undefined || scale === undefined) return false;
       return busy.has(nameOf(index)) ? stable.ready === 2 : scale.replicas === 0 && scale.wanted === 0;
     };
-    await harness.until("the idle ones sleep and the busy ones have their pods", () => all.every(isSettled), 300);
+    await harness.until("the idle ones sleep and the busy ones have their pods", () => all.every(isSettled), 600);
     say(`${SCALED.idle} sleep, ${SCALED.busy} have two pods each`);
     await sleep(SETTLE_MS);
     const measured = await idle({ harness, requests, operator, count }, seconds);
