@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { formatDuration, parseDuration } from "./api/v1alpha1/duration.ts";
 import type { Rate } from "./kube/rate-limit.ts";
 import { ELECTION_TIMES, type ElectionTimes, faultOf } from "./manager/election.ts";
+import type { NodeAutoscaling } from "./placement/node-autoscaling.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/logger.ts";
 
 export type Config = {
@@ -10,8 +11,8 @@ export type Config = {
   runtimeImage: string;
   runtimeImagePullPolicy: string;
   allowHttpModels: boolean;
-  /** Nodes come where pods wait for them. */
-  nodesCome: boolean;
+  /** Whether nodes come where pods wait for them. */
+  nodeAutoscaling: NodeAutoscaling;
   routerClusterRole: string;
   logLevel: LogLevel;
   probePort: number;
@@ -31,7 +32,8 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --runtime-image IMAGE             the image of the inference pods
   --runtime-image-pull-policy WORD  Always, IfNotPresent or Never (IfNotPresent)
   --allow-http-models=BOOLEAN       true lets models come over plain http:// (false)
-  --node-autoscaling=BOOLEAN        true where nodes are added for pods that wait for one: then pods are made for which there is no room yet (false)
+  --node-autoscaling WORD           true where nodes are added for pods that wait for one: then pods are made for which there is no room yet;
+                                    false, or auto: true where there is a NodePool of Karpenter, or the cluster-autoscaler (auto)
   --router-cluster-role NAME        the ClusterRole of routers, bound in each namespace that has one (berth-operator-router)
   --log-level LEVEL                 ${LOG_LEVELS.join(", ")} (info)
   --probe-port PORT                 /livez and /readyz (8081)
@@ -60,7 +62,7 @@ export const parseConfig = (args: string[]): Config | "help" => {
     runtimeImage: required(values, "runtime-image"),
     runtimeImagePullPolicy: oneOf(values, "runtime-image-pull-policy", ["Always", "IfNotPresent", "Never"]),
     allowHttpModels: oneOf(values, "allow-http-models", ["true", "false"]) === "true",
-    nodesCome: oneOf(values, "node-autoscaling", ["true", "false"]) === "true",
+    nodeAutoscaling: oneOf(values, "node-autoscaling", ["auto", "true", "false"]),
     routerClusterRole: required(values, "router-cluster-role"),
     logLevel: oneOf(values, "log-level", LOG_LEVELS),
     probePort: integer(values, "probe-port", 65535),
@@ -82,7 +84,7 @@ const parse = (args: string[]) => {
         "runtime-image": { type: "string" },
         "runtime-image-pull-policy": { type: "string", default: "IfNotPresent" },
         "allow-http-models": { type: "string", default: "false" },
-        "node-autoscaling": { type: "string", default: "false" },
+        "node-autoscaling": { type: "string", default: "auto" },
         "router-cluster-role": { type: "string", default: "berth-operator-router" },
         "log-level": { type: "string", default: "info" },
         "probe-port": { type: "string", default: "8081" },

@@ -34,6 +34,7 @@ import { fenceWrites } from "./manager/fence.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
+import { createNodeAutoscaling } from "./placement/node-autoscaling.ts";
 import { createSurvey } from "./placement/survey.ts";
 import { askFetchProgress } from "./pods/fetch-progress.ts";
 import { hearRouter } from "./pods/router-signals.ts";
@@ -111,7 +112,9 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     hear: hearRouter,
     askCurve: askServerCurve,
     survey,
-    nodesCome: config.nodesCome,
+    nodesCome: createNodeAutoscaling(config.nodeAutoscaling, client, Date.now, (what) =>
+      log.info({ what }, "nodes come where pods wait for them"),
+    ),
     clock: Date.now,
     changed: (key) => controller.add(key),
     report: (key, scale, uncapped) => showScale(metrics, key, scale, uncapped),

@@ -12,7 +12,14 @@ const spec = (rest: Partial<ModelDeploymentSpec> = {}, file = "one"): ModelDeplo
 });
 const scale = (rest: Partial<Scale>): Scale => ({
   ...{ wanted: 1, canary: undefined, why: "load", words: "5 requests a second", shortage: undefined, deaf: undefined },
-  ...{ learnt: { startSeconds: 12.5, curve: { each: 0.01, perItem: 0.002, maxBatch: 8, parallel: 2 } }, ...rest },
+  ...{
+    learnt: {
+      startSeconds: 12.5,
+      phases: { schedule: 0, fetch: 2 },
+      curve: { each: 0.01, perItem: 0.002, maxBatch: 8, parallel: 2 },
+    },
+    ...rest,
+  },
 });
 const statusOf = (world: World) => {
   const { status } = world.deployment();
@@ -47,7 +54,11 @@ describe("a ModelDeployment whose number of pods follows the load", () => {
         why: "load",
         message: "5 requests a second",
       },
-      learnt: { startMs: 12_500, run: { eachUs: 10_000, perItemUs: 2000, maxBatch: 8, parallel: 2 } },
+      learnt: {
+        startMs: 12_500,
+        phases: { scheduleMs: 0, fetchMs: 2000 },
+        run: { eachUs: 10_000, perItemUs: 2000, maxBatch: 8, parallel: 2 },
+      },
     });
     assert.ok(world.events.includes("Normal Scaled"));
     assert.deepEqual(conditionOf(world, "Ready").status, "True");

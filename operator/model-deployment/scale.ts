@@ -7,6 +7,7 @@ import {
   minReplicasOf,
   type ScaleStatus,
 } from "../api/v1alpha1/index.ts";
+import type { Phases } from "../scaling/pods.ts";
 import type { Learnt, Scale, Subject } from "../scaling/scaler.ts";
 import { scalingSettings } from "../scaling/settings.ts";
 import { deploymentOf, readyOf, routedPort, wantedOf } from "./findings.ts";
@@ -43,9 +44,10 @@ export const scaledSubject = (observed: Observed, roles: Roles, now: number): Su
 
 const learntOf = (scale: ScaleStatus | undefined): Learnt | undefined => {
   if (scale?.learnt === undefined) return undefined;
-  const { run, startMs } = scale.learnt;
+  const { phases, run, startMs } = scale.learnt;
   return {
     startSeconds: startMs / 1000,
+    ...(phases === undefined ? {} : { phases: phasesFrom(phases) }),
     curve: run && {
       each: run.eachUs / 1e6,
       perItem: run.perItemUs / 1e6,
@@ -82,6 +84,7 @@ const toldOf = ({ learnt, words }: Scale): Pick<ScaleStatus, "learnt" | "message
     : {
         learnt: {
           startMs: Math.round(learnt.startSeconds * 1000),
+          ...(learnt.phases === undefined ? {} : { phases: phasesInMs(learnt.phases) }),
           ...(learnt.curve === undefined
             ? {}
             : {
@@ -95,6 +98,26 @@ const toldOf = ({ learnt, words }: Scale): Pick<ScaleStatus, "learnt" | "message
         },
       }),
 });
+
+type PhasesInMs = NonNullable<NonNullable<ScaleStatus["learnt"]>["phases"]>;
+
+const PHASES = ["schedule", "pull", "fetch", "load"] as const;
+
+const phasesInMs = (phases: Phases): PhasesInMs =>
+  Object.fromEntries(
+    PHASES.flatMap((name) => {
+      const seconds = phases[name];
+      return seconds === undefined ? [] : [[`${name}Ms`, Math.round(seconds * 1000)] as const];
+    }),
+  );
+
+const phasesFrom = (phases: PhasesInMs): Phases =>
+  Object.fromEntries(
+    PHASES.flatMap((name) => {
+      const ms = phases[`${name}Ms`];
+      return ms === undefined ? [] : [[name, ms / 1000] as const];
+    }),
+  );
 
 /** It has no pod since nobody asks for one. */
 export const isAsleep = (observed: Observed, revision: Revision): boolean =>

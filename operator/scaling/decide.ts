@@ -76,6 +76,8 @@ export type Decision = {
 /** By how much shorter than a start the drain is: at 60 s a tenth more pods for a twentieth less waiting, see docs/benchmarks.md. */
 export const DRAIN_SHARE = 1 / 8;
 const LEAST_DRAIN = 2;
+/** Seconds that what was needed is kept at least: a pod that starts in a second is no reason to make and take one with each gust of load. */
+const LEAST_HOLD = 15;
 
 export const remember = (now: number, wanted: number): Memory => ({
   ...{ second: Math.floor(now), seconds: [], needs: [], busyAt: now, starts: [], curve: undefined, wanted },
@@ -101,7 +103,7 @@ export const decide = (
     );
   const load = podsFor(rate, carried);
   const expected = podsFor(risen, carried);
-  const needs = keepFor(memory.needs, { at: now, pods: expected }, start);
+  const needs = keepFor(memory.needs, { at: now, pods: expected }, Math.max(LEAST_HOLD, start));
   const recent = Math.max(...needs.map(({ pods }) => pods));
   const backlog = backlogAt(signals, steady, curve, start);
   const drain = Math.max(LEAST_DRAIN, (settings.drainShare ?? DRAIN_SHARE) * start);

@@ -61,7 +61,7 @@ const setUp = () => {
       world.surveys++;
       return Promise.resolve(surveyed());
     },
-    nodesCome: false,
+    nodesCome: () => false,
     clock: () => now,
     changed: ({ name }) => void world.changed.push(name),
     report: () => undefined,

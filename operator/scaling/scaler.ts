@@ -9,7 +9,7 @@ import type { Room } from "../placement/room.ts";
 import type { Survey, Surveyed } from "../placement/survey.ts";
 import { type Decision, decide, type Memory, remember, type ScalingSettings, type Why } from "./decide.ts";
 import { createEars, type Hear } from "./ears.ts";
-import { countPods, startOf } from "./pods.ts";
+import { countPods, type Phases, phasesOf, startOf } from "./pods.ts";
 import { floorAt } from "./schedule.ts";
 import type { Wish } from "./settings.ts";
 import { type RunCurve, SILENCE, type Signals } from "./signals.ts";
@@ -39,7 +39,12 @@ export type Subject = {
 };
 
 /** What is known of the pods, from status to status. */
-export type Learnt = { startSeconds: number; curve: RunCurve | undefined };
+export type Learnt = {
+  startSeconds: number;
+  curve: RunCurve | undefined;
+  /** Of the last start. */
+  phases?: Phases;
+};
 
 export type Scale = {
   /** Pods that the revision that serves is to have: enough for all requests, for they may come back to it at any moment. */
@@ -72,7 +77,7 @@ export type ScalerOptions = {
   askCurve(address: string): Promise<RunCurve | undefined>;
   survey: Survey;
   /** Nodes come where pods wait for them: what there is room for now is no bound. */
-  nodesCome: boolean;
+  nodesCome(): boolean;
   /** Milliseconds since 1970. */
   clock(): number;
   /** What was decided has changed. */
@@ -90,6 +95,8 @@ type Entry = {
   scale: Scale;
   /** The schedule's floor, and until when (ms since 1970) it holds. */
   floor: { floor: number; until: number };
+  /** Of the last start. */
+  phases: Phases | undefined;
   /** Pods whose start is known, by uid. */
   started: Set<string>;
   askedAt: number;
@@ -142,7 +149,17 @@ export const createScaler = (options: ScalerOptions): Scaler => {
       curve: learnt?.curve,
     };
     return {
-      ...{ key, subject, memory, canary: undefined, started: new Set(), askedAt: 0, deafSince: undefined, looks: 0 },
+      ...{
+        key,
+        subject,
+        memory,
+        canary: undefined,
+        phases: learnt?.phases,
+        started: new Set(),
+        askedAt: 0,
+        deafSince: undefined,
+        looks: 0,
+      },
       floor: floorAt(wish.schedule, now),
       scale: { wanted, canary: undefined, why: "floor", words: "", learnt, shortage: undefined, deaf: undefined },
     };
@@ -157,6 +174,7 @@ export const createScaler = (options: ScalerOptions): Scaler => {
       if (seconds === undefined) continue;
       present.add(uid);
       entry.memory = { ...entry.memory, starts: withStart(entry.memory.starts, seconds) };
+      entry.phases = phasesOf(pod);
     }
     entry.started = present;
   };
@@ -270,7 +288,10 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     const shortage = short > 0 && room !== undefined ? shortageOf(entry, short, room.left) : undefined;
     const isDeaf = entry.deafSince !== undefined && now - entry.deafSince >= DEAF_MS;
     const deaf = isDeaf ? ears.deafTo(key.namespace) : undefined;
-    const learnt = { startSeconds: startSeconds(memory.starts), curve: memory.curve };
+    const learnt = {
+      ...{ startSeconds: startSeconds(memory.starts), curve: memory.curve },
+      ...(entry.phases === undefined ? {} : { phases: entry.phases }),
+    };
     const why = shortage !== undefined ? "devices" : deaf !== undefined ? "blind" : decision.why;
     const canary = entry.canary?.memory.wanted;
     const scale: Scale = { wanted, canary, why, words: inWords(decision), learnt, shortage, deaf };
@@ -289,16 +310,17 @@ export const createScaler = (options: ScalerOptions): Scaler => {
       const pods = podsOf(entry.key).filter(({ spec }) => spec?.nodeName !== undefined).length;
       return decision.wanted > Math.min(pods, entry.scale.wanted) && decision.wanted > boundsOf(entry).min;
     });
-    if (isMore && !nodesCome) surveyed = (await survey(now)) ?? surveyed;
-    else if (!isMore) surveyed = undefined;
-    const seen = nodesCome ? undefined : surveyed;
+    const isBounded = isMore && !nodesCome();
+    if (isBounded) surveyed = (await survey(now)) ?? surveyed;
+    else surveyed = undefined;
+    const seen = surveyed;
     const claims = wanting.map(({ decision, entry }) => ({ entry, wanted: decision.wanted }));
     const allocation = seen && grant(claims, seen);
     for (const { decision, entry, look } of wanting) {
       if (look !== entry.looks || entries.get(nameOf(entry.key)) !== entry) continue;
       const more = allocation?.granted.get(nameOf(entry.key));
-      const isBounded = seen !== undefined && allocation !== undefined && more !== undefined;
-      const room = isBounded ? { granted: placedOf(entry, seen) + more, left: allocation.left } : undefined;
+      const isKnown = seen !== undefined && allocation !== undefined && more !== undefined;
+      const room = isKnown ? { granted: placedOf(entry, seen) + more, left: allocation.left } : undefined;
       publish(entry, decision, room, now);
     }
   };

@@ -106,6 +106,7 @@ const rolloutStatusSchema = z
   })
   .describe("The move from stable to a new revision, where it is made step by step.");
 
+const millis = z.int().min(0).max(86_400_000);
 const micros = z.int().min(0).max(3_600_000_000);
 
 const scaleSchema = z
@@ -124,11 +125,16 @@ const scaleSchema = z
     message: z.string().max(256).optional().describe("What it follows from, in numbers."),
     learnt: z
       .object({
-        startMs: z
-          .int()
-          .min(0)
-          .max(86_400_000)
-          .describe("A pod takes so long from its node to ready: nine of ten no longer."),
+        startMs: millis.describe("A pod takes so long from its node to ready: nine of ten no longer."),
+        phases: z
+          .object({
+            scheduleMs: millis.optional().describe("Until it had its node."),
+            pullMs: millis.optional().describe("Until its first container ran: volumes, and the image."),
+            fetchMs: millis.optional().describe("The model's fetch."),
+            loadMs: millis.optional().describe("The server's start, the model's load and its first inference."),
+          })
+          .optional()
+          .describe("The parts of the last start, by the pod's own status: whole seconds."),
         run: z
           .object({
             eachUs: micros.describe("A run takes so long (microseconds), and ..."),

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { describe, it } from "node:test";
+import { createClient } from "../kube/create-client.ts";
+import { createTransport } from "../kube/transport.ts";
+import { createNodeAutoscaling, type NodeAutoscaling } from "./node-autoscaling.ts";
+
+/** An API server that has these paths. */
+const looked = async (
+  paths: Record<string, object>,
+  option: NodeAutoscaling,
+): Promise<[boolean, string | undefined]> => {
+  const server = createServer((request, response) => {
+    const found = paths[new URL(request.url ?? "", "http://localhost").pathname];
+    response.writeHead(found === undefined ? 404 : 200, { "content-type": "application/json" });
+    response.end(JSON.stringify(found ?? { kind: "Status", reason: "NotFound", message: "not found" }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const url = `http://127.0.0.1:${address.port}`;
+  const transport = createTransport(() => Promise.resolve({ server: url, headers: {}, tls: {}, fingerprint: "1" }));
+  try {
+    let what: string | undefined;
+    const nodesCome = createNodeAutoscaling(
+      option,
+      createClient(transport),
+      () => 0,
+      (found) => {
+        what = found;
+      },
+    );
+    nodesCome();
+    for (let i = 0; i < 20 && what === undefined; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    return [nodesCome(), what];
+  } finally {
+    await transport.close();
+    server.close();
+    server.closeAllConnections();
+  }
+};
+
+const POOLS = "/apis/karpenter.sh/v1/nodepools";
+const pool = { metadata: { resourceVersion: "1" }, items: [{ metadata: { name: "gpus" } }] };
+
+describe("whether nodes come where pods wait for them", () => {
+  it("is found out: by a NodePool of Karpenter, or by what the cluster-autoscaler writes", async () => {
+    assert.deepEqual(await looked({ [POOLS]: pool }, "auto"), [true, "Karpenter"]);
+    const status = {
+      "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status": { metadata: { name: "x" } },
+    };
+    assert.deepEqual(await looked(status, "auto"), [true, "cluster-autoscaler"]);
+    assert.deepEqual(await looked({ [POOLS]: { ...pool, items: [] } }, "auto"), [false, undefined]);
+  });
+
+  it("is what the option says, whatever there is", async () => {
+    assert.deepEqual(await looked({ [POOLS]: pool }, "false"), [false, undefined]);
+    assert.deepEqual(await looked({}, "true"), [true, undefined]);
+  });
+});
