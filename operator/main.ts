@@ -13,7 +13,7 @@ import { createConsistency, recordWrites } from "./cache/consistency.ts";
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
 import { type Controller, createController } from "./controller/controller.ts";
 import { createEventRecorder } from "./controller/events.ts";
-import { controllerOwner, follow, itself, namedByLabel, resync } from "./controller/sources.ts";
+import { controllerOwner, follow, itself, namedByLabel, onlyWhere, resync } from "./controller/sources.ts";
 import { createClient } from "./kube/create-client.ts";
 import { readKubeConfig } from "./kube/kubeconfig.ts";
 import { createRateLimit } from "./kube/rate-limit.ts";
@@ -44,7 +44,7 @@ import { createObserver } from "./rollout/observer.ts";
 import { createScaler } from "./scaling/scaler.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver, showScale } from "./telemetry/metrics.ts";
-import { partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
+import { isNewsForRouter, partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
 import { createAskCounts, createAskRouters, readyRouters, together } from "./traffic/routers.ts";
 
 const LEASE = "berth-operator";
@@ -171,7 +171,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     log,
     metrics,
   });
-  follow(stores.modelDeployments, routerOf, routers);
+  follow(onlyWhere(stores.modelDeployments, isNewsForRouter), routerOf, routers);
   follow(stores.deployments, partOfRouter, routers);
   follow(stores.serviceAccounts, partOfRouter, routers);
   follow(stores.roleBindings, partOfRouter, routers);

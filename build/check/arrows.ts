@@ -42,7 +42,14 @@ export const RULES: readonly Rule[] = [
   },
   {
     folder: "operator/traffic",
-    folders: ["operator/api", "operator/apply", "operator/controller", "operator/cache/store.ts", "operator/kube"],
+    folders: [
+      "operator/api",
+      "operator/apply",
+      "operator/controller",
+      "operator/cache/indexed-store.ts",
+      "operator/cache/store.ts",
+      "operator/kube",
+    ],
     packages: [],
   },
   // Pure, but for the observer, which is given what asks the routers.

@@ -44,6 +44,17 @@ export const follow = <T extends KubeObject>(
     for (const object of objectsOf(change)) for (const key of toKeys(object)) controller.add(key, priority);
   });
 
+/** The same store, of which only these changes are told. */
+export const onlyWhere = <T extends KubeObject>(
+  store: Pick<IndexedStore<T>, "subscribe">,
+  isNews: (change: Change<T>) => boolean,
+): Pick<IndexedStore<T>, "subscribe"> => ({
+  subscribe: (listener) =>
+    store.subscribe((change) => {
+      if (isNews(change)) listener(change);
+    }),
+});
+
 /** An hour: the caches are asked, not the API server, and a pass that finds nothing to do takes about a millisecond. */
 const RESYNC_MS = 3_600_000;
 

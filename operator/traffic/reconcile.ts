@@ -1,6 +1,7 @@
 /** The life of a namespace's router: there while a ModelDeployment needs it, as this version of Berth would make it. */
 import { KIND, MANAGED_BY, MANAGED_BY_LABEL, type ModelDeployment, ROUTER_NAME } from "../api/v1alpha1/index.ts";
 import { carryOut } from "../apply/carry-out.ts";
+import type { Change } from "../cache/indexed-store.ts";
 import type { Store } from "../cache/store.ts";
 import type { Reconcile } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
@@ -36,6 +37,13 @@ const keyOf = ({ metadata: { namespace = "" } }: KubeObject): ObjectKey[] => [{ 
 /** The key of the router that this ModelDeployment needs. One that needs it no longer is told as it was, too. */
 export const routerOf = (object: KubeObject): ObjectKey[] =>
   isModelDeployment(object) && needsRouter(object) ? keyOf(object) : [];
+
+/** What the router consists of follows from the specs of those that need it; their status changes much more often. */
+export const isNewsForRouter = (change: Change<ModelDeployment>): boolean =>
+  change.type !== "updated" ||
+  change.old.metadata.generation !== change.object.metadata.generation ||
+  change.old.metadata.uid !== change.object.metadata.uid ||
+  needsRouter(change.old) !== needsRouter(change.object);
 
 const isModelDeployment = (object: KubeObject): object is ModelDeployment => object.kind === KIND;
 

@@ -5,10 +5,10 @@
 import { request } from "node:http";
 import type { Arm, Fleet, PodPlace } from "./fleet.ts";
 
-/** 20 ms at first, ten times a second after 3 s; a model that takes a minute to load is asked twice a second. */
+/** 20 ms at first, 50 ms after 3 s; a model that takes a minute to load is asked twice a second. */
 const FIRST_MS = 20;
 const LONGEST_MS = 500;
-const FACTOR = 1.03;
+const FACTOR = 1.01;
 const ANSWER_MS = 1000;
 
 export type Asker = {

@@ -169,21 +169,15 @@ export const benchOperator = async (args: readonly string[]): Promise<number> =>
     const nodes = startKwok(cluster, kwok);
     const token = await install(cluster);
     const { host, port } = await upstreamOf(cluster.hostKubeconfig);
-    const start: Start = (image = "localhost/none:1") =>
-      startOperator(
-        { args: ["--runtime-image", image], token, env: nodeEnvironment(folder) },
-        `https://${host}:${port}`,
-        "bench",
-        [],
-      );
+    const startWith = (image: string, env: Record<string, string>): Promise<Operator> =>
+      startOperator({ args: ["--runtime-image", image], token, env }, `https://${host}:${port}`, "bench", []);
+    const usual = nodeEnvironment(folder);
+    const start: Start = (image = "localhost/none:1") => startWith(image, usual);
     if (options.scaled) {
-      const startScaled = (more: Record<string, string>): Promise<Operator> =>
-        startOperator(
-          { args: ["--runtime-image", "localhost/none:1"], token, env: { ...nodeEnvironment(folder), ...more } },
-          `https://${host}:${port}`,
-          "bench",
-          [],
-        );
+      const startScaled = (pods: { port: number; preload: string }): Promise<Operator> => {
+        const NODE_OPTIONS = `${usual.NODE_OPTIONS ?? ""} --import ${pods.preload}`;
+        return startWith("localhost/none:1", { ...usual, NODE_OPTIONS, BENCH_PODS_PORT: String(pods.port) });
+      };
       const told = await measureScaled(cluster, audit.log, options.idleSeconds, startScaled, say);
       console.log(
         `${SCALED.idle} ModelDeployments that sleep and ${SCALED.busy} with 20 requests a second each, on ${told.pods} pods, over ${told.seconds} s: ` +

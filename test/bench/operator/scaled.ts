@@ -18,12 +18,12 @@ const SETTLE_MS = 20_000;
 
 export type Scaled = Idle & { peakMiB: number; pods: number };
 
-/** @param start of the operator, with these variables in its environment */
+/** @param start of the operator, to which `preload` is loaded, and the port told that answers for its pods */
 export const measureScaled = async (
   cluster: Cluster,
   log: string,
   seconds: number,
-  start: (env: Record<string, string>) => Promise<Operator>,
+  start: (pods: { port: number; preload: string }) => Promise<Operator>,
   say: (line: string) => void,
 ): Promise<Scaled> => {
   const { kubectl } = cluster;
@@ -42,10 +42,7 @@ export const measureScaled = async (
     (name) => busy.has(name),
   );
   const requests = followRequests(log);
-  const operator = await start({
-    BENCH_PODS_PORT: String(pods.port),
-    NODE_OPTIONS: `--import ${join(import.meta.dirname, "redirect.ts")}`,
-  });
+  const operator = await start({ port: pods.port, preload: join(import.meta.dirname, "redirect.ts") });
   try {
     await sleep(3000);
     await harness.applyAll(count);
