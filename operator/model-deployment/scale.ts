@@ -35,7 +35,7 @@ export const scaledSubject = (observed: Observed, roles: Roles, now: number): Su
     isProving: isProving(roles),
     isCounted: routedPort(observed) !== undefined && now >= (strayUntil(observed) ?? 0),
     replicas: status?.scale?.wanted ?? deploymentOf(observed, serving)?.spec?.replicas,
-    template: serving.template.spec,
+    template: serving.spec.scheduling?.queueName === undefined ? serving.template.spec : undefined,
     devices: devicesOf(serving.spec),
     createdAt: Date.parse(metadata.creationTimestamp ?? "") || 0,
     learnt: learntOf(status?.scale),

@@ -152,6 +152,26 @@ describe("the loop that scales", () => {
     assert.deepEqual([look("digits", subjects.digits)?.wanted, look("cats", subjects.cats)?.wanted], [0, 1]);
   });
 
+  it("wakes nobody with a device that another one waits for and comes first", async () => {
+    const { look, tick, world } = setUp();
+    world.free = 0;
+    const [elder, younger] = [subject({ createdAt: 1 }), subject({ createdAt: 2, revisions: ["cats-1"] })];
+    look("digits", elder);
+    look("cats", younger);
+    await tick();
+    world.line("cats", {}, "cats-1");
+    world.line("digits", {});
+    world.line("digits", { arrived: 1, waiting: 1 });
+    await settled();
+    assert.equal(look("digits", elder)?.wanted, 0);
+    world.free = 1;
+    world.line("cats", { arrived: 1, waiting: 1 }, "cats-1");
+    await settled();
+    assert.deepEqual([look("cats", younger)?.wanted, look("cats", younger)?.why], [0, "devices"]);
+    await tick();
+    assert.deepEqual([look("digits", elder)?.wanted, look("cats", younger)?.wanted], [1, 0]);
+  });
+
   it("asks the nodes nothing while nobody wants more pods", async () => {
     const { look, tick, world } = setUp();
     look("digits", subject());

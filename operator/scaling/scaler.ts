@@ -30,6 +30,7 @@ export type Subject = {
   isCounted: boolean;
   /** Pods that its Deployment is to have now; undefined where there is none yet. */
   replicas: number | undefined;
+  /** Of a pod; undefined where something else than the nodes' room says whether there may be one: a queue. */
   template: PodSpec | undefined;
   /** Of each pod. */
   devices: { resource: string; count: number } | undefined;
@@ -101,6 +102,8 @@ type Entry = {
   started: Set<string>;
   askedAt: number;
   deafSince: number | undefined;
+  /** Pods that it would have, were there devices for all. */
+  desired: number;
   /** Grows with each look: what a look has decided holds only until the next one. */
   looks: number;
 };
@@ -123,6 +126,7 @@ const EVERY_MS = 1000;
 const ASK_MS = 5000;
 /** A router that has just come is connected to within a second. */
 const DEAF_MS = 10_000;
+
 export const createScaler = (options: ScalerOptions): Scaler => {
   const { changed, clock, nodesCome, podsOf, report, routersOf, survey } = options;
   const entries = new Map<string, Entry>();
@@ -158,6 +162,7 @@ export const createScaler = (options: ScalerOptions): Scaler => {
         started: new Set(),
         askedAt: 0,
         deafSince: undefined,
+        desired: wanted,
         looks: 0,
       },
       floor: floorAt(wish.schedule, now),
@@ -249,10 +254,10 @@ export const createScaler = (options: ScalerOptions): Scaler => {
       .reduce((sum, revision) => sum + (seen.placed.get(`${key.namespace}/${revision}`) ?? 0), 0);
 
   /** Pods that each may have, by what the nodes had when they were last looked at. */
-  const grant = (wanting: readonly { entry: Entry; wanted: number }[], seen: Surveyed): Allocation => {
-    const claims = wanting.flatMap(({ entry, wanted }): Claim[] => {
+  const grant = (seen: Surveyed): Allocation => {
+    const claims = [...entries.values()].flatMap((entry): Claim[] => {
       const { template } = entry.subject;
-      const more = wanted - placedOf(entry, seen);
+      const more = entry.desired - placedOf(entry, seen);
       if (template === undefined || more <= 0) return [];
       const { createdAt: since } = entry.subject;
       return [
@@ -314,8 +319,9 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     if (isBounded) surveyed = (await survey(now)) ?? surveyed;
     else surveyed = undefined;
     const seen = surveyed;
-    const claims = wanting.map(({ decision, entry }) => ({ entry, wanted: decision.wanted }));
-    const allocation = seen && grant(claims, seen);
+    for (const { decision, entry } of wanting) entry.desired = decision.wanted;
+    // also where one alone is looked at: whoever waits for the same device may come before it
+    const allocation = seen && grant(seen);
     for (const { decision, entry, look } of wanting) {
       if (look !== entry.looks || entries.get(nameOf(entry.key)) !== entry) continue;
       const more = allocation?.granted.get(nameOf(entry.key));
