@@ -2,12 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { type Burst, burst } from "../world/burst.ts";
-import { conditionOf, isReady, type Seen, scaleOf, statusOf, waitFor } from "../world/model-deployment.ts";
+import { conditionOf, isReady, scaleOf, statusOf } from "../world/model-deployment.ts";
 import { killOperator } from "./operator-process.ts";
-import { modelDeployment, useWorld } from "./world.ts";
-
-const PATIENCE_SECONDS = 300;
+import { useScaledModel } from "./scaled-model.ts";
 
 const logLine = z.object({ time: z.string(), msg: z.string() });
 const podsSchema = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
@@ -19,23 +16,7 @@ const DEVICE = "example.com/berth-scaling";
 const KIND = "example.com/kind";
 
 describe("the bounds of the number of pods", () => {
-  const { world, namespace } = useWorld("e2e-scaling-bounds");
-  const key = { namespace, name: "scaled" };
-  const url = `http://scaled.${namespace}.svc/v2/models/scaled/infer`;
-  const applied = (scaling: object, spec: object = {}) =>
-    world().apply(
-      [
-        modelDeployment(key.name, {
-          model: { uri: "http://models.berth-models.svc:8080/lookup-slow.onnx" },
-          scaling,
-          ...spec,
-        }),
-      ],
-      namespace,
-    );
-  const seen = (what: string, holds: (object: Seen) => boolean) =>
-    waitFor(world().cluster, key, what, holds, PATIENCE_SECONDS);
-  const load = (options: Omit<Burst, "url">) => burst(world().cluster, { url, ...options });
+  const { applied, key, load, namespace, seen, world } = useScaledModel("e2e-scaling-bounds");
   const kubectl = async (...args: string[]): Promise<string> =>
     (await world().cluster.kubectl(["-n", namespace, ...args])).stdout;
   const pods = async (): Promise<string[]> => {

@@ -1,0 +1,24 @@
+/** A ModelDeployment whose number of pods follows the load, for the files that test that. */
+import { type Burst, burst } from "../world/burst.ts";
+import { type Seen, waitFor } from "../world/model-deployment.ts";
+import { modelDeployment, useWorld } from "./world.ts";
+
+const PATIENCE_SECONDS = 300;
+const NAME = "scaled";
+
+/** The functions that it returns may be called inside tests only. */
+export const useScaledModel = (name: string) => {
+  const { world, namespace } = useWorld(name);
+  const key = { namespace, name: NAME };
+  const url = `http://${NAME}.${namespace}.svc/v2/models/${NAME}/infer`;
+  return {
+    ...{ world, namespace, key },
+    applied: (scaling: object, spec: object = {}): Promise<string> => {
+      const model = { uri: "http://models.berth-models.svc:8080/lookup-slow.onnx" };
+      return world().apply([modelDeployment(NAME, { model, scaling, ...spec })], namespace);
+    },
+    seen: (what: string, holds: (object: Seen) => boolean): Promise<Seen> =>
+      waitFor(world().cluster, key, what, holds, PATIENCE_SECONDS),
+    load: (options: Omit<Burst, "url">) => burst(world().cluster, { url, ...options }),
+  };
+};
