@@ -2,12 +2,14 @@
  * How many pods a revision is to have. Pure: what was seen before comes in and goes out as plain data.
  *
  *   load      ⌈rate / what a pod is to carry⌉, by Little's law                the most of it within one start time is kept
+ *   recurring what the last bursts needed that came at even intervals, one start time before the next
  *   backlog   ⌈(rate + what will wait when a new pod is ready / drain time) / what a pod can do⌉
  *
  * Pods that start are counted with what they will have done by then, so that a slow start does not ask for more pods with each look.
  */
 import { demandOf, type Seconds, secondOf } from "./demand.ts";
 import { keepFor, type Needs } from "./needs.ts";
+import { expectedPods, NONE, observeNeed, type Recurrence } from "./recurrence.ts";
 import type { RunCurve, Signals } from "./signals.ts";
 import { remainingSeconds, type StartTimes, startSeconds } from "./start-time.ts";
 import { mostThroughput, runSeconds, slotsOf, throughputAt, throughputWithin, UNKNOWN } from "./throughput.ts";
@@ -37,6 +39,7 @@ export type Memory = {
   second: number;
   seconds: Seconds;
   needs: Needs;
+  recurrence: Recurrence;
   /** When a request was last there, in seconds since 1970. */
   busyAt: number;
   starts: StartTimes;
@@ -53,6 +56,8 @@ export type Why =
   /** The load that is expected by when a new pod would be ready. */
   | "trend"
   | "backlog"
+  /** A burst of load that comes again at even intervals is about to come. */
+  | "recurring"
   /** The load of a moment ago: a pod that goes now may have to be started again. */
   | "recent"
   /** Pods that are starting are not taken away. */
@@ -80,7 +85,16 @@ const LEAST_DRAIN = 2;
 const LEAST_HOLD = 15;
 
 export const remember = (now: number, wanted: number): Memory => ({
-  ...{ second: Math.floor(now), seconds: [], needs: [], busyAt: now, starts: [], curve: undefined, wanted },
+  ...{
+    second: Math.floor(now),
+    seconds: [],
+    needs: [],
+    recurrence: NONE,
+    busyAt: now,
+    starts: [],
+    curve: undefined,
+    wanted,
+  },
 });
 
 /** @param now in seconds since 1970 */
@@ -103,6 +117,9 @@ export const decide = (
     );
   const load = podsFor(rate, carried);
   const expected = podsFor(risen, carried);
+  const recurring = expectedPods(memory.recurrence, start, now);
+  const recurrence =
+    memory.second === before.second ? memory.recurrence : observeNeed(memory.recurrence, load, memory.second);
   const needs = keepFor(memory.needs, { at: now, pods: expected }, Math.max(LEAST_HOLD, start));
   const recent = Math.max(...needs.map(({ pods }) => pods));
   const backlog = backlogAt(signals, steady, curve, start);
@@ -117,6 +134,7 @@ export const decide = (
     ["load", isIdle ? 0 : load],
     ["trend", isIdle ? 0 : expected],
     ["recent", isIdle ? 0 : recent],
+    ["recurring", recurring],
     ["backlog", forBacklog],
     // the last pod stays until nobody has asked for anything for long enough
     ["idle", isIdle ? 0 : Math.min(1, before.wanted)],
@@ -126,7 +144,7 @@ export const decide = (
   const [why] = uncapped === 0 ? (["idle"] as const) : (reasons.find(([, pods]) => pods === uncapped) ?? ["idle"]);
   const wanted = Math.min(uncapped, settings.max);
   return {
-    memory: { ...memory, needs, wanted },
+    memory: { ...memory, needs, recurrence, wanted },
     decision: {
       ...{ wanted, uncapped, rate, backlog: Math.max(0, backlog), throughput: most, startSeconds: start },
       why: uncapped > settings.max ? "ceiling" : why,

@@ -15,6 +15,15 @@ export type Ears = {
 
 type Ear = { router: Router; ended: AbortController; isHeard: boolean; why: string; againAt: number; tries: number };
 
+/** What usually stands behind such an error. */
+const hintOf = (why: string): string => {
+  if (/timeout|timed out|EHOSTUNREACH|ENETUNREACH/i.test(why))
+    return ": a NetworkPolicy may drop the operator's connections";
+  return /ECONNRESET|other side closed|HTTP \d+|ended/i.test(why)
+    ? ": a mesh may refuse what is not its own mutual TLS"
+    : "";
+};
+
 const FIRST_MS = 200;
 const LONGEST_MS = 5000;
 
@@ -61,7 +70,7 @@ export const createEars = (
       const here = [...ears.values()].filter(({ router }) => router.namespace === namespace);
       if (here.length === 0) return "no router is ready";
       const deaf = here.find(({ isHeard }) => !isHeard);
-      return deaf && `router ${deaf.router.name} is not heard (${deaf.why})`;
+      return deaf && `router ${deaf.router.name} is not heard (${deaf.why})${hintOf(deaf.why)}`;
     },
   };
 };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { demandOf, secondOf } from "./demand.ts";
 import { keepFor } from "./needs.ts";
+import { expectedPods, NONE, observeNeed } from "./recurrence.ts";
 import { remainingSeconds, startSeconds, withStart } from "./start-time.ts";
 import { mostThroughput, throughputAt, throughputWithin } from "./throughput.ts";
 import { riseOf, trendSpan } from "./trend.ts";
@@ -63,6 +64,40 @@ describe("throughput", () => {
     const tight = throughputWithin(alone, 0.15) ?? 0;
     const loose = throughputWithin(alone, 2) ?? 0;
     assert.ok(tight < loose && loose <= 20 && tight > 0, `${tight} ${loose}`);
+  });
+});
+
+describe("bursts", () => {
+  /** Needs of each second: one pod, and `pods` for half a minute from each of `times` on. */
+  const after = (times: readonly number[], pods: (burst: number) => number, until: number) => {
+    let recurrence = NONE;
+    for (let now = 0; now <= until; now++) {
+      const burst = times.findIndex((at) => now >= at && now < at + 30);
+      recurrence = observeNeed(recurrence, burst === -1 ? 1 : pods(burst), now);
+    }
+    return recurrence;
+  };
+  it("that came three times at even intervals are expected again, as small as they were, one start time before", () => {
+    const even = after([100, 400, 700], (burst) => [9, 7, 8][burst] ?? 0, 900);
+    assert.equal(expectedPods(even, 20, 974), 0);
+    assert.equal(expectedPods(even, 20, 976), 7);
+    assert.equal(expectedPods(even, 20, 1005), 7);
+    assert.equal(expectedPods(even, 20, 1006), 0);
+  });
+
+  it("are not expected after two of them, nor where they keep no time, nor where the load is even", () => {
+    assert.equal(
+      expectedPods(
+        after([100, 400], () => 9, 680),
+        20,
+        690,
+      ),
+      0,
+    );
+    const uneven = after([100, 400, 800], () => 9, 1000);
+    for (let now = 1000; now < 1400; now++) assert.equal(expectedPods(uneven, 20, now), 0);
+    const steady = after([], () => 9, 900);
+    for (let now = 900; now < 1400; now++) assert.equal(expectedPods(steady, 20, now), 0);
   });
 });
 

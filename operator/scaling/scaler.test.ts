@@ -98,12 +98,15 @@ describe("the loop that scales", () => {
     look("digits", subject({ replicas: 3 }));
     await tick();
     world.line("digits", {});
-    world.deafen("connect ECONNREFUSED");
+    world.deafen("Connect Timeout Error");
     await settled();
     await tick(120);
     const scale = look("digits", subject());
     assert.deepEqual([scale?.wanted, scale?.why], [3, "blind"]);
-    assert.match(scale?.deaf ?? "", /^router berth-router-x is not heard \(connect ECONNREFUSED\)$/);
+    assert.match(
+      scale?.deaf ?? "",
+      /^router berth-router-x is not heard \(Connect Timeout Error\): a NetworkPolicy may drop/,
+    );
   });
 
   it("goes on from where another leader has left it: no pod is taken before that was to be", async () => {

@@ -15,6 +15,20 @@ const DEVICE = "example.com/berth-scaling";
 /** Which of them: each node has another kind. */
 const KIND = "example.com/kind";
 
+/** Long enough that what is missing is known by its end. */
+const QUEUE = { queue: { maxWait: "15s" } };
+
+const HPA = {
+  apiVersion: "autoscaling/v2",
+  kind: "HorizontalPodAutoscaler",
+  metadata: { name: "scaled" },
+  spec: {
+    scaleTargetRef: { apiVersion: "berth.dev/v1alpha1", kind: "ModelDeployment", name: "scaled" },
+    ...{ minReplicas: 4, maxReplicas: 6 },
+    metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } } }],
+  },
+};
+
 describe("the bounds of the number of pods", () => {
   const { applied, key, load, namespace, seen, world } = useScaledModel("e2e-scaling-bounds");
   const kubectl = async (...args: string[]): Promise<string> =>
@@ -81,8 +95,10 @@ describe("the bounds of the number of pods", () => {
     const traffic = { path: "router" };
     await applied({ mode: "external" }, { replicas: 2, traffic });
     await seen("two pods still", (object) => isReady(object) && scaleOf(object).wanted === undefined);
-    await kubectl("scale", "mdeploy", key.name, "--replicas=4");
+    // an HPA keeps to its own least number, whatever its metrics say
+    await world().apply([HPA], namespace);
     await seen("four pods", (object) => isReady(object) && object.status.stable?.ready === 4);
+    await kubectl("delete", "hpa", key.name);
     const names = await pods();
     await applied({ minReplicas: 1, maxReplicas: 4 });
     const back = await seen("its own again", (object) => scaleOf(object).wanted !== undefined);
@@ -124,6 +140,11 @@ describe("the bounds of the number of pods", () => {
 
   it("is bounded by the devices of the nodes that match, says what is missing, and takes what comes free", async () => {
     const [one = "", other = ""] = await nodes();
+    const onFast = {
+      server: { executionProvider: "cpu" },
+      accelerator: { resourceName: DEVICE, vendor: "nvidia" },
+      scheduling: { nodeSelector: { [KIND]: "fast" } },
+    };
     await Promise.all([offer(one, "fast", 2), offer(other, "slow", 4)]);
     try {
       await applied(
@@ -134,11 +155,7 @@ describe("the bounds of the number of pods", () => {
           schedule: [{ cron: "* * * * *", minReplicas: 1 }],
           target: { utilization: "6%" },
         },
-        {
-          server: { executionProvider: "cpu" },
-          accelerator: { resourceName: DEVICE, vendor: "nvidia" },
-          scheduling: { nodeSelector: { [KIND]: "fast" } },
-        },
+        onFast,
       );
       await seen("on the fast node", (object) => isReady(object) && object.status.stable?.ready === 1);
       const loaded = load({ count: 1800, perSecond: 20 });
@@ -154,6 +171,17 @@ describe("the bounds of the number of pods", () => {
       await seen("on all of them", (object) => object.status.stable?.ready === 4);
       const { answered, failures } = await loaded;
       assert.deepEqual([answered, failures], [1800, []]);
+
+      await applied({ minReplicas: 0, maxReplicas: 4, idleBeforeZero: "10s" }, { ...onFast, traffic: QUEUE });
+      await seen("asleep", (object) => scaleOf(object).replicas === 0 && isReady(object));
+      await offer(one, "fast", 0);
+      await gone();
+      const refused = await load({ count: 1 });
+      assert.match(
+        refused.failures.join(),
+        /^503 .*no pod of scaled-[0-9a-f]{8} was free or ready in time \(1 more example\.com\/berth-scaling needed \(0 free on nodes that match\)\); try again/,
+      );
+      assert.deepEqual(await pods(), []);
     } finally {
       await Promise.all([one, other].map((node) => offer(node, undefined, undefined)));
     }

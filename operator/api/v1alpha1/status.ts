@@ -115,11 +115,23 @@ const scaleSchema = z
     selector: z.string().max(256).describe("Their labels, for an HPA."),
     wanted: z.int32().min(0).optional().describe("Pods of the stable revision that the load asks for, or its bounds."),
     why: z
-      .enum(["floor", "ceiling", "load", "trend", "backlog", "recent", "starting", "idle", "devices", "blind"])
+      .enum([
+        "floor",
+        "ceiling",
+        "load",
+        "trend",
+        "backlog",
+        "recurring",
+        "recent",
+        "starting",
+        "idle",
+        "devices",
+        "blind",
+      ])
       .optional()
       .describe(
         "`floor` (minReplicas, schedule) and `ceiling` (maxReplicas) bound it; `load` is Little's law, `trend` the load that is expected, " +
-          "`backlog` what waits, `recent` the load of one start time ago, `starting` that pods start, `idle` the time before zero, `devices` " +
+          "`backlog` what waits, `recurring` a burst that comes at even intervals, `recent` the load of one start time ago, `starting` that pods start, `idle` the time before zero, `devices` " +
           "that there are no more; `blind`: the routers cannot be heard, and it stays as it is.",
       ),
     message: z.string().max(256).optional().describe("What it follows from, in numbers."),
