@@ -51,6 +51,16 @@ describe("the bounds of the number of pods", () => {
     nodesSchema
       .parse(JSON.parse(await kubectl("get", "nodes", "-o", "json")))
       .items.map(({ metadata }) => metadata.name);
+  /** The kubelet takes some seconds over it. */
+  const allocatable = async (node: string, devices: string): Promise<void> => {
+    const path = `jsonpath={.status.allocatable['${DEVICE.replaceAll(".", "\\.")}']}`;
+    for (
+      const end = Date.now() + 60_000;
+      (await kubectl("get", "node", node, "-o", path)) !== devices;
+      await sleep(500)
+    )
+      if (Date.now() > end) throw new Error(`node ${node} does not offer ${devices} ${DEVICE}`);
+  };
   /** `undefined`: none, and no label. */
   const offer = async (node: string, kind: string | undefined, devices: number | undefined): Promise<void> => {
     await kubectl("label", "node", node, "--overwrite", kind === undefined ? `${KIND}-` : `${KIND}=${kind}`);
@@ -176,6 +186,9 @@ describe("the bounds of the number of pods", () => {
       await seen("asleep", (object) => scaleOf(object).replicas === 0 && isReady(object));
       await offer(one, "fast", 0);
       await gone();
+      await allocatable(one, "0");
+      // the operator looks at the nodes every ten seconds at most
+      await sleep(11_000);
       const refused = await load({ count: 1 });
       assert.match(
         refused.failures.join(),
