@@ -11,6 +11,7 @@ const MODES = {
   everything: [
     "replicas=3",
     "models.allowHttp=true",
+    "nodeAutoscaling=false",
     "priorityClassName=high",
     "imagePullSecrets[0].name=pull",
     "nodeSelector.disk=ssd",
@@ -64,6 +65,8 @@ const RIGHTS = [
   "ClusterRole berth-operator rbac.authorization.k8s.io/rolebindings create,delete,get,list,patch,watch",
   "ClusterRole berth-operator discovery.k8s.io/endpointslices list,watch",
   "ClusterRole berth-operator core/nodes list",
+  "ClusterRole berth-operator scheduling.k8s.io/priorityclasses list",
+  "ClusterRole berth-operator karpenter.sh/nodepools list",
   "ClusterRole berth-operator events.k8s.io/events create,patch",
   "ClusterRole berth-operator-router berth.dev/modeldeployments list,watch",
   "ClusterRole berth-operator-router discovery.k8s.io/endpointslices list,watch",
@@ -116,6 +119,7 @@ test("the values reach the operator's command line", async () => {
   assert.equal(namespace, "$(POD_NAMESPACE)");
   assert.deepEqual([runtimeImage, runtimeImagePullPolicy], ["localhost/berth-runtime:next", "IfNotPresent"]);
   assert.equal(allowHttpModels, true);
+  assert.equal(config.nodeAutoscaling, "false");
   assert.deepEqual([config.workers, config.apiRate], [8, { perSecond: 20, burst: 30 }]);
   assert.deepEqual(config.electionTimes, { leaseMs: 60_000, renewDeadlineMs: 40_000, retryMs: 10_000 });
 });
