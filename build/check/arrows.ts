@@ -62,7 +62,7 @@ export const RULES: readonly Rule[] = [
   {
     folder: "operator/scaling",
     folders: ["operator/api", "operator/kube/objects.ts", "operator/placement"],
-    packages: ["croner"],
+    packages: ["croner", "node:timers/promises"],
   },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {

@@ -139,7 +139,6 @@ describe("how many pods a revision is to have", () => {
       inFlight: fc.nat(1000),
       ready: fc.nat(64),
       starting: fc.array(fc.nat(600), { maxLength: 64 }),
-      curve: fc.constant(undefined),
     });
     fc.assert(
       fc.property(fc.array(look, { maxLength: 60 }), fc.nat(3), fc.nat(20), (looks, min, more) => {

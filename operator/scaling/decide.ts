@@ -43,6 +43,7 @@ export type Memory = {
   /** When a request was last there, in seconds since 1970. */
   busyAt: number;
   starts: StartTimes;
+  /** What the servers have told of their runs; undefined: nothing yet. */
   curve: RunCurve | undefined;
   wanted: number;
 };
@@ -85,16 +86,14 @@ const LEAST_DRAIN = 2;
 const LEAST_HOLD = 15;
 
 export const remember = (now: number, wanted: number): Memory => ({
-  ...{
-    second: Math.floor(now),
-    seconds: [],
-    needs: [],
-    recurrence: NONE,
-    busyAt: now,
-    starts: [],
-    curve: undefined,
-    wanted,
-  },
+  second: Math.floor(now),
+  seconds: [],
+  needs: [],
+  recurrence: NONE,
+  busyAt: now,
+  starts: [],
+  curve: undefined,
+  wanted,
 });
 
 /** @param now in seconds since 1970 */
@@ -153,7 +152,7 @@ export const decide = (
 };
 
 /** What it has seen with this look. Looks may come more often than once a second, or less. */
-const observe = (before: Memory, { arrivals, crowd, curve, inFlight, waiting }: Signals, now: number): Memory => {
+const observe = (before: Memory, { arrivals, crowd, inFlight, waiting }: Signals, now: number): Memory => {
   const second = Math.floor(now);
   const passed = Math.max(0, second - before.second);
   const span = Math.max(30, trendSpan(startSeconds(before.starts)));
@@ -166,10 +165,7 @@ const observe = (before: Memory, { arrivals, crowd, curve, inFlight, waiting }: 
       ? [{ all: last.all + latest.all, steady: last.steady + latest.steady }, ...older]
       : [...new Array<typeof each>(Math.min(passed, span)).fill(each), ...before.seconds].slice(0, span);
   const isBusy = arrivals > 0 || inFlight > 0 || waiting > 0;
-  return {
-    ...before,
-    ...{ second, seconds, curve: curve ?? before.curve, busyAt: isBusy ? now : before.busyAt },
-  };
+  return { ...before, second, seconds, busyAt: isBusy ? now : before.busyAt };
 };
 
 /** Requests a second that one pod is to carry. */

@@ -2,6 +2,7 @@
  * The loop that scales: once a second for each ModelDeployment whose number of pods follows the load, and at once where a request waits and
  * there is no pod. It decides and remembers; the reconciler writes what was decided, and is told when that changes.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ObjectKey, Pod } from "../kube/objects.ts";
 import { type Allocation, allocate, type Claim, freeOf } from "../placement/ledger.ts";
 import { ONE, type PodSpec } from "../placement/request.ts";
@@ -117,7 +118,6 @@ const together = (one: Seen, other: Seen): Seen => ({
   inFlight: one.inFlight + other.inFlight,
   ready: one.ready + other.ready,
   starting: [...one.starting, ...other.starting],
-  curve: undefined,
   addresses: [...one.addresses, ...other.addresses],
 });
 
@@ -249,9 +249,7 @@ export const createScaler = (options: ScalerOptions): Scaler => {
   };
 
   const placedOf = ({ key, subject }: Entry, seen: Surveyed): number =>
-    subject.revisions
-      .slice(0, 1)
-      .reduce((sum, revision) => sum + (seen.placed.get(`${key.namespace}/${revision}`) ?? 0), 0);
+    seen.placed.get(`${key.namespace}/${subject.revisions[0]}`) ?? 0;
 
   /** Pods that each may have, by what the nodes had when they were last looked at. */
   const grant = (seen: Surveyed): Allocation => {
@@ -312,8 +310,9 @@ export const createScaler = (options: ScalerOptions): Scaler => {
   const step = async (chosen: readonly Entry[], now: number): Promise<void> => {
     const wanting = chosen.map((entry) => ({ entry, decision: consider(entry, now), look: ++entry.looks }));
     const isMore = wanting.some(({ decision, entry }) => {
+      if (decision.wanted <= boundsOf(entry).min) return false;
       const pods = podsOf(entry.key).filter(({ spec }) => spec?.nodeName !== undefined).length;
-      return decision.wanted > Math.min(pods, entry.scale.wanted) && decision.wanted > boundsOf(entry).min;
+      return decision.wanted > Math.min(pods, entry.scale.wanted);
     });
     const isBounded = isMore && !nodesCome();
     if (isBounded) surveyed = (await survey(now)) ?? surveyed;
@@ -373,19 +372,9 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     async run(signal) {
       while (!signal.aborted) {
         await tick(signal);
-        await pause(EVERY_MS - (clock() % EVERY_MS), signal);
+        // the signal ends the wait
+        await sleep(EVERY_MS - (clock() % EVERY_MS), undefined, { signal }).catch(() => undefined);
       }
     },
   };
 };
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-    signal.addEventListener("abort", done, { once: true });
-  });

@@ -18,8 +18,6 @@ export type Signals = {
   ready: number;
   /** Pods that have their node and are not ready yet: for how long (seconds). A pod without a node is none of them: it may wait for ever. */
   starting: readonly number[];
-  /** What the servers have told of their runs; undefined: nothing yet, now or before. */
-  curve: RunCurve | undefined;
 };
 
 /** What a revision is like that nobody asks for anything, and that has no pods. */
@@ -30,5 +28,4 @@ export const SILENCE: Signals = {
   inFlight: 0,
   ready: 0,
   starting: [],
-  curve: undefined,
 };

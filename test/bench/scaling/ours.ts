@@ -17,8 +17,8 @@ export const berth =
       const { now, ready, started } = view;
       memory ??= remember(now, view.pods);
       for (const seconds of started) memory = { ...memory, starts: withStart(memory.starts, seconds) };
-      const signals = { ...view, curve: ready > 0 ? curve : undefined };
-      const next = decide(memory, signals, all, now);
+      if (ready > 0) memory = { ...memory, curve };
+      const next = decide(memory, view, all, now);
       memory = next.memory;
       return next.decision.wanted;
     };

@@ -17,7 +17,6 @@ const windowOf = (seconds: number) => {
       const chosen = samples.filter(({ at }) => at > newest - last);
       return chosen.reduce((sum, { value }) => sum + value, 0) / Math.max(1, chosen.length);
     },
-    max: (): number => Math.max(0, ...samples.map(({ value }) => value)),
   };
 };
 

@@ -1,18 +1,11 @@
 /** A rule of scaling, as the simulation asks it. */
 
+import type { Signals } from "../../../operator/scaling/signals.ts";
+
 /** What a rule may see, once a second. */
-export type View = {
+export type View = Signals & {
   /** Seconds since the beginning. */
   now: number;
-  /** Since the look before. */
-  arrivals: number;
-  /** The most arrivals within a tenth of a second. */
-  crowd: number;
-  waiting: number;
-  inFlight: number;
-  ready: number;
-  /** Pods that have a device and start: since how many seconds. */
-  starting: readonly number[];
   /** Pods that there are, also those that wait for a device. */
   pods: number;
   /** The share of the last second that ready pods were at work, 0 to 1, on average. */
