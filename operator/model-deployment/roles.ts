@@ -11,8 +11,8 @@ import { rolloutSettings } from "../rollout/settings.ts";
 import { scalingSettings } from "../scaling/settings.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import type { Observed } from "./observe.ts";
+import { rejectedBefore } from "./rejections.ts";
 import { canonical, newRevisionName, type Revision, revisionSpecOf, sortedJson } from "./revision.ts";
-import { rejectedBefore } from "./trial.ts";
 
 /** Why the spec cannot be followed at all. */
 export type Refusal = { reason: Reason; message: string };
@@ -36,7 +36,7 @@ export const rolesOf = (observed: Observed, settings: RenderSettings): Roles => 
   const refusal = refuse(observed, settings);
   const target = refusal === undefined ? targetOf(observed, settings) : undefined;
   const stable = stableOf(observed);
-  const message = stable === undefined ? undefined : rejectedBefore(observed.modelDeployment, target?.name);
+  const message = stable === undefined ? undefined : rejectedBefore(observed.modelDeployment, target);
   const isRejected = message !== undefined && target?.name !== stable?.name;
   const recorded = isRejected ? undefined : revisions.find(({ name }) => name === target?.name);
   const candidate = recorded === stable ? undefined : recorded;

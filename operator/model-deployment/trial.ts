@@ -14,10 +14,10 @@ import type { Verdict } from "../rollout/evidence/verdict.ts";
 import { type Command, next, type Rollout, START, weightOf } from "../rollout/machine.ts";
 import { type RolloutSettings, rolloutSettings } from "../rollout/settings.ts";
 import { evidenceStep, type Step } from "../rollout/steps.ts";
-import { rejected } from "../rollout/words.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { deadlineOf, isAvailable, lacksRoom, progressMs, readyOf, routedPort, unreadySince } from "./findings.ts";
 import type { Observed } from "./observe.ts";
+import { rejectionOf, rejectionsAfter } from "./rejections.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import type { Acknowledged, Share } from "./traffic.ts";
@@ -237,9 +237,11 @@ export const rolloutStatus = (
   words: string | undefined,
   retried: ReadonlySet<string>,
 ): RolloutStatus | undefined => {
-  const known = modelDeployment.status?.rollout?.rejected ?? [];
-  const before = known.filter((one) => !retried.has(one.revision));
-  const rejections = trial?.state.phase === "rejected" ? [rejectionOf(trial, words), ...before].slice(0, 10) : before;
+  const latest =
+    trial?.state.phase === "rejected"
+      ? rejectionOf(trial.revision, trial.settings.analysisKey, trial.state.rejection, words)
+      : undefined;
+  const rejections = rejectionsAfter(modelDeployment, retried, latest);
   const list = rejections.length === 0 ? {} : { rejected: rejections };
   if (trial === undefined || trial.state.phase === "rejected" || trial.state.phase === "promoted")
     return rejections.length === 0 ? undefined : list;
@@ -259,24 +261,6 @@ export const rolloutStatus = (
     ...(words === undefined ? {} : { evidence: oneLine(words) }),
     ...list,
   };
-};
-
-type Rejected = NonNullable<RolloutStatus["rejected"]>[number];
-
-const rejectionOf = ({ revision, settings, state }: Trial, words: string | undefined): Rejected => {
-  const why = state.phase === "rejected" ? rejected(state.rejection) : "";
-  const told = state.phase === "rejected" && state.rejection.why === "harm" && words !== undefined ? `; ${words}` : "";
-  return { revision: revision.name, analysis: settings.analysisKey, message: oneLine(why + told) };
-};
-
-/** Why this revision is not taken, if it was rejected, and by the very analysis that holds now. */
-export const rejectedBefore = (
-  { spec, status }: Observed["modelDeployment"],
-  revision: string | undefined,
-): string | undefined => {
-  if (revision === undefined) return undefined;
-  const key = rolloutSettings(spec)?.analysisKey;
-  return status?.rollout?.rejected?.find((one) => one.revision === revision && one.analysis === key)?.message;
 };
 
 /** Of the table that was written: what the routers send the canary, if they follow it; undefined: it is not in there. */
