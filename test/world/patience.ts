@@ -1,0 +1,36 @@
+/**
+ * How long tests wait, for all of them in one place. Every wait is for something that happens; what is here only ends a test
+ * in which it never does. So the bounds are far above what a quiet machine needs, and cost a test that passes nothing.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { inspect } from "node:util";
+
+/** For what processes on this machine do: what takes 2 s by itself takes a minute on cores that ten others use as well. */
+export const PATIENCE_MS = 120_000;
+
+/** For what a cluster does, in seconds: its own periods (probes, back-off, leases) come on top, a minute or two of them. */
+export const CLUSTER_PATIENCE_S = 600;
+
+/** Between two looks. */
+const LOOK_MS = 10;
+
+/**
+ * Resolves once `holds` is true.
+ * @param what is waited for, for the message
+ * @param seen what there is instead, for the message
+ */
+export const until = async (
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  seen: () => unknown = () => undefined,
+  withinMs = PATIENCE_MS,
+): Promise<void> => {
+  for (const end = performance.now() + withinMs; !(await holds()); await sleep(LOOK_MS)) {
+    if (performance.now() > end) throw tooLate(what, seen(), withinMs);
+  }
+};
+
+export const tooLate = (what: string, seen: unknown, withinMs: number): Error =>
+  new Error(
+    `waited ${withinMs / 1000} s in vain: ${what}${seen === undefined ? "" : `; last seen: ${inspect(seen, { depth: 8 })}`}`,
+  );
