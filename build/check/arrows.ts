@@ -37,7 +37,7 @@ export const RULES: readonly Rule[] = [
   // Pure, but for what carries an action out, which is given the client.
   {
     folder: "operator/apply",
-    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/client.ts"],
+    folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/client.ts", "operator/kube/errors.ts"],
     packages: [],
   },
   {

@@ -8,6 +8,7 @@ import {
   type ModelDeploymentStatus,
 } from "../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../apply/actions.ts";
+import { worstOf } from "../apply/obstacle.ts";
 import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile, Result } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
@@ -102,8 +103,9 @@ export const modelDeploymentController = ({
       return { requeueAfterMs: GONE_MS };
     }
     const { due, againAfterMs: untilRestore } = restores.due(key, actions, now);
-    const obstacle = await execute(client, observed.owner, due, signal);
-    restores.done(key, due, now);
+    const { error, obstacles } = await execute(client, observed.owner, due, signal);
+    const obstacle = worstOf(obstacles);
+    if (error === undefined) restores.done(key, due, now);
 
     const newest = roles.candidate ?? roles.stable;
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
@@ -113,7 +115,7 @@ export const modelDeploymentController = ({
     const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked);
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
     const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirst(resource));
-    const isDue = !isBeginning || obstacle !== undefined;
+    const isDue = !isBeginning || obstacle !== undefined || error !== undefined;
     const wait = isDue ? pace.wait(key, observed.modelDeployment.status, status, now) : undefined;
     if (isDue && wait === 0) {
       await writeStatus(client, observed, status, signal);
@@ -122,7 +124,9 @@ export const modelDeploymentController = ({
     }
     // only once the status says what they have led to: a command must not be lost with the operator
     if (wait === undefined || wait === 0) await answerOrders(client, observed, trial, events, signal);
-    if (obstacle !== undefined) log.warn({ obstacle }, "something is in the way");
+    if (obstacle !== undefined) log.warn({ obstacles }, "something is in the way");
+    // a write that failed keeps nobody from learning where requests go
+    if (error !== undefined) throw error;
     const suspicion = newest && patience(subjectOf(observed, newest, now));
     const pacing = wait === 0 ? undefined : wait;
     const unsurveyed = isShort && rooms === undefined ? SURVEY_AGAIN_MS : undefined;

@@ -12,11 +12,11 @@ import {
   serviceUrl,
   toConditions,
 } from "../api/v1alpha1/index.ts";
+import type { Obstacle } from "../apply/obstacle.ts";
 import type { Room } from "../placement/room.ts";
 import { rejected as rejectedInWords } from "../rollout/words.ts";
 import type { Scale } from "../scaling/scaler.ts";
 import { aspects } from "./aspects.ts";
-import type { Obstacle } from "./execute.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain, givenUp } from "./explain/explain.ts";
 import { refusalOf } from "./explain/refusal.ts";
@@ -221,8 +221,10 @@ const rolledBack = (revision: string, why: string, still: string): Verdict =>
 const hindered = (obstacle: Obstacle, still: string): Verdict => {
   switch (obstacle.kind) {
     case "stranger": {
-      const cure = "delete it, or rename this ModelDeployment";
-      return stalled("NotOwned", `${obstacle.object} exists and belongs to something else; ${cure}${still}`);
+      const { objects } = obstacle;
+      const [exist, them] = objects.length === 1 ? ["exists and belongs", "it"] : ["exist and belong", "them"];
+      const cure = `delete ${them}, or rename this ModelDeployment`;
+      return stalled("NotOwned", `${listed(objects)} ${exist} to something else; ${cure}${still}`);
     }
     case "refused": {
       const { reason = "WriteRefused", message } = refusalOf(obstacle.message);
@@ -233,6 +235,9 @@ const hindered = (obstacle: Obstacle, still: string): Verdict => {
       return working("Starting", `${obstacle.object} of an earlier ModelDeployment of this name is being removed`);
   }
 };
+
+const listed = (objects: readonly string[]): string =>
+  objects.length < 2 ? objects.join() : `${objects.slice(0, -1).join(", ")} and ${objects.at(-1)}`;
 
 const failing = ({ reason, message, stalled: hopeless }: Cause, still: string): Verdict =>
   hopeless

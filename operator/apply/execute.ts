@@ -1,0 +1,48 @@
+/** Carries a plan out. No action of one plan builds on another, but those on one object keep their order. */
+import type { Client } from "../kube/client.ts";
+import type { KubeObject } from "../kube/objects.ts";
+import type { Action } from "./actions.ts";
+import { carryOut } from "./carry-out.ts";
+import { gathered, type Obstacle, type Outcome, refusalIn } from "./obstacle.ts";
+
+/**
+ * Tries every action, whatever the others did: one slow or failing webhook holds up only its own object.
+ * @param taken what an object is that has the name of one that we create; undefined: ours
+ */
+export const execute = async (
+  client: Client,
+  actions: readonly Action[],
+  taken: (existing: KubeObject) => Obstacle | undefined,
+  signal: AbortSignal,
+): Promise<Outcome> => {
+  const inTurn = async (ofOneObject: readonly Action[]) => {
+    const results: Attempt[] = [];
+    for (const action of ofOneObject) results.push(await attempt(client, action, taken, signal));
+    return results;
+  };
+  const attempts = await Promise.all([...Map.groupBy(actions, nameOf).values()].map(inTurn));
+  const results = attempts.flat();
+  return {
+    obstacles: gathered(results.flatMap(({ obstacle }) => obstacle ?? [])),
+    error: results.find(({ error }) => error !== undefined)?.error,
+  };
+};
+
+type Attempt = { obstacle?: Obstacle | undefined; error?: unknown };
+
+const attempt = async (
+  client: Client,
+  action: Action,
+  taken: (existing: KubeObject) => Obstacle | undefined,
+  signal: AbortSignal,
+): Promise<Attempt> => {
+  try {
+    return { obstacle: await carryOut(client, action, signal, taken) };
+  } catch (error) {
+    const obstacle = refusalIn(error);
+    return obstacle === undefined ? { error } : { obstacle };
+  }
+};
+
+const nameOf = (action: Action): string =>
+  `${action.resource.kind}/${action.verb === "delete" ? action.name : action.object.metadata.name}`;

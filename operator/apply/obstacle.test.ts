@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { errorFromStatus } from "../kube/errors.ts";
+import { gathered, refusalIn, worstOf } from "./obstacle.ts";
+
+const answer = (status: number, message: string) => errorFromStatus("create Service a/b", status, { message });
+const webhook =
+  'Internal error occurred: failed calling webhook "v.kyverno.svc": Post "https://kyverno.svc": dial tcp: refused';
+const late = 'Internal error occurred: failed calling webhook "v.kyverno.svc": context deadline exceeded';
+
+const cases: [name: string, error: unknown, expected: "hopeless" | "refused" | "error"][] = [
+  ["a webhook that is down", answer(500, webhook), "refused"],
+  ["a webhook that is late", answer(500, late), "refused"],
+  [
+    "a webhook that denies with a status of its own",
+    answer(500, 'admission webhook "a" denied the request: no'),
+    "refused",
+  ],
+  [
+    "a webhook that denies as if the object were wrong",
+    answer(400, 'admission webhook "a" denied the request'),
+    "refused",
+  ],
+  ["a policy", answer(422, "ValidatingAdmissionPolicy 'a' with binding 'b' denied request: no"), "refused"],
+  [
+    "a quota that takes too long",
+    answer(500, "Internal error occurred: resource quota evaluation timed out"),
+    "refused",
+  ],
+  ["a quota", answer(403, "exceeded quota: q"), "refused"],
+  ["a wrong value", answer(422, "spec.replicas: Invalid value"), "hopeless"],
+  ["an API server that is unwell", answer(500, "etcdserver: request timed out"), "error"],
+  ["a conflict", answer(409, "the object has been modified"), "error"],
+  ["a fault of our own", new TypeError("x is not a function"), "error"],
+];
+
+describe("what a failed write is", () => {
+  for (const [name, error, expected] of cases) {
+    it(name, () => {
+      const obstacle = refusalIn(error);
+      const is = obstacle?.kind !== "refused" ? "error" : obstacle.isHopeless ? "hopeless" : "refused";
+      assert.equal(is, expected);
+    });
+  }
+
+  it("names all strangers at once, before anything else", () => {
+    const refused = { kind: "refused", message: "no", isHopeless: false } as const;
+    const obstacles = gathered([
+      refused,
+      { kind: "stranger", objects: ["Service a"] },
+      { kind: "stranger", objects: ["Deployment a", "Service a"] },
+    ]);
+    assert.deepEqual(worstOf(obstacles), { kind: "stranger", objects: ["Service a", "Deployment a"] });
+    assert.deepEqual(obstacles.slice(1), [refused]);
+  });
+});

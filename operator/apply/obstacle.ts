@@ -1,0 +1,47 @@
+/** What stands in the way of writes, as data: it is told of, and does not end a pass. Pure. */
+import { KubeError } from "../kube/errors.ts";
+
+/** `object` reads like `Service digits`. */
+export type Obstacle =
+  /** Not ours, and not to be touched. */
+  | { kind: "stranger"; objects: string[] }
+  /** A child of an earlier ModelDeployment of this name, which is on its way out. */
+  | { kind: "leaving"; object: string }
+  /** The API server does not take what we write: a quota, an admission policy or webhook, missing rights, or a wrong value. */
+  | { kind: "refused"; message: string; isHopeless: boolean };
+
+/** All that came of a plan's writes. */
+export type Outcome = {
+  /** Strangers are one obstacle, so that nobody removes them one by one. */
+  obstacles: Obstacle[];
+  /** The first error after which observing again, or the queue's backoff, is the answer. Thrown once the status is written. */
+  error: unknown;
+};
+
+/** Admission, in the API server's words: these come with any HTTP status, and with 500 where a webhook is down. */
+const ADMISSION =
+  /failed calling webhook|admission webhook "[^"]*" (?:denied|attempted)|(?:Validating|Mutating)AdmissionPolicy '|quota evaluation timed out/i;
+
+/** The obstacle that an error is; undefined for one that is to be tried again, or that nobody expects. */
+export const refusalIn = (error: unknown): Obstacle | undefined => {
+  if (!(error instanceof KubeError)) return undefined;
+  const isTerminal = error.kind === "terminal";
+  const isAdmission = ADMISSION.test(error.message);
+  if (!isTerminal && error.status !== 403 && !isAdmission) return undefined;
+  // a policy or a webhook may be mended while our object stays as it is
+  return { kind: "refused", message: error.message, isHopeless: isTerminal && !isAdmission };
+};
+
+/** What is told of, where there are several: what somebody must remove, what nobody can mend by waiting, the rest. */
+export const worstOf = (obstacles: readonly Obstacle[]): Obstacle | undefined =>
+  obstacles.find(({ kind }) => kind === "stranger") ??
+  obstacles.find((one) => one.kind === "refused" && one.isHopeless) ??
+  obstacles.find(({ kind }) => kind === "refused") ??
+  obstacles[0];
+
+/** Several strangers become one obstacle that names them all. */
+export const gathered = (obstacles: readonly Obstacle[]): Obstacle[] => {
+  const strangers = obstacles.flatMap((one) => (one.kind === "stranger" ? one.objects : []));
+  const others = obstacles.filter(({ kind }) => kind !== "stranger");
+  return strangers.length === 0 ? others : [{ kind: "stranger", objects: [...new Set(strangers)] }, ...others];
+};
