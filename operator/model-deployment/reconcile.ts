@@ -1,12 +1,5 @@
 /** The life of a ModelDeployment: observe → plan → execute → status. */
-import {
-  ACTION_ANNOTATION,
-  API_VERSION,
-  KIND,
-  MODEL_DEPLOYMENTS,
-  MODEL_ROLLOUTS,
-  type ModelDeploymentStatus,
-} from "../api/v1alpha1/index.ts";
+import { ACTION_ANNOTATION, boundedStatus, MODEL_DEPLOYMENTS, MODEL_ROLLOUTS } from "../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../apply/actions.ts";
 import { worstOf } from "../apply/obstacle.ts";
 import type { EventRecorder } from "../controller/events.ts";
@@ -37,6 +30,7 @@ import { promoted, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
 import { strayUntil } from "./traffic.ts";
 import { type Trial, trialOf } from "./trial.ts";
+import { createStatusWriter } from "./write-status.ts";
 
 export type Dependencies = {
   client: Client;
@@ -75,11 +69,13 @@ export const modelDeploymentController = ({
   const pace = createPace();
   const restores = createRestorePace();
   const fetches = createFetchWatch(askProgress);
+  const statuses = createStatusWriter(client, events);
   return async (key, { log, signal }): Promise<Result> => {
     const seen = observe(stores, key);
     if (seen === undefined) {
       pace.forget(key);
       restores.forget(key);
+      statuses.forget(key);
       await fetches.look(key, undefined, 0);
       await observer.look(key, undefined, 0);
       scaler.look(key, undefined, 0);
@@ -112,15 +108,17 @@ export const modelDeploymentController = ({
     const isShort = newest !== undefined && lacksRoom(observed, newest);
     const rooms = isShort ? (await survey(now))?.rooms : undefined;
     const asked = { fetch: fetching.progress, rooms, trial, evidence: observation?.words, scale };
-    const status = statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked);
+    const status = boundedStatus(statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked));
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
     const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirst(resource));
     const isDue = !isBeginning || obstacle !== undefined || error !== undefined;
     const wait = isDue ? pace.wait(key, observed.modelDeployment.status, status, now) : undefined;
+    let untilStatus: number | undefined;
     if (isDue && wait === 0) {
-      await writeStatus(client, observed, status, signal);
+      const written = await statuses.write(key, observed, status, now, { log, signal });
       pace.wrote(key, now);
-      recordTransitions(events, observed.modelDeployment, status);
+      recordTransitions(events, observed.modelDeployment, written.status);
+      untilStatus = written.againAfterMs;
     }
     // only once the status says what they have led to: a command must not be lost with the operator
     if (wait === undefined || wait === 0) await answerOrders(client, observed, trial, events, signal);
@@ -143,6 +141,7 @@ export const modelDeploymentController = ({
       untilRestore,
       unsurveyed,
       hindered,
+      untilStatus,
     );
   };
 };
@@ -178,24 +177,6 @@ const isStillThere = async (client: Client, { owner }: Observed, signal: AbortSi
     if (error instanceof KubeError && error.kind === "notFound") return false;
     throw error;
   }
-};
-
-/** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */
-const writeStatus = async (
-  client: Client,
-  observed: Observed,
-  status: ModelDeploymentStatus,
-  signal: AbortSignal,
-): Promise<void> => {
-  const { resourceVersion } = observed.modelDeployment.metadata;
-  const { name, namespace, uid } = observed.owner;
-  const object = {
-    apiVersion: API_VERSION,
-    kind: KIND,
-    metadata: { name, namespace, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
-    status,
-  };
-  await client.apply(MODEL_DEPLOYMENTS, object, { fieldManager: FIELD_MANAGER, subresource: "status", signal });
 };
 
 const after = (...waits: (number | undefined)[]): Result => {

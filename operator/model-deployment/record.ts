@@ -3,6 +3,7 @@ import {
   ACTION_ANNOTATION,
   ACTIONS,
   API_VERSION,
+  boundedRecord,
   MODEL_ROLLOUTS,
   type ModelRollout,
   ROLLOUT_KIND,
@@ -133,8 +134,10 @@ const recordOf = ({ owner }: Observed, { name, revision }: Trial): ModelRollout 
   metadata: childMeta(owner, name, revision.name),
 });
 
-const written = (record: ModelRollout, status: RolloutRecord): Action[] =>
-  covers(status, record.status) ? [] : [applyStatus(MODEL_ROLLOUTS, record, status)];
+const written = (record: ModelRollout, wanted: RolloutRecord): Action[] => {
+  const status = boundedRecord(wanted);
+  return covers(status, record.status) ? [] : [applyStatus(MODEL_ROLLOUTS, record, status)];
+};
 
 const WORDS: Readonly<Record<Rollout["phase"], RolloutRecord["state"]>> = {
   preparing: "Progressing",

@@ -44,6 +44,17 @@ export const hearRouter = async (
     }
     return "the connection ended";
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   }
+};
+
+/** It ends up in a condition's message, beside what to do: one short line, whatever the pod has sent. */
+const reasonOf = (error: unknown): string => {
+  if (error instanceof z.ZodError || error instanceof SyntaxError) {
+    const [issue] = error instanceof z.ZodError ? error.issues : [];
+    const where =
+      issue === undefined ? "no JSON" : `${issue.path.join(".").slice(0, 80)}: ${issue.message.slice(0, 80)}`;
+    return `its answer is not one that this operator reads (${where}); it may run another version of Berth`;
+  }
+  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").slice(0, 200);
 };

@@ -4,6 +4,7 @@
  * an API server only in how writes follow each other; what the real one accepts, test/e2e shows.
  */
 import { pino } from "pino";
+import type { z } from "zod";
 import type { ModelDeployment, ModelDeploymentSpec } from "../../operator/api/v1alpha1/index.ts";
 import {
   API_VERSION,
@@ -11,7 +12,10 @@ import {
   KIND,
   MODEL_DEPLOYMENTS,
   MODEL_ROLLOUTS,
+  ROLLOUT_KIND,
+  recordSchema,
   SERVER_CONTAINER,
+  statusSchema,
 } from "../../operator/api/v1alpha1/index.ts";
 import type { Store } from "../../operator/cache/store.ts";
 import type { ReconcileContext, Result } from "../../operator/controller/result.ts";
@@ -60,7 +64,7 @@ export type World = {
   writes: string[];
   events: string[];
   /** The API server's refusal of a write (`create Service/digits`), if it refuses it. */
-  refuses: (write: string) => Error | undefined;
+  refuses: (write: string, object: object) => Error | undefined;
   /** Writes that still succeed before the operator is killed. */
   writesLeft: number;
   /** Whether a pod of this revision gets ready, and with which bytes; or the scheduling gate that holds it back. */
@@ -108,6 +112,17 @@ const context: ReconcileContext = {
 const NAMESPACE = "default";
 export const NAME = "digits";
 
+const STATUSES: Readonly<Record<string, z.ZodType>> = { [KIND]: statusSchema, [ROLLOUT_KIND]: recordSchema };
+
+/** As the API server does: a single bound of the CRD that does not hold costs the whole status. */
+const refusedByCrd = (object: { kind?: string; status?: unknown }): KubeError | undefined => {
+  const error = object.status === undefined ? undefined : STATUSES[object.kind ?? ""]?.safeParse(object.status).error;
+  const [issue] = error?.issues ?? [];
+  if (issue === undefined) return undefined;
+  const message = `${object.kind} is invalid: status.${issue.path.join(".")}: ${issue.message}`;
+  return new KubeError(message, { kind: "terminal", reason: "Invalid", status: 422 });
+};
+
 const conditionOf = ({ status }: Pod, type: string) => status?.conditions?.find((condition) => condition.type === type);
 
 const keyOf = ({ kind }: { kind: string }, name: string): string => `${kind}/${name}`;
@@ -140,9 +155,9 @@ export const createWorld = (): World => {
   };
   const at = () => new Date(world.now).toISOString();
 
-  const write = (what: string): void => {
+  const write = (what: string, object: object = {}): void => {
     if (world.writesLeft <= 0) throw new Killed(what);
-    const refusal = world.refuses(what);
+    const refusal = refusedByCrd(object) ?? world.refuses(what, object);
     if (refusal !== undefined) throw refusal;
     world.writesLeft -= 1;
     world.writes.push(what);
@@ -174,7 +189,7 @@ export const createWorld = (): World => {
     apply: async (resource, object, { fieldManager, subresource }) => {
       const { uid, resourceVersion } = { uid: undefined, resourceVersion: undefined, ...object.metadata };
       const key = keyOf(resource, object.metadata.name);
-      write(`apply ${key}${subresource ? `/${subresource}` : ""} as ${fieldManager}`);
+      write(`apply ${key}${subresource ? `/${subresource}` : ""} as ${fieldManager}`, object);
       const before = existing(key);
       if (uid !== undefined && uid !== before.metadata.uid) throw new Refused("conflict", `${key}: another uid`);
       if (resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion) {

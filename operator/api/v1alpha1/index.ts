@@ -1,4 +1,5 @@
 /** The API of Berth, as the rest of the operator imports it. */
+export * from "./bounded.ts";
 export * from "./bytes.ts";
 export * from "./conditions.ts";
 export * from "./duration.ts";

@@ -9,7 +9,7 @@ export const ROLLOUT_KIND = "ModelRollout";
 export const ACTION_ANNOTATION = "berth.dev/action";
 export const ACTIONS = ["promote", "abort", "pause", "resume", "retry"] as const;
 
-const statusSchema = z
+export const recordSchema = z
   .object({
     model: z.string().max(63).describe("The ModelDeployment."),
     from: z.string().max(63).describe("The revision that served."),
@@ -36,14 +36,14 @@ export const modelRolloutSchema = z
     apiVersion: z.string(),
     kind: z.string(),
     metadata: z.looseObject({}),
-    status: statusSchema.optional(),
+    status: recordSchema.optional(),
   })
   .describe(
     "A ModelRollout records one attempt to move a ModelDeployment to a new revision. Berth writes it, keeps the last ten, and does what the " +
       "annotation `berth.dev/action` on it says: promote, abort, pause, resume; or retry, once it was rolled back.",
   );
 
-export type RolloutRecord = z.output<typeof statusSchema>;
+export type RolloutRecord = z.output<typeof recordSchema>;
 export type ModelRollout = KubeObject & { status?: RolloutRecord };
 
 export const MODEL_ROLLOUTS: Resource<ModelRollout> = {

@@ -116,6 +116,11 @@ export const REASONS = {
       "The API server does not take an object that Berth writes: missing rights, or a value that it does not allow.",
     cure: "The message has the API server's words. It is tried again every 30 seconds.",
   },
+  StatusRefused: {
+    means:
+      "The API server does not take the status that Berth writes, so only the refusal and the routing table are shown. Requests are served as before.",
+    cure: "The message names the field. Install the CRD that belongs to this operator, with the operator's version. It is tried again every 30 seconds.",
+  },
   Unschedulable: {
     means: "No node has what a pod needs.",
     cure: "Free or add devices, cpu or memory, or ask for less; the message says which, and by how much the nearest nodes fall short.",

@@ -107,7 +107,7 @@ const rolloutStatusSchema = z
   .describe("The move from stable to a new revision, where it is made step by step.");
 
 const millis = z.int().min(0).max(86_400_000);
-const micros = z.int().min(0).max(3_600_000_000);
+const micros = z.int32().min(0);
 
 const scaleSchema = z
   .object({
