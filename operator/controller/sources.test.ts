@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Change } from "../cache/indexed-store.ts";
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
-import { follow, itself, resync } from "./sources.ts";
+import { controllerOwner, follow, itself, resync } from "./sources.ts";
 
 const object = (name: string) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name } });
 
@@ -35,4 +35,21 @@ test("what is told with all others after a start waits for what changes, but for
     ["new", "normal"],
     ["gone", "normal"],
   ]);
+});
+
+test("a child's controller is found by group and kind, whichever version it was written by", () => {
+  const owner = (apiVersion: string, kind = "ModelDeployment", controller = true) => {
+    const reference = { apiVersion, kind, name: "digits", uid: "1", controller };
+    const { metadata, ...head } = object("child");
+    return { ...head, metadata: { ...metadata, ownerReferences: [reference] } };
+  };
+  const keysOf = controllerOwner({ apiVersion: "berth.dev/v1beta1", kind: "ModelDeployment" });
+  const found = [{ namespace: "default", name: "digits" }];
+  assert.deepEqual(keysOf(owner("berth.dev/v1alpha1")), found);
+  assert.deepEqual(keysOf(owner("berth.dev/v1beta1")), found);
+  for (const other of ["berth.example/v1beta1", "v1beta1", "v1", "berth.dev"])
+    assert.deepEqual(keysOf(owner(other)), []);
+  assert.deepEqual(keysOf(owner("berth.dev/v1beta1", "ModelRollout")), []);
+  assert.deepEqual(keysOf(owner("berth.dev/v1beta1", "ModelDeployment", false)), []);
+  assert.deepEqual(controllerOwner({ apiVersion: "v1", kind: "ModelDeployment" })(owner("v2")), found);
 });

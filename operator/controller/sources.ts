@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Change, IndexedStore } from "../cache/indexed-store.ts";
-import type { KubeObject, ObjectKey } from "../kube/objects.ts";
+import { isOfKind, type KubeObject, type ObjectKey } from "../kube/objects.ts";
 import type { Priority } from "./work-queue.ts";
 
 /** The keys that a change of this object concerns. */
@@ -9,14 +9,12 @@ export type ToKeys = (object: KubeObject) => ObjectKey[];
 /** The object is what is reconciled. */
 export const itself: ToKeys = ({ metadata: { namespace = "", name } }) => [{ namespace, name }];
 
-/** The object's controller owner is, where it is of this kind. */
+/** The object's controller owner is, where it is of this kind; its version may be another. */
 export const controllerOwner =
   (owner: { apiVersion: string; kind: string }): ToKeys =>
   ({ metadata: { namespace = "", ownerReferences = [] } }) =>
     ownerReferences
-      .filter(
-        ({ controller, apiVersion, kind }) => controller && apiVersion === owner.apiVersion && kind === owner.kind,
-      )
+      .filter((reference) => reference.controller === true && isOfKind(reference, owner))
       .map(({ name }) => ({ namespace, name }));
 
 /** A label of the object has the name, as for the pods of a Deployment, whose owner is a ReplicaSet. */

@@ -86,3 +86,12 @@ export type Resource<T extends KubeObject> = {
   namespaced: boolean;
   readonly object?: T;
 };
+
+/** Whether a reference points to this kind, in whichever version: an owner's version is the one that its owner was written by. */
+export const isOfKind = (
+  reference: { apiVersion: string; kind: string },
+  { apiVersion, kind }: { apiVersion: string; kind: string },
+): boolean => reference.kind === kind && groupOf(reference.apiVersion) === groupOf(apiVersion);
+
+/** The core group has no name: `v1`. */
+const groupOf = (apiVersion: string): string => apiVersion.slice(0, Math.max(0, apiVersion.indexOf("/")));

@@ -1,6 +1,6 @@
 /** What all children have in common: a namespace, labels, and an owner whose deletion takes them along. */
 import { API_VERSION, childLabels, KIND, type ModelDeployment, revisionLabels } from "../../api/v1alpha1/index.ts";
-import type { KubeObject, ObjectMeta } from "../../kube/objects.ts";
+import { isOfKind, type KubeObject, type ObjectMeta } from "../../kube/objects.ts";
 
 /** A ModelDeployment as it is stored: with a namespace and a uid. */
 export type Owner = { name: string; namespace: string; uid: string };
@@ -35,6 +35,9 @@ export const isOwnedBy = (owner: Owner, { metadata }: KubeObject): boolean =>
 /** Whether it belonged to a ModelDeployment of this name that was deleted: the garbage collector is about to take it. */
 export const wasOwnedByNamesake = (owner: Owner, { metadata }: KubeObject): boolean =>
   metadata.ownerReferences?.some(
-    ({ controller, kind, name, uid }) =>
-      controller === true && kind === KIND && name === owner.name && uid !== owner.uid,
+    (reference) =>
+      reference.controller === true &&
+      isOfKind(reference, { apiVersion: API_VERSION, kind: KIND }) &&
+      reference.name === owner.name &&
+      reference.uid !== owner.uid,
   ) ?? false;
