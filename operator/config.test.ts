@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { z } from "zod";
 import { ConfigError, parseConfig } from "./config.ts";
 
 const needed = ["--namespace", "berth", "--identity", "pod_1", "--runtime-image", "berth-runtime:1"];
@@ -62,5 +64,23 @@ test("a bad option is refused in one line that names it", () => {
       () => parseConfig(args),
       (error) => error instanceof ConfigError && message.test(error.message),
     );
+  }
+});
+
+test("every word that the chart takes is one of the operator's", () => {
+  const words = z.object({ enum: z.array(z.union([z.string(), z.boolean()])) });
+  const schema = z.object({
+    properties: z.object({ logLevel: words, nodeAutoscaling: words }),
+    definitions: z.object({ image: z.object({ properties: z.object({ pullPolicy: words }) }) }),
+  });
+  const file = new URL("../charts/berth/values.schema.json", import.meta.url);
+  const { definitions, properties } = schema.parse(JSON.parse(readFileSync(file, "utf8")));
+  const options: [string, z.infer<typeof words>][] = [
+    ["--log-level", properties.logLevel],
+    ["--node-autoscaling", properties.nodeAutoscaling],
+    ["--runtime-image-pull-policy", definitions.image.properties.pullPolicy],
+  ];
+  for (const [option, { enum: values }] of options) {
+    for (const value of values) assert.notEqual(parseConfig([...needed, `${option}=${value}`]), "help");
   }
 });

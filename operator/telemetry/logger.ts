@@ -1,6 +1,6 @@
 import { type Logger, pino } from "pino";
 
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** JSON lines on standard output, with RFC 3339 times and the level as a word. Errors go under `err`. */
