@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, request } from "undici";
 import type { Credentials, ReadCredentials } from "./credentials.ts";
+import { fence } from "./fence.ts";
 
 export type HttpRequest = {
   method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -32,10 +33,15 @@ const KEEP_ALIVE_MS = 60_000;
 /** Connections for requests. More calls than these at one time wait for a free one. */
 const REQUEST_CONNECTIONS = 8;
 
-type Pools = { fingerprint: string; request: Agent; watch: Agent };
+type Pools = { fingerprint: string; request: Agent; write: Dispatcher; watch: Agent };
+
+const dispatcherOf = ({ request, watch, write }: Pools, { method, purpose }: HttpRequest): Dispatcher => {
+  if (purpose === "watch") return watch;
+  return method === "GET" ? request : write;
+};
 
 /** HTTP/1.1: with HTTP/2 one lost packet or one busy stream would delay all watches and the lease together. */
-const openPools = ({ fingerprint, tls }: Credentials): Pools => {
+const openPools = ({ fingerprint, tls }: Credentials, mayWrite: () => boolean): Pools => {
   const options = {
     allowH2: false,
     pipelining: 1,
@@ -45,19 +51,20 @@ const openPools = ({ fingerprint, tls }: Credentials): Pools => {
     headersTimeout: 0,
     connect: { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: 30_000 },
   };
-  return {
-    fingerprint,
-    request: new Agent({ ...options, connections: REQUEST_CONNECTIONS }),
-    watch: new Agent(options),
-  };
+  const request = new Agent({ ...options, connections: REQUEST_CONNECTIONS });
+  return { fingerprint, request, write: request.compose(fence(mayWrite)), watch: new Agent(options) };
 };
 
-/** `now` is a monotonic clock in milliseconds. */
-export const createTransport = (
-  readCredentials: ReadCredentials,
-  observe: RequestObserver = () => undefined,
-  now: () => number = () => performance.now(),
-): Transport => {
+export type TransportOptions = {
+  observe?: RequestObserver;
+  /** Whether a write may leave, asked at the last moment before it does. Default: always. */
+  mayWrite?: () => boolean;
+  /** A monotonic clock in milliseconds. */
+  now?: () => number;
+};
+
+export const createTransport = (readCredentials: ReadCredentials, options: TransportOptions = {}): Transport => {
+  const { observe = () => undefined, mayWrite = () => true, now = () => performance.now() } = options;
   let current: Promise<{ credentials: Credentials; pools: Pools }> | undefined;
   let readAt = 0;
   let pools: Pools | undefined;
@@ -67,7 +74,7 @@ export const createTransport = (
     const credentials = await readCredentials();
     if (pools?.fingerprint !== credentials.fingerprint) {
       const old = pools;
-      pools = openPools(credentials);
+      pools = openPools(credentials, mayWrite);
       // Calls in flight end on the old connections; its watches end when the server's timeout ends them.
       if (old !== undefined) void retire(old);
     }
@@ -97,7 +104,7 @@ export const createTransport = (
     let code = "<error>";
     try {
       const response = await request(`${credentials.server}${sent.path}`, {
-        dispatcher: sent.purpose === "watch" ? open.watch : open.request,
+        dispatcher: dispatcherOf(open, sent),
         method: sent.method,
         headers: { accept: "application/json", "user-agent": "berth", ...credentials.headers, ...sent.headers },
         body: sent.body ?? null,
