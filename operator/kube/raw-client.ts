@@ -76,8 +76,16 @@ const parse = (text: string): unknown => {
 const retryAfter = (header: string | string[] | undefined): number | undefined =>
   typeof header === "string" && /^\d+$/.test(header) ? Number(header) * 1000 : undefined;
 
+/** Runs something after so many milliseconds, unless it is cancelled before. */
+export type After = (ms: number, run: () => void) => { cancel(): void };
+
+const after: After = (ms, run) => {
+  const timer = setTimeout(run, ms);
+  return { cancel: () => clearTimeout(timer) };
+};
+
 /** An abort signal for one request: after `timeoutMs`, or with the caller's, which keeps no reference afterwards. */
-export const startDeadline = (timeoutMs: number, caller?: AbortSignal) => {
+export const startDeadline = (timeoutMs: number, caller?: AbortSignal, later: After = after) => {
   const controller = new AbortController();
   let reason: "Timeout" | "Aborted" | undefined;
   const end = (why: "Timeout" | "Aborted", error: Error) => {
@@ -85,10 +93,10 @@ export const startDeadline = (timeoutMs: number, caller?: AbortSignal) => {
     controller.abort(error);
   };
   const onAbort = () => end("Aborted", new Error("aborted by the caller"));
-  let timer: NodeJS.Timeout | undefined;
+  let timer: { cancel(): void } | undefined;
   const restart = (ms: number) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => end("Timeout", new Error(`no answer within ${ms / 1000} s`)), ms);
+    timer?.cancel();
+    timer = later(ms, () => end("Timeout", new Error(`no answer within ${ms / 1000} s`)));
   };
   restart(timeoutMs);
   if (caller?.aborted) onAbort();
@@ -99,7 +107,7 @@ export const startDeadline = (timeoutMs: number, caller?: AbortSignal) => {
     /** Starts the time over, as data arrives. */
     restart,
     stop() {
-      clearTimeout(timer);
+      timer?.cancel();
       caller?.removeEventListener("abort", onAbort);
     },
   };

@@ -3,7 +3,7 @@ import { decode, isRecord } from "./decode.ts";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
 import type { KubeObject, Resource } from "./objects.ts";
 import { describe, pathOf } from "./paths.ts";
-import { startDeadline } from "./raw-client.ts";
+import { type After, startDeadline } from "./raw-client.ts";
 import type { Transport } from "./transport.ts";
 
 export type WatchEvent<T extends KubeObject> =
@@ -15,7 +15,9 @@ export type WatchOptions = { namespace?: string; labelSelector?: string; resourc
 
 /**
  * Opens a watch. The iteration ends when the server ends it in good order, and rejects with a `KubeError`
- * otherwise: `isExpired` when the resourceVersion is too old, reason `Timeout` when the connection is silent.
+ * otherwise: `isExpired` when the resourceVersion is too old, reason `Timeout` when the connection has become silent.
+ * A server that has never sent a bookmark may have none to send (it has some of a kind only once something of it has changed since
+ * the server's start): there silence ends the watch in good order, and the next one shows whether the server is there.
  */
 export type Watch = <T extends KubeObject>(
   resource: Resource<T>,
@@ -25,14 +27,15 @@ export type Watch = <T extends KubeObject>(
 
 /** The server ends a watch after this long, so that load spreads and no half-dead connection lasts. */
 const SERVER_TIMEOUT_S = 290;
-/** Silence that long after the server should have ended the watch means that the connection is dead. */
-const IDLE_TIMEOUT_MS = (SERVER_TIMEOUT_S + 5) * 1000;
+/** The API server sends each watch a bookmark every 60 s and within 3 s of it: silence that long means that the connection is dead. */
+const IDLE_TIMEOUT_MS = 75_000;
 /** Time to the first header, while the server may still be filling its own cache of the kind. */
 const OPEN_TIMEOUT_MS = 30_000;
 /** etcd takes objects of 1.5 MiB; a line longer than this is not one. Counted in UTF-16 code units. */
 const LONGEST_LINE = 16 * 1024 * 1024;
 
-export const createWatch = (transport: Transport): Watch =>
+/** @param later the timers of its deadlines */
+export const createWatch = (transport: Transport, later?: After): Watch =>
   async function* watch(resource, { namespace, labelSelector, resourceVersion }, signal) {
     const operation = describe("watch", resource, { namespace });
     const path = pathOf(
@@ -40,17 +43,23 @@ export const createWatch = (transport: Transport): Watch =>
       { namespace },
       { watch: true, allowWatchBookmarks: true, timeoutSeconds: SERVER_TIMEOUT_S, labelSelector, resourceVersion },
     );
-    const deadline = startDeadline(OPEN_TIMEOUT_MS, signal);
+    const deadline = startDeadline(OPEN_TIMEOUT_MS, signal, later);
+    let isOpen = false;
+    let hasBookmarks = false;
     try {
       const response = await transport.send({ method: "GET", path, purpose: "watch", signal: deadline.signal });
       if (response.statusCode !== 200) {
         throw errorFromStatus(operation, response.statusCode, await response.body.json().catch(() => undefined));
       }
+      isOpen = true;
       deadline.restart(IDLE_TIMEOUT_MS);
       for await (const line of lines(response.body, () => deadline.restart(IDLE_TIMEOUT_MS))) {
-        yield decodeEvent(operation, resource, line);
+        const event = decodeEvent(operation, resource, line);
+        hasBookmarks ||= event.type === "BOOKMARK";
+        yield event;
       }
     } catch (error) {
+      if (isOpen && !hasBookmarks && deadline.reason() === "Timeout") return;
       if (error instanceof KubeError) throw error;
       throw errorWithoutAnswer(operation, deadline.reason() ?? "Unreachable", deadline.signal.reason ?? error);
     } finally {
