@@ -9,7 +9,7 @@ import {
   type ModelDeployment,
 } from "./api/v1alpha1/index.ts";
 import { createCaches } from "./cache/caches.ts";
-import { createConsistency, recordWrites } from "./cache/consistency.ts";
+import { createConsistency, forgetGone, recordWrites } from "./cache/consistency.ts";
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
 import { type Controller, createController } from "./controller/controller.ts";
 import { createEventRecorder } from "./controller/events.ts";
@@ -30,7 +30,6 @@ import {
 } from "./kube/resources.ts";
 import { createTransport } from "./kube/transport.ts";
 import { createWatch } from "./kube/watch.ts";
-import { fenceWrites } from "./manager/fence.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
@@ -58,10 +57,9 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
 
   // The API server: one set of connections for the work, one for the lease.
   const credentials = readKubeConfig(config.kubeconfig);
-  const transport = createTransport(credentials, requestObserver(metrics));
-  const electionTransport = createTransport(credentials, requestObserver(metrics));
-  const client = createClient(transport, { limit: createRateLimit(config.apiRate) });
+  const observe = requestObserver(metrics);
   const { electionTimes } = config;
+  const electionTransport = createTransport(credentials, { observe });
   const election = createLeaderElection({
     // A renewal that takes half of its deadline has failed: there is time for another, and none to wait inside of one.
     client: createClient(electionTransport, { timeoutMs: electionTimes.renewDeadlineMs / 2, tries: 1 }),
@@ -71,6 +69,9 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     times: electionTimes,
     log,
   });
+  // What is written: only while we lead.
+  const transport = createTransport(credentials, { observe, mayWrite: election.isLeader });
+  const client = createClient(transport, { limit: createRateLimit(config.apiRate) });
 
   // What is watched: every ModelDeployment, and of the other kinds only what we made.
   const caches = createCaches(client, createWatch(transport), (kind, error, delayMs) => {
@@ -92,9 +93,11 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     roleBindings: caches.of(ROLE_BINDINGS, ours),
   };
 
-  // What is written: only while we lead, and remembered until the caches have seen it.
+  // What is written is remembered until the caches have seen it.
+  const parents = { resource: MODEL_DEPLOYMENTS, store: stores.modelDeployments };
   const consistency = createConsistency(caches.resourceVersion);
-  const writer = recordWrites(fenceWrites(client, election.isLeader), consistency, caches.covers);
+  forgetGone(parents, consistency);
+  const writer = recordWrites(client, consistency, caches.covers, parents);
   const events = createEventRecorder({
     client,
     reportingController: "berth.dev/operator",
@@ -135,7 +138,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       survey,
       scaler,
     }),
-    isCurrent: (key) => consistency.isCurrent(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
+    behind: (key) => consistency.behind(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
     log,
     metrics,
   });
@@ -150,9 +153,6 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   follow(stores.modelRollouts, owned, controller);
   follow(stores.pods, namedByLabel(MODEL_DEPLOYMENT_LABEL), controller);
   void resync(stores.modelDeployments, controller, stop);
-  stores.modelDeployments.subscribe((change) => {
-    if (change.type === "deleted") consistency.forget(change.old.metadata.uid ?? "");
-  });
 
   const routers = createController({
     name: "router",
@@ -167,7 +167,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       },
     }),
     // what it writes has many owners, and it writes nothing that depends on what it wrote before
-    isCurrent: () => true,
+    behind: () => [],
     log,
     metrics,
   });

@@ -1,5 +1,6 @@
 import type { Client } from "../kube/client.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import { isOfKind, type KubeObject, type Resource } from "../kube/objects.ts";
+import type { IndexedStore } from "./indexed-store.ts";
 import { compareResourceVersions } from "./resource-version.ts";
 
 /**
@@ -8,11 +9,13 @@ import { compareResourceVersions } from "./resource-version.ts";
  */
 export type Consistency = {
   wrote(ownerUid: string, kind: string, resourceVersion: string): void;
-  /** Whether the caches have seen all that was written for this owner. */
-  isCurrent(ownerUid: string): boolean;
+  /** The kinds whose caches have yet to see what was written for this owner; empty: they have seen it all. */
+  behind(ownerUid: string): readonly string[];
   /** The owner is gone. */
   forget(ownerUid: string): void;
 };
+
+const NONE: readonly string[] = [];
 
 /** `seen` gives the resourceVersion up to which the cache of a kind has seen everything; undefined: no cache of this kind. */
 export const createConsistency = (seen: (kind: string) => string | undefined): Consistency => {
@@ -24,16 +27,16 @@ export const createConsistency = (seen: (kind: string) => string | undefined): C
       if (last === undefined || compareResourceVersions(last, resourceVersion) < 0) kinds.set(kind, resourceVersion);
       written.set(ownerUid, kinds);
     },
-    isCurrent(ownerUid) {
+    behind(ownerUid) {
       const kinds = written.get(ownerUid);
-      if (kinds === undefined) return true;
+      if (kinds === undefined) return NONE;
       for (const [kind, resourceVersion] of kinds) {
         const version = seen(kind);
         if (version === undefined || compareResourceVersions(version, resourceVersion) >= 0) kinds.delete(kind);
       }
-      if (kinds.size > 0) return false;
+      if (kinds.size > 0) return [...kinds.keys()];
       written.delete(ownerUid);
-      return true;
+      return NONE;
     },
     forget(ownerUid) {
       written.delete(ownerUid);
@@ -41,22 +44,39 @@ export const createConsistency = (seen: (kind: string) => string | undefined): C
   };
 };
 
+/** The objects that a controller reconciles: what they and their children are written for. */
+export type Parents<T extends KubeObject> = {
+  resource: Pick<Resource<T>, "apiVersion" | "kind">;
+  store: Pick<IndexedStore<T>, "get" | "subscribe">;
+};
+
+/** A parent that is gone is forgotten, and so is one whose name another has taken since. */
+export const forgetGone = <T extends KubeObject>({ store }: Parents<T>, consistency: Consistency): void =>
+  store.subscribe((change) => {
+    if (change.type === "added") return;
+    const { uid } = change.old.metadata;
+    const isSame = change.type === "updated" && change.object.metadata.uid === uid;
+    if (uid !== undefined && !isSame) consistency.forget(uid);
+  });
+
 /**
- * The same client, whose creates and applies are recorded under the object's controller owner, or itself without one.
- * Deletes are not: their answer has no resourceVersion, and deleting again by uid does nothing.
+ * The same client, whose writes are recorded under the parent that they are for: a parent's own under itself, whoever controls it,
+ * and a child's under its controller. What belongs to no parent, or to one that is gone, is waited for by nobody.
+ * Deletes are not recorded: their answer has no resourceVersion, and deleting again by uid does nothing.
  * `isCached` says whether the cache of its kind will be told of this object, as one outside its selector never is.
  */
-export const recordWrites = (
+export const recordWrites = <P extends KubeObject>(
   client: Client,
   consistency: Consistency,
   isCached: (object: KubeObject) => boolean,
+  { resource: parent, store }: Parents<P>,
 ): Client => {
   const record = <T extends KubeObject>(object: T): T => {
-    const { ownerReferences = [], uid, resourceVersion } = object.metadata;
-    const owner = ownerReferences.find((reference) => reference.controller === true)?.uid ?? uid;
-    if (owner !== undefined && resourceVersion !== undefined && isCached(object)) {
-      consistency.wrote(owner, object.kind, resourceVersion);
-    }
+    const { namespace = "", resourceVersion } = object.metadata;
+    const owner = parentOf(object, parent);
+    if (owner === undefined || resourceVersion === undefined || !isCached(object)) return object;
+    const isThere = store.get({ namespace, name: owner.name })?.metadata.uid === owner.uid;
+    if (isThere) consistency.wrote(owner.uid, object.kind, resourceVersion);
     return object;
   };
   return {
@@ -65,4 +85,13 @@ export const recordWrites = (
     apply: async (resource, object, options) => record(await client.apply(resource, object, options)),
     patch: async (resource, object, options) => record(await client.patch(resource, object, options)),
   };
+};
+
+const parentOf = (
+  object: KubeObject,
+  parent: { apiVersion: string; kind: string },
+): { name: string; uid: string } | undefined => {
+  const { name, ownerReferences = [], uid } = object.metadata;
+  if (isOfKind(object, parent)) return uid === undefined ? undefined : { name, uid };
+  return ownerReferences.find((reference) => reference.controller === true && isOfKind(reference, parent));
 };

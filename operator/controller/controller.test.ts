@@ -11,7 +11,7 @@ import type { Reconcile } from "./result.ts";
 const KEY = { namespace: "default", name: "a" };
 
 /** Runs a controller of one worker with KEY due, until the reconcile has been called `calls` times. */
-const run = async (calls: number, reconcile: Reconcile, isCurrent = () => true) => {
+const run = async (calls: number, reconcile: Reconcile) => {
   const metrics = createMetrics(new Registry());
   const stop = new AbortController();
   let called = 0;
@@ -21,7 +21,7 @@ const run = async (calls: number, reconcile: Reconcile, isCurrent = () => true) 
     return await reconcile(key, context);
   };
   const log = pino({ level: "silent" });
-  const options = { name: "c", workers: 1, reconcile: counted, timeoutMs: 20, isCurrent, log, metrics };
+  const options = { name: "c", workers: 1, reconcile: counted, timeoutMs: 20, behind: () => [], log, metrics };
   const controller = createController(options);
   controller.add(KEY);
   await controller.run(stop.signal);

@@ -4,10 +4,9 @@ import { KubeError, NOT_LEADING } from "../kube/errors.ts";
 import type { ObjectKey } from "../kube/objects.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Reconcile } from "./result.ts";
+import { createStaleKeys, type StaleKeys } from "./stale-keys.ts";
 import { createWorkQueue, type Priority, type QueueObserver, systemTimers, type WorkQueue } from "./work-queue.ts";
 
-/** How soon a key is looked at again whose last writes the caches have not seen: a watch takes a few milliseconds. */
-const STALE_CACHE_DELAY_MS = 100;
 /** A pass is some twenty requests of milliseconds; one that takes this long is held up, and holds up a worker. */
 const RECONCILE_TIMEOUT_MS = 120_000;
 
@@ -25,8 +24,8 @@ export type ControllerOptions = {
   reconcile: Reconcile;
   /** Bounds one reconcile; it is tried again with backoff. Default 120 000. */
   timeoutMs?: number;
-  /** Whether the caches have seen all that was written for this key. */
-  isCurrent(key: ObjectKey): boolean;
+  /** The kinds whose caches have yet to see what was written for this key; empty: they have seen it all. */
+  behind(key: ObjectKey): readonly string[];
   log: Logger;
   metrics: Metrics;
 };
@@ -47,11 +46,17 @@ export const createController = (options: ControllerOptions): Controller => {
     metrics.reconcile.total.inc({ ...labels, result }, 0);
   }
 
+  const stale = createStaleKeys(systemTimers.now, (what) =>
+    options.log.warn(
+      { controller: name, ...what },
+      "the caches have not seen what was written: these objects wait for them",
+    ),
+  );
   const work = async (signal: AbortSignal): Promise<void> => {
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
       metrics.reconcile.activeWorkers.inc(labels);
       try {
-        const result = await processKey(key, queue, options, signal);
+        const result = await processKey(key, queue, stale, options, signal);
         metrics.reconcile.total.inc({ ...labels, result });
       } finally {
         metrics.reconcile.activeWorkers.dec(labels);
@@ -72,11 +77,18 @@ export const createController = (options: ControllerOptions): Controller => {
 };
 
 /** One reconcile and what becomes of its key. Never rejects: whatever is thrown is logged, counted and tried again. */
-const processKey = async (key: ObjectKey, queue: WorkQueue, options: ControllerOptions, signal: AbortSignal) => {
-  const { name, metrics, reconcile, isCurrent, timeoutMs = RECONCILE_TIMEOUT_MS } = options;
-  if (!isCurrent(key)) {
+const processKey = async (
+  key: ObjectKey,
+  queue: WorkQueue,
+  stale: StaleKeys,
+  options: ControllerOptions,
+  signal: AbortSignal,
+) => {
+  const { name, metrics, reconcile, behind, timeoutMs = RECONCILE_TIMEOUT_MS } = options;
+  const wait = stale.look(key, behind(key));
+  if (wait !== undefined) {
     metrics.reconcile.staleSkips.inc({ controller: name });
-    queue.addAfter(key, STALE_CACHE_DELAY_MS);
+    queue.addAfter(key, wait);
     return "requeue";
   }
   const reconcileID = randomUUID();

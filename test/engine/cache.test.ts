@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { createCaches } from "../../operator/cache/caches.ts";
-import { createConsistency, recordWrites } from "../../operator/cache/consistency.ts";
+import { createConsistency, forgetGone, recordWrites } from "../../operator/cache/consistency.ts";
 import type { Change } from "../../operator/cache/indexed-store.ts";
 import type { ConfigMap } from "../../operator/kube/objects.ts";
-import { CONFIG_MAPS } from "../../operator/kube/resources.ts";
+import { CONFIG_MAPS, LEASES } from "../../operator/kube/resources.ts";
 import { configMap, connect, eventually } from "./connection.ts";
 
 const { client, watch, transport } = connect();
@@ -26,6 +26,7 @@ test("a cache follows its selector's objects, and knows what it has not seen yet
 
   const caches = createCaches(client, watch, (_kind, error) => assert.fail(error));
   const store = caches.of(CONFIG_MAPS, { run });
+  const children = caches.of(LEASES, { run });
   const changes: Change<ConfigMap>[] = [];
   store.subscribe((change) => changes.push(change));
   const running = caches.run(stop.signal);
@@ -44,18 +45,25 @@ test("a cache follows its selector's objects, and knows what it has not seen yet
 
   const owner = { apiVersion: "v1", kind: "ConfigMap", name: `${run}-1`, uid: first.metadata.uid, controller: true };
   const consistency = createConsistency(caches.resourceVersion);
-  const recorded = recordWrites(client, consistency, caches.covers);
-  const child = configMap(`${run}-child`, { run }, {});
-  await recorded.create(CONFIG_MAPS, { ...child, metadata: { ...child.metadata, ownerReferences: [owner] } }, manager);
-  assert.equal(store.ownedBy(owner.uid).length, consistency.isCurrent(owner.uid) ? 1 : 0);
-  await eventually("our own write", () => consistency.isCurrent(owner.uid));
+  const parents = { resource: CONFIG_MAPS, store };
+  forgetGone(parents, consistency);
+  const recorded = recordWrites(client, consistency, caches.covers, parents);
+  const name = `${run}-child`;
+  const metadata = { name, namespace: "default", labels: { run }, ownerReferences: [owner] };
+  await recorded.create(LEASES, { apiVersion: LEASES.apiVersion, kind: LEASES.kind, metadata, spec: {} }, manager);
+  const isCurrent = () => consistency.behind(owner.uid).length === 0;
+  assert.equal(children.ownedBy(owner.uid).length, isCurrent() ? 1 : 0);
+  await eventually("our own write", isCurrent);
   assert.deepEqual(
-    store.ownedBy(owner.uid).map((object) => object.metadata.name),
-    [`${run}-child`],
+    children.ownedBy(owner.uid).map((object) => object.metadata.name),
+    [name],
   );
 
-  await client.delete(CONFIG_MAPS, { namespace: "default", name: `${run}-child` });
-  await eventually("the deletion", () => store.ownedBy(owner.uid).length === 0);
+  await client.delete(LEASES, { namespace: "default", name });
+  await eventually("the deletion", () => children.ownedBy(owner.uid).length === 0);
+  await client.create(CONFIG_MAPS, configMap(`${run}-4`, { run }, {}), manager);
+  await client.delete(CONFIG_MAPS, { namespace: "default", name: `${run}-4` });
+  await eventually("a change of the parents", () => changes.length === 5);
   await client.delete(CONFIG_MAPS, { namespace: "default", name: `${run}-other` });
   stop.abort();
   await running;
