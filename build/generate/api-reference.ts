@@ -3,8 +3,11 @@ import { modelDeploymentCrd, modelRolloutCrd } from "../../operator/api/v1alpha1
 import { type JsonSchema, valuesOf } from "../../operator/api/v1alpha1/structural.ts";
 import type { Generated } from "./generated.ts";
 
+const isQuantity = (schema: JsonSchema): boolean =>
+  schema["x-kubernetes-int-or-string"] === true || schema["x-kubernetes-preserve-unknown-fields"] === true;
+
 const typeOf = (schema: JsonSchema): string => {
-  if (schema["x-kubernetes-int-or-string"]) return "quantity";
+  if (isQuantity(schema)) return "quantity";
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(", ");
   if (schema.type === "array") return `list of ${schema.items ? typeOf(schema.items) : "values"}`;
   const values = valuesOf(schema);
@@ -14,7 +17,7 @@ const typeOf = (schema: JsonSchema): string => {
 const bounds = (schema: JsonSchema): string => {
   const range = (from: number | undefined, to: number | undefined, unit: string) =>
     from === undefined && to === undefined ? [] : [`${from ?? ""}..${to ?? ""}${unit}`];
-  if (schema.enum || schema["x-kubernetes-int-or-string"]) return "";
+  if (schema.enum || isQuantity(schema)) return "";
   return [
     ...range(schema.minimum, schema.maximum, ""),
     ...range(schema.minLength, schema.maxLength, " characters"),

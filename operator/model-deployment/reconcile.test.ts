@@ -189,6 +189,15 @@ describe("the life of a ModelDeployment", () => {
     assert.equal(ready(world), "True");
   });
 
+  it("goes on serving beside a request of cores above its limit, which the API server cannot see", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.put({ ...spec("one"), resources: { requests: { cpu: 0.5 }, limits: { cpu: "400m" } } });
+    await world.settle();
+    assert.deepEqual([stable(world), stalled(world), world.all(PODS).length], [old, "InvalidSpec", 1]);
+    assert.match(world.deployment().status?.message ?? "", /^spec\.resources\.requests\.cpu: must not be above/);
+  });
+
   it("undoes edits by hand", async () => {
     const world = await serving();
     const deployment = world.get(DEPLOYMENTS, stable(world));

@@ -195,7 +195,20 @@ export const invalidManifests: InvalidManifest[] = [
   scheduling("the same spread twice", { topologySpread: [hosts, { ...hosts, maxSkew: 2 }] }, "topologySpread[1]"),
   spec("a quantity with an exponent", { resources: { requests: { cpu: "1e30" } } }, "spec.resources.requests.cpu"),
   spec("a negative quantity", { resources: { limits: { memory: -1 } } }, "spec.resources.limits.memory"),
-  spec("a fraction as a number", { resources: { requests: { cpu: 0.5 } } }, "spec.resources.requests.cpu"),
+  spec("an exponent without an end", { resources: { limits: { memory: "1e100" } } }, "limits.memory"),
+  spec("bytes beyond 64 bits", { resources: { limits: { memory: "1e30" } } }, "spec.resources.limits.memory: must be"),
+  spec("half a byte", { resources: { requests: { memory: "512m" } } }, "512Mi (m means thousandths"),
+  spec(
+    "a few bytes of disk",
+    { resources: { limits: { "ephemeral-storage": 4 } } },
+    "limits.ephemeral-storage: must be",
+  ),
+  onNvidia("a few bytes of a device", { memory: 40 }, ".memory: must be 0 or from 1Mi"),
+  spec("a unit alone", { resources: { requests: { memory: "Gi" } } }, "spec.resources.requests.memory"),
+  spec("bytes as a number with a point", { resources: { requests: { memory: 1.5e9 + 0.5 } } }, "requests.memory"),
+  ...[true, [1], { a: 1 }, [], {}, -0.5, "1,5", "", 1_000_000].map((cpu) =>
+    spec(`cores that are ${JSON.stringify(cpu)}`, { resources: { limits: { cpu } } }, "spec.resources.limits.cpu"),
+  ),
   spec(
     "a request above its limit",
     { resources: { requests: { memory: "2Gi" }, limits: { memory: "2000Mi" } } },
@@ -203,7 +216,7 @@ export const invalidManifests: InvalidManifest[] = [
   ),
   spec(
     "a disk request above its limit",
-    { resources: { requests: { "ephemeral-storage": "2Gi" }, limits: { "ephemeral-storage": 1024 } } },
+    { resources: { requests: { "ephemeral-storage": "2Gi" }, limits: { "ephemeral-storage": "1e9" } } },
     "spec.resources.requests.ephemeral-storage",
   ),
   spec("fewer replicas than none", { scaling: { minReplicas: -1 } }, "spec.scaling.minReplicas"),

@@ -3,7 +3,15 @@ import { describe, it } from "node:test";
 import { invalidManifests } from "./invalid-manifests.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
+const CORES = [0.5, 2, "0.5", ".5", "5.", "+1", "1e3", "1E-1", "100u", "250000n"];
+const SIZES = ["1e9", "1E10", "128974848000m", "+1Gi", ".5Gi", "0", 0, 536_870_912, "512M"];
+
 const valid: Record<string, Record<string, unknown>> = {
+  ...Object.fromEntries(CORES.map((cpu) => [`${JSON.stringify(cpu)} cores`, { resources: { requests: { cpu } } }])),
+  ...Object.fromEntries(
+    SIZES.map((memory) => [`${JSON.stringify(memory)} bytes`, { resources: { requests: { memory } } }]),
+  ),
+  "a device's memory with an exponent": { accelerator: { vendor: "nvidia", memory: "24e9" } },
   "all of scheduling": {
     scheduling: {
       nodeSelector: { "node-role.kubernetes.io/gpu": "", "topology.kubernetes.io/zone": "a" },

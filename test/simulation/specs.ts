@@ -9,6 +9,10 @@ const arbitraryOf = (schema: JsonSchema): fc.Arbitrary<unknown> => {
   if (schema["x-kubernetes-int-or-string"] === true) {
     return fc.oneof(fc.integer({ min: schema.minimum ?? 0, max: INT32 }), textOf(schema));
   }
+  if (schema["x-kubernetes-preserve-unknown-fields"] === true) {
+    const { maximum: max = INT32, minimum: min = 0 } = schema;
+    return fc.oneof(fc.double({ min, max, noNaN: true }), textOf(schema));
+  }
   switch (schema.type) {
     case "object":
       return objectOf(schema);

@@ -1,6 +1,6 @@
 /** `spec.accelerator`: the devices that each pod holds, and how they are shared. */
 import { z } from "zod";
-import { objectName, podInternalName, quantity, rules } from "./fields.ts";
+import { objectName, podInternalName, rules, size } from "./fields.ts";
 
 const claim = z
   .object({
@@ -68,8 +68,9 @@ export const accelerator = z
           "`-MIG-…` on nodes that share their devices so. Only with vendor nvidia.",
       )
       .meta({ "x-kubernetes-list-type": "set" }),
-    memory: quantity(
+    memory: size(
       "At least this much memory on each device, by the node label `nvidia.com/gpu.memory`. Only with vendor nvidia.",
+      "spec.accelerator.memory",
     ).optional(),
     sharing: z
       .enum(["exclusive", "timeSlicing", "mps", "mig"])

@@ -6,11 +6,13 @@ import { type JsonSchema, valuesOf } from "./structural.ts";
 /** What the API server or its CEL cost estimate would refuse, or what leaves an input without a bound. */
 const faults = (schema: JsonSchema, path: string): string[] => {
   const intOrString = schema["x-kubernetes-int-or-string"] === true;
+  const isUntyped = intOrString || schema["x-kubernetes-preserve-unknown-fields"] === true;
   const values = valuesOf(schema);
   return [
-    ...(schema.type === undefined && !intOrString ? [`${path}: no type`] : []),
+    ...(schema.type === undefined && !isUntyped ? [`${path}: no type`] : []),
     ...(schema.anyOf && !intOrString ? [`${path}: anyOf`] : []),
     ...((schema.anyOf ?? []).some((one) => Object.keys(one).length !== 1) ? [`${path}: bounds inside anyOf`] : []),
+    ...(isUntyped && (schema.maxLength === undefined || schema.pattern === undefined) ? [`${path}: any text`] : []),
     ...(schema.type === "string" && !schema.enum && schema.maxLength === undefined ? [`${path}: no maxLength`] : []),
     ...(schema.type === "array" && schema.maxItems === undefined ? [`${path}: no maxItems`] : []),
     ...("additionalProperties" in schema && !values ? [`${path}: additionalProperties`] : []),

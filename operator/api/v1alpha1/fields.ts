@@ -38,11 +38,34 @@ export const labelValue = (what: string) =>
     .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/)
     .describe(what);
 
-const QUANTITY = /^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
+/** As Kubernetes writes them, but not negative, and with an exponent that a machine can have. */
+const SIZE = /^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?$/;
+/** Few enough digits for thousandths of a core in 64 bits, as the scheduler counts them. */
+const CORES = /^[+]?([0-9]{1,6}[.]?[0-9]*|[.][0-9]+)([numkMG]|[KMG]i|[eE][-+]?[0-9])?$/;
 
-/** A Kubernetes quantity that is not negative: `500m`, `1.5Gi`, `2`. Exponents (`1e3`) are left out on purpose. */
-export const quantity = (what: string) =>
+/** Bytes, as a quantity: `512Mi`, `1.5Gi`, `"1e9"`. `field` is its whole path, for the message. */
+export const size = (what: string, field: string) =>
   z
-    .union([z.int().min(0), z.string().min(1).max(20).regex(QUANTITY)])
+    .union([z.int().min(0), z.string().min(1).max(20).regex(SIZE)])
     .describe(what)
-    .meta({ "x-kubernetes-int-or-string": true });
+    .meta({
+      "x-kubernetes-int-or-string": true,
+      ...rules({
+        rule:
+          "quantity(string(self)).compareTo(quantity('0')) == 0 || " +
+          "(quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ei')) <= 0)",
+        message:
+          `${field}: must be 0 or from 1Mi to 1Ei, such as 512Mi (m means thousandths, and a number alone is bytes); ` +
+          "a number with a point or an exponent must be in quotes",
+      }),
+    });
+
+/**
+ * Cores, as a quantity: `500m`, `2`, `0.5` also without quotes. A schema that takes such numbers beside strings has no type, and
+ * CEL does not see its value.
+ */
+export const cores = (what: string) =>
+  z
+    .union([z.number().min(0).max(999_999), z.string().min(1).max(20).regex(CORES)])
+    .describe(what)
+    .meta({ "x-kubernetes-preserve-unknown-fields": true });

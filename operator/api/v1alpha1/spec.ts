@@ -1,7 +1,7 @@
 /** `spec` of a ModelDeployment: the one source of the CRD, the types and docs/api.md. */
 import { z } from "zod";
 import { accelerator } from "./accelerator.ts";
-import { objectName, quantity, rules } from "./fields.ts";
+import { cores, objectName, rules, size } from "./fields.ts";
 import { rolloutSchema } from "./rollout.ts";
 import { scalingSchema } from "./scaling.ts";
 import { scheduling } from "./scheduling.ts";
@@ -142,12 +142,17 @@ const server = z
   })
   .describe("How the model is served.");
 
-const resourceList = (what: string) =>
+const resourceList = (list: "requests" | "limits", what: string) =>
   z
     .object({
-      cpu: quantity("Cores, such as `500m` or `2`.").optional(),
-      memory: quantity("Bytes, such as `512Mi`.").optional(),
-      "ephemeral-storage": quantity("Bytes of disk, the model's file included, such as `4Gi`.").optional(),
+      cpu: cores(
+        `Cores, such as \`500m\`, \`0.5\` or \`2\`${list === "requests" ? "; not above the limit" : ""}.`,
+      ).optional(),
+      memory: size("Bytes, such as `512Mi`.", `spec.resources.${list}.memory`).optional(),
+      "ephemeral-storage": size(
+        "Bytes of disk, the model's file included, such as `4Gi`.",
+        `spec.resources.${list}.ephemeral-storage`,
+      ).optional(),
     })
     .describe(what);
 
@@ -160,19 +165,14 @@ const notAbove = (resource: string, field: string) => ({
 
 const resources = z
   .object({
-    requests: resourceList("What the scheduler sets aside. Default: cpu 100m, memory 256Mi.").optional(),
+    requests: resourceList("requests", "What the scheduler sets aside. Default: cpu 100m, memory 256Mi.").optional(),
     limits: resourceList(
+      "limits",
       "What the server may use at most. Default: no limits. A limit of `ephemeral-storage` also bounds the model's size.",
     ).optional(),
   })
   .describe("Resources of the server container. Devices belong into spec.accelerator.")
-  .meta(
-    rules(
-      notAbove("cpu", "cpu"),
-      notAbove("memory", "memory"),
-      notAbove("ephemeral-storage", "ephemeral__dash__storage"),
-    ),
-  );
+  .meta(rules(notAbove("memory", "memory"), notAbove("ephemeral-storage", "ephemeral__dash__storage")));
 
 /** The number of pods follows the load, or a schedule: `isScaled`, for the API server. */
 const IS_SCALED =

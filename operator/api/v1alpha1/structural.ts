@@ -1,7 +1,8 @@
 /**
  * From zod's JSON schema to what a CRD may hold: a structural schema. zod writes three things that
  * Kubernetes refuses or that mean nothing there: bounds inside `anyOf`, JavaScript's 2^53 bounds of
- * integers, and `additionalProperties: {}` of loose objects.
+ * integers, and `additionalProperties: {}` of loose objects. "A number or a string" has no type there: what it is not is said
+ * by bounds that no object, list or boolean is within.
  */
 import { z } from "zod";
 
@@ -18,6 +19,7 @@ export type JsonSchema = {
   maxLength?: number;
   minItems?: number;
   maxItems?: number;
+  minProperties?: number;
   maxProperties?: number;
   properties?: Record<string, JsonSchema> | undefined;
   /** Of a map: the schema of each value. */
@@ -25,7 +27,10 @@ export type JsonSchema = {
   required?: string[];
   items?: JsonSchema | undefined;
   anyOf?: JsonSchema[] | undefined;
+  not?: { enum: readonly boolean[] };
   "x-kubernetes-int-or-string"?: boolean;
+  /** Of a number or a string, and nothing else. */
+  "x-kubernetes-preserve-unknown-fields"?: boolean;
   "x-kubernetes-list-type"?: string;
   "x-kubernetes-list-map-keys"?: string[];
   "x-kubernetes-validations"?: { rule: string; message: string }[];
@@ -45,8 +50,10 @@ export const structural = (schema: z.ZodType): JsonSchema =>
   convert(jsonSchema.parse(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" })));
 
 const convert = (from: JsonSchema): JsonSchema => {
-  const alternatives = from["x-kubernetes-int-or-string"] === true ? (from.anyOf ?? []) : [];
-  const number = alternatives.find((one) => one.type === "integer") ?? from;
+  const isIntOrString = from["x-kubernetes-int-or-string"] === true;
+  const isUntyped = from["x-kubernetes-preserve-unknown-fields"] === true;
+  const alternatives = isIntOrString || isUntyped ? (from.anyOf ?? []) : [];
+  const number = alternatives.find(({ type }) => type === "integer" || type === "number") ?? from;
   const text = alternatives.find((one) => one.type === "string") ?? from;
   const properties = Object.entries(from.properties ?? {}).map(([name, schema]) => [name, convert(schema)]);
   const values = valuesOf(from);
@@ -61,15 +68,18 @@ const convert = (from: JsonSchema): JsonSchema => {
     ["maximum", bound(number.maximum)],
     ["minLength", text.minLength],
     ["maxLength", text.maxLength],
-    ["minItems", from.minItems],
-    ["maxItems", from.maxItems],
-    ["maxProperties", from.maxProperties],
+    ["minItems", isUntyped ? 1 : from.minItems],
+    ["maxItems", isUntyped ? 0 : from.maxItems],
+    ["minProperties", isUntyped ? 1 : undefined],
+    ["maxProperties", isUntyped ? 0 : from.maxProperties],
+    ["not", isUntyped ? { enum: [false, true] } : undefined],
     ["required", from.required],
     ["properties", from.properties && Object.fromEntries(properties)],
     ["additionalProperties", values === undefined ? undefined : convert(values)],
     ["items", from.items && convert(from.items)],
-    ["anyOf", alternatives.length > 0 ? [{ type: "integer" }, { type: "string" }] : undefined],
+    ["anyOf", isIntOrString ? [{ type: "integer" }, { type: "string" }] : undefined],
     ["x-kubernetes-int-or-string", from["x-kubernetes-int-or-string"]],
+    ["x-kubernetes-preserve-unknown-fields", from["x-kubernetes-preserve-unknown-fields"]],
     ["x-kubernetes-list-type", from["x-kubernetes-list-type"]],
     ["x-kubernetes-list-map-keys", from["x-kubernetes-list-map-keys"]],
     ["x-kubernetes-validations", from["x-kubernetes-validations"]],
