@@ -64,6 +64,30 @@ const same: [string, RevisionSpec, RevisionSpec][] = [
       scheduling: { topologySpread: [{ topologyKey: "zone", maxSkew: 1, whenUnsatisfiable: "DoNotSchedule" }] },
     },
   ],
+  ["default requests", base, { ...base, resources: { requests: { cpu: "0.1", memory: "256Mi" }, limits: {} } }],
+  [
+    "a limit is a request",
+    { ...base, resources: { limits: { memory: "1Gi" } } },
+    { ...base, resources: { requests: { memory: "1024Mi" }, limits: { memory: "1Gi" } } },
+  ],
+  ["32 is the default", base, { ...base, server: { batching: { maxBatchSize: 32 } } }],
+  ["0s is the default", base, { ...base, server: { batching: { maxDelay: "0s" } } }],
+  [
+    "2ms is 2000us",
+    { ...base, server: { batching: { maxDelay: "2ms" } } },
+    { ...base, server: { batching: { maxDelay: "2000us" } } },
+  ],
+  ["default is the default account", base, { ...base, serviceAccountName: "default" }],
+  ["no pull secrets is the default", base, { ...base, imagePullSecrets: [] }],
+  [
+    "the toleration that devices imply",
+    { ...base, accelerator: nvidia },
+    {
+      ...base,
+      accelerator: nvidia,
+      scheduling: { tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }] },
+    },
+  ],
   ["keys have no order", { model: { uri, sha256: "a" } }, { model: { sha256: "a", uri } }],
 ];
 const different: [string, RevisionSpec, RevisionSpec][] = [

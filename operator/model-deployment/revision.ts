@@ -4,24 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import {
-  canonicalQuantity,
-  DEFAULT_REQUEST_TIMEOUT,
-  devicesOf,
-  executionProviderOf,
-  type ModelDeploymentSpec,
-  PROMOTED_ANNOTATION,
-  parseDuration,
-  revisionName,
-  sharingOf,
-  specSchema,
-  tolerationsOf,
-  topologySpreadOf,
-} from "../api/v1alpha1/index.ts";
+import { PROMOTED_ANNOTATION, revisionName, specSchema } from "../api/v1alpha1/index.ts";
 import type { ControllerRevision, PodTemplate } from "../kube/objects.ts";
+import { canonical } from "./canonical.ts";
+import type { RevisionSpec } from "./revision-spec.ts";
 
-/** The part of the spec that a running pod depends on. Scaling, traffic and rollout are not in it: they never restart a pod. */
-export type RevisionSpec = Omit<ModelDeploymentSpec, "scaling" | "traffic" | "rollout">;
+export { canonical, inKeyOrder, sortedJson } from "./canonical.ts";
+export { type RevisionSpec, revisionSpecOf } from "./revision-spec.ts";
 
 export type Revision = {
   name: string;
@@ -35,62 +24,6 @@ export type Revision = {
   number: number;
   /** The number of its latest promotion; undefined if it never served. */
   promoted?: number;
-};
-
-export const revisionSpecOf = ({
-  replicas: _,
-  rollout: __,
-  scaling: ___,
-  traffic: ____,
-  ...spec
-}: ModelDeploymentSpec): RevisionSpec => spec;
-
-/**
- * The spec in one spelling: quantities by value, defaults filled in, keys and sets in order. Two specs
- * that render the same pods have the same canonical form.
- */
-export const canonical = (spec: RevisionSpec): string => {
-  const { accelerator, model, resources, scheduling } = spec;
-  const amounts = (list: Record<string, string | number | undefined> | undefined) =>
-    Object.entries(list ?? {}).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, canonicalQuantity(value)]],
-    );
-  return sortedJson({
-    model,
-    executionProvider: executionProviderOf(spec),
-    requestTimeoutMs: parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT),
-    batching: spec.server?.batching ?? {},
-    devices: devicesOf(spec),
-    sharing: sharingOf(spec),
-    claims: inAnyOrder(accelerator?.claims ?? []),
-    vendor: accelerator?.vendor,
-    products: accelerator?.products?.toSorted(),
-    memory: accelerator?.memory === undefined ? undefined : canonicalQuantity(accelerator.memory),
-    requests: Object.fromEntries(amounts(resources?.requests)),
-    limits: Object.fromEntries(amounts(resources?.limits)),
-    serviceAccountName: spec.serviceAccountName,
-    nodeSelector: scheduling?.nodeSelector ?? {},
-    tolerations: inAnyOrder(tolerationsOf(spec)),
-    priorityClassName: scheduling?.priorityClassName,
-    runtimeClassName: scheduling?.runtimeClassName,
-    queueName: scheduling?.queueName,
-    topologySpread: inAnyOrder(topologySpreadOf(spec)),
-    imagePullSecrets: (spec.imagePullSecrets ?? []).map(({ name }) => name).toSorted(),
-  });
-};
-
-/** Lists whose order says nothing. */
-const inAnyOrder = (list: readonly object[]): string[] => list.map(sortedJson).toSorted();
-
-/** One spelling for equal values. */
-export const sortedJson = (value: unknown): string => JSON.stringify(inKeyOrder(value));
-
-/** The same value with the keys of every object in order, at every depth. */
-export const inKeyOrder = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(inKeyOrder);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, inKeyOrder(inner)]));
 };
 
 /** A name that no other revision has: the hash only names, so a collision is told apart by a count. */

@@ -11,5 +11,19 @@ export const parseDuration = (duration: string): number => {
   );
 };
 
+const UNIT_US: Record<string, number> = { us: 1, ms: 1000, s: 1_000_000 };
+
+/** Microseconds, of a delay such as `2ms` or `500us`. Throws on what is no such delay. */
+export const parseDelay = (delay: string): number => {
+  if (!/^([0-9]+(us|ms|s))+$/.test(delay)) throw new Error(`"${delay}" is not a delay such as 2ms or 500us`);
+  return [...delay.matchAll(/([0-9]+)(us|ms|s)/g)].reduce(
+    (total, [, amount, unit]) => total + Number(amount) * (UNIT_US[unit ?? ""] ?? 0),
+    0,
+  );
+};
+
+/** In seconds or milliseconds where that is exact, else in microseconds. */
+export const formatDelay = (us: number): string => (us % 1000 === 0 ? formatDuration(us / 1000) : `${us}us`);
+
 /** In seconds where that is exact, else in milliseconds. */
 export const formatDuration = (ms: number): string => (ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);

@@ -4,6 +4,8 @@ import type { ModelDeploymentSpec } from "./spec.ts";
 export const DEFAULT_REQUEST_TIMEOUT = "30s";
 /** `spec.traffic.queue.maxWait`. */
 export const DEFAULT_MAX_WAIT = "60s";
+/** `spec.server.batching`. */
+export const DEFAULT_BATCHING = { maxBatchSize: 32, maxDelay: "0s" } as const;
 export const DEFAULT_REQUESTS = { cpu: "100m", memory: "256Mi" } as const;
 
 const VENDOR_RESOURCES: Record<string, string> = { nvidia: "nvidia.com/gpu", amd: "amd.com/gpu" };

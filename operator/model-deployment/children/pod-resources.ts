@@ -1,7 +1,7 @@
 /** What a container asks for: cpu, memory, disk and devices. */
 import { DEFAULT_REQUESTS, devicesOf } from "../../api/v1alpha1/index.ts";
 import type { PodTemplate } from "../../kube/objects.ts";
-import type { RevisionSpec } from "../revision.ts";
+import type { RevisionSpec } from "../revision-spec.ts";
 
 type PodSpec = NonNullable<PodTemplate["spec"]>;
 type Resources = NonNullable<PodSpec["containers"][number]["resources"]>;

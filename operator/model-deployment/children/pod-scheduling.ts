@@ -9,7 +9,7 @@ import {
   topologySpreadOf,
 } from "../../api/v1alpha1/index.ts";
 import type { PodTemplate } from "../../kube/objects.ts";
-import type { RevisionSpec } from "../revision.ts";
+import type { RevisionSpec } from "../revision-spec.ts";
 
 type PodSpec = NonNullable<PodTemplate["spec"]>;
 type Scheduling = Pick<

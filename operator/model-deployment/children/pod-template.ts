@@ -5,9 +5,11 @@ import {
   CA_BUNDLE_KEY,
   CLAIM_DIRECTORY,
   CREDENTIALS_DIRECTORY,
+  DEFAULT_BATCHING,
   DEFAULT_REQUEST_TIMEOUT,
   executionProviderOf,
   FETCH_CONTAINER,
+  formatDelay,
   formatDuration,
   GRPC_PORT,
   HTTP_PORT,
@@ -15,13 +17,14 @@ import {
   MODEL_FILE,
   PIN_DIRECTORY,
   PIN_KEY,
+  parseDelay,
   parseDuration,
   SERVER_CONTAINER,
   WEIGHTS_DIRECTORY,
 } from "../../api/v1alpha1/index.ts";
 import { restrictedContainer, restrictedPod } from "../../apply/restricted.ts";
 import type { PodTemplate } from "../../kube/objects.ts";
-import type { RevisionSpec } from "../revision.ts";
+import type { RevisionSpec } from "../revision-spec.ts";
 import { resourcesOf } from "./pod-resources.ts";
 import { podScheduling, queueLabels } from "./pod-scheduling.ts";
 
@@ -102,11 +105,8 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
 };
 
 const batchingArgs = ({ server }: RevisionSpec): string[] => {
-  const { maxBatchSize, maxDelay } = server?.batching ?? {};
-  return [
-    ...(maxBatchSize === undefined ? [] : ["--max-batch-size", String(maxBatchSize)]),
-    ...(maxDelay === undefined ? [] : ["--max-delay", maxDelay]),
-  ];
+  const { maxBatchSize = DEFAULT_BATCHING.maxBatchSize, maxDelay = DEFAULT_BATCHING.maxDelay } = server?.batching ?? {};
+  return ["--max-batch-size", String(maxBatchSize), "--max-delay", formatDelay(parseDelay(maxDelay))];
 };
 
 const serverContainer = (
