@@ -1,24 +1,15 @@
 import type { KubeObject } from "../kube/objects.ts";
+import { fieldOwner } from "./field-owners.ts";
 
 /**
  * An object as a cache keeps it: frozen all through, so that a reconciler that changes it fails instead of misleading the
- * others. Of `managedFields`, often half of an object's size, only who else has a say in a pod template is of use here.
+ * others. `managedFields` are often half of an object's size; little of them is of use here.
  */
 export const trim = <T extends KubeObject>(object: T): T => {
-  const managers = (object.metadata.managedFields ?? []).filter(({ fieldsV1 }) =>
-    owns(fieldsV1, ["f:spec", "f:template"]),
-  );
-  if (managers.length === 0) Reflect.deleteProperty(object.metadata, "managedFields");
-  else object.metadata.managedFields = managers.map(({ manager = "" }) => ({ manager }));
+  const owners = (object.metadata.managedFields ?? []).flatMap((entry) => fieldOwner(object, entry) ?? []);
+  if (owners.length === 0) Reflect.deleteProperty(object.metadata, "managedFields");
+  else object.metadata.managedFields = owners;
   return deepFreeze(object);
-};
-
-/** FieldsV1 is a map of maps, as deep as the object. */
-const owns = (fields: unknown, [first, ...rest]: readonly string[]): boolean => {
-  if (first === undefined) return true;
-  if (typeof fields !== "object" || fields === null) return false;
-  const inner = Object.entries(fields).find(([name]) => name === first);
-  return inner !== undefined && owns(inner[1], rest);
 };
 
 const deepFreeze = <T>(value: T): T => {

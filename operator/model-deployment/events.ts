@@ -17,6 +17,7 @@ export const recordTransitions = (
     const { message = "", why = "" } = status.scale ?? {};
     events.event(modelDeployment, "Normal", "Scaled", "Scale", `from ${was} to ${is} pods (${why}): ${message}`);
   }
+  recordIgnored(events, modelDeployment, status);
   const stalled = findCondition(status.conditions, "Stalled");
   if (stalled !== undefined && stalled.reason !== findCondition(before?.conditions, "Stalled")?.reason) {
     events.event(modelDeployment, "Warning", stalled.reason, "Reconcile", stalled.message);
@@ -30,4 +31,26 @@ export const recordTransitions = (
   ) {
     events.event(modelDeployment, "Normal", "Ready", "Reconcile", status.message ?? "");
   }
+};
+
+/** Once for each number that has no effect. */
+const recordIgnored = (
+  events: EventRecorder,
+  modelDeployment: ModelDeployment,
+  { scale }: ModelDeploymentStatus,
+): void => {
+  const before = modelDeployment.status?.scale;
+  const isNews = scale?.ignored !== before?.ignored || scale?.external?.from !== before?.external?.from;
+  if (!isNews || scale?.ignored === undefined) return;
+  const why =
+    scale.external === undefined
+      ? "scaling.mode is internal; remove it, or whoever writes it (an HPA)"
+      : `it was there before scaling.mode became external; ${scale.external.replicas} pods stay until it is another number`;
+  events.event(
+    modelDeployment,
+    "Normal",
+    "ReplicasIgnored",
+    "Scale",
+    `spec.replicas ${scale.ignored} has no effect: ${why}`,
+  );
 };

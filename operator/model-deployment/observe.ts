@@ -1,5 +1,5 @@
 /** Everything that one reconcile looks at, read from the caches at its start. */
-import { type ModelDeployment, type ModelRollout, minReplicasOf } from "../api/v1alpha1/index.ts";
+import type { ModelDeployment, ModelRollout } from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
 import type {
   ConfigMap,
@@ -14,6 +14,7 @@ import type {
 import { needsRouter } from "../traffic/plan.ts";
 import type { Neighbour } from "../traffic/port.ts";
 import { type Owner, ownerOf } from "./children/owner.ts";
+import { fixedReplicas } from "./external.ts";
 import { parseRevision, type Revision } from "./revision.ts";
 
 export type Stores = {
@@ -55,20 +56,21 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
   const modelDeployment = stores.modelDeployments.get(key);
   if (modelDeployment === undefined || modelDeployment.metadata.deletionTimestamp !== undefined) return undefined;
   const owner = ownerOf(modelDeployment);
+  const deployments = stores.deployments.ownedBy(owner.uid);
   const controllerRevisions = stores.controllerRevisions.ownedBy(owner.uid);
   return {
     modelDeployment,
     owner,
     revisions: controllerRevisions.flatMap((one) => parseRevision(one) ?? []),
     controllerRevisions,
-    deployments: stores.deployments.ownedBy(owner.uid),
+    deployments,
     services: stores.services.ownedBy(owner.uid),
     configMaps: stores.configMaps.ownedBy(owner.uid),
     disruptionBudgets: stores.disruptionBudgets.ownedBy(owner.uid),
     networkPolicies: stores.networkPolicies.ownedBy(owner.uid),
     modelRollouts: stores.modelRollouts.ownedBy(owner.uid),
     pods: stores.pods.labelled(key),
-    replicas: minReplicasOf(modelDeployment.spec),
+    replicas: fixedReplicas(modelDeployment, deployments),
     neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],
   };
 };

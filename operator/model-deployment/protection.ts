@@ -1,5 +1,5 @@
 /** What keeps a deployment's pods from being taken away all at once, and from being reached by everybody. Pure. */
-import { maxReplicasOf, networkPolicyName } from "../api/v1alpha1/index.ts";
+import { isExternal, maxReplicasOf, networkPolicyName } from "../api/v1alpha1/index.ts";
 import { type Action, ensure, remove } from "../apply/actions.ts";
 import { NETWORK_POLICIES, POD_DISRUPTION_BUDGETS } from "../kube/resources.ts";
 import { disruptionBudget } from "./children/disruption-budget.ts";
@@ -13,7 +13,8 @@ const SMALLEST_BUDGET = 2;
 
 export const budgetActions = (observed: Observed, revision: Revision): Action[] => {
   const existing = named(observed.disruptionBudgets, revision.name);
-  const isWanted = maxReplicasOf(observed.modelDeployment.spec) >= SMALLEST_BUDGET;
+  const { spec } = observed.modelDeployment;
+  const isWanted = (isExternal(spec) ? observed.replicas : maxReplicasOf(spec)) >= SMALLEST_BUDGET;
   // A budget cannot have both bounds, so ours is refused while somebody else's is there: it is made anew.
   const isForeign = existing?.spec?.minAvailable !== undefined;
   if (isWanted && !isForeign) {

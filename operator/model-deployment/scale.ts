@@ -1,15 +1,9 @@
 /** How many pods whoever serves is to have: between the status and `../scaling/`. Pure. */
-import {
-  devicesOf,
-  isScaled,
-  type Mark,
-  MODEL_DEPLOYMENT_LABEL,
-  minReplicasOf,
-  type ScaleStatus,
-} from "../api/v1alpha1/index.ts";
+import { devicesOf, isScaled, type Mark, MODEL_DEPLOYMENT_LABEL, type ScaleStatus } from "../api/v1alpha1/index.ts";
 import type { Phases } from "../scaling/pods.ts";
 import type { Learnt, Scale, Subject } from "../scaling/scaler.ts";
 import { scalingSettings } from "../scaling/settings.ts";
+import { externalStatus, fixedReplicas } from "./external.ts";
 import { deploymentOf, readyOf, routedPort, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
@@ -59,7 +53,7 @@ const learntOf = (scale: ScaleStatus | undefined): Learnt | undefined => {
 
 /** The same observation, with the pods that there are to be. */
 export const withReplicas = (observed: Observed, roles: Roles, scale: Scale | undefined): Observed => {
-  const replicas = scale?.wanted ?? minReplicasOf(observed.modelDeployment.spec);
+  const replicas = scale?.wanted ?? fixedReplicas(observed.modelDeployment, observed.deployments);
   return {
     ...observed,
     replicas: isProving(roles) ? Math.max(1, replicas) : replicas,
@@ -69,10 +63,11 @@ export const withReplicas = (observed: Observed, roles: Roles, scale: Scale | un
 
 /** For an HPA, which counts the pods of both revisions, and for people. */
 export const scaleStatus = (observed: Observed, scale: Scale | undefined): ScaleStatus => {
-  const { deployments, owner } = observed;
+  const { deployments, modelDeployment, owner } = observed;
   return {
     replicas: deployments.reduce((sum, { status }) => sum + (status?.replicas ?? 0), 0),
     selector: `${MODEL_DEPLOYMENT_LABEL}=${owner.name}`,
+    ...externalStatus(modelDeployment, deployments),
     ...(scale === undefined ? {} : { wanted: scale.wanted, why: scale.why, ...toldOf(scale) }),
   };
 };

@@ -35,6 +35,14 @@ const valid: Record<string, Record<string, unknown>> = {
     accelerator: { vendor: "nvidia", sharing: "mig", mig: { profile: "1g.10gb+me" }, count: 2 },
   },
   "a slice by its resource": { accelerator: { vendor: "nvidia", sharing: "mig", resourceName: "nvidia.com/gpu" } },
+  "external, without a number": { scaling: { mode: "external" } },
+  "external, with a number that somebody will scale to one": {
+    ...{ replicas: 1, scaling: { mode: "external" } },
+    rollout: { strategy: "canary", capacity: "handover" },
+  },
+  "a number left behind": { replicas: 5, scaling: { minReplicas: 1 } },
+  "100% after a smaller step": { rollout: { strategy: "canary", steps: [{ weight: "10%" }, { weight: "100%" }] } },
+  "the last port": { model: { uri: "https://models.example.com:65535/a.onnx" } },
   "claims of both kinds": {
     accelerator: {
       claims: [

@@ -9,9 +9,10 @@ const columns = [
   { name: "Stable", type: "string", jsonPath: ".status.stable.revision" },
   { name: "Replicas", type: "string", jsonPath: ".status.pods" },
   { name: "Devices", type: "string", jsonPath: ".status.devices" },
+  { name: "Canary %", type: "integer", jsonPath: '.status.traffic.routes[?(@.role=="canary")].weight' },
   { name: "EP", type: "string", jsonPath: ".status.stable.executionProvider", priority: 1 },
   { name: "Model Digest", type: "string", jsonPath: ".status.stable.modelDigest", priority: 1 },
-  { name: "URL", type: "string", jsonPath: ".status.url", priority: 1 },
+  { name: "URL", type: "string", jsonPath: ".status.url" },
   { name: "Message", type: "string", jsonPath: ".status.message" },
   { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
 ];

@@ -46,29 +46,26 @@ export const executionProviderOf = ({
 export const progressDeadlineOf = ({ rollout }: Pick<ModelDeploymentSpec, "rollout">): string =>
   rollout?.progressDeadline ?? "10m";
 
-type Scaled = Pick<ModelDeploymentSpec, "replicas" | "scaling">;
+type Scaled = Pick<ModelDeploymentSpec, "scaling">;
 
-/** The least pods that serve, and those that do where nothing but the spec says how many. */
-export const minReplicasOf = ({ replicas, scaling }: Scaled): number =>
-  scaling?.mode === "external" ? (replicas ?? 1) : (scaling?.minReplicas ?? 1);
+/** Somebody else says how many pods there are: an HPA, KEDA or a person. */
+export const isExternal = ({ scaling }: Scaled): boolean => scaling?.mode === "external";
 
-export const maxReplicasOf = (spec: Scaled): number =>
-  spec.scaling?.mode === "external"
-    ? minReplicasOf(spec)
-    : (spec.scaling?.maxReplicas ?? Math.max(1, minReplicasOf(spec)));
+/** Where Berth itself says how many: the least pods that serve, and all of them where they follow no load. */
+export const minReplicasOf = ({ scaling }: Scaled): number => scaling?.minReplicas ?? 1;
+
+export const maxReplicasOf = (spec: Scaled): number => spec.scaling?.maxReplicas ?? Math.max(1, minReplicasOf(spec));
 
 /** The number of pods follows the load, or a schedule. */
-export const isScaled = (spec: Scaled): boolean =>
-  spec.scaling?.mode !== "external" && maxReplicasOf(spec) > minReplicasOf(spec);
+export const isScaled = (spec: Scaled): boolean => !isExternal(spec) && maxReplicasOf(spec) > minReplicasOf(spec);
 
 /** Whether a new revision takes over step by step. */
 export const isRolledOut = ({ rollout }: Pick<ModelDeploymentSpec, "rollout">): boolean =>
   rollout?.strategy !== undefined && rollout.strategy !== "immediate";
 
 /** Whether requests are to go through the router. */
-export const isRoutedBySpec = (
-  spec: Pick<ModelDeploymentSpec, "replicas" | "rollout" | "scaling" | "traffic">,
-): boolean => spec.traffic?.path === "router" || isRolledOut(spec) || isScaled(spec);
+export const isRoutedBySpec = (spec: Pick<ModelDeploymentSpec, "rollout" | "scaling" | "traffic">): boolean =>
+  spec.traffic?.path === "router" || isRolledOut(spec) || isScaled(spec);
 
 export type Toleration = {
   operator: "Exists" | "Equal";

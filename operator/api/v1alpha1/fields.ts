@@ -11,6 +11,9 @@ export const rules = (...list: Rule[]): { "x-kubernetes-validations": Rule[] } =
   "x-kubernetes-validations": list,
 });
 
+/** 1 to 65535, for a pattern of CEL's. */
+export const PORT = "(0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))";
+
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 /** The name of an object in the ModelDeployment's own namespace, or of one without a namespace: no field can name another. */

@@ -3,6 +3,7 @@ export * from "./bounded.ts";
 export * from "./bytes.ts";
 export * from "./conditions.ts";
 export * from "./cores.ts";
+export * from "./defaults.ts";
 export * from "./duration.ts";
 export * from "./effective.ts";
 export * from "./labels.ts";

@@ -21,6 +21,9 @@ export const PROMOTED_ANNOTATION = "berth.dev/promoted";
 /** On the clients' Service: since when it selects another revision (RFC 3339). The pods of the last serve on for a moment after that. */
 export const SWITCHED_ANNOTATION = "berth.dev/switched-at";
 
+/** On a pod template, by `kubectl rollout restart`. */
+export const KUBECTL_RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt";
+
 export const childLabels = (modelDeployment: string): Record<string, string> => ({
   [MANAGED_BY_LABEL]: MANAGED_BY,
   [MODEL_DEPLOYMENT_LABEL]: modelDeployment,

@@ -57,10 +57,17 @@ const steps = z
   )
   .meta({
     "x-kubernetes-list-type": "atomic",
-    ...rules({
-      rule: "self.map(s, int(s.weight.replace('%', ''))).isSorted() && self.all(s, self.exists_one(t, t.weight == s.weight))",
-      message: "spec.rollout.steps: each weight must be larger than the one before",
-    }),
+    ...rules(
+      {
+        rule: "self.map(s, int(s.weight.replace('%', ''))).isSorted() && self.all(s, self.exists_one(t, t.weight == s.weight))",
+        message: "spec.rollout.steps: each weight must be larger than the one before",
+      },
+      {
+        rule: "self.size() != 1 || self[0].weight != '100%'",
+        message:
+          "spec.rollout.steps: 100% leaves stable no requests to compare with; put a smaller step before it, such as 10%",
+      },
+    ),
   });
 
 const stepDuration = z

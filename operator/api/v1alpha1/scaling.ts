@@ -55,7 +55,7 @@ export const scalingSchema = z
       .optional()
       .describe(
         "Who says how many pods there are. `internal` (the default): Berth, by the load. `external`: an HPA, KEDA or a person, by " +
-          "`spec.replicas`, through the scale subresource.",
+          "`spec.replicas`, through the scale subresource. Until then the pods that there are stay.",
       ),
     minReplicas: z
       .int32()
@@ -101,9 +101,9 @@ export const scalingSchema = z
       {
         rule:
           "!has(self.mode) || self.mode != 'external' || " +
-          "!(has(self.maxReplicas) || has(self.target) || has(self.idleBeforeZero) || has(self.schedule))",
+          "!(self.minReplicas != 1 || has(self.maxReplicas) || has(self.target) || has(self.idleBeforeZero) || has(self.schedule))",
         message:
-          "spec.scaling.mode: external leaves maxReplicas, target, idleBeforeZero and schedule to whoever writes spec.replicas; remove them",
+          "spec.scaling.mode: external leaves minReplicas, maxReplicas, target, idleBeforeZero and schedule to whoever writes spec.replicas; remove them",
       },
       {
         rule: "!has(self.target) || self.minReplicas == 0 || (has(self.maxReplicas) && self.maxReplicas > self.minReplicas)",

@@ -1,7 +1,8 @@
 /** `spec` of a ModelDeployment: the one source of the CRD, the types and docs/api.md. */
 import { z } from "zod";
 import { accelerator } from "./accelerator.ts";
-import { cores, objectName, rules, size } from "./fields.ts";
+import { DEFAULT_REPLICAS } from "./defaults.ts";
+import { cores, objectName, PORT, rules, size } from "./fields.ts";
 import { rolloutSchema } from "./rollout.ts";
 import { scalingSchema } from "./scaling.ts";
 import { scheduling } from "./scheduling.ts";
@@ -35,9 +36,10 @@ const model = z
           {
             rule:
               "!self.matches('^https?://') || " +
-              "self.matches('^https?://([A-Za-z0-9_.-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]{1,5})?/[^#]+$') || " +
+              `self.matches('^https?://([A-Za-z0-9_.-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:${PORT})?/[^#]+$') || ` +
               "self.matches('^https?://[^/?#]*@')",
-            message: "spec.model.uri: must be https://host[:port]/path of one file, without a #fragment",
+            message:
+              "spec.model.uri: must be https://host[:port]/path of one file, with a port up to 65535 and without a #fragment",
           },
           {
             rule: "!self.startsWith('pvc://') || self.matches('^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[^/?#]+)+$')",
@@ -220,14 +222,17 @@ const traffic = z
 
 export const specSchema = z
   .object({
+    // The default is the CRD's alone: `/scale` can always be read, and a field manager that leaves the number out owns nothing.
     replicas: z
       .int32()
       .min(0)
       .max(1000)
       .optional()
       .describe(
-        "How many pods serve, of both revisions during a rollout; with `scaling.mode: external`, and only there.",
-      ),
+        "How many pods serve, of both revisions during a rollout. With `scaling.mode: external` only; otherwise it has no effect. " +
+          "While nobody has set it, `external` keeps the pods that there are.",
+      )
+      .meta({ default: DEFAULT_REPLICAS }),
     model,
     server: server.optional(),
     accelerator: accelerator.optional(),
@@ -276,14 +281,9 @@ export const specSchema = z
           "spec.traffic.path: the number of pods follows the load as the router counts it; remove direct, or set scaling.maxReplicas to minReplicas",
       },
       {
-        rule: "(has(self.scaling) && has(self.scaling.mode) && self.scaling.mode == 'external') == has(self.replicas)",
-        message:
-          "spec.replicas: set it with scaling.mode external, and only then; otherwise scaling.minReplicas says how many pods serve",
-      },
-      {
         rule:
           "!has(self.rollout) || !has(self.rollout.capacity) || self.rollout.capacity != 'handover' || " +
-          "(has(self.scaling) && self.scaling.minReplicas >= 2)",
+          "(has(self.scaling) && ((has(self.scaling.mode) && self.scaling.mode == 'external') || self.scaling.minReplicas >= 2))",
         message:
           "spec.rollout.capacity: handover needs two pods or more (scaling.minReplicas); with one, use swap or auto",
       },
@@ -293,6 +293,14 @@ export const specSchema = z
           "!(self.server.executionProvider in ['cuda', 'tensorrt']) || has(self.accelerator)",
         message:
           "spec.server.executionProvider: cuda and tensorrt need devices; set spec.accelerator, such as {vendor: nvidia}",
+      },
+      {
+        rule:
+          "!has(self.server) || !has(self.server.executionProvider) || " +
+          "!(self.server.executionProvider in ['cuda', 'tensorrt']) || !has(self.accelerator) || " +
+          "!has(self.accelerator.vendor) || self.accelerator.vendor == 'nvidia'",
+        message:
+          "spec.server.executionProvider: cuda and tensorrt run on NVIDIA's devices only; set spec.accelerator.vendor to nvidia, or use cpu",
       },
     ),
   );

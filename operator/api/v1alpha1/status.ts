@@ -135,6 +135,21 @@ const scaleSchema = z
           "that there are no more; `blind`: the routers cannot be heard, and it stays as it is.",
       ),
     message: z.string().max(256).optional().describe("What it follows from, in numbers."),
+    external: z
+      .object({
+        replicas: z.int32().min(0).max(1000).describe("Pods that both revisions are to have together."),
+        from: z
+          .enum(["spec", "pods"])
+          .describe("`spec`: somebody has set `spec.replicas`. `pods`: nobody has, and the pods that there were stay."),
+      })
+      .optional()
+      .describe("With `scaling.mode: external`: how many pods there are to be, and who says so."),
+    ignored: z
+      .int32()
+      .min(0)
+      .max(1000)
+      .optional()
+      .describe("The number in `spec.replicas`, where it has no effect: `scaling.mode` was or is `internal`."),
     learnt: z
       .object({
         startMs: millis.describe("A pod takes so long from its node to ready: nine of ten no longer."),
