@@ -13,7 +13,7 @@ import { createConsistency, forgetGone, recordWrites } from "./cache/consistency
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
 import { type Controller, createController } from "./controller/controller.ts";
 import { createEventRecorder } from "./controller/events.ts";
-import { controllerOwner, follow, itself, namedByLabel, onlyWhere, resync } from "./controller/sources.ts";
+import { anyOf, controllerOwner, follow, itself, namedByLabel, onlyWhere, resync } from "./controller/sources.ts";
 import { createClient } from "./kube/create-client.ts";
 import { readKubeConfig } from "./kube/kubeconfig.ts";
 import { createRateLimit } from "./kube/rate-limit.ts";
@@ -81,14 +81,14 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const ours = { [MANAGED_BY_LABEL]: MANAGED_BY };
   const stores = {
     modelDeployments: caches.of(MODEL_DEPLOYMENTS),
-    deployments: caches.of(DEPLOYMENTS, ours),
-    services: caches.of(SERVICES, ours),
-    controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours),
-    configMaps: caches.of(CONFIG_MAPS, ours),
-    disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours),
-    networkPolicies: caches.of(NETWORK_POLICIES, ours),
+    deployments: caches.of(DEPLOYMENTS, ours, MODEL_DEPLOYMENT_LABEL),
+    services: caches.of(SERVICES, ours, MODEL_DEPLOYMENT_LABEL),
+    controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours, MODEL_DEPLOYMENT_LABEL),
+    configMaps: caches.of(CONFIG_MAPS, ours, MODEL_DEPLOYMENT_LABEL),
+    disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours, MODEL_DEPLOYMENT_LABEL),
+    networkPolicies: caches.of(NETWORK_POLICIES, ours, MODEL_DEPLOYMENT_LABEL),
     pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL),
-    modelRollouts: caches.of(MODEL_ROLLOUTS, ours),
+    modelRollouts: caches.of(MODEL_ROLLOUTS, ours, MODEL_DEPLOYMENT_LABEL),
     serviceAccounts: caches.of(SERVICE_ACCOUNTS, ours),
     roleBindings: caches.of(ROLE_BINDINGS, ours),
   };
@@ -142,7 +142,8 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     log,
     metrics,
   });
-  const owned = controllerOwner(MODEL_DEPLOYMENTS);
+  // one without an owner is adopted by the ModelDeployment that its label names
+  const owned = anyOf(controllerOwner(MODEL_DEPLOYMENTS), namedByLabel(MODEL_DEPLOYMENT_LABEL));
   follow(stores.modelDeployments, itself, controller, isUnseen);
   follow(stores.deployments, owned, controller);
   follow(stores.services, owned, controller);

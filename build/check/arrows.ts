@@ -38,7 +38,7 @@ export const RULES: readonly Rule[] = [
   {
     folder: "operator/apply",
     folders: ["operator/api", "operator/kube/objects.ts", "operator/kube/client.ts", "operator/kube/errors.ts"],
-    packages: [],
+    packages: ["node:crypto"],
   },
   {
     folder: "operator/traffic",

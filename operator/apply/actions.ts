@@ -1,6 +1,8 @@
 /** What a plan can ask for: one request to the API server each. */
-import type { KubeObject, Resource } from "../kube/objects.ts";
+import type { Deployment, KubeObject, ObjectMeta, Resource } from "../kube/objects.ts";
 import { covers, replacement } from "./drift.ts";
+import { mustBeMadeAnew } from "./immutable.ts";
+import { signed } from "./signature.ts";
 
 /** Owns all that Berth writes but the replicas. */
 export const FIELD_MANAGER = "berth";
@@ -11,13 +13,29 @@ type Applied = { apiVersion: string; kind: string; metadata: { name: string; nam
 
 type Patched = { metadata: { name: string; namespace: string; uid: string; resourceVersion: string }; spec: unknown };
 
+type Marked = {
+  metadata: {
+    name: string;
+    namespace: string;
+    uid: string;
+    resourceVersion: string;
+    labels?: ObjectMeta["labels"];
+    ownerReferences?: ObjectMeta["ownerReferences"];
+  };
+};
+
 export type Action =
-  /** POST: refuses to touch an object of that name, so that nothing of somebody else is overwritten. */
-  | { verb: "create"; resource: Resource<KubeObject>; object: KubeObject; manager: string }
+  /**
+   * Refuses to touch an object of that name, so that nothing of somebody else is overwritten. `isApplied`: what a later apply of it
+   * leaves out goes.
+   */
+  | { verb: "create"; resource: Resource<KubeObject>; object: KubeObject; manager: string; isApplied: boolean }
   /** Server-side apply to the very object (by uid) that was observed. */
   | { verb: "apply"; resource: Resource<KubeObject>; object: Applied; manager: string; subresource?: "status" }
   /** JSON merge patch of the very object, as it was observed: removes what somebody else has added. */
   | { verb: "restore"; resource: Resource<KubeObject>; object: Patched; generation: number; manager: string }
+  /** JSON merge patch of labels and owners alone: the object is ours, or is adopted as it is. */
+  | { verb: "mark"; resource: Resource<KubeObject>; object: Marked; manager: string }
   | { verb: "delete"; resource: Resource<KubeObject>; name: string; namespace: string; uid: string };
 
 export const create = (resource: Resource<KubeObject>, object: KubeObject, manager = FIELD_MANAGER): Action => ({
@@ -25,6 +43,7 @@ export const create = (resource: Resource<KubeObject>, object: KubeObject, manag
   resource,
   object,
   manager,
+  isApplied: false,
 });
 
 /** `intended`, bound to the object that was observed. */
@@ -42,20 +61,27 @@ export const applyStatus = (resource: Resource<KubeObject>, observed: KubeObject
   return { verb: "apply", resource, object, manager: FIELD_MANAGER, subresource: "status" };
 };
 
-/** `intended` where there is nothing yet, or something else by now. */
+/**
+ * `intended` where there is nothing yet, or something else by now. What can never become it is deleted, and made anew when it is gone.
+ */
 export const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
-  if (observed === undefined) return [create(resource, intended)];
-  return covers(intended, observed) ? [] : [apply(resource, intended, observed)];
+  const object = signed(intended);
+  if (observed === undefined) return [{ verb: "create", resource, object, manager: FIELD_MANAGER, isApplied: true }];
+  if (observed.metadata.deletionTimestamp !== undefined) return [];
+  if (mustBeMadeAnew(intended, observed)) return [remove(resource, observed)];
+  return covers(object, observed) ? [] : [apply(resource, object, observed)];
 };
 
 /** The observed pod template, with nothing in it but `template`. */
-export const restoreTemplate = <T extends KubeObject & { spec?: { template?: unknown } }>(
+export const restoreTemplate = <T extends KubeObject & { spec?: { template?: unknown; paused?: boolean } }>(
   resource: Resource<T>,
   { metadata, spec }: T,
   template: unknown,
 ): Action => {
   const { name, namespace = "", uid = "", resourceVersion = "" } = metadata;
-  const patch = { template: replacement(template, spec?.template) };
+  // one that is paused would make no pods of it
+  const paused = spec?.paused === true ? { paused: null } : {};
+  const patch = { ...paused, template: replacement(template, spec?.template) };
   return {
     verb: "restore",
     resource,
@@ -64,6 +90,30 @@ export const restoreTemplate = <T extends KubeObject & { spec?: { template?: unk
     manager: FIELD_MANAGER,
   };
 };
+
+/**
+ * The labels and owners of `intended`, on an object that is otherwise left as it is. Bound to the version that was observed, for the
+ * list of owners is written as a whole.
+ */
+export const mark = (resource: Resource<KubeObject>, intended: ObjectMeta, { metadata }: KubeObject): Action => {
+  const { name, namespace = "", ownerReferences = [], resourceVersion = "", uid = "" } = metadata;
+  const owners = intended.ownerReferences ?? [];
+  const others = ownerReferences.filter((other) => !owners.some((one) => one.uid === other.uid));
+  const labels = intended.labels === undefined ? {} : { labels: intended.labels };
+  const object = {
+    metadata: { name, namespace, uid, resourceVersion, ...labels, ownerReferences: [...others, ...owners] },
+  };
+  return { verb: "mark", resource, object, manager: FIELD_MANAGER };
+};
+
+/** Reads like `Service/digits`: the object that an action is about. */
+export const nameOf = (action: Action): string =>
+  `${action.resource.kind}/${action.verb === "delete" ? action.name : action.object.metadata.name}`;
+
+/** Somebody else has a say in the pods: what they changed is undone, and what they added. */
+export const isEdited = ({ metadata: { managedFields = [] }, spec }: Deployment): boolean =>
+  spec?.paused === true ||
+  managedFields.some(({ manager }) => manager !== FIELD_MANAGER && manager !== SCALING_FIELD_MANAGER);
 
 export const remove = (resource: Resource<KubeObject>, { metadata }: KubeObject): Action => {
   const { name, namespace = "", uid = "" } = metadata;

@@ -1,7 +1,8 @@
 /** Carries one action out: the requests themselves, which are the same whoever plans them. */
 import type { Client } from "../kube/client.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import type { Action } from "./actions.ts";
+import { type Action, mark } from "./actions.ts";
+import { covers } from "./drift.ts";
 
 /** @param taken what is to be made of an object of that name that is there already */
 export const carryOut = async <Obstacle>(
@@ -19,6 +20,7 @@ export const carryOut = async <Obstacle>(
       return undefined;
     }
     case "restore":
+    case "mark":
       await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });
       return undefined;
     case "delete":
@@ -29,21 +31,28 @@ export const carryOut = async <Obstacle>(
 type Create = Extract<Action, { verb: "create" }>;
 type Delete = Extract<Action, { verb: "delete" }>;
 
-/** An object of that name that is ours was made by an earlier run, and the cache has yet to tell us. */
+/**
+ * An object of that name that is ours was made by an earlier run, and the cache has yet to tell us; or it never will, because somebody
+ * has changed the labels that the caches select by: those are put right.
+ */
 const createOnce = async <Obstacle>(
   client: Client,
-  { manager, object, resource }: Create,
+  { isApplied, manager, object, resource }: Create,
   signal: AbortSignal,
   taken: (existing: KubeObject) => Obstacle | undefined,
 ): Promise<Obstacle | undefined> => {
   try {
-    await client.create(resource, object, { fieldManager: manager, signal });
+    await client.create(resource, object, { fieldManager: manager, isApplied, signal });
     return undefined;
   } catch (error) {
     if (!isKind(error, "conflict")) throw error;
-    const { name, namespace = "" } = object.metadata;
-    return taken(await client.get(resource, { name, namespace }, signal));
   }
+  const { labels = {}, name, namespace = "" } = object.metadata;
+  const existing = await client.get(resource, { name, namespace }, signal);
+  const obstacle = taken(existing);
+  if (obstacle !== undefined || covers(labels, existing.metadata.labels ?? {})) return obstacle;
+  const marked = mark(resource, { name, labels }, existing);
+  return await carryOut(client, marked, signal, taken);
 };
 
 const removeOnce = async (

@@ -5,8 +5,8 @@ import { sameQuantity } from "../api/v1alpha1/index.ts";
 const QUANTITY_MAPS = new Set(["limits", "requests"]);
 /** Maps that are one value: a key that somebody added changes their meaning. */
 const ATOMIC_MAPS = new Set(["selector", "matchLabels", "nodeSelector"]);
-/** What a NetworkPolicy lets in, and to which pods: anything added, at any depth, lets in more or less. */
-const EXACT = new Set(["ingress", "podSelector"]);
+/** What a NetworkPolicy lets in, and to which pods, and who gets a role: anything added, at any depth, lets in more or less. */
+const EXACT = new Set(["ingress", "podSelector", "subjects"]);
 
 /**
  * True if everything in `intended` is in `observed` with the same value. What only `observed` has are

@@ -1,7 +1,7 @@
 /** Carries a plan out. No action of one plan builds on another, but those on one object keep their order. */
 import type { Client } from "../kube/client.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import type { Action } from "./actions.ts";
+import { type Action, nameOf } from "./actions.ts";
 import { carryOut } from "./carry-out.ts";
 import { gathered, type Obstacle, type Outcome, refusalIn } from "./obstacle.ts";
 
@@ -43,6 +43,3 @@ const attempt = async (
     return obstacle === undefined ? { error } : { obstacle };
   }
 };
-
-const nameOf = (action: Action): string =>
-  `${action.resource.kind}/${action.verb === "delete" ? action.name : action.object.metadata.name}`;

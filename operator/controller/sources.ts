@@ -25,6 +25,12 @@ export const namedByLabel =
     return name === undefined ? [] : [{ namespace, name }];
   };
 
+/** The keys that any of these name. */
+export const anyOf =
+  (...ways: readonly ToKeys[]): ToKeys =>
+  (object) =>
+    ways.flatMap((toKeys) => toKeys(object));
+
 /**
  * Makes keys due whenever an object of this store changes; before and after, for an object may change its owner.
  * `isPending`: somebody waits for this object, also when it is told with all others after a restart.

@@ -5,6 +5,7 @@ import type {
   ConfigMap,
   ControllerRevision,
   Deployment,
+  KubeObject,
   NetworkPolicy,
   ObjectKey,
   Pod,
@@ -13,10 +14,12 @@ import type {
 } from "../kube/objects.ts";
 import { needsRouter } from "../traffic/plan.ts";
 import type { Neighbour } from "../traffic/port.ts";
+import { isOrphan } from "./adopt.ts";
 import { type Owner, ownerOf } from "./children/owner.ts";
 import { fixedReplicas } from "./external.ts";
 import { parseRevision, type Revision } from "./revision.ts";
 
+/** All of them by MODEL_DEPLOYMENT_LABEL. */
 export type Stores = {
   modelDeployments: Store<ModelDeployment>;
   deployments: Store<Deployment>;
@@ -26,11 +29,10 @@ export type Stores = {
   disruptionBudgets: Store<PodDisruptionBudget>;
   networkPolicies: Store<NetworkPolicy>;
   modelRollouts: Store<ModelRollout>;
-  /** By MODEL_DEPLOYMENT_LABEL. */
   pods: Store<Pod>;
 };
 
-/** Plain data. All but the pods are controlled by the ModelDeployment; the pods are told by their label. */
+/** Plain data. All but the pods are controlled by the ModelDeployment, or orphans that it adopts; the pods are told by their label. */
 export type Observed = {
   modelDeployment: ModelDeployment;
   owner: Owner;
@@ -56,19 +58,23 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
   const modelDeployment = stores.modelDeployments.get(key);
   if (modelDeployment === undefined || modelDeployment.metadata.deletionTimestamp !== undefined) return undefined;
   const owner = ownerOf(modelDeployment);
-  const deployments = stores.deployments.ownedBy(owner.uid);
-  const controllerRevisions = stores.controllerRevisions.ownedBy(owner.uid);
+  const childrenIn = <T extends KubeObject>(store: Store<T>): T[] => [
+    ...store.ownedBy(owner.uid),
+    ...store.labelled(key).filter((object) => isOrphan(owner, object)),
+  ];
+  const controllerRevisions = childrenIn(stores.controllerRevisions);
+  const deployments = childrenIn(stores.deployments);
   return {
     modelDeployment,
     owner,
     revisions: controllerRevisions.flatMap((one) => parseRevision(one) ?? []),
     controllerRevisions,
     deployments,
-    services: stores.services.ownedBy(owner.uid),
-    configMaps: stores.configMaps.ownedBy(owner.uid),
-    disruptionBudgets: stores.disruptionBudgets.ownedBy(owner.uid),
-    networkPolicies: stores.networkPolicies.ownedBy(owner.uid),
-    modelRollouts: stores.modelRollouts.ownedBy(owner.uid),
+    services: childrenIn(stores.services),
+    configMaps: childrenIn(stores.configMaps),
+    disruptionBudgets: childrenIn(stores.disruptionBudgets),
+    networkPolicies: childrenIn(stores.networkPolicies),
+    modelRollouts: childrenIn(stores.modelRollouts),
     pods: stores.pods.labelled(key),
     replicas: fixedReplicas(modelDeployment, deployments),
     neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],

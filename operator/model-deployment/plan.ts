@@ -8,12 +8,12 @@ import {
   apply,
   create,
   ensure,
-  FIELD_MANAGER,
+  isEdited,
   remove,
   restoreTemplate,
   SCALING_FIELD_MANAGER,
 } from "../apply/actions.ts";
-import type { Deployment, KubeObject } from "../kube/objects.ts";
+import type { KubeObject } from "../kube/objects.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES } from "../kube/resources.ts";
 import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
@@ -142,10 +142,6 @@ const runDeployment = (observed: Observed, revision: Revision): Action[] => {
     ...(isScaled ? [] : [scale]),
   ];
 };
-
-/** Somebody else has a say in the pods: what they changed is undone, and what they added. */
-const isEdited = ({ metadata: { managedFields = [] } }: Deployment): boolean =>
-  managedFields.some(({ manager }) => manager !== FIELD_MANAGER && manager !== SCALING_FIELD_MANAGER);
 
 /** Without a stable revision the candidate waits until the pods of its predecessor are gone: they may hold its devices. */
 const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision): boolean =>

@@ -15,11 +15,7 @@ export const budgetActions = (observed: Observed, revision: Revision): Action[] 
   const existing = named(observed.disruptionBudgets, revision.name);
   const { spec } = observed.modelDeployment;
   const isWanted = (isExternal(spec) ? observed.replicas : maxReplicasOf(spec)) >= SMALLEST_BUDGET;
-  // A budget cannot have both bounds, so ours is refused while somebody else's is there: it is made anew.
-  const isForeign = existing?.spec?.minAvailable !== undefined;
-  if (isWanted && !isForeign) {
-    return ensure(POD_DISRUPTION_BUDGETS, existing, disruptionBudget(observed.owner, revision.name));
-  }
+  if (isWanted) return ensure(POD_DISRUPTION_BUDGETS, existing, disruptionBudget(observed.owner, revision.name));
   return existing === undefined ? [] : [remove(POD_DISRUPTION_BUDGETS, existing)];
 };
 

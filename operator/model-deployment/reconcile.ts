@@ -12,6 +12,7 @@ import type { Survey } from "../placement/survey.ts";
 import type { Observer } from "../rollout/observer.ts";
 import type { Scaler } from "../scaling/scaler.ts";
 import type { AskRouters } from "../traffic/routers.ts";
+import { adopting } from "./adopt.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
@@ -94,7 +95,8 @@ export const modelDeploymentController = ({
       againAfterMs: untilEvidence,
     } = await judge(observer, survey, observed, beginning, acknowledged, now);
     const circumstances = { operatorNamespace, acknowledged, trial, evidence: observation };
-    const { actions, promote, againAfterMs } = plan(observed, roles, circumstances, now);
+    const { actions: planned, promote, againAfterMs } = plan(observed, roles, circumstances, now);
+    const actions = adopting(observed, planned);
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
       return { requeueAfterMs: GONE_MS };
     }

@@ -21,7 +21,9 @@ export const isRepair = ({ modelDeployment, owner }: Observed, actions: readonly
   );
   return actions.some(
     (action) =>
-      action.verb === "create" &&
-      (action.resource.kind === CONFIG_MAPS.kind ? pinned : known).has(action.object.metadata.name),
+      // adopted by one that is gone, they would be collected
+      action.verb === "mark" ||
+      (action.verb === "create" &&
+        (action.resource.kind === CONFIG_MAPS.kind ? pinned : known).has(action.object.metadata.name)),
   );
 };

@@ -180,10 +180,11 @@ export const createWorld = (): World => {
       return cast(resource, existing(keyOf(resource, name)));
     },
     list: async (resource) => ({ items: world.all(resource), resourceVersion: String(version) }),
-    create: async (resource, object) => {
+    create: async (resource, object, { fieldManager, isApplied }) => {
       const key = keyOf(resource, object.metadata.name);
       write(`create ${key}`);
       if (objects.has(key)) throw new Refused("conflict", `${key} exists`);
+      if (isApplied) applied.set(`${key} ${fieldManager} undefined`, JSON.parse(JSON.stringify(object)));
       return cast(resource, store(key, { ...structuredClone(object) }));
     },
     apply: async (resource, object, { fieldManager, subresource }) => {
@@ -214,8 +215,14 @@ export const createWorld = (): World => {
       const { managedFields: _, ...metadata } = before.metadata;
       const given = JSON.parse(JSON.stringify(object));
       const spec = given.spec === undefined ? before.spec : patched(before.spec, given.spec);
-      const annotations = patched(metadata.annotations ?? {}, given.metadata.annotations ?? {});
-      const after = JSON.parse(JSON.stringify({ ...before, spec, metadata: { ...metadata, annotations } }));
+      const { annotations = {}, labels = {}, ownerReferences = metadata.ownerReferences } = given.metadata;
+      const changed = {
+        ...metadata,
+        annotations: patched(metadata.annotations ?? {}, annotations),
+        labels: patched(metadata.labels ?? {}, labels),
+        ownerReferences,
+      };
+      const after = JSON.parse(JSON.stringify({ ...before, spec, metadata: changed }));
       return cast(resource, store(key, after));
     },
     delete: async (resource, { name }, options) => {

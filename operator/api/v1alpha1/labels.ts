@@ -20,6 +20,8 @@ export const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
 export const PROMOTED_ANNOTATION = "berth.dev/promoted";
 /** On the clients' Service: since when it selects another revision (RFC 3339). The pods of the last serve on for a moment after that. */
 export const SWITCHED_ANNOTATION = "berth.dev/switched-at";
+/** On what Berth keeps as it should be: a hash of what was last applied. */
+export const APPLIED_ANNOTATION = "berth.dev/applied";
 
 /** On a pod template, by `kubectl rollout restart`. */
 export const KUBECTL_RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt";
