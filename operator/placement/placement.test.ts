@@ -54,6 +54,55 @@ describe("what a pod takes", () => {
   it("is what the pod asks for where it says so, and its runtime class's overhead comes on top", () => {
     const containers = [container({ cpu: "1" })];
     assert.equal(cpu({ containers, resources: { requests: { cpu: "3" } }, overhead: { cpu: "250m" } }), 3.25);
+    const devices = { containers: [container({ "nvidia.com/gpu": "2" })], resources: { requests: { cpu: "3" } } };
+    assert.equal(requestOf(devices).get("nvidia.com/gpu"), 2n * ONE);
+  });
+
+  it("is read whatever its spelling, and counted in whole units and thousandths of a core, rounded up", () => {
+    const asked = requestOf({ containers: [container({ cpu: "100u", memory: "18e9" }), container({ memory: ".5" })] });
+    assert.equal(asked.get("cpu"), ONE / 1000n);
+    assert.equal(asked.get("memory"), (18n * 10n ** 9n + 1n) * ONE);
+  });
+
+  describe("while it is resized", () => {
+    const asks = { containers: [container({ cpu: "1" })] };
+    const held = (cpu: string, allocated = cpu) => [
+      {
+        ...{ name: "c", image: "", imageID: "", ready: true, restartCount: 0 },
+        resources: { requests: { cpu } },
+        allocatedResources: { cpu: allocated },
+      },
+    ];
+    const refused = (reason: string) => [{ type: "PodResizePending", status: "True", reason }];
+    const taken = (spec: PodSpec, status: NonNullable<Pod["status"]>) =>
+      Number(requestOf(spec, status).get("cpu")) / Number(ONE);
+
+    it("is the most of what it asks for, what is set aside and what it has", () => {
+      assert.equal(taken(asks, { containerStatuses: held("500m") }), 1);
+      assert.equal(taken(asks, { containerStatuses: held("2", "500m") }), 2);
+      assert.equal(taken(asks, { containerStatuses: held("500m", "3") }), 3);
+      assert.equal(taken(asks, { containerStatuses: held("500m"), conditions: refused("Deferred") }), 1);
+    });
+
+    it("is not what the node has refused for good", () => {
+      const greedy = { containers: [container({ cpu: "1000" })] };
+      assert.equal(taken(greedy, { containerStatuses: held("10m"), conditions: refused("Infeasible") }), 0.01);
+      assert.equal(taken(greedy, { conditions: refused("Infeasible") }), 1000);
+    });
+
+    it("holds for sidecars, and for what the pod itself asks for, but not for init containers that end", () => {
+      const initial = (restartPolicy?: string) => ({
+        initContainers: [container({ cpu: "2" }, restartPolicy === undefined ? {} : { restartPolicy })],
+        containers: [],
+      });
+      const conditions = refused("Infeasible");
+      assert.equal(taken(initial("Always"), { initContainerStatuses: held("1"), conditions }), 1);
+      assert.equal(taken(initial(), { initContainerStatuses: held("1"), conditions }), 2);
+      const whole = { ...asks, resources: { requests: { cpu: "9" } } };
+      const resources = { requests: { cpu: "4" } };
+      assert.equal(taken(whole, { resources, allocatedResources: { cpu: "5" }, conditions }), 5);
+      assert.equal(taken(whole, { resources }), 9);
+    });
   });
 });
 
@@ -79,6 +128,33 @@ describe("what nodes have left", () => {
     assert.equal(left.free.get("pods"), 108n * ONE);
     assert.equal(admits(left, pod()), false);
   });
+
+  it("does not shrink by what a pod was refused in place", () => {
+    const node: Node = {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "n" },
+      status: { allocatable: { cpu: "8" } },
+    };
+    const greedy: Pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "nb" },
+      spec: { nodeName: "n", containers: [container({ cpu: "1000" })] },
+      status: {
+        phase: "Running",
+        conditions: [{ type: "PodResizePending", status: "True", reason: "Infeasible" }],
+        containerStatuses: [
+          {
+            ...{ name: "c", image: "", imageID: "", ready: true, restartCount: 0 },
+            resources: { requests: { cpu: "10m" } },
+            allocatedResources: { cpu: "10m" },
+          },
+        ],
+      },
+    };
+    assert.equal(roomsOf([node], take(new Map(), [greedy]))[0]?.free.get("cpu"), 7_990_000_000n);
+  });
 });
 
 describe("whether a node takes a pod", () => {
@@ -91,10 +167,25 @@ describe("whether a node takes a pod", () => {
     assert.equal(tolerating({ key: "gpu", operator: "Exists", effect: "NoExecute" }), false);
     assert.equal(tolerating({ operator: "Exists" }), true);
     assert.equal(admits(room({ taints: [{ key: "gpu", effect: "PreferNoSchedule" }] }), pod()), true);
+    const aged = (operator: string, value: string) =>
+      admits(
+        room({ taints: [{ key: "age", value: "30", effect: "NoSchedule" }] }),
+        pod({ tolerations: [{ operator, value }] }),
+      );
+    for (const [operator, value, expected] of [
+      ["Lt", "31", true],
+      ["Lt", "30", false],
+      ["Gt", "29", true],
+      ["Gt", "30", false],
+      ["Gt", "x", false],
+      ["In", "30", false],
+      ["Equal", "30", true],
+    ] as const)
+      assert.equal(aged(operator, value), expected, `${operator} ${value}`);
   });
 
   it("by its labels", () => {
-    const labelled = room({ labels: { pool: "a", "gpu.memory": "24000" } });
+    const labelled = room({ labels: { pool: "a", "gpu.memory": "24000", large: "9007199254740993" } });
     assert.equal(admits(labelled, pod({ nodeSelector: { pool: "a" } })), true);
     assert.equal(admits(labelled, pod({ nodeSelector: { pool: "b" } })), false);
     for (const [expression, expected] of [
@@ -108,6 +199,10 @@ describe("whether a node takes a pod", () => {
       [{ key: "gpu.memory", operator: "Gt", values: ["24000"] }, false],
       [{ key: "gpu.memory", operator: "Lt", values: ["24001"] }, true],
       [{ key: "pool", operator: "Gt", values: ["1"] }, false],
+      [{ key: "large", operator: "Gt", values: ["9007199254740992"] }, true],
+      [{ key: "large", operator: "Lt", values: ["99999999999999999999"] }, false],
+      [{ key: "constructor", operator: "Exists" }, false],
+      [{ key: "toString", operator: "DoesNotExist" }, true],
     ] as const) {
       const { values, ...rest } = { values: undefined, ...expression };
       const one = values === undefined ? rest : { ...rest, values: [...values] };

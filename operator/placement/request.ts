@@ -1,5 +1,5 @@
 /** What a pod takes of its node, by the scheduler's arithmetic. Pure. */
-import { parseQuantity } from "../api/v1alpha1/index.ts";
+import { parseQuantity, roundedUp } from "../api/v1alpha1/index.ts";
 import type { Pod } from "../kube/objects.ts";
 
 export type PodSpec = NonNullable<Pod["spec"]>;
@@ -10,9 +10,17 @@ export type Amounts = ReadonlyMap<string, bigint>;
 export const ONE = 10n ** 9n;
 
 type Quantities = Record<string, string | number> | undefined;
+type Status = Pod["status"];
+type Container = PodSpec["containers"][number];
 
 export const amountsOf = (quantities: Quantities): Amounts =>
   new Map(Object.entries(quantities ?? {}).map(([resource, text]) => [resource, parseQuantity(text) ?? 0n]));
+
+const MILLI = ONE / 1000n;
+
+/** As the scheduler counts them: whole units, and thousandths of a core, rounded up. */
+export const inUnits = (amounts: Amounts): Amounts =>
+  new Map([...amounts].map(([name, amount]) => [name, roundedUp(amount, name === "cpu" ? MILLI : ONE)]));
 
 const combine = (one: Amounts, other: Amounts, how: (one: bigint, other: bigint) => bigint): Amounts =>
   new Map([...one.keys(), ...other.keys()].map((key) => [key, how(one.get(key) ?? 0n, other.get(key) ?? 0n)]));
@@ -27,21 +35,57 @@ const larger = (one: bigint, other: bigint): bigint => {
   return other;
 };
 
+/** What a pod itself may ask for; of anything else its containers' sum counts. */
+const isOfPods = (resource: string): boolean =>
+  resource === "cpu" || resource === "memory" || resource.startsWith("hugepages-");
+
+type Requests = { requests?: Quantities };
+type Resized = { allocatedResources?: Quantities; resources?: Requests };
+
+/** The node has refused a resize for good: what the spec asks for since then will not be had. */
+const isInfeasible = (status: Status): boolean =>
+  status?.conditions?.find(({ type }) => type === "PodResizePending")?.reason === "Infeasible";
+
+/** While it is resized, the most of what the spec asks for, the node has set aside, and the container has. */
+const resized = (asked: Quantities, { allocatedResources, resources }: Resized, status: Status): Amounts => {
+  const held = most(amountsOf(resources?.requests), amountsOf(allocatedResources));
+  return isInfeasible(status) ? held : most(held, amountsOf(asked));
+};
+
+const requestOfContainer = ({ name, resources }: Container, status: Status): Amounts => {
+  const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const its = all.find((one) => one.name === name);
+  return its?.resources === undefined ? amountsOf(resources?.requests) : resized(resources?.requests, its, status);
+};
+
+/** What the pod asks for as a whole, which stands in for the sum of its containers. */
+const requestOfPod = ({ resources }: PodSpec, status: Status): Amounts => {
+  const asked = [...amountsOf(resources?.requests)].filter(([name]) => isOfPods(name));
+  if (status?.resources === undefined) return new Map(asked);
+  const all = resized(resources?.requests, status, status);
+  return new Map(asked.map(([name]) => [name, all.get(name) ?? 0n]));
+};
+
 /**
  * Containers run together; init containers run one after the other before them, each beside the sidecars (init containers
  * that restart) that were started before it. What the pod itself asks for stands in for the sum, and the overhead of its
  * runtime class comes on top. Each pod is one of the node's `pods`.
+ *
+ * @param status of a pod that has its node: what it holds differs from what it asks for while it is resized
  */
-export const requestOf = (spec: PodSpec): Amounts => {
+export const requestOf = (spec: PodSpec, status?: Status): Amounts => {
   let sidecars: Amounts = new Map();
   let before: Amounts = new Map();
-  for (const { resources, restartPolicy } of spec.initContainers ?? []) {
-    const asked = amountsOf(resources?.requests);
-    if (restartPolicy === "Always") sidecars = plus(sidecars, asked);
-    before = most(before, restartPolicy === "Always" ? sidecars : plus(sidecars, asked));
+  for (const container of spec.initContainers ?? []) {
+    const isSidecar = container.restartPolicy === "Always";
+    const asked = requestOfContainer(container, isSidecar ? status : undefined);
+    if (isSidecar) sidecars = plus(sidecars, asked);
+    before = most(before, isSidecar ? sidecars : plus(sidecars, asked));
   }
-  const together = spec.containers.reduce((sum, { resources }) => plus(sum, amountsOf(resources?.requests)), sidecars);
-  const ofPod = amountsOf(spec.resources?.requests);
-  const asked = new Map([...most(before, together), ...ofPod]);
-  return plus(plus(asked, amountsOf(spec.overhead)), new Map([["pods", ONE]]));
+  const together = spec.containers.reduce(
+    (sum, container) => plus(sum, requestOfContainer(container, status)),
+    sidecars,
+  );
+  const asked = new Map([...most(before, together), ...requestOfPod(spec, status)]);
+  return plus(inUnits(plus(asked, amountsOf(spec.overhead))), new Map([["pods", ONE]]));
 };

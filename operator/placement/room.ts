@@ -1,6 +1,6 @@
 /** What each node has left. Pure. */
 import type { Node, Pod } from "../kube/objects.ts";
-import { type Amounts, amountsOf, minus, plus, requestOf } from "./request.ts";
+import { type Amounts, amountsOf, inUnits, minus, plus, requestOf } from "./request.ts";
 
 export type Room = {
   node: string;
@@ -23,14 +23,14 @@ export const take = (taken: Taken, pods: readonly Pod[]): Taken => {
     const node = spec?.nodeName;
     if (spec === undefined || node === undefined || status?.phase === "Succeeded" || status?.phase === "Failed")
       continue;
-    sums.set(node, plus(sums.get(node) ?? new Map(), requestOf(spec)));
+    sums.set(node, plus(sums.get(node) ?? new Map(), requestOf(spec, status)));
   }
   return sums;
 };
 
 export const roomsOf = (nodes: readonly Node[], taken: Taken): Room[] =>
   nodes.map(({ metadata, spec, status }) => {
-    const total = amountsOf(status?.allocatable);
+    const total = inUnits(amountsOf(status?.allocatable));
     return {
       node: metadata.name,
       labels: metadata.labels ?? {},
