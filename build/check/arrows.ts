@@ -62,7 +62,7 @@ export const RULES: readonly Rule[] = [
   {
     folder: "operator/scaling",
     folders: ["operator/api", "operator/kube/objects.ts", "operator/placement"],
-    packages: ["croner", "node:timers/promises"],
+    packages: ["node:timers/promises"],
   },
   { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
   {

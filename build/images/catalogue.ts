@@ -8,7 +8,7 @@ export type Image = Contents & { title: string; models: boolean };
 export const CATALOGUE: Record<ImageName, Image> = {
   operator: {
     title: "Berth operator",
-    packages: ["@kubernetes/client-node", "croner", "js-yaml", "pino", "prom-client", "undici", "zod"],
+    packages: ["@kubernetes/client-node", "js-yaml", "pino", "prom-client", "undici", "zod"],
     code: ["operator"],
     entry: "operator/main.ts",
     models: false,

@@ -1,36 +1,53 @@
-/** Times at which there are to be more pods. Pure, but for what croner knows of time zones. */
-import { Cron } from "croner";
+/** Times at which there are to be more pods. Pure, but for what Intl knows of time zones. */
+import { type Cron, lastTime, nextTime, parseCron } from "./cron.ts";
+import { momentOf, wallAt, type Zone, zoneOf } from "./time-zone.ts";
 
 export type Entry = { cron: string; timeZone?: string | undefined; minReplicas: number };
 
-export type Schedule = readonly { cron: Cron; minReplicas: number }[];
+export type Schedule = readonly { cron: Cron; zone: Zone; minReplicas: number }[];
+
+/** A pass asks twice, and nothing changes until the spec does: the schedules that were parsed last. */
+const MOST_PARSED = 512;
+const parsed = new Map<string, Schedule>();
 
 /** Throws with the field and what is wrong with it. */
-export const parseSchedule = (entries: readonly Entry[]): Schedule =>
-  entries.map(({ cron, minReplicas, timeZone = "UTC" }, i) => {
-    try {
-      new Intl.DateTimeFormat("en", { timeZone });
-    } catch {
-      throw new Error(`scaling.schedule[${i}].timeZone: "${timeZone}" is none; use a name such as Europe/Berlin`);
-    }
-    try {
-      return { cron: new Cron(cron, { timezone: timeZone, mode: "5-part", paused: true }), minReplicas };
-    } catch (error) {
-      throw new Error(`scaling.schedule[${i}].cron: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  });
+export const parseSchedule = (entries: readonly Entry[]): Schedule => {
+  const key = JSON.stringify(entries);
+  const known = parsed.get(key);
+  if (known !== undefined) return known;
+  const schedule = entries.map(parseEntry);
+  parsed.set(key, schedule);
+  const [oldest] = parsed.keys();
+  if (parsed.size > MOST_PARSED && oldest !== undefined) parsed.delete(oldest);
+  return schedule;
+};
+
+const parseEntry = ({ cron, minReplicas, timeZone = "UTC" }: Entry, i: number): Schedule[number] => {
+  const zone = parse(`scaling.schedule[${i}].timeZone`, () => zoneOf(timeZone), zoneProblem(timeZone));
+  return { cron: parse(`scaling.schedule[${i}].cron`, () => parseCron(cron)), zone, minReplicas };
+};
+
+const zoneProblem = (name: string): string => `"${name}" is no time zone; use a name such as Europe/Berlin`;
+
+const parse = <T>(field: string, of: () => T, problem?: string): T => {
+  try {
+    return of();
+  } catch (error) {
+    throw new Error(`${field}: ${problem ?? (error instanceof Error ? error.message : String(error))}`);
+  }
+};
 
 /**
  * The floor at `now` (ms since 1970): that of the entry that began last, and 0 where none has begun. `until`: when another begins.
  */
 export const floorAt = (schedule: Schedule, now: number): { floor: number; until: number } => {
-  // the entry of this very minute has begun with it
-  const at = new Date(now + 1);
-  const begun = schedule.flatMap(({ cron, minReplicas }) => {
-    const [last] = cron.previousRuns(1, at);
-    return last === undefined ? [] : [{ minReplicas, last: last.getTime() }];
-  });
-  const latest = begun.toSorted((one, other) => other.last - one.last || other.minReplicas - one.minReplicas)[0];
-  const next = schedule.map(({ cron }) => cron.nextRun(new Date(now))?.getTime() ?? Number.POSITIVE_INFINITY);
-  return { floor: latest?.minReplicas ?? 0, until: Math.min(Number.POSITIVE_INFINITY, ...next) };
+  let [floor, latest, until] = [0, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const { cron, minReplicas, zone } of schedule) {
+    const wall = wallAt(zone, now);
+    const [last, next] = [lastTime(cron, wall), nextTime(cron, wall)];
+    const begun = last === undefined ? Number.NEGATIVE_INFINITY : momentOf(zone, last);
+    if (begun > latest || (begun === latest && minReplicas > floor)) [floor, latest] = [minReplicas, begun];
+    if (next !== undefined) until = Math.min(until, momentOf(zone, next));
+  }
+  return { floor, until };
 };

@@ -16,14 +16,20 @@ const UTILIZATION = "70%";
 
 /** Undefined where the number of pods does not follow the load. Throws on what the API server would not have taken. */
 export const scalingSettings = (spec: Pick<ModelDeploymentSpec, "replicas" | "scaling">): Wish | undefined => {
-  if (!isScaled(spec)) return undefined;
-  const { idleBeforeZero = IDLE, schedule = [], target } = spec.scaling ?? {};
+  const { idleBeforeZero = IDLE, schedule: entries = [], target } = spec.scaling ?? {};
+  const schedule = parseSchedule(entries);
+  if (!isScaled(spec)) {
+    if (schedule.length === 0) return undefined;
+    throw new Error(
+      "scaling.schedule: only where the number of pods may change; set scaling.maxReplicas above minReplicas",
+    );
+  }
   return {
     min: minReplicasOf(spec),
     max: maxReplicasOf(spec),
     target: targetOf(target),
     idleSeconds: parseDuration(idleBeforeZero) / 1000,
-    schedule: parseSchedule(schedule),
+    schedule,
   };
 };
 

@@ -258,6 +258,23 @@ export const invalidManifests: InvalidManifest[] = [
     "spec.scaling.schedule",
   ),
   spec(
+    "a schedule without a range to move in",
+    { scaling: { minReplicas: 2, schedule: [{ cron: "0 8 * * *", minReplicas: 1 }] } },
+    "spec.scaling.schedule",
+  ),
+  ...["0 0 31 2,4,6,9,11 *", "0 0 30 2 *", "0 0 30,31 FEB *", "0 0 31 4 ?"].map((cron) =>
+    spec(
+      `a schedule that never comes: ${cron}`,
+      { scaling: { maxReplicas: 2, schedule: [{ cron, minReplicas: 1 }] } },
+      "spec.scaling.schedule[0].cron",
+    ),
+  ),
+  spec(
+    "a schedule with what is no cron",
+    { scaling: { maxReplicas: 2, schedule: [{ cron: "0 8 1W * +5", minReplicas: 1 }] } },
+    "spec.scaling.schedule[0].cron",
+  ),
+  spec(
     "a schedule with seconds",
     { scaling: { maxReplicas: 2, schedule: [{ cron: "0 0 8 * * *", minReplicas: 1 }] } },
     "spec.scaling.schedule.cron",

@@ -39,10 +39,21 @@ const scheduleEntry = z.object({
     .max(120)
     .describe("When it begins: minute, hour, day of the month, month, day of the week, such as `0 8 * * 1-5`.")
     .meta(
-      rules({
-        rule: "self.matches('^[^ ]+( +[^ ]+){4}$')",
-        message: "spec.scaling.schedule.cron: five fields, such as 0 8 * * 1-5",
-      }),
+      rules(
+        {
+          rule: "self.matches('^[^ ]+( +[^ ]+){4}$')",
+          message: "spec.scaling.schedule.cron: five fields, such as 0 8 * * 1-5",
+        },
+        {
+          rule: "self.matches('^[0-9*/,?-]+ +[0-9*/,?-]+ +[0-9*/,?Ll-]+ +[0-9A-Za-z*/,?-]+ +[0-9A-Za-z*/,?#-]+$')",
+          message: "spec.scaling.schedule.cron: takes numbers, names of months and days, and * / , - ? L #",
+        },
+        {
+          // the others that never come are reported by the status
+          rule: "!self.matches('^[^ ]+ +[^ ]+ +(3[01][,-]?)+ +(0?2|[Ff][Ee][Bb]) +[*?]$') && !self.matches('^[^ ]+ +[^ ]+ +(31,?)+ +((0?[2469]|11),?)+ +[*?]$')",
+          message: "spec.scaling.schedule.cron: never comes, because no month of these has such a day",
+        },
+      ),
     ),
   timeZone: z.string().min(1).max(64).optional().describe("Such as `Europe/Berlin`. Default `UTC`."),
   minReplicas: z.int32().min(0).max(1000).describe("The least pods, from then until the next entry begins."),
@@ -112,6 +123,10 @@ export const scalingSchema = z
       {
         rule: "!has(self.idleBeforeZero) || self.minReplicas == 0",
         message: "spec.scaling.idleBeforeZero: only with minReplicas 0",
+      },
+      {
+        rule: "!has(self.schedule) || self.schedule.size() == 0 || self.minReplicas == 0 || (has(self.maxReplicas) && self.maxReplicas > self.minReplicas)",
+        message: "spec.scaling.schedule: only where the number of pods may change; set maxReplicas above minReplicas",
       },
       {
         rule: "!has(self.schedule) || self.schedule.all(e, e.minReplicas <= (has(self.maxReplicas) ? self.maxReplicas : 1))",
