@@ -34,6 +34,15 @@ test("what follows kubectl and run is theirs, options included", () => {
     name: "dev1",
     command: ["get", "pods", "--name", "x", "-h"],
   });
+  for (const line of ["kubectl --name dev1 get pods", "kubectl --name=dev1 get pods", "--name=dev1 kubectl get pods"])
+    assert.deepEqual(parse(line), { do: "kubectl", name: "dev1", command: ["get", "pods"] }, line);
+  assert.deepEqual(parse("kubectl --name dev1 expose service a --name b"), {
+    do: "kubectl",
+    name: "dev1",
+    command: ["expose", "service", "a", "--name", "b"],
+  });
+  assert.deepEqual(parse("run --name dev1 node --test"), { do: "run", name: "dev1", command: ["node", "--test"] });
+  assert.throws(() => parse("kubectl --name"), UsageError);
   assert.deepEqual(parse("run node --test"), { do: "run", name: "berth", command: ["node", "--test"] });
   assert.deepEqual(parse("status --name run"), { do: "status", name: "run" });
 });

@@ -52,7 +52,7 @@ Faults, for tests
 
 Options
   --name NAME                    which cluster, 1 to 8 of a-z and 0-9 (default ${defaultName}); several run side by side.
-                                 Before kubectl's and run's own arguments
+                                 Of kubectl and run: before their own arguments
 
 Environment
   BERTH_STATE_DIR                where clusters keep their files (default /var/lib/berth-dev); not on overlayfs
@@ -165,10 +165,14 @@ export const parseCommandLine = (words: readonly string[]): Command => {
   }
 };
 
-/** What follows `kubectl` or `run` belongs to that program, options included. */
+/** What follows `kubectl` or `run` belongs to that program, options included; only a `--name` right after the word is ours. */
 const split = (words: readonly string[]): { own: string[]; passed: string[] } => {
   const at = words.findIndex((word, i) => (word === "kubectl" || word === "run") && words[i - 1] !== "--name");
-  return at === -1 ? { own: [...words], passed: [] } : { own: words.slice(0, at + 1), passed: words.slice(at + 1) };
+  if (at === -1) return { own: [...words], passed: [] };
+  let end = at + 1;
+  for (let word = words[end]; word === "--name" || word?.startsWith("--name="); word = words[end])
+    end += word === "--name" ? 2 : 1;
+  return { own: words.slice(0, end), passed: words.slice(end) };
 };
 
 const read = (words: string[]) => {

@@ -8,6 +8,7 @@ import { enterWorld, ROOT, type World } from "../world/index.ts";
 import { isReady, isStalled, waitFor } from "../world/model-deployment.ts";
 import { ALPHABET_FILE, ANGLE_FILE, answerHere, distance, question, RECOGNISER_FILE } from "../world/reference.ts";
 import { serveAlone } from "./alone.ts";
+import { nextCommands } from "./next.ts";
 import { type Story, tellStory } from "./story.ts";
 
 const NAMESPACE = "berth-demo";
@@ -120,13 +121,9 @@ try {
   await brokenChapter(story, world);
   story.chapter(5, "What to try next");
   if (values.keep) {
-    story.command(`export KUBECONFIG=${world.cluster.hostKubeconfig}`);
-    story.command(`npm run -s cluster -- kubectl get mdeploy -n ${NAMESPACE} -o wide`);
-    story.command(
-      `npm run -s cluster -- kubectl edit mdeploy angle -n ${NAMESPACE}    # another model: it moves when that is ready`,
-    );
-    story.command("npm run -s cluster -- devices 1 0                          # take node1's devices away");
-    story.command("npm run -s cluster -- down");
+    const name = values.kubeconfig === undefined ? values.name : undefined;
+    const { hostKubeconfig: kubeconfig } = world.cluster;
+    for (const command of nextCommands({ kubeconfig, name, namespace: NAMESPACE })) story.command(command);
   } else {
     story.command("npm run demo -- --keep     # the same, and leaves the cluster for you");
     story.command("npm test                   # everything that CI runs");
