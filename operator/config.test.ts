@@ -14,7 +14,9 @@ test("the defaults, and every option", () => {
     runtimeImagePullPolicy: "IfNotPresent",
     allowHttpModels: false,
     nodeAutoscaling: "auto",
-    routerClusterRole: "berth-operator-router",
+    watchNamespaces: [],
+    routerRole: { kind: "ClusterRole", name: "berth-operator-router" },
+    leaseName: "berth-operator",
     logLevel: "info",
     probePort: 8081,
     metricsPort: 8080,
@@ -25,14 +27,16 @@ test("the defaults, and every option", () => {
   };
   assert.deepEqual(parseConfig(needed), defaults);
   const others =
-    "--runtime-image-pull-policy=Never --allow-http-models=true --router-cluster-role=another --log-level=debug --probe-port=1 --metrics-port=2 " +
+    "--runtime-image-pull-policy=Never --allow-http-models=true --router-cluster-role=another --watch-namespaces=a,b-1,a --lease-name=prod --log-level=debug --probe-port=1 --metrics-port=2 " +
     "--kube-api-qps=20 --kube-api-burst=30 --lease-duration=3s --renew-deadline=2s --retry-period=400ms";
   assert.deepEqual(parseConfig([...needed, ...others.split(" "), "--kubeconfig=f", "--workers=8"]), {
     ...defaults,
     runtimeImagePullPolicy: "Never",
     allowHttpModels: true,
     nodeAutoscaling: "auto",
-    routerClusterRole: "another",
+    watchNamespaces: ["a", "b-1"],
+    routerRole: { kind: "ClusterRole", name: "another" },
+    leaseName: "prod",
     logLevel: "debug",
     probePort: 1,
     metricsPort: 2,
@@ -41,6 +45,8 @@ test("the defaults, and every option", () => {
     apiRate: { perSecond: 20, burst: 30 },
     electionTimes: { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 400 },
   });
+  const ofRole = parseConfig([...needed, "--router-role=another"]);
+  assert.deepEqual(ofRole, { ...defaults, routerRole: { kind: "Role", name: "another" } });
   assert.equal(parseConfig(["--help"]), "help");
 });
 
@@ -52,6 +58,10 @@ test("a bad option is refused in one line that names it", () => {
     [[...needed, "--workers=0"], /--workers must be a whole number from 1 to 64, not "0"/],
     [[...needed, "--probe-port=http"], /--probe-port/],
     [[...needed, "--allow-http-models=yes"], /--allow-http-models must be one of true, false, not "yes"/],
+    [[...needed, "--watch-namespaces=a,,b"], /--watch-namespaces must be names .*; "" is none/],
+    [[...needed, "--watch-namespaces="], /--watch-namespaces/],
+    [[...needed, "--watch-namespaces=a, b"], /" b" is none/],
+    [[...needed, "--router-role=a", "--router-cluster-role=b"], /exclude each other/],
     [[...needed, "--log-level=loud"], /--log-level/],
     [[...needed, "--lease-duration=1500ms"], /--lease-duration must be whole seconds/],
     [[...needed, "--lease-duration=10s"], /--renew-deadline must be shorter than --lease-duration/],

@@ -4,6 +4,7 @@ import type { Rate } from "./kube/rate-limit.ts";
 import { ELECTION_TIMES, type ElectionTimes, faultOf } from "./manager/election.ts";
 import type { NodeAutoscaling } from "./placement/node-autoscaling.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/logger.ts";
+import type { RouterRole } from "./traffic/children/account.ts";
 
 export type Config = {
   namespace: string;
@@ -13,7 +14,11 @@ export type Config = {
   allowHttpModels: boolean;
   /** Whether nodes come where pods wait for them. */
   nodeAutoscaling: NodeAutoscaling;
-  routerClusterRole: string;
+  /** What the operator looks at; empty: every namespace. */
+  watchNamespaces: string[];
+  /** What routers are bound to: a ClusterRole, or a Role of this name in each namespace. */
+  routerRole: RouterRole;
+  leaseName: string;
   logLevel: LogLevel;
   probePort: number;
   metricsPort: number;
@@ -28,13 +33,16 @@ export type Config = {
 export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --identity NAME --runtime-image IMAGE [options]
 
   --namespace NAMESPACE             where the operator runs, and keeps its lease
+  --lease-name NAME                 of the lease: one for each release (berth-operator)
   --identity NAME                   names this process in the lease, such as its pod's name: unique among those that run
   --runtime-image IMAGE             the image of the inference pods
   --runtime-image-pull-policy WORD  Always, IfNotPresent or Never (IfNotPresent)
   --allow-http-models=BOOLEAN       true lets models come over plain http:// (false)
   --node-autoscaling WORD           true where nodes are added for pods that wait for one: then pods are made for which there is no room yet;
                                     false, or auto: true where there is a NodePool of Karpenter, or the cluster-autoscaler (auto)
+  --watch-namespaces NAMES          only the ModelDeployments of these namespaces, such as a,b; without it, those of every namespace
   --router-cluster-role NAME        the ClusterRole of routers, bound in each namespace that has one (berth-operator-router)
+  --router-role NAME                in its place: the name of a Role that is there in each namespace
   --log-level LEVEL                 ${LOG_LEVELS.join(", ")} (info)
   --probe-port PORT                 /livez and /readyz (8081)
   --metrics-port PORT               /metrics (8080)
@@ -63,7 +71,9 @@ export const parseConfig = (args: string[]): Config | "help" => {
     runtimeImagePullPolicy: oneOf(values, "runtime-image-pull-policy", ["Always", "IfNotPresent", "Never"]),
     allowHttpModels: oneOf(values, "allow-http-models", ["true", "false"]) === "true",
     nodeAutoscaling: oneOf(values, "node-autoscaling", ["auto", "true", "false"]),
-    routerClusterRole: required(values, "router-cluster-role"),
+    watchNamespaces: namespaces(values),
+    routerRole: routerRole(values),
+    leaseName: required(values, "lease-name"),
     logLevel: oneOf(values, "log-level", LOG_LEVELS),
     probePort: integer(values, "probe-port", 65535),
     metricsPort: integer(values, "metrics-port", 65535),
@@ -85,7 +95,10 @@ const parse = (args: string[]) => {
         "runtime-image-pull-policy": { type: "string", default: "IfNotPresent" },
         "allow-http-models": { type: "string", default: "false" },
         "node-autoscaling": { type: "string", default: "auto" },
-        "router-cluster-role": { type: "string", default: "berth-operator-router" },
+        "watch-namespaces": { type: "string" },
+        "router-cluster-role": { type: "string" },
+        "router-role": { type: "string" },
+        "lease-name": { type: "string", default: "berth-operator" },
         "log-level": { type: "string", default: "info" },
         "probe-port": { type: "string", default: "8081" },
         "metrics-port": { type: "string", default: "8080" },
@@ -118,6 +131,24 @@ const oneOf = <T extends string>(values: Values, option: TextOption, words: read
   if (word === undefined)
     throw new ConfigError(`--${option} must be one of ${words.join(", ")}, not "${values[option]}"`);
   return word;
+};
+
+const namespaces = (values: Values): string[] => {
+  const names = values["watch-namespaces"]?.split(",") ?? [];
+  const wrong = names.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
+  if (wrong !== undefined)
+    throw new ConfigError(
+      `--watch-namespaces must be names of namespaces with commas between them; "${wrong}" is none`,
+    );
+  return [...new Set(names)];
+};
+
+const routerRole = (values: Values): RouterRole => {
+  const clusterRole = values["router-cluster-role"];
+  const role = values["router-role"];
+  if (role === undefined) return { kind: "ClusterRole", name: clusterRole ?? "berth-operator-router" };
+  if (clusterRole !== undefined) throw new ConfigError("--router-role and --router-cluster-role exclude each other");
+  return { kind: "Role", name: role };
 };
 
 const electionTimes = (values: Values): ElectionTimes => {

@@ -15,6 +15,7 @@ import { type Controller, createController } from "./controller/controller.ts";
 import { createEventRecorder } from "./controller/events.ts";
 import { anyOf, controllerOwner, follow, itself, namedByLabel, onlyWhere, resync } from "./controller/sources.ts";
 import { createClient } from "./kube/create-client.ts";
+import type { KubeError } from "./kube/errors.ts";
 import { readKubeConfig } from "./kube/kubeconfig.ts";
 import { createRateLimit } from "./kube/rate-limit.ts";
 import {
@@ -46,7 +47,6 @@ import { createMetrics, requestObserver, showScale } from "./telemetry/metrics.t
 import { isNewsForRouter, partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
 import { createAskCounts, createAskRouters, readyRouters, together } from "./traffic/routers.ts";
 
-const LEASE = "berth-operator";
 /** Namespaces whose routers are looked at together. */
 const ROUTER_WORKERS = 4;
 
@@ -64,7 +64,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     // A renewal that takes half of its deadline has failed: there is time for another, and none to wait inside of one.
     client: createClient(electionTransport, { timeoutMs: electionTimes.renewDeadlineMs / 2, tries: 1 }),
     namespace: config.namespace,
-    name: LEASE,
+    name: config.leaseName,
     identity: config.identity,
     times: electionTimes,
     log,
@@ -73,11 +73,12 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const transport = createTransport(credentials, { observe, mayWrite: election.isLeader });
   const client = createClient(transport, { limit: createRateLimit(config.apiRate) });
 
-  // What is watched: every ModelDeployment, and of the other kinds only what we made.
-  const caches = createCaches(client, createWatch(transport), (kind, error, delayMs) => {
+  // What is watched: every ModelDeployment, or those of some namespaces, and of the other kinds only what we made.
+  const onWatchFailure = (kind: string, error: KubeError, delayMs: number, namespace: string | undefined) => {
     metrics.watchFailures.inc({ kind, reason: error.reason });
-    log.warn({ err: error, kind, delayMs }, "watch failed");
-  });
+    log.warn({ err: error, kind, namespace, delayMs }, "watch failed");
+  };
+  const caches = createCaches(client, createWatch(transport), onWatchFailure, config.watchNamespaces);
   const ours = { [MANAGED_BY_LABEL]: MANAGED_BY };
   const stores = {
     modelDeployments: caches.of(MODEL_DEPLOYMENTS),
@@ -138,7 +139,10 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       survey,
       scaler,
     }),
-    behind: (key) => consistency.behind(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
+    behind: (key) => [
+      ...caches.missing(key.namespace),
+      ...consistency.behind(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
+    ],
     log,
     metrics,
   });
@@ -163,12 +167,12 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       stores,
       settings: {
         ...{ runtimeImage, runtimeImagePullPolicy },
-        clusterRole: config.routerClusterRole,
+        role: config.routerRole,
         operatorNamespace: config.namespace,
       },
     }),
     // what it writes has many owners, and it writes nothing that depends on what it wrote before
-    behind: () => [],
+    behind: (key) => caches.missing(key.namespace),
     log,
     metrics,
   });
@@ -183,7 +187,18 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const disconnect = async () => void (await Promise.all([transport.close(), electionTransport.close()]));
   const controllers = [controller, routers, scaler];
   return await runManager(
-    { caches, controllers, election, events, disconnect, metrics, log, probePort, metricsPort, leaseName: LEASE },
+    {
+      caches,
+      controllers,
+      election,
+      events,
+      disconnect,
+      metrics,
+      log,
+      probePort,
+      metricsPort,
+      leaseName: config.leaseName,
+    },
     stop,
   );
 };

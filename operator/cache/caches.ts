@@ -3,65 +3,97 @@ import type { KubeError } from "../kube/errors.ts";
 import type { KubeObject, Resource } from "../kube/objects.ts";
 import type { Watch } from "../kube/watch.ts";
 import { createIndexedStore, type IndexedStore } from "./indexed-store.ts";
+import { joinStores, type WatchedStore } from "./joined-store.ts";
 import { createReflector, type Reflector } from "./reflector.ts";
 
-/** The caches of one operator: each kind is listed and watched once, whoever reads it. */
+/** The caches of one operator: each kind is listed and watched once, or once in each namespace, whoever reads it. */
 export type Caches = {
   /**
    * The store of a kind; `labels` must be on an object for it to be here, and `labelled` finds them by the label `byLabel`. To be
    * called before `run`.
    */
-  of<T extends KubeObject>(resource: Resource<T>, labels?: Record<string, string>, byLabel?: string): IndexedStore<T>;
+  of<T extends KubeObject>(resource: Resource<T>, labels?: Record<string, string>, byLabel?: string): WatchedStore<T>;
   run(signal: AbortSignal): Promise<void>;
+  /** Whether work can begin: a namespace that we may not look into is not waited for, unless there is no other. */
   hasSynced(): boolean;
-  /** The kinds whose first list has not come yet. */
-  missing(): string[];
-  /** How far a kind's cache has seen, or undefined where there is none. */
-  resourceVersion(kind: string): string | undefined;
+  /** The kinds whose first list has not come yet, in one namespace or in any. */
+  missing(namespace?: string): string[];
+  /** How far a kind's cache has seen in this namespace, or undefined where there is none. */
+  resourceVersion(kind: string, namespace: string): string | undefined;
   /** Whether this object is one that its kind's cache is told of. */
   covers(object: KubeObject): boolean;
 };
 
+/** One kind in one namespace, or in all. */
+type Part = {
+  reflector: Reflector;
+  hasSynced(): boolean;
+  resourceVersion(): string;
+  /** Its first list was refused; a namespace may have been deleted, and our rights with it. */
+  isForbidden: boolean;
+};
+
+/** In place of a namespace: every one. */
+const EVERYWHERE = "";
+
+/** @param namespaces what is looked at; empty: every namespace. */
 export const createCaches = (
   client: Client,
   watch: Watch,
-  onFailure: (kind: string, error: KubeError, delayMs: number) => void,
+  onFailure: (kind: string, error: KubeError, delayMs: number, namespace: string | undefined) => void,
+  namespaces: readonly string[] = [],
 ): Caches => {
-  type Entry = {
-    reflector: Reflector;
-    labels: Record<string, string>;
-    hasSynced(): boolean;
-    resourceVersion(): string;
-  };
-  const entries = new Map<string, Entry>();
+  const places = namespaces.length === 0 ? [EVERYWHERE] : namespaces;
+  const placeOf = (namespace: string) => (namespaces.length === 0 ? EVERYWHERE : namespace);
+  const entries = new Map<string, { labels: Record<string, string>; parts: ReadonlyMap<string, Part> }>();
+  const partsIn = (place: string): Part[] => [...entries.values()].flatMap(({ parts }) => parts.get(place) ?? []);
+  const isSynced = (place: string) => partsIn(place).every((part) => part.hasSynced());
+  const isClosed = (place: string) => partsIn(place).every((part) => part.hasSynced() || part.isForbidden);
   return {
     of<T extends KubeObject>(resource: Resource<T>, labels: Record<string, string> = {}, byLabel?: string) {
       const { kind } = resource;
       if (entries.has(kind)) throw new Error(`there is a cache of ${kind} already`);
-      const store = createIndexedStore<T>(byLabel);
       const labelSelector = Object.entries(labels)
         .map(([name, value]) => `${name}=${value}`)
         .join(",");
-      const reflector = createReflector({
-        client,
-        watch,
-        resource,
-        store,
-        ...(labelSelector === "" ? {} : { labelSelector }),
-        onFailure: (error, delayMs) => onFailure(kind, error, delayMs),
+      const stores = new Map(places.map((place) => [place, createIndexedStore<T>(byLabel)]));
+      const partOf = (place: string, store: IndexedStore<T>): Part => {
+        const namespace = place === EVERYWHERE ? undefined : place;
+        const reflector = createReflector({
+          ...{ client, watch, resource, store },
+          ...(namespace === undefined ? {} : { namespace }),
+          ...(labelSelector === "" ? {} : { labelSelector }),
+          onFailure(error, delayMs) {
+            part.isForbidden = error.status === 403;
+            onFailure(kind, error, delayMs, namespace);
+          },
+        });
+        const { hasSynced, resourceVersion } = store;
+        const part: Part = { reflector, hasSynced, resourceVersion, isForbidden: false };
+        return part;
+      };
+      entries.set(kind, {
+        labels,
+        parts: new Map([...stores].map(([place, store]) => [place, partOf(place, store)])),
       });
-      entries.set(kind, { reflector, labels, hasSynced: store.hasSynced, resourceVersion: store.resourceVersion });
-      return store;
+      return stores.get(EVERYWHERE) ?? joinStores(stores);
     },
     async run(signal) {
-      await Promise.all([...entries.values()].map(({ reflector }) => reflector.run(signal)));
+      const parts = [...entries.values()].flatMap((entry) => [...entry.parts.values()]);
+      await Promise.all(parts.map(({ reflector }) => reflector.run(signal)));
     },
-    hasSynced: () => [...entries.values()].every((entry) => entry.hasSynced()),
-    missing: () => [...entries].filter(([, entry]) => !entry.hasSynced()).map(([kind]) => kind),
-    resourceVersion: (kind) => entries.get(kind)?.resourceVersion(),
+    hasSynced: () => places.some(isSynced) && places.every(isClosed),
+    missing: (namespace) => {
+      const where = namespace === undefined ? places : [placeOf(namespace)];
+      const isMissing = ({ parts }: { parts: ReadonlyMap<string, Part> }) =>
+        where.some((place) => parts.get(place)?.hasSynced() === false);
+      return [...entries].filter(([, entry]) => isMissing(entry)).map(([kind]) => kind);
+    },
+    resourceVersion: (kind, namespace) => entries.get(kind)?.parts.get(placeOf(namespace))?.resourceVersion(),
     covers(object) {
-      const required = Object.entries(entries.get(object.kind)?.labels ?? {});
-      return entries.has(object.kind) && required.every(([name, value]) => object.metadata.labels?.[name] === value);
+      const entry = entries.get(object.kind);
+      if (!entry?.parts.has(placeOf(object.metadata.namespace ?? ""))) return false;
+      return Object.entries(entry.labels).every(([name, value]) => object.metadata.labels?.[name] === value);
     },
   };
 };

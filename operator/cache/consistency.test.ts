@@ -12,9 +12,9 @@ test("an owner is current once every kind's cache has seen the latest write", ()
   ]);
   const consistency = createConsistency((kind) => seen.get(kind));
   assert.deepEqual(consistency.behind("uid"), []);
-  consistency.wrote("uid", "Service", "100");
-  consistency.wrote("uid", "Service", "98"); // an answer that overtook another
-  consistency.wrote("uid", "Deployment", "100");
+  consistency.wrote("uid", "Service", "100", "default");
+  consistency.wrote("uid", "Service", "98", "default"); // an answer that overtook another
+  consistency.wrote("uid", "Deployment", "100", "default");
   assert.deepEqual(consistency.behind("uid"), ["Service"]);
   assert.deepEqual(consistency.behind("other"), []);
   seen.set("Service", "100");
@@ -23,9 +23,9 @@ test("an owner is current once every kind's cache has seen the latest write", ()
 
 test("what has no cache, or no owner any more, is not waited for", () => {
   const consistency = createConsistency((kind) => (kind === "Service" ? "1" : undefined));
-  consistency.wrote("uid", "Secret", "100");
+  consistency.wrote("uid", "Secret", "100", "default");
   assert.deepEqual(consistency.behind("uid"), []);
-  consistency.wrote("uid", "Service", "2");
+  consistency.wrote("uid", "Service", "2", "default");
   consistency.forget("uid");
   assert.deepEqual(consistency.behind("uid"), []);
 });

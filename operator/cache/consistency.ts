@@ -8,7 +8,7 @@ import { compareResourceVersions } from "./resource-version.ts";
  * decide on the past. Each write's resourceVersion is kept until the cache of its kind has seen it.
  */
 export type Consistency = {
-  wrote(ownerUid: string, kind: string, resourceVersion: string): void;
+  wrote(ownerUid: string, kind: string, resourceVersion: string, namespace: string): void;
   /** The kinds whose caches have yet to see what was written for this owner; empty: they have seen it all. */
   behind(ownerUid: string): readonly string[];
   /** The owner is gone. */
@@ -17,21 +17,22 @@ export type Consistency = {
 
 const NONE: readonly string[] = [];
 
-/** `seen` gives the resourceVersion up to which the cache of a kind has seen everything; undefined: no cache of this kind. */
-export const createConsistency = (seen: (kind: string) => string | undefined): Consistency => {
-  const written = new Map<string, Map<string, string>>();
+/** `seen` gives the resourceVersion up to which the cache of a kind has seen a namespace; undefined: no cache of this kind. */
+export const createConsistency = (seen: (kind: string, namespace: string) => string | undefined): Consistency => {
+  const written = new Map<string, Map<string, { resourceVersion: string; namespace: string }>>();
   return {
-    wrote(ownerUid, kind, resourceVersion) {
-      const kinds = written.get(ownerUid) ?? new Map<string, string>();
-      const last = kinds.get(kind);
-      if (last === undefined || compareResourceVersions(last, resourceVersion) < 0) kinds.set(kind, resourceVersion);
+    wrote(ownerUid, kind, resourceVersion, namespace) {
+      const kinds = written.get(ownerUid) ?? new Map<string, { resourceVersion: string; namespace: string }>();
+      const last = kinds.get(kind)?.resourceVersion;
+      if (last === undefined || compareResourceVersions(last, resourceVersion) < 0)
+        kinds.set(kind, { resourceVersion, namespace });
       written.set(ownerUid, kinds);
     },
     behind(ownerUid) {
       const kinds = written.get(ownerUid);
       if (kinds === undefined) return NONE;
-      for (const [kind, resourceVersion] of kinds) {
-        const version = seen(kind);
+      for (const [kind, { resourceVersion, namespace }] of kinds) {
+        const version = seen(kind, namespace);
         if (version === undefined || compareResourceVersions(version, resourceVersion) >= 0) kinds.delete(kind);
       }
       if (kinds.size > 0) return [...kinds.keys()];
@@ -76,7 +77,7 @@ export const recordWrites = <P extends KubeObject>(
     const owner = parentOf(object, parent);
     if (owner === undefined || resourceVersion === undefined || !isCached(object)) return object;
     const isThere = store.get({ namespace, name: owner.name })?.metadata.uid === owner.uid;
-    if (isThere) consistency.wrote(owner.uid, object.kind, resourceVersion);
+    if (isThere) consistency.wrote(owner.uid, object.kind, resourceVersion, namespace);
     return object;
   };
   return {

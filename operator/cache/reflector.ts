@@ -20,6 +20,8 @@ export type ReflectorOptions<T extends KubeObject> = {
   watch: Watch;
   resource: Resource<T>;
   store: IndexedStore<T>;
+  /** Only objects of this namespace; of all, where absent. */
+  namespace?: string;
   /** Only objects with these labels; all, where absent. */
   labelSelector?: string;
   /** Told of every failed list or watch, with the delay before the next try in milliseconds. */
@@ -29,7 +31,11 @@ export type ReflectorOptions<T extends KubeObject> = {
 export const createReflector = <T extends KubeObject>(options: ReflectorOptions<T>): Reflector => ({
   async run(signal) {
     const { store } = options;
-    const selector = options.labelSelector === undefined ? {} : { labelSelector: options.labelSelector };
+    const { labelSelector, namespace } = options;
+    const selector = {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+    };
     let pages: T[] = [];
 
     const list = async (token: string | undefined): Promise<Input> => {

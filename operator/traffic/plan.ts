@@ -17,7 +17,7 @@ import {
   ROLE_BINDINGS,
   SERVICE_ACCOUNTS,
 } from "../kube/resources.ts";
-import { routerAccount, routerBinding } from "./children/account.ts";
+import { type RouterRole, routerAccount, routerBinding } from "./children/account.ts";
 import { type RouterSettings, routerDeployment } from "./children/deployment.ts";
 import { routerBudget, routerPolicy } from "./children/protection.ts";
 
@@ -38,7 +38,7 @@ export const needsRouter = ({ metadata, spec, status }: ModelDeployment): boolea
 
 export const planRouter = (
   observed: ObservedRouter,
-  settings: RouterSettings & { clusterRole: string; operatorNamespace: string },
+  settings: RouterSettings & { role: RouterRole; operatorNamespace: string },
 ): Action[] => {
   const { account, binding, budget, deployment, policy, users } = observed;
   if (users.length === 0) {
@@ -54,7 +54,7 @@ export const planRouter = (
   }
   return [
     ...ensure(SERVICE_ACCOUNTS, account, routerAccount(observed)),
-    ...ensure(ROLE_BINDINGS, binding, routerBinding(observed, settings.clusterRole)),
+    ...ensure(ROLE_BINDINGS, binding, routerBinding(observed, settings.role)),
     ...ensure(NETWORK_POLICIES, policy, routerPolicy(observed, settings.operatorNamespace)),
     ...ensure(DEPLOYMENTS, deployment, routerDeployment(observed, settings)),
     ...ensure(POD_DISRUPTION_BUDGETS, budget, routerBudget(observed)),

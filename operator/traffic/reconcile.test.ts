@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ModelDeployment } from "../api/v1alpha1/index.ts";
+import { signed } from "../apply/signature.ts";
+import { routerBinding } from "./children/account.ts";
+import { planRouter } from "./plan.ts";
 import { isNewsForRouter } from "./reconcile.ts";
 import { type AskRouter, together } from "./routers.ts";
 
@@ -35,6 +38,23 @@ describe("the router of a namespace", () => {
     assert.equal(updated(model({}), going), true);
     assert.equal(isNewsForRouter({ type: "added", object: model({}), initial: true }), true);
     assert.equal(isNewsForRouter({ type: "deleted", old: model({}) }), true);
+  });
+
+  it("is bound anew when its role is another, for a roleRef cannot be changed", () => {
+    const users = [model({})];
+    const others = { deployment: undefined, account: undefined, budget: undefined, policy: undefined };
+    const observed = { namespace: "a", users, ...others };
+    const role = { kind: "ClusterRole", name: "berth-operator-router" } as const;
+    const writes = (now: { kind: "ClusterRole" | "Role"; name: string }) => {
+      const binding = signed(routerBinding(observed, role));
+      const settings = { ...{ runtimeImage: "r", runtimeImagePullPolicy: "Never" }, operatorNamespace: "o", role: now };
+      return planRouter({ ...observed, binding }, settings)
+        .filter(({ resource }) => resource.kind === "RoleBinding")
+        .map(({ verb }) => verb);
+    };
+    assert.deepEqual(writes(role), []);
+    assert.deepEqual(writes({ kind: "Role", name: role.name }), ["delete"]);
+    assert.deepEqual(writes({ kind: "ClusterRole", name: "renamed" }), ["delete"]);
   });
 
   it("is asked once where many want to know the same, and again a moment later", async () => {

@@ -14,6 +14,7 @@ import type {
   RoleBinding,
   ServiceAccount,
 } from "../kube/objects.ts";
+import type { RouterRole } from "./children/account.ts";
 import type { RouterSettings } from "./children/deployment.ts";
 import { needsRouter, planRouter } from "./plan.ts";
 
@@ -29,7 +30,7 @@ export type RouterStores = {
 export type RouterDependencies = {
   client: Client;
   stores: RouterStores;
-  settings: RouterSettings & { clusterRole: string; operatorNamespace: string };
+  settings: RouterSettings & { role: RouterRole; operatorNamespace: string };
 };
 
 const keyOf = ({ metadata: { namespace = "" } }: KubeObject): ObjectKey[] => [{ namespace, name: ROUTER_NAME }];

@@ -10,11 +10,14 @@ export const routerAccount = (owner: RouterOwner): ServiceAccount => ({
   automountServiceAccountToken: false,
 });
 
-/** @param clusterRole the ClusterRole of routers, which came with the operator: it grants no more than this binding's namespace */
-export const routerBinding = (owner: RouterOwner, clusterRole: string): RoleBinding => ({
+/** What routers are bound to, and came with the operator: a ClusterRole, or a Role of this name in each namespace. */
+export type RouterRole = { kind: "ClusterRole" | "Role"; name: string };
+
+/** A ClusterRole grants no more than this binding's namespace, too. */
+export const routerBinding = (owner: RouterOwner, role: RouterRole): RoleBinding => ({
   apiVersion: "rbac.authorization.k8s.io/v1",
   kind: "RoleBinding",
   metadata: routerMeta(owner),
-  roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: clusterRole },
+  roleRef: { apiGroup: "rbac.authorization.k8s.io", ...role },
   subjects: [{ kind: "ServiceAccount", name: ROUTER_NAME, namespace: owner.namespace }],
 });
