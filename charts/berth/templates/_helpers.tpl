@@ -1,9 +1,13 @@
-{{/* Names: `berth-operator` for a release called berth, `prod-berth-operator` for one called prod. */}}
+{{/* Names: `berth-operator` for a release called berth, `prod-berth-operator` for one called prod. What is appended to
+     it ("-metrics", "-router", "-test") fits into 63 characters. */}}
 {{- define "berth.fullname" -}}
-{{- if contains "berth" .Release.Name -}}
+{{- $name := .Values.nameOverride | default "berth" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride }}
+{{- else if contains $name .Release.Name -}}
 {{ .Release.Name | trunc 40 | trimSuffix "-" }}-operator
 {{- else -}}
-{{ .Release.Name | trunc 40 | trimSuffix "-" }}-berth-operator
+{{ printf "%s-%s" (.Release.Name | trunc 40 | trimSuffix "-") $name | trunc 46 | trimSuffix "-" }}-operator
 {{- end -}}
 {{- end -}}
 
@@ -20,23 +24,42 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 
-{{/* An image value with the chart's version for an empty tag. */}}
+{{/* An image value: by its digest where it has one, else with the chart's version for an empty tag. */}}
 {{- define "berth.image" -}}
+{{- if .image.digest -}}
+{{ .image.repository }}{{ with .image.tag }}:{{ . }}{{ end }}@{{ .image.digest }}
+{{- else -}}
 {{ .image.repository }}:{{ .image.tag | default .version }}
 {{- end -}}
-
-{{/* What the Pod Security Standard `restricted` asks of a pod, and of each container. */}}
-{{- define "berth.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-seccompProfile:
-  type: RuntimeDefault
 {{- end -}}
 
-{{- define "berth.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{/* A duration such as 1m30s in milliseconds. */}}
+{{- define "berth.milliseconds" -}}
+{{- $total := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 -}}
+{{- $unit := regexFind "[a-z]+" . -}}
+{{- $total = add $total (mul (regexFind "[0-9]+" . | int64) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) $unit)) -}}
+{{- end -}}
+{{ $total }}
+{{- end -}}
+
+{{/* What values.schema.json cannot say: values that fit one by one, and not together. */}}
+{{- define "berth.check" -}}
+{{- if eq (toString .Values.enabled) "false" -}}
+{{- fail "enabled: false is for the `condition: berth.enabled` of a parent chart, which then leaves this one out; here it would do nothing" -}}
+{{- end -}}
+{{- with .Values.leaderElection -}}
+{{- $lease := include "berth.milliseconds" .leaseDuration | int64 -}}
+{{- $deadline := include "berth.milliseconds" .renewDeadline | int64 -}}
+{{- $retry := include "berth.milliseconds" .retryPeriod | int64 -}}
+{{- if or (eq $lease 0) (ne (mod $lease 1000) 0) -}}
+{{- fail "leaderElection.leaseDuration must be whole seconds, at least 1s" -}}
+{{- end -}}
+{{- if ge $deadline $lease -}}
+{{- fail "leaderElection.renewDeadline must be shorter than leaderElection.leaseDuration, or two could lead" -}}
+{{- end -}}
+{{- if or (eq $retry 0) (ge (mul $retry 12) (mul $deadline 10)) -}}
+{{- fail "leaderElection.retryPeriod must be above 0 and, with its jitter (× 1.2), shorter than leaderElection.renewDeadline" -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
