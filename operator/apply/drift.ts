@@ -37,6 +37,15 @@ const coversList = (intended: unknown[], observed: unknown[], field: string): bo
   );
 };
 
+/** The first field of `intended`, as far down as there are maps, that `observed` does not have so; undefined: it covers all. */
+export const differenceOf = (intended: unknown, observed: unknown): string[] | undefined => {
+  if (!isMap(intended) || !isMap(observed)) return undefined;
+  for (const [name, value] of Object.entries(intended)) {
+    if (!covers(value, observed[name], name)) return [name, ...(differenceOf(value, observed[name]) ?? [])];
+  }
+  return undefined;
+};
+
 /**
  * A JSON merge patch that leaves of `observed` what `intended` says, and nothing that somebody added. The API server's own
  * defaults go with the rest, and come back by themselves.

@@ -25,10 +25,11 @@ export const execute = async (
   return {
     obstacles: gathered(results.flatMap(({ obstacle }) => obstacle ?? [])),
     error: results.find(({ error }) => error !== undefined)?.error,
+    done: results.flatMap(({ action, error, obstacle }) => ((error ?? obstacle) === undefined ? [action] : [])),
   };
 };
 
-type Attempt = { obstacle?: Obstacle | undefined; error?: unknown };
+type Attempt = { action: Action; obstacle?: Obstacle | undefined; error?: unknown };
 
 const attempt = async (
   client: Client,
@@ -37,9 +38,9 @@ const attempt = async (
   signal: AbortSignal,
 ): Promise<Attempt> => {
   try {
-    return { obstacle: await carryOut(client, action, signal, taken) };
+    return { action, obstacle: await carryOut(client, action, signal, taken) };
   } catch (error) {
     const obstacle = refusalIn(error);
-    return obstacle === undefined ? { error } : { obstacle };
+    return obstacle === undefined ? { action, error } : { action, obstacle };
   }
 };

@@ -1,5 +1,7 @@
 /** What stands in the way of writes, as data: it is told of, and does not end a pass. Pure. */
+
 import { KubeError } from "../kube/errors.ts";
+import type { Action } from "./actions.ts";
 
 /** `object` reads like `Service digits`. */
 export type Obstacle =
@@ -16,6 +18,8 @@ export type Outcome = {
   obstacles: Obstacle[];
   /** The first error after which observing again, or the queue's backoff, is the answer. Thrown once the status is written. */
   error: unknown;
+  /** What was carried out. */
+  done: Action[];
 };
 
 /** Admission, in the API server's words: these come with any HTTP status, and with 500 where a webhook is down. */

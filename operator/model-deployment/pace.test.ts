@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
-import { type Action, restoreTemplate } from "../apply/actions.ts";
-import { DEPLOYMENTS } from "../kube/resources.ts";
-import { createPace, createRestorePace } from "./pace.ts";
+import { createPace } from "./pace.ts";
 
 const KEY = { namespace: "default", name: "a" };
 const before: ModelDeploymentStatus = {
@@ -40,35 +38,4 @@ test("news are written at once", () => {
     { ...before, conditions: [{ ...ready, observedGeneration: 1 }] },
   ];
   for (const after of news) assert.equal(pace.wait(KEY, before, after, 5001), 0);
-});
-
-const metadata = { name: "a-1", namespace: "default", uid: "u", resourceVersion: "1" };
-const restoreAt = (generation: number): Action =>
-  restoreTemplate(
-    DEPLOYMENTS,
-    { apiVersion: "apps/v1", kind: "Deployment", metadata: { ...metadata, generation } },
-    {},
-  );
-
-test("a pod template is restored after a minute, then two, and nothing else waits for that", () => {
-  const pace = createRestorePace();
-  const other: Action = { ...metadata, verb: "delete", resource: DEPLOYMENTS };
-  const [first, second, third, fourth] = [restoreAt(1), restoreAt(3), restoreAt(5), restoreAt(7)];
-  assert.deepEqual(pace.due(KEY, [first, other], 1000), { due: [first, other] });
-  pace.done(KEY, [first, other], 1000);
-  assert.deepEqual(pace.due(KEY, [second, other], 1500), { due: [other], againAfterMs: 59_500 });
-  assert.deepEqual(pace.due(KEY, [second], 61_000), { due: [second] });
-  pace.done(KEY, [second], 61_000);
-  assert.deepEqual(pace.due(KEY, [third], 121_000), { due: [], againAfterMs: 60_000 });
-  pace.done(KEY, [third], 10_000_000);
-  assert.deepEqual(pace.due(KEY, [fourth], 10_060_000), { due: [fourth] });
-});
-
-test("a restore that failed is tried again, and one that changed nothing is not", () => {
-  const pace = createRestorePace();
-  const restore = restoreAt(1);
-  assert.deepEqual(pace.due(KEY, [restore], 1000), { due: [restore] });
-  assert.deepEqual(pace.due(KEY, [restore], 1001), { due: [restore] });
-  pace.done(KEY, [restore], 1001);
-  assert.deepEqual(pace.due(KEY, [restore], 10_000_000), { due: [] });
 });

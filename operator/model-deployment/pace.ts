@@ -1,7 +1,6 @@
 /** What is not done as often as it could be. What these know is lost with the process, and nothing comes of that. */
 import { isDeepStrictEqual } from "node:util";
 import { findCondition, type ModelDeploymentStatus } from "../api/v1alpha1/index.ts";
-import type { Action } from "../apply/actions.ts";
 import type { ObjectKey } from "../kube/objects.ts";
 
 /** A pod that gets its node, is ready, and then available, is news three times within a second or two. */
@@ -49,46 +48,3 @@ export const createPace = (): Pace => {
 };
 
 const nameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
-
-/**
- * Each restored pod template replaces the pods: a controller that puts its field back every time may not make us do that for
- * ever. One minute after the first, then two, four, eight, ten, ten, …
- */
-const RESTORE_MS = 60_000;
-const MOST_RESTORE_MS = 600_000;
-
-type Restore = Extract<Action, { verb: "restore" }>;
-
-export type RestorePace = {
-  /** The actions without restores that would come too soon, or change nothing again; and when to look again for their sake. */
-  due(key: ObjectKey, actions: readonly Action[], now: number): { due: Action[]; againAfterMs?: number };
-  /** The actions were carried out. */
-  done(key: ObjectKey, actions: readonly Action[], now: number): void;
-  forget(key: ObjectKey): void;
-};
-
-const isRestore = (action: Action): action is Restore => action.verb === "restore";
-
-export const createRestorePace = (): RestorePace => {
-  const restored = new Map<string, { at: number; times: number; generations: Map<string, number> }>();
-  return {
-    due(key, actions, now) {
-      const last = restored.get(nameOf(key));
-      // Who owns a field that is as it should be (a backup that was restored) owns it still: the spec did not change by it.
-      const isVain = ({ object, generation }: Restore) => last?.generations.get(object.metadata.uid) === generation;
-      const useful = actions.filter((action) => !isRestore(action) || !isVain(action));
-      if (last === undefined || !useful.some(isRestore)) return { due: useful };
-      const wait = last.at + Math.min(RESTORE_MS * 2 ** (last.times - 1), MOST_RESTORE_MS) - now;
-      if (wait <= 0) return { due: useful };
-      return { due: useful.filter((action) => !isRestore(action)), againAfterMs: wait };
-    },
-    done(key, actions, now) {
-      const restores = actions.filter(isRestore);
-      if (restores.length === 0) return;
-      const { at, times } = restored.get(nameOf(key)) ?? { at: Number.NEGATIVE_INFINITY, times: 0 };
-      const generations = new Map(restores.map(({ object, generation }) => [object.metadata.uid, generation]));
-      restored.set(nameOf(key), { at: now, times: now - at > 2 * MOST_RESTORE_MS ? 1 : times + 1, generations });
-    },
-    forget: (key) => void restored.delete(nameOf(key)),
-  };
-};

@@ -2,6 +2,8 @@
 import { ACTION_ANNOTATION, boundedStatus, MODEL_DEPLOYMENTS, MODEL_ROLLOUTS } from "../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../apply/actions.ts";
 import { worstOf } from "../apply/obstacle.ts";
+import { recordContests } from "../apply/record-contests.ts";
+import { createWritePace } from "../apply/write-pace.ts";
 import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile, Result } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
@@ -21,7 +23,7 @@ import { type AskProgress, createFetchWatch, fetchingOf } from "./fetching.ts";
 import { lacksRoom } from "./findings.ts";
 import { acknowledgement, judge, SURVEY_AGAIN_MS } from "./judge.ts";
 import { type Observed, observe, type Stores } from "./observe.ts";
-import { createPace, createRestorePace } from "./pace.ts";
+import { createPace } from "./pace.ts";
 import { plan } from "./plan.ts";
 import { isDone, nextName, ordersOf, refusalOf } from "./record.ts";
 import { isRepair } from "./repair.ts";
@@ -68,14 +70,14 @@ export const modelDeploymentController = ({
   scaler,
 }: Dependencies): Reconcile => {
   const pace = createPace();
-  const restores = createRestorePace();
+  const writes = createWritePace();
   const fetches = createFetchWatch(askProgress);
   const statuses = createStatusWriter(client, events);
   return async (key, { log, signal }): Promise<Result> => {
     const seen = observe(stores, key);
     if (seen === undefined) {
       pace.forget(key);
-      restores.forget(key);
+      writes.forget(key);
       statuses.forget(key);
       await fetches.look(key, undefined, 0);
       await observer.look(key, undefined, 0);
@@ -100,10 +102,11 @@ export const modelDeploymentController = ({
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal))) {
       return { requeueAfterMs: GONE_MS };
     }
-    const { due, againAfterMs: untilRestore } = restores.due(key, actions, now);
-    const { error, obstacles } = await execute(client, observed.owner, due, signal);
+    const { due, contested, againAfterMs: untilRepeated } = writes.due(key, actions, now);
+    const { done, error, obstacles } = await execute(client, observed.owner, due, signal);
     const obstacle = worstOf(obstacles);
-    if (error === undefined) restores.done(key, due, now);
+    writes.done(key, done, now);
+    await recordContests(client, events, [observed.modelDeployment], contested, signal);
 
     const newest = roles.candidate ?? roles.stable;
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
@@ -140,7 +143,7 @@ export const modelDeploymentController = ({
       suspicion,
       pacing,
       fetching.againAfterMs,
-      untilRestore,
+      untilRepeated,
       unsurveyed,
       hindered,
       untilStatus,

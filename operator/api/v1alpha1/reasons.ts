@@ -107,6 +107,11 @@ export const REASONS = {
     means: "`spec.model.uri` is http://, which this operator was not started to allow.",
     cure: "Use https://, or start the operator with `--allow-http-models`.",
   },
+  WriteUndone: {
+    means:
+      "An event: something else undoes what Berth writes, again and again. Berth goes on, at ever longer intervals.",
+    cure: "The event names the field and who changes it: end one of the two.",
+  },
   NotOwned: {
     means: "An object with a name that Berth needs exists already and belongs to something else.",
     cure: "Delete or rename that object, or rename the ModelDeployment. Berth does not overwrite it.",
