@@ -5,7 +5,6 @@
 import { isScaled, serviceName } from "../api/v1alpha1/index.ts";
 import {
   type Action,
-  apply,
   create,
   ensure,
   isEdited,
@@ -15,7 +14,7 @@ import {
 } from "../apply/actions.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES } from "../kube/resources.ts";
-import { controllerRevision, revisionMarks } from "./children/controller-revision.ts";
+import { controllerRevision } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service, switchedAtOf, type Target } from "./children/service.ts";
 import {
@@ -29,11 +28,13 @@ import {
   routedPort,
   wantedOf,
 } from "./findings.ts";
+import { markActions } from "./marks.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
 import { isOver, revisionOf } from "./pods.ts";
 import { budgetActions, policyActions } from "./protection.ts";
 import { type Evidence, recordActions } from "./record.ts";
+import { rejectionsOf } from "./rejections.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { type Acknowledged, leftAt, targetOf } from "./traffic.ts";
@@ -91,7 +92,7 @@ export const plan = (
       ...(unrecorded === undefined
         ? []
         : [create(CONTROLLER_REVISIONS, controllerRevision(observed.owner, unrecorded))]),
-      ...markPromoted(observed, roles),
+      ...markActions(observed, stable),
       ...(stable === undefined ? [] : run(observed, stable)),
       ...(candidate !== undefined && mayRun ? run(observed, candidate) : []),
       ...(serving === undefined ? [] : clientService(observed, roles, targetOf(observed, serving, acknowledged), now)),
@@ -159,26 +160,6 @@ const mayStartBeside = (observed: Observed, { stable }: Roles, trial: Trial | un
   return !isNew || stable === undefined || !isComingBack(observed, stable, now);
 };
 
-/** Writes each promotion on its ControllerRevision, where it outlives a lost status. */
-const markPromoted = (observed: Observed, { stable, candidate }: Roles): Action[] => {
-  const latest = Math.max(0, ...observed.revisions.map(({ promoted }) => promoted ?? 0));
-  return [
-    ...(stable === undefined ? [] : [{ ...stable, promoted: isLatest(stable, latest) ? latest : latest + 1 }]),
-    ...(candidate === undefined ? [] : [candidate]),
-  ].flatMap((revision) => annotate(observed, revision));
-};
-
-const isLatest = ({ promoted }: Revision, latest: number): boolean => promoted === latest;
-
-/** A ControllerRevision's annotations, brought to what `revision` says. */
-const annotate = ({ controllerRevisions, owner, revisions }: Observed, revision: Revision): Action[] => {
-  const before = revisions.find(({ name }) => name === revision.name);
-  const existing = named(controllerRevisions, revision.name);
-  if (existing === undefined) return [];
-  if (before?.promoted === revision.promoted) return [];
-  return [apply(CONTROLLER_REVISIONS, revisionMarks(owner, revision), existing)];
-};
-
 /** The time of a switch is written with it, so that whoever looks next knows for how long the old pods must serve on. */
 const clientService = (observed: Observed, { superseded }: Roles, target: Target, now: number): Action[] => {
   const { owner, services } = observed;
@@ -225,11 +206,12 @@ const retire = (
   return { actions, ...(isWaiting ? { againAfterMs: wait } : {}) };
 };
 
-/** Deletes what superseded revisions without pods leave behind: what belongs to pods, and all of it beyond the last few. */
+/** Deletes what superseded revisions without pods leave behind: what belongs to pods, and all of it beyond the last few and the rejected ones. */
 const forget = (observed: Observed, { superseded }: Roles): Action[] => {
   const idle = superseded.filter((revision) => deploymentOf(observed, revision) === undefined);
   const byAge = idle.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0) || other.number - one.number);
-  const old = byAge.slice(KEPT_REVISIONS);
+  const isRejected = ({ name }: Revision): boolean => rejectionsOf(observed).some(({ revision }) => revision === name);
+  const old = byAge.slice(KEPT_REVISIONS).filter((revision) => !isRejected(revision));
   const existing = <T extends KubeObject>(objects: T[], revisions: Revision[]) =>
     revisions.flatMap(({ name }) => named(objects, name) ?? []);
   return [

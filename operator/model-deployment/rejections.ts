@@ -1,26 +1,46 @@
-/** The revisions of a ModelDeployment that were tried and are not taken, as its status keeps them. Pure. */
-import type { RolloutStatus } from "../api/v1alpha1/index.ts";
+/**
+ * The revisions of a ModelDeployment that were tried and are not taken. The status has them, and each ControllerRevision its own, for
+ * the case that the status is lost. A rejection holds for the spec: for all revisions that would have the same pods. Pure.
+ */
+import type { Reason, RolloutStatus } from "../api/v1alpha1/index.ts";
 import type { Rejection } from "../rollout/machine.ts";
 import { rolloutSettings } from "../rollout/settings.ts";
 import { rejected } from "../rollout/words.ts";
 import { oneLine } from "./explain/cause.ts";
 import type { Observed } from "./observe.ts";
-import type { Revision } from "./revision.ts";
+import { isSameSpec, type Revision } from "./revision.ts";
 
 export type Rejected = NonNullable<RolloutStatus["rejected"]>[number];
 
 /** As many as the status holds. */
 const KEPT_REJECTIONS = 10;
 
-/** Why this revision is not taken, if it was rejected, and by the very analysis that holds now. */
-export const rejectedBefore = (
-  { spec, status }: Observed["modelDeployment"],
-  revision: Revision | undefined,
-): string | undefined => {
-  if (revision === undefined) return undefined;
-  const key = rolloutSettings(spec)?.analysisKey;
-  return status?.rollout?.rejected?.find((one) => one.revision === revision.name && one.analysis === key)?.message;
+/** Faults that the operator's own settings (its runtime image) may have caused: no pod of the revision ever answered anybody. */
+const BY_SETTINGS: readonly Reason[] = ["AdmissionDenied", "ExecutionProviderUnavailable", "ImageUnavailable"];
+
+/** @param why a reason, or a rejection's message, which begins with one */
+export const isBySettings = (why: string): boolean =>
+  BY_SETTINGS.some((reason) => why === reason || why.startsWith(`${reason}: `));
+
+/** A status without a stable revision was lost, or never had any. */
+export const rejectionsOf = ({ modelDeployment: { status }, revisions }: Observed): readonly Rejected[] =>
+  status?.stable === undefined
+    ? revisions.flatMap(({ name, rejected }) => (rejected === undefined ? [] : [{ revision: name, ...rejected }]))
+    : (status.rollout?.rejected ?? []);
+
+/** The rejection of this very revision, by the analysis that holds now. */
+export const rejectionInForce = (observed: Observed, { name }: Revision): Rejected | undefined => {
+  const key = rolloutSettings(observed.modelDeployment.spec)?.analysisKey;
+  return rejectionsOf(observed).find(({ analysis, revision }) => revision === name && analysis === key);
 };
+
+/**
+ * Why this revision is not taken.
+ * @param same all revisions of its spec: what the settings caused is not held against one that was rendered anew
+ */
+export const rejectedBefore = (observed: Observed, revision: Revision, same: readonly Revision[]): string | undefined =>
+  rejectionInForce(observed, revision)?.message ??
+  same.flatMap((one) => rejectionInForce(observed, one)?.message ?? []).find((message) => !isBySettings(message));
 
 /** @param words of the evidence */
 export const rejectionOf = (
@@ -33,12 +53,17 @@ export const rejectionOf = (
   return { revision: revision.name, analysis, message: oneLine(rejected(rejection) + told) };
 };
 
-/** What the status keeps from now on: the latest first, without those that are to be tried again. */
+/** What the status keeps from now on: the latest first, without those of the specs that somebody wants to try again. */
 export const rejectionsAfter = (
-  { status }: Observed["modelDeployment"],
+  observed: Observed,
   retried: ReadonlySet<string>,
   latest?: Rejected,
-): Rejected[] => {
-  const before = (status?.rollout?.rejected ?? []).filter(({ revision }) => !retried.has(revision));
+): readonly Rejected[] => {
+  const again = observed.revisions.filter(({ name }) => retried.has(name));
+  const isRetried = (name: string): boolean => {
+    const revision = observed.revisions.find((one) => one.name === name);
+    return retried.has(name) || (revision !== undefined && again.some((one) => isSameSpec(one, revision)));
+  };
+  const before = rejectionsOf(observed).filter(({ revision }) => !isRetried(revision));
   return latest === undefined ? before : [latest, ...before].slice(0, KEPT_REJECTIONS);
 };

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { PROMOTED_ANNOTATION, revisionName, specSchema } from "../api/v1alpha1/index.ts";
+import { PROMOTED_ANNOTATION, REJECTED_ANNOTATION, revisionName, specSchema } from "../api/v1alpha1/index.ts";
 import type { ControllerRevision, PodTemplate } from "../kube/objects.ts";
 import { canonical } from "./canonical.ts";
 import type { RevisionSpec } from "./revision-spec.ts";
@@ -24,6 +24,21 @@ export type Revision = {
   number: number;
   /** The number of its latest promotion; undefined if it never served. */
   promoted?: number;
+  /** By which analysis it was rejected, and why; undefined if it was not, or was tried again since. */
+  rejected?: { analysis: string; message: string };
+};
+
+/** They have the same pods. One that another version stored may have a value that this one renders no pod from: it is like no other. */
+export const isSameSpec = (
+  one: Pick<Revision, "spec" | "isForeign">,
+  other: Pick<Revision, "spec" | "isForeign">,
+): boolean => {
+  if (one.isForeign === true || other.isForeign === true) return false;
+  try {
+    return canonical(one.spec) === canonical(other.spec);
+  } catch {
+    return false;
+  }
 };
 
 /** A name that no other revision has: the hash only names, so a collision is told apart by a count. */
@@ -52,7 +67,20 @@ export const parseRevision = ({ metadata, revision, data }: ControllerRevision):
     template: parsed.data.template,
     number: revision,
     ...(promoted > 0 ? { promoted } : {}),
+    ...rejectionMark(metadata.annotations?.[REJECTED_ANNOTATION]),
   };
+};
+
+const rejectionSchema = z.object({ analysis: z.string(), message: z.string() });
+
+/** Anybody may have written there: what is not ours says nothing. */
+const rejectionMark = (mark: string | undefined): Pick<Revision, "rejected"> => {
+  try {
+    const { data } = rejectionSchema.safeParse(JSON.parse(mark ?? ""));
+    return data === undefined ? {} : { rejected: data };
+  } catch {
+    return {};
+  }
 };
 
 /**

@@ -10,10 +10,11 @@ import {
 } from "../api/v1alpha1/index.ts";
 import { rolloutSettings } from "../rollout/settings.ts";
 import { scalingSettings } from "../scaling/settings.ts";
-import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
+import type { RenderSettings } from "./children/pod-template.ts";
 import type { Observed } from "./observe.ts";
 import { rejectedBefore } from "./rejections.ts";
-import { canonical, newRevisionName, type Revision, revisionSpecOf, sortedJson } from "./revision.ts";
+import { canonical, type Revision, revisionSpecOf } from "./revision.ts";
+import { wantedRevision } from "./wanted-revision.ts";
 
 /** Why the spec cannot be followed at all. */
 export type Refusal = { reason: Reason; message: string };
@@ -35,9 +36,11 @@ export type Roles = {
 export const rolesOf = (observed: Observed, settings: RenderSettings): Roles => {
   const { revisions } = observed;
   const refusal = refuse(observed, settings);
-  const target = refusal === undefined ? targetOf(observed, settings) : undefined;
   const stable = stableOf(observed);
-  const message = stable === undefined ? undefined : rejectedBefore(observed.modelDeployment, target);
+  const wanted = refusal === undefined ? wantedRevision(observed, settings, stable) : undefined;
+  const target = wanted?.revision;
+  const message =
+    stable === undefined || wanted === undefined ? undefined : rejectedBefore(observed, wanted.revision, wanted.same);
   const isRejected = message !== undefined && target?.name !== stable?.name;
   const recorded = isRejected ? undefined : revisions.find(({ name }) => name === target?.name);
   const candidate = recorded === stable ? undefined : recorded;
@@ -56,27 +59,6 @@ const stableOf = ({ modelDeployment, revisions }: Observed): Revision | undefine
   const byStatus = revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
   const promoted = revisions.filter((revision) => revision.promoted !== undefined);
   return byStatus ?? promoted.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0))[0];
-};
-
-const targetOf = (observed: Observed, settings: RenderSettings): Revision => {
-  const { modelDeployment, owner, revisions } = observed;
-  const spec = revisionSpecOf(modelDeployment.spec);
-  const wanted = canonical(spec);
-  const same = revisions.filter(({ isForeign, spec }) => isForeign === undefined && canonical(spec) === wanted);
-  const render = (name: string) => podTemplate(owner.name, name, spec, settings);
-  // One that served is taken as it was, whatever this operator would render today. One that never did may be
-  // what kept it from serving (an image that is not there): it counts only if it would be rendered the same.
-  const known =
-    same.find(({ name, promoted }) => promoted !== undefined || name === modelDeployment.status?.stable?.revision) ??
-    same.find(({ name, template }) => sortedJson(template) === sortedJson(render(name)));
-  if (known !== undefined) return known;
-  const name = newRevisionName(
-    owner.name,
-    spec,
-    new Set(observed.controllerRevisions.map(({ metadata }) => metadata.name)),
-  );
-  const number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
-  return { name, spec, number, template: render(name) };
 };
 
 const refuse = ({ modelDeployment }: Observed, { allowHttpModels }: RenderSettings): Refusal | undefined => {

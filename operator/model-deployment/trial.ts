@@ -232,7 +232,7 @@ export const shareOf = (trial: Trial, observed: Observed): Share | undefined => 
 
 /** What the status says of it; `words`: of its evidence. Undefined where there is nothing to say. */
 export const rolloutStatus = (
-  { modelDeployment }: Observed,
+  observed: Observed,
   trial: Trial | undefined,
   words: string | undefined,
   retried: ReadonlySet<string>,
@@ -241,8 +241,8 @@ export const rolloutStatus = (
     trial?.state.phase === "rejected"
       ? rejectionOf(trial.revision, trial.settings.analysisKey, trial.state.rejection, words)
       : undefined;
-  const rejections = rejectionsAfter(modelDeployment, retried, latest);
-  const list = rejections.length === 0 ? {} : { rejected: rejections };
+  const rejections = rejectionsAfter(observed, retried, latest);
+  const list = rejections.length === 0 ? {} : { rejected: [...rejections] };
   if (trial === undefined || trial.state.phase === "rejected" || trial.state.phase === "promoted")
     return rejections.length === 0 ? undefined : list;
   const { capacity, name, revision, settings, state, steps } = trial;

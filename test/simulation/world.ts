@@ -54,8 +54,15 @@ class Refused extends Error {
 /** Thrown by the write before which the operator "is killed". */
 export class Killed extends Error {}
 
-/** `pending`: the scheduler's words; `failure`: the server's termination message. */
-export type Fate = { ready: boolean; digest?: string; gate?: string; pending?: string; failure?: string };
+/** `pending`: the scheduler's words; `failure`: the server's termination message; `image`: the kubelet's words on one that it cannot pull. */
+export type Fate = {
+  ready: boolean;
+  digest?: string;
+  gate?: string;
+  pending?: string;
+  failure?: string;
+  image?: string;
+};
 
 export type World = {
   client: Client;
@@ -287,7 +294,7 @@ export const createWorld = (): World => {
     const fate = world.fate(name, index);
     const isPlaced = world.get(PODS, `${name}-${index}`)?.spec?.nodeName !== undefined;
     const isFull = !isPlaced && placedPods() >= world.slots;
-    const { digest, failure, gate, pending, ready } = isFull
+    const { digest, failure, gate, image, pending, ready } = isFull
       ? { ...fate, ready: false, digest: undefined, pending: "0/1 nodes are available: 1 Too many pods." }
       : fate;
     const key = keyOf(PODS, `${name}-${index}`);
@@ -323,7 +330,20 @@ export const createWorld = (): World => {
             ...(pending === undefined ? {} : { reason: "Unschedulable", message: pending }),
           },
         ],
-        initContainerStatuses: digest === undefined ? [] : [{ name: FETCH_CONTAINER, ready: true, state }],
+        initContainerStatuses: [
+          ...(digest === undefined ? [] : [{ name: FETCH_CONTAINER, ready: true, restartCount: 0, state }]),
+          ...(image === undefined
+            ? []
+            : [
+                {
+                  name: FETCH_CONTAINER,
+                  ready: false,
+                  restartCount: 0,
+                  image: spec?.template.spec?.initContainers?.[0]?.image ?? "",
+                  state: { waiting: { reason: "ImagePullBackOff", message: image } },
+                },
+              ]),
+        ],
         ...(failure === undefined
           ? {}
           : {

@@ -18,6 +18,8 @@ export const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
 
 /** On a ControllerRevision: a number that grows with each promotion. It finds stable again when status was lost. */
 export const PROMOTED_ANNOTATION = "berth.dev/promoted";
+/** On a ControllerRevision: by which analysis it was rejected, and why, as JSON. It outlives a lost status, too. */
+export const REJECTED_ANNOTATION = "berth.dev/rejected";
 /** On the clients' Service: since when it selects another revision (RFC 3339). The pods of the last serve on for a moment after that. */
 export const SWITCHED_ANNOTATION = "berth.dev/switched-at";
 /** On what Berth keeps as it should be: a hash of what was last applied. */

@@ -1,6 +1,6 @@
-import { PROMOTED_ANNOTATION } from "../../api/v1alpha1/index.ts";
+import { PROMOTED_ANNOTATION, REJECTED_ANNOTATION } from "../../api/v1alpha1/index.ts";
 import type { ControllerRevision, KubeObject } from "../../kube/objects.ts";
-import { inKeyOrder, type Revision } from "../revision.ts";
+import { inKeyOrder, type Revision, sortedJson } from "../revision.ts";
 import { childMeta, type Owner } from "./owner.ts";
 
 /**
@@ -15,13 +15,17 @@ export const controllerRevision = (owner: Owner, revision: Revision): Controller
 
 /** What may change on a stored revision: all but its `data`, which is left out so that it is not touched. */
 export const revisionMarks = (owner: Owner, revision: Revision): KubeObject => {
-  const { promoted } = revision;
+  const { promoted, rejected } = revision;
+  const annotations = {
+    ...(promoted === undefined ? {} : { [PROMOTED_ANNOTATION]: String(promoted) }),
+    ...(rejected === undefined ? {} : { [REJECTED_ANNOTATION]: sortedJson(rejected) }),
+  };
   return {
     apiVersion: "apps/v1",
     kind: "ControllerRevision",
     metadata: {
       ...childMeta(owner, revision.name, revision.name),
-      ...(promoted === undefined ? {} : { annotations: { [PROMOTED_ANNOTATION]: String(promoted) } }),
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     },
   };
 };

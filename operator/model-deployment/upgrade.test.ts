@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createWorld, type World } from "../../test/simulation/world.ts";
+import { ACTION_ANNOTATION, findCondition, MODEL_ROLLOUTS, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
+import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
+
+type Rollout = NonNullable<ModelDeploymentSpec["rollout"]>;
+
+const spec = (file: string, rollout: Partial<Rollout> = {}): ModelDeploymentSpec => ({
+  model: { uri: `https://models.example.com/${file}.onnx` },
+  rollout: { strategy: "canary", steps: [{ weight: "10%" }, { weight: "50%" }], ...rollout },
+});
+
+const digest = `sha256:${"a".repeat(64)}`;
+const statusOf = (world: World) => world.deployment().status ?? assert.fail("no status");
+const reason = (world: World) => findCondition(statusOf(world).conditions, "Ready")?.reason;
+const isStalled = (world: World) => findCondition(statusOf(world).conditions, "Stalled") !== undefined;
+const stable = (world: World) => statusOf(world).stable?.revision ?? "";
+const routes = (world: World) => statusOf(world).traffic?.routes.map(({ role, weight }) => `${role} ${weight}`);
+const revisions = (world: World) => world.all(CONTROLLER_REVISIONS).map(({ metadata }) => metadata.name);
+const imageOf = (world: World, revision: string) =>
+  world.get(DEPLOYMENTS, revision)?.spec?.template.spec?.containers[0]?.image;
+
+const until = async (world: World, isSo: () => boolean, minutes = 240): Promise<void> => {
+  for (const end = world.now + minutes * 60_000; world.now < end; ) {
+    const before = world.writes.length;
+    const { requeueAfterMs = 1000 } = await world.reconcile();
+    world.act();
+    if (isSo()) return;
+    if (world.writes.length > before) world.now += 10;
+    else world.now += Math.min(Math.max(requeueAfterMs, 1), 60_000);
+  }
+  throw new Error(`it never came to that: ${JSON.stringify(statusOf(world).rollout)} ${statusOf(world).message}`);
+};
+
+/** Passes for some minutes of the world's time, whatever comes of it. */
+const pass = async (world: World, minutes: number): Promise<void> => {
+  const end = world.now + minutes * 60_000;
+  await until(world, () => world.now + 60_000 >= end, minutes);
+};
+
+const serving = async (rollout: Partial<Rollout> = {}): Promise<World> => {
+  const world = createWorld();
+  world.put(spec("one", rollout));
+  await world.settle();
+  return world;
+};
+
+/** The second revision is rejected by what the routers have counted. */
+const rejecting = async (): Promise<{ world: World; old: string; rejected: string }> => {
+  const world = await serving();
+  const old = stable(world);
+  world.quality = (revision) => ({ errors: revision === old ? 0.001 : 0.05, slower: 1 });
+  world.put(spec("two"));
+  await until(world, () => isStalled(world));
+  await world.settle();
+  return { world, old, rejected: statusOf(world).rollout?.rejected?.[0]?.revision ?? assert.fail() };
+};
+
+const upgrades: [string, Partial<World["settings"]>][] = [
+  ["another runtime image", { runtimeImage: "berth-runtime:2" }],
+  ["another pull policy", { runtimeImagePullPolicy: "Always" }],
+  ["http:// refused", { allowHttpModels: false }],
+];
+
+const upgrade = (world: World, settings: Partial<World["settings"]> = { runtimeImage: "berth-runtime:2" }): void => {
+  world.changeLeader();
+  world.settings = { ...world.settings, ...settings };
+};
+
+describe("an upgrade of the operator", () => {
+  it("retries no rejected revision", async () => {
+    const { world, rejected } = await rejecting();
+    const before = revisions(world);
+    for (const [name, settings] of upgrades) {
+      upgrade(world, settings);
+      await pass(world, 3);
+      assert.deepEqual([reason(world), routes(world)], ["RolledBack", ["stable 100"]], name);
+      assert.deepEqual(revisions(world), before, name);
+      assert.equal(world.get(DEPLOYMENTS, rejected), undefined, name);
+    }
+  });
+
+  it("starts no rollout under way from the beginning", async () => {
+    const world = await serving();
+    world.put(spec("two", { steps: [{ weight: "10%" }, { weight: "50%", pause: true }] }));
+    await until(world, () => statusOf(world).rollout?.phase === "paused");
+    const { name: record = "", revision: canary = "" } = statusOf(world).rollout ?? {};
+    for (const [name, settings] of upgrades) {
+      upgrade(world, settings);
+      await pass(world, 3);
+      const { revision, step } = statusOf(world).rollout ?? {};
+      assert.deepEqual([revision, step, routes(world)], [canary, 1, ["stable 50", "canary 50"]], name);
+      assert.equal(imageOf(world, canary), "berth-runtime:1", name);
+    }
+    world.annotate(MODEL_ROLLOUTS, record, ACTION_ANNOTATION, "resume");
+    await until(world, () => stable(world) === canary);
+    assert.deepEqual(
+      world.all(MODEL_ROLLOUTS).map(({ metadata }) => metadata.name),
+      [record],
+    );
+  });
+
+  it("restarts no first revision that fetches its model, and none that waits for a node", async () => {
+    for (const fate of [
+      { ready: false, digest },
+      { ready: false, pending: "0/1 nodes are available: 1 Insufficient nvidia.com/gpu." },
+    ]) {
+      const world = createWorld();
+      world.fate = () => fate;
+      world.put(spec("one"));
+      await pass(world, 2);
+      const first = statusOf(world).canary?.revision ?? "";
+      upgrade(world);
+      await pass(world, 2);
+      assert.deepEqual([statusOf(world).canary?.revision, revisions(world)], [first, [first]]);
+      world.fate = () => ({ ready: true });
+      await pass(world, 2);
+      assert.equal(stable(world), first);
+    }
+  });
+
+  it("renders a canary anew that was rejected since its image was not there, and tries it", async () => {
+    const world = await serving();
+    const old = stable(world);
+    upgrade(world, { runtimeImage: "nobody-has-this:1" });
+    world.fate = (revision) => (revision === old ? { ready: true, digest } : { ready: false, image: "not found" });
+    world.put(spec("two"));
+    await until(world, () => isStalled(world));
+    assert.match(statusOf(world).rollout?.rejected?.[0]?.message ?? "", /^ImageUnavailable: /);
+    await pass(world, 3);
+    assert.equal(reason(world), "RolledBack", "nothing has changed");
+    upgrade(world);
+    world.fate = () => ({ ready: true, digest });
+    await until(world, () => stable(world) !== old);
+    assert.equal(imageOf(world, stable(world)), "berth-runtime:2");
+  });
+
+  it("renders a revision anew that takes over at once, and that its image keeps from that", async () => {
+    const world = createWorld();
+    const immediate = (file: string) => ({ model: { uri: `https://models.example.com/${file}.onnx` } });
+    world.put(immediate("one"));
+    await world.settle();
+    const old = stable(world);
+    const failure = JSON.stringify({ outcome: "failed", code: "ModelInvalid", message: "opset 99 is unknown" });
+    world.fate = (revision) => (revision === old ? { ready: true, digest } : { ready: false, digest, failure });
+    world.put(immediate("two"));
+    await world.settle();
+    assert.equal(reason(world), "ModelInvalid");
+    upgrade(world);
+    world.fate = () => ({ ready: true, digest });
+    await world.settle();
+    assert.deepEqual([stable(world) === old, imageOf(world, stable(world))], [false, "berth-runtime:2"]);
+  });
+});
+
+describe("a rejection", () => {
+  it("holds for the same spec in other words", async () => {
+    const { world } = await rejecting();
+    const before = revisions(world);
+    world.put({ ...spec("two"), resources: { requests: { cpu: "0.1", memory: "256Mi" } }, server: {} });
+    await pass(world, 3);
+    assert.deepEqual([reason(world), routes(world), revisions(world)], ["RolledBack", ["stable 100"], before]);
+  });
+
+  it("outlives a lost status, by the ControllerRevision", async () => {
+    const { world, old, rejected } = await rejecting();
+    const told = statusOf(world).rollout?.rejected;
+    world.loseStatus();
+    await pass(world, 3);
+    assert.deepEqual([stable(world), reason(world), routes(world)], [old, "RolledBack", ["stable 100"]]);
+    assert.deepEqual(statusOf(world).rollout?.rejected, told);
+    assert.equal(world.get(DEPLOYMENTS, rejected), undefined);
+  });
+
+  it("is not forgotten while others come and go", async () => {
+    const { world, rejected } = await rejecting();
+    world.quality = () => ({ errors: 0, slower: 1 });
+    for (const file of ["three", "four", "five", "six", "seven"]) {
+      world.put({ model: spec(file).model });
+      await world.settle();
+    }
+    assert.ok(revisions(world).includes(rejected));
+    upgrade(world);
+    world.put(spec("two"));
+    await pass(world, 3);
+    assert.equal(reason(world), "RolledBack");
+  });
+
+  it("of an older version, by name alone, holds as well", async () => {
+    const { world, rejected } = await rejecting();
+    const marks = world.get(CONTROLLER_REVISIONS, rejected)?.metadata.annotations ?? assert.fail();
+    delete marks["berth.dev/rejected"];
+    upgrade(world);
+    await pass(world, 3);
+    assert.equal(reason(world), "RolledBack");
+  });
+
+  it("is taken back by retry, also after an upgrade and a lost status", async () => {
+    const { world, old, rejected } = await rejecting();
+    upgrade(world);
+    await pass(world, 3);
+    world.quality = () => ({ errors: 0, slower: 1 });
+    world.annotate(MODEL_ROLLOUTS, `${rejected}-1`, ACTION_ANNOTATION, "retry");
+    await until(world, () => stable(world) !== old);
+    await world.settle();
+    assert.deepEqual([statusOf(world).rollout, isStalled(world)], [undefined, false]);
+    const marks = world.all(CONTROLLER_REVISIONS).map(({ metadata }) => metadata.annotations?.["berth.dev/rejected"]);
+    assert.deepEqual(marks, [undefined, undefined].concat(marks.length > 2 ? [undefined] : []));
+  });
+
+  it("does not hold against another analysis, and the spec of stable clears the error", async () => {
+    const { world, old, rejected } = await rejecting();
+    upgrade(world);
+    world.put({ ...spec("one"), server: { requestTimeout: "30000ms" } });
+    await world.settle();
+    assert.deepEqual([stable(world), reason(world), isStalled(world)], [old, "Serving", false]);
+    world.put(spec("two"));
+    await pass(world, 3);
+    assert.equal(reason(world), "RolledBack");
+    world.put(spec("two", { analysis: { errors: { floor: "20%" } } }));
+    await until(world, () => stable(world) !== old);
+    assert.ok(revisions(world).includes(rejected));
+  });
+});
+
+describe("revisions that an older version told apart", () => {
+  it("are the same now: the one that serves goes on", async () => {
+    const world = createWorld();
+    const immediate = (file: string) => ({ model: { uri: `https://models.example.com/${file}.onnx` } });
+    for (const file of ["one", "two"]) {
+      world.put(immediate(file));
+      await world.settle();
+    }
+    const serves = stable(world);
+    // the first one was made by the same spec, with its defaults left out
+    const first = world.all(CONTROLLER_REVISIONS).find(({ metadata }) => metadata.name !== serves) ?? assert.fail();
+    Object.assign(first.data ?? {}, { spec: immediate("two") });
+    world.put({ ...immediate("two"), server: { batching: { maxBatchSize: 32 } } });
+    const writes = world.writes.length;
+    await world.settle();
+    assert.equal(stable(world), serves);
+    assert.deepEqual(
+      world.writes.slice(writes).filter((write) => !write.includes("/status")),
+      [],
+    );
+  });
+});
