@@ -104,6 +104,7 @@ export const RULES: readonly Rule[] = [
       "operator/api",
       "operator/kube/objects.ts",
       "operator/model-deployment",
+      "operator/placement/admits.ts",
       "operator/placement/request.ts",
       "operator/placement/room.ts",
       "operator/placement/shortage.ts",

@@ -53,7 +53,8 @@ const holds = (room: Room, { matchExpressions = [], matchFields = [] }: Term): b
 const labelOf = ({ labels }: Room, key: string): string | undefined =>
   Object.hasOwn(labels, key) ? labels[key] : undefined;
 
-const matches = ({ operator, values = [] }: Expression, found: string | undefined): boolean => {
+/** Whether a label (undefined: not there) is as the expression wants it. */
+export const matches = ({ operator, values = [] }: Expression, found: string | undefined): boolean => {
   switch (operator) {
     case "In":
       return found !== undefined && values.includes(found);

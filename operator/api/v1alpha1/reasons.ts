@@ -149,7 +149,7 @@ export const REASONS = {
   },
   VolumeUnavailable: {
     means:
-      "A pod has its node but not its volumes: a ConfigMap, Secret or claim that the spec names is missing, or cannot be attached.",
+      "A pod has its node but not its volumes: a ConfigMap, Secret or claim that the spec names is missing, or cannot be attached; of a pod with ResourceClaims it may be their devices.",
     cure: "Create what the message names, in the namespace of the ModelDeployment; it is tried again by itself.",
   },
   QuotaExceeded: {
@@ -180,8 +180,9 @@ export const REASONS = {
     cure: "See the message; set requests that match the use.",
   },
   DeviceUnavailable: {
-    means: "The node could not give a pod the device that it was scheduled for.",
-    cure: "Check the node's device plugin and the devices' health.",
+    means:
+      "The node could not give a pod the device that it was scheduled for, or does not prepare the devices of its claims.",
+    cure: "Check the node's device plugin or DRA driver, and the devices' health.",
   },
   ProgressDeadlineExceeded: {
     means: "A revision was not ready within `rollout.progressDeadline` (10 minutes), and no pod says why.",

@@ -55,6 +55,12 @@ const limited = (name: string, memory: string): NonNullable<Pod["spec"]> => ({
   containers: [{ name, resources: { limits: { memory } } }],
 });
 
+/** Of a pod with claims. */
+const claiming = (message: string): Pod => ({
+  ...pending("a", message),
+  spec: { containers: [], resourceClaims: [{ name: "gpu", resourceClaimTemplateName: "one-gpu" }] },
+});
+
 type Case = [name: string, pods: Pod[], reason: string, message: RegExp, stalled: boolean];
 const cases: Case[] = [
   [
@@ -76,6 +82,68 @@ const cases: Case[] = [
     [elsewhere],
     "Unschedulable",
     /wait for a node that is labelled pool: inference and not labelled strategy: mps or other: 0\/2 nodes will do/,
+    false,
+  ],
+  [
+    "devices, as Kubernetes 1.35 words it",
+    [
+      pending(
+        "a",
+        "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint(s). still not schedulable, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+      ),
+    ],
+    "Unschedulable",
+    /: 0\/2 nodes have one free: 1 Insufficient nvidia.com\/gpu, 1 node\(s\) had untolerated taint\(s\)$/,
+    false,
+  ],
+  [
+    "devices, after a deallocation",
+    [pending("a", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. deallocation of ResourceClaim completed")],
+    "Unschedulable",
+    /: 1 Insufficient nvidia.com\/gpu$/,
+    false,
+  ],
+  [
+    "claims that cannot be allocated",
+    [
+      claiming(
+        "0/2 nodes are available: 2 cannot allocate all claims. still not schedulable, preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.",
+      ),
+    ],
+    "Unschedulable",
+    /^1 of 5 pods wait for the devices of claim gpu \(spec\.accelerator\.claims\): 0\/2 nodes will do: 2 cannot allocate all claims; kubectl get resourceslices,resourceclaims -A shows/,
+    false,
+  ],
+  [
+    "devices that a DeviceClass offers as a resource",
+    [pending("a", "0/2 nodes are available: 2 cannot allocate all claims. still not schedulable")],
+    "Unschedulable",
+    /^1 of 5 pods wait for 1 nvidia\.com\/gpu each: 0\/2 nodes will do: 2 cannot allocate all claims; kubectl get/,
+    false,
+  ],
+  [
+    "a DeviceClass that is not there",
+    [
+      claiming(
+        "0/2 nodes are available: request req-0: device class gpu.example.com does not exist. still not schedulable",
+      ),
+    ],
+    "Unschedulable",
+    /: request req-0: device class gpu\.example\.com does not exist; install the driver that brings DeviceClass gpu\.example\.com, or/,
+    false,
+  ],
+  [
+    "a claim that is not made, as its template is not there",
+    [claiming('0/2 nodes are available: pod "default/a": ResourceClaim not created yet. not found')],
+    "Unschedulable",
+    /ResourceClaim not created yet; see whether ResourceClaimTemplate one-gpu exists$/,
+    false,
+  ],
+  [
+    "a ResourceClaim that is not there",
+    [claiming('0/2 nodes are available: resourceclaim.resource.k8s.io "nowhere" not found. still not schedulable')],
+    "Unschedulable",
+    /"nowhere" not found; create ResourceClaim nowhere, or correct spec\.accelerator\.claims$/,
     false,
   ],
   [
@@ -289,6 +357,72 @@ describe("explain", () => {
     assert.match(explain(at(60, [disk]))?.message ?? "", /PersistentVolumeClaim models \(spec\.model\.uri\)/);
     assert.equal(explain(at(600, [])), undefined);
     assert.equal(patience(at(600, [secret])), undefined);
+  });
+
+  it("waits a while for devices of claims, and does not take them for volumes", () => {
+    const on = (spec: Partial<NonNullable<Pod["spec"]>>, status: Partial<Status> = {}) => {
+      const one = placed(10);
+      return { ...one, spec: { containers: [], nodeName: "n", ...spec }, status: { ...one.status, ...status } };
+    };
+    const claims = { resourceClaims: [{ name: "gpu", resourceClaimTemplateName: "one-gpu" }] };
+    const told = (pods: Pod[], mounts: Mount[], now = subject.now) => explain({ ...subject, pods, mounts, now });
+    assert.equal(told([on(claims)], [], subject.now - 1), undefined);
+    assert.equal(told([on(claims)], [bundle], subject.now - 1), undefined);
+    assert.deepEqual(
+      [told([on(claims)], [])?.reason, told([on(claims)], [])?.message],
+      [
+        "DeviceUnavailable",
+        "pod a waits for its devices: node n has not prepared the devices of claim gpu (spec.accelerator.claims), as when " +
+          "their DRA driver does not run there; kubectl describe pod a says why",
+      ],
+    );
+    assert.match(
+      told([on(claims)], [bundle])?.message ?? "",
+      /^pod a waits for its volumes or devices: ConfigMap company-ca .* cannot be mounted, or node n has not prepared .*; kubectl describe pod a says which$/,
+    );
+    const extendedResourceClaimStatus = {
+      resourceClaimName: "a-extended",
+      requestMappings: [{ containerName: "server", requestName: "r", resourceName: "nvidia.com/gpu" }],
+    };
+    assert.match(
+      told([on({}, { extendedResourceClaimStatus })], [])?.message ?? "",
+      /has not prepared nvidia\.com\/gpu \(spec\.accelerator\), as when/,
+    );
+  });
+
+  it("says what the nodes have, where none has what is asked for", () => {
+    const labelled = (node: string, labels: Record<string, string>): Room => ({
+      ...{ node, labels, taints: [], total: new Map(), free: new Map() },
+    });
+    const why = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: none";
+    const asks = (spec: Partial<NonNullable<Pod["spec"]>>, ...labels: Record<string, string>[]) =>
+      explain({
+        ...subject,
+        rooms: labels.map((one, index) => labelled(`n${index}`, one)),
+        pods: [{ ...pending("a", why), spec: { containers: [], ...spec } }],
+      })?.message ?? "";
+    const memory = "nvidia.com/gpu.memory";
+    const large = {
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: memory, operator: "Gt", values: ["24575"] }] }],
+          },
+        },
+      },
+    };
+    assert.match(
+      asks(large, { [memory]: "23034" }, { [memory]: "15360" }, { [memory]: "23034" }),
+      /a node that is labelled nvidia\.com\/gpu\.memory above 24575 MiB \(nodes have 15360, 23034\): 0\/2 nodes will do/,
+    );
+    assert.match(asks(large, { [memory]: "40000" }), /above 24575 MiB: 0\/2 nodes will do/);
+    assert.match(asks({ nodeSelector: { constructor: "" } }, {}), /labelled constructor \(no node has that label\): /);
+    const pools = ["a", "b", "c", "d", "e"].map((pool) => ({ pool }));
+    assert.match(asks({ nodeSelector: { pool: "x" } }, ...pools), /pool: x \(nodes have a, b, c and 2 more values\): /);
+    assert.match(
+      asks({ nodeSelector: { pool: "a", zone: "z" } }, ...pools),
+      /pool: a and labelled zone: z \(no node has/,
+    );
   });
 
   it("waits a while for a server that is not ready any more, then says that its probe fails", () => {

@@ -6,6 +6,8 @@ import type { Room } from "../../placement/room.ts";
 import { type Shortage, shortagesOf } from "../../placement/shortage.ts";
 import { isGated, unscheduled } from "../pods.ts";
 import type { Cause, Subject } from "./cause.ts";
+import { claimedBy, cureOfClaims } from "./claims.ts";
+import { nodeDemand } from "./demand.ts";
 
 /** What no node has comes before what waits its turn in a queue. */
 export const schedulingCause = ({ devices, pods, rooms = [], wanted }: Subject): Cause | undefined => {
@@ -40,18 +42,31 @@ const heldBy = ({ metadata, spec }: Pod): string => {
   return `are held back by a scheduling gate, until its controller removes it: ${gates.join(", ")}`;
 };
 
+/**
+ * What keeps it from which nodes. What the scheduler says after that (`preemption: …`, `still not schedulable, …`) begins with
+ * a small letter after a full stop, and is no news to the user.
+ */
+const reasonsIn = (message: string): { nodes: string | undefined; why: string } => {
+  const [, nodes, why = message] =
+    /^(\d+\/\d+) nodes are available: (.*?)(?:\.(?: [a-z].*)?)?$/s.exec(message.trim()) ?? [];
+  return { nodes, why };
+};
+
 const inWords = (
   who: string,
   { pod, message }: Unscheduled,
   devices: Subject["devices"],
   rooms: readonly Room[],
 ): string => {
-  // "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: …": preemption is no news to the user.
-  const [, nodes, why = message] =
-    /^(\d+\/\d+) nodes are available: (.*?)\.?(?: no new claims.*| preemption:.*)?$/s.exec(message) ?? [];
+  const { nodes, why } = reasonsIn(message);
   const claim = /persistentvolumeclaim "([^"]+)" not found/.exec(message)?.[1];
   if (claim !== undefined) return `${who} wait for PersistentVolumeClaim ${claim}, which does not exist; create it`;
-  const affinity = /didn't match Pod's node affinity/.test(why) ? nodeDemand(pod) : undefined;
+  const cure = cureOfClaims(pod, why);
+  if (cure !== undefined) {
+    const those = claimedBy(pod) ?? (devices === undefined ? "devices" : `${devices.count} ${devices.resource} each`);
+    return `${who} wait for ${those}: ${nodes === undefined ? "" : `${nodes} nodes will do: `}${why}; ${cure}`;
+  }
+  const affinity = /didn't match Pod's node affinity/.test(why) ? nodeDemand(pod, rooms) : undefined;
   const scarce = [...why.matchAll(/Insufficient ([^\s,.]+(?:[./][^\s,.]+)*)/g)].map(([, resource]) => resource);
   if (devices !== undefined && scarce.includes(devices.resource)) {
     const free = devices.count === 1 ? "one" : String(devices.count);
@@ -85,23 +100,6 @@ const sized = (billionths: bigint, resource: string): string => {
   const amount = Number(billionths) / Number(ONE);
   const isSize = resource === "memory" || resource === "ephemeral-storage" || resource.startsWith("hugepages-");
   return isSize ? formatBytes(amount) : String(Math.round(amount * 100) / 100);
-};
-
-/** What we asked of a node's labels, as the user wrote it in spec.accelerator and spec.scheduling.nodeSelector. */
-const nodeDemand = ({ spec }: Pod): string | undefined => {
-  const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
-  const demands = [
-    ...Object.entries(spec?.nodeSelector ?? {}).map(
-      ([key, value]) => `labelled ${value === "" ? key : `${key}: ${value}`}`,
-    ),
-    ...terms.flatMap(({ matchExpressions = [] }) => matchExpressions.map(inLabels)),
-  ];
-  return demands.length > 0 ? demands.join(" and ") : undefined;
-};
-
-const inLabels = ({ key, operator, values = [] }: { key: string; operator: string; values?: string[] }): string => {
-  if (operator === "Gt") return `labelled ${key} above ${values[0]} MiB`;
-  return `${operator === "In" ? "" : "not "}labelled ${key}: ${values.join(" or ")}`;
 };
 
 const requested = ({ spec }: Pod, resource: string): string =>

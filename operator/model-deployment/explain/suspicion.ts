@@ -4,6 +4,7 @@
  */
 import type { Pod } from "../../kube/objects.ts";
 import type { Cause } from "./cause.ts";
+import { claimedBy } from "./claims.ts";
 
 /** A volume that the spec asks for; `what` reads like `Secret s3-read (spec.model.credentials)`. */
 export type Mount = { what: string; isClaim: boolean };
@@ -14,6 +15,8 @@ export type Suspicion = { at: number; cause: Cause };
 /** The kubelet mounts a Secret or a ConfigMap within a second; a disk may have to leave another node first. */
 const MOUNT_MS = 5_000;
 const ATTACH_MS = 60_000;
+/** A DRA driver sets a device up. */
+const PREPARE_MS = 10_000;
 /** A server that restarts a shard is not ready for a second or two. */
 const UNREADY_MS = 10_000;
 
@@ -28,23 +31,34 @@ const condition = ({ status }: Pod, type: string, value: "True" | "False") => {
   return Number.isNaN(at) ? undefined : at;
 };
 
-/** It has its node, but no sandbox yet, which the kubelet makes once all volumes are there. */
+/** It has its node, but no sandbox yet, which the kubelet makes once all volumes and devices are there. */
 const unmounted = (pod: Pod, mounts: readonly Mount[]): Suspicion[] => {
   const placed = condition(pod, "PodScheduled", "True");
   if (placed === undefined || condition(pod, "PodReadyToStartContainers", "False") === undefined) return [];
-  if (mounts.length === 0) return [];
+  const devices = claimedBy(pod);
+  const reason = devices === undefined || mounts.length > 0 ? "VolumeUnavailable" : "DeviceUnavailable";
+  const forDevices = devices === undefined ? 0 : PREPARE_MS;
+  const patience = Math.max(forDevices, mounts.some(({ isClaim }) => isClaim) ? ATTACH_MS : MOUNT_MS);
+  const message = missing(pod, mounts, devices);
+  return message === undefined ? [] : [{ at: placed + patience, cause: { reason, message, stalled: false } }];
+};
+
+/** Nobody but the kubelet's events says which of them it is. */
+const missing = (
+  { metadata, spec }: Pod,
+  mounts: readonly Mount[],
+  devices: string | undefined,
+): string | undefined => {
+  const { name } = metadata;
   const names = mounts.map(({ what }) => what);
-  const { name } = pod.metadata;
-  const which =
-    names.length === 1
-      ? `${names[0]} does not exist or cannot be mounted; create it`
-      : `one of ${names.join(", ")} does not exist or cannot be mounted; kubectl describe pod ${name} says which`;
-  return [
-    {
-      at: placed + (mounts.some(({ isClaim }) => isClaim) ? ATTACH_MS : MOUNT_MS),
-      cause: { reason: "VolumeUnavailable", message: `pod ${name} waits for its volumes: ${which}`, stalled: false },
-    },
-  ];
+  const volumes = `${names.length === 1 ? "" : "one of "}${names.join(", ")} does not exist or cannot be mounted`;
+  const says = `kubectl describe pod ${name} says`;
+  const unprepared = `node ${spec?.nodeName} has not prepared ${devices}, as when their DRA driver does not run there`;
+  if (devices === undefined && names.length === 0) return undefined;
+  if (names.length === 0) return `pod ${name} waits for its devices: ${unprepared}; ${says} why`;
+  if (devices !== undefined)
+    return `pod ${name} waits for its volumes or devices: ${volumes}, or ${unprepared}; ${says} which`;
+  return `pod ${name} waits for its volumes: ${volumes}; ${names.length === 1 ? "create it" : `${says} which`}`;
 };
 
 /** A container that has started, and does not become ready (again). */
