@@ -29,6 +29,7 @@ import {
   SERVICE_ACCOUNTS,
   SERVICES,
 } from "./kube/resources.ts";
+import { createServerClock } from "./kube/server-clock.ts";
 import { createTransport } from "./kube/transport.ts";
 import { createWatch } from "./kube/watch.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
@@ -50,6 +51,8 @@ import { createAskCounts, createAskRouters, readyRouters, together } from "./tra
 /** Namespaces whose routers are looked at together. */
 const ROUTER_WORKERS = 4;
 
+const monotonic = (): number => performance.now();
+
 /** Runs the operator until the signal; resolves to the process's exit code. */
 const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const log = createLogger(config.logLevel);
@@ -59,7 +62,14 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const credentials = readKubeConfig(config.kubeconfig);
   const observe = requestObserver(metrics);
   const { electionTimes } = config;
-  const electionTransport = createTransport(credentials, { observe });
+  const { heard, now: clock } = createServerClock({
+    onSkew: (aheadMs) =>
+      log.warn(
+        { aheadSeconds: Math.round(aheadMs / 1000) },
+        "this node's clock is not the API server's, whose time is used",
+      ),
+  });
+  const electionTransport = createTransport(credentials, { observe, heard });
   const election = createLeaderElection({
     // A renewal that takes half of its deadline has failed: there is time for another, and none to wait inside of one.
     client: createClient(electionTransport, { timeoutMs: electionTimes.renewDeadlineMs / 2, tries: 1 }),
@@ -67,10 +77,11 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     name: config.leaseName,
     identity: config.identity,
     times: electionTimes,
+    clock,
     log,
   });
   // What is written: only while we lead.
-  const transport = createTransport(credentials, { observe, mayWrite: election.isLeader });
+  const transport = createTransport(credentials, { observe, heard, mayWrite: election.isLeader });
   const client = createClient(transport, { limit: createRateLimit(config.apiRate) });
 
   // What is watched: every ModelDeployment, or those of some namespaces, and of the other kinds only what we made.
@@ -103,7 +114,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     client,
     reportingController: "berth.dev/operator",
     reportingInstance: hostname(),
-    clock: Date.now,
+    clock,
     onFailure: (error) => log.warn({ err: error }, "an event was not recorded"),
   });
 
@@ -116,10 +127,10 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     hear: hearRouter,
     askCurve: askServerCurve,
     survey,
-    nodesCome: createNodeAutoscaling(config.nodeAutoscaling, client, Date.now, (what) =>
+    nodesCome: createNodeAutoscaling(config.nodeAutoscaling, client, monotonic, (what) =>
       log.info({ what }, "nodes come where pods wait for them"),
     ),
-    clock: Date.now,
+    clock,
     changed: (key) => controller.add(key),
     report: (key, scale, uncapped) => showScale(metrics, key, scale, uncapped),
   });
@@ -131,10 +142,10 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       stores,
       settings: { runtimeImage, runtimeImagePullPolicy, allowHttpModels },
       operatorNamespace: config.namespace,
-      clock: Date.now,
+      clock,
       events,
       askProgress: askFetchProgress,
-      askRouters: createAskRouters(stores.pods, together(askRouterStatus, Date.now)),
+      askRouters: createAskRouters(stores.pods, together(askRouterStatus, monotonic)),
       observer: createObserver(createAskCounts(stores.pods, askRouterStatus)),
       survey,
       scaler,

@@ -8,6 +8,7 @@ import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Import, specifiersOf, violations } from "./arrows.ts";
+import { readsOfTheClock } from "./clock.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -45,12 +46,21 @@ const againstTheArrows = async (): Promise<string> => {
   return violations(imports).join("\n");
 };
 
+const ownClocks = async (): Promise<string> => {
+  const found: string[] = [];
+  for (const file of await trackedSources()) {
+    found.push(...readsOfTheClock(file, await readFile(join(root, file), "utf8").catch(() => "")));
+  }
+  return found.join("\n");
+};
+
 const bin = (name: string) => join(root, "node_modules/.bin", name);
 
 const parts: readonly Part[] = [
   { name: "types (tsc)", run: () => complaintsOf(bin("tsc"), ["--pretty", "false"]) },
   { name: "lint and format (biome)", run: () => complaintsOf(bin("biome"), ["ci", "--colors=off", "."]) },
   { name: "import arrows", run: againstTheArrows },
+  { name: "one clock", run: ownClocks },
   {
     name: "generated files are current",
     run: () => complaintsOf(process.execPath, [join(root, "build/generate/main.ts"), "--check"]),

@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher, request } from "undici";
 import type { Credentials, ReadCredentials } from "./credentials.ts";
 import { fence } from "./fence.ts";
+import type { Heard } from "./server-clock.ts";
 
 export type HttpRequest = {
   method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -59,12 +60,14 @@ export type TransportOptions = {
   observe?: RequestObserver;
   /** Whether a write may leave, asked at the last moment before it does. Default: always. */
   mayWrite?: () => boolean;
+  /** Told the time that the API server gives with its answers. */
+  heard?: (answer: Heard) => void;
   /** A monotonic clock in milliseconds. */
   now?: () => number;
 };
 
 export const createTransport = (readCredentials: ReadCredentials, options: TransportOptions = {}): Transport => {
-  const { observe = () => undefined, mayWrite = () => true, now = () => performance.now() } = options;
+  const { observe = () => undefined, mayWrite = () => true, heard, now = () => performance.now() } = options;
   let current: Promise<{ credentials: Credentials; pools: Pools }> | undefined;
   let readAt = 0;
   let pools: Pools | undefined;
@@ -111,6 +114,9 @@ export const createTransport = (readCredentials: ReadCredentials, options: Trans
         signal: sent.signal,
       });
       code = String(response.statusCode);
+      // what is no answer of the API server's own, as of a proxy that cannot reach it, is a 5xx
+      const { date } = response.headers;
+      if (typeof date === "string" && response.statusCode < 500) heard?.({ date, sentAt: start, at: now() });
       return response;
     } finally {
       const { host } = new URL(credentials.server);

@@ -28,11 +28,13 @@ export type ElectionOptions = {
   /** Unique for each process that ever runs, such as the pod's name with its uid. */
   identity: string;
   times: ElectionTimes;
+  /** What is written into the Lease for people to read; nothing is decided by it. Milliseconds since 1970. */
+  clock: () => number;
   log: Logger;
 };
 
 export const createLeaderElection = (options: ElectionOptions): LeaderElection => {
-  const { client, namespace, name, identity, times, log } = options;
+  const { client, clock, namespace, name, identity, times, log } = options;
   const key = { namespace, name };
   const now = () => performance.now();
   let observed: Observed | undefined;
@@ -58,7 +60,7 @@ export const createLeaderElection = (options: ElectionOptions): LeaderElection =
       holderIdentity,
       leaseDurationSeconds: durationMs / 1000,
       acquireTime: acquiredAt,
-      renewTime: microTime(Date.now()),
+      renewTime: microTime(clock()),
       leaseTransitions: transitions,
     };
     const metadata = { ...key, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
@@ -86,7 +88,7 @@ export const createLeaderElection = (options: ElectionOptions): LeaderElection =
   const tryAcquire = async (signal: AbortSignal): Promise<boolean> => {
     const current = await read(signal);
     if (current !== undefined && !mayClaim(current, identity, now())) return false;
-    acquiredAt = microTime(Date.now());
+    acquiredAt = microTime(clock());
     if (current !== undefined && current.claim.holder !== identity) transitions++;
     renewedAt = await write(identity, times.leaseMs, current?.claim.resourceVersion);
     return true;

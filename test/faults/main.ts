@@ -6,7 +6,7 @@ import { parseArguments } from "../../build/parse-arguments.ts";
 import { SCENARIO_NAMES, testOperator } from "./operator/main.ts";
 
 const HELP = `npm run test:faults -- server [--seed N] [--runs N]
-npm run test:faults -- operator [--seed N] [--sample N|all] [--scenario A,B] [--keep]
+npm run test:faults -- operator [--seed N] [--sample N|all] [--scenario A,B] [--fault WORDS] [--keep]
 
   server     hung, crashing and greedy models; hostile HTTP and gRPC; fuzzed decoders
   operator   on a dev cluster: kill -9 around each write, bad API servers and networks, two leaders
@@ -16,6 +16,7 @@ npm run test:faults -- operator [--seed N] [--sample N|all] [--scenario A,B] [--
   --sample N      operator: so many places to be killed at in each of two scenarios, and so many other faults (default: 3);
                   all: every one of every scenario, about an hour
   --scenario A,B  operator: of ${SCENARIO_NAMES.join(", ")} (default: all)
+  --fault WORDS   operator: only what is not a kill and has these words in its name, all of it
   --keep          operator: leave the cluster up; npm run cluster -- down --name faults ends it
   --help`;
 
@@ -26,6 +27,7 @@ const { values, positionals } = parseArguments("npm run test:faults --", {
     runs: { type: "string", default: "20000" },
     sample: { type: "string", default: "3" },
     scenario: { type: "string", default: "" },
+    fault: { type: "string" },
     keep: { type: "boolean", default: false },
     help: { type: "boolean" },
   },
@@ -53,6 +55,7 @@ const suites: ReadonlyMap<string, () => Promise<boolean>> = new Map([
         seed,
         sample: values.sample === "all" ? undefined : Number(values.sample),
         scenarios: values.scenario.split(",").filter((name) => name !== ""),
+        fault: values.fault,
         cluster: "faults",
         keep: values.keep,
       });

@@ -7,11 +7,12 @@ import { readKubeConfig } from "../../../operator/kube/kubeconfig.ts";
 import { createTransport } from "../../../operator/kube/transport.ts";
 import { enterWorld, ROOT } from "../../world/index.ts";
 import { randomFrom } from "../../world/random.ts";
+import { wrongClockFaults } from "./clocks.ts";
 import { killAt, MOMENTS } from "./kills.ts";
 import { takeOver } from "./operator-process.ts";
 import { type Fault, play, playReference, type Reference, type Stage } from "./play.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
-import { pausedLeader } from "./succession.ts";
+import { pausedLeader, pausedWithWrites } from "./succession.ts";
 import { upstreamOf } from "./upstream.ts";
 import { compaction, cutWatches, heldWatch, hungRequest, lostAnswers, staleLists, storm } from "./weather.ts";
 
@@ -21,6 +22,8 @@ export type Options = {
   sample: number | undefined;
   /** Names; empty: all. */
   scenarios: readonly string[];
+  /** Words in the name of a fault: only such, and no kills. */
+  fault: string | undefined;
   /** Of the dev cluster. */
   cluster: string;
   keep: boolean;
@@ -66,6 +69,9 @@ const weatherOf = (stage: Stage, seed: number): Trial[] => {
     { scenario: update, fault: staleLists },
     { scenario: update, fault: pausedLeader(stage) },
     { scenario: create, fault: pausedLeader(stage) },
+    { scenario: update, fault: pausedWithWrites(stage) },
+    { scenario: create, fault: pausedWithWrites(stage) },
+    ...wrongClockFaults.map((fault) => ({ scenario: update, fault })),
   ];
 };
 
@@ -101,7 +107,8 @@ const trials = async (stage: Stage, options: Options, report: Report): Promise<b
   };
 
   let places = 0;
-  for (const scenario of scenarios) {
+  const { fault: words } = options;
+  for (const scenario of words === undefined ? scenarios : []) {
     const { writes } = await referenceOf(scenario);
     const all = writes.flatMap((_, i) => MOMENTS.map((moment) => ({ number: i + 1, moment })));
     places += all.length;
@@ -114,8 +121,11 @@ const trials = async (stage: Stage, options: Options, report: Report): Promise<b
       if (reached === undefined) missed += 1;
     }
   }
-  const weather = weatherOf(stage, options.seed).filter(({ scenario }) => asked.includes(scenario));
-  for (const trial of options.sample === undefined ? weather : choose(weather, options.sample, random)) {
+  const weather = weatherOf(stage, options.seed).filter(
+    ({ fault, scenario }) => asked.includes(scenario) && (words === undefined || fault.name.includes(words)),
+  );
+  const isWhole = options.sample === undefined || words !== undefined;
+  for (const trial of isWhole ? weather : choose(weather, options.sample ?? 0, random)) {
     await attempt(trial, () => undefined);
   }
   report(

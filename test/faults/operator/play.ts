@@ -18,8 +18,8 @@ export type Scene = {
   /** Those of more operators, which a fault has started. */
   others: FaultProxy[];
   operator(): Operator;
-  /** Kills it with -9 and starts it again, as its kubelet would: as the same pod. */
-  killAndRestart(): Promise<void>;
+  /** Kills it with -9 and starts it again, as its kubelet would: as the same pod. `changed` holds from then on. */
+  killAndRestart(changed?: Partial<Installed>): Promise<void>;
 };
 
 /** `begin`: before the user acts; what it returns is called after the end, and tells what the fault finds wrong itself. */
@@ -44,8 +44,9 @@ const inScene = async <T>(stage: Stage, scenario: Scenario, run: (scene: Scene) 
   /** Those that end by our hand. */
   const ending = new Set<Operator>();
   let restarting: Promise<void> = Promise.resolve();
+  let { installed } = stage;
   const start = async (): Promise<Operator> => {
-    const started = await startOperator(stage.installed, proxy.url, IDENTITY);
+    const started = await startOperator(installed, proxy.url, IDENTITY);
     // as its kubelet does when it ends by itself, such as for a lease that a busy machine has lost
     started.ended.then(
       () => (ending.has(started) ? undefined : scene.killAndRestart()),
@@ -58,7 +59,8 @@ const inScene = async <T>(stage: Stage, scenario: Scenario, run: (scene: Scene) 
     proxy,
     others: [],
     operator: () => operator,
-    killAndRestart() {
+    killAndRestart(changed = {}) {
+      installed = { ...installed, ...changed };
       const restart = async (): Promise<void> => {
         ending.add(operator);
         await operator.kill();
