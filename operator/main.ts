@@ -1,6 +1,8 @@
 import { hostname } from "node:os";
 import { Registry } from "prom-client";
+import { modelDeploymentCrd, modelRolloutCrd } from "./api/v1alpha1/crd.ts";
 import {
+  API_VERSION,
   MANAGED_BY,
   MANAGED_BY_LABEL,
   MODEL_DEPLOYMENT_LABEL,
@@ -17,6 +19,7 @@ import { anyOf, controllerOwner, follow, itself, namedByLabel, onlyWhere, resync
 import { createClient } from "./kube/create-client.ts";
 import type { KubeError } from "./kube/errors.ts";
 import { readKubeConfig } from "./kube/kubeconfig.ts";
+import { createReadServed } from "./kube/open-api.ts";
 import { createRateLimit } from "./kube/rate-limit.ts";
 import {
   CONFIG_MAPS,
@@ -32,6 +35,7 @@ import {
 import { createServerClock } from "./kube/server-clock.ts";
 import { createTransport } from "./kube/transport.ts";
 import { createWatch } from "./kube/watch.ts";
+import { createInstalledSchema, logNews, type OwnKind } from "./manager/installed-schema.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
@@ -109,7 +113,12 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const parents = { resource: MODEL_DEPLOYMENTS, store: stores.modelDeployments };
   const consistency = createConsistency(caches.resourceVersion);
   forgetGone(parents, consistency);
-  const writer = recordWrites(client, consistency, caches.covers, parents);
+  const installed = createInstalledSchema(createReadServed(transport, API_VERSION), ownKinds, (news) => {
+    logNews(log, news);
+    for (const object of stores.modelDeployments.list()) for (const key of itself(object)) controller.add(key, "low");
+  });
+  void installed.run(stop);
+  const writer = recordWrites(installed.writer(client), consistency, caches.covers, parents);
   const events = createEventRecorder({
     client,
     reportingController: "berth.dev/operator",
@@ -213,6 +222,15 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     stop,
   );
 };
+
+/** As this operator knows them. */
+const ownKinds = (): OwnKind[] =>
+  [
+    { resource: MODEL_DEPLOYMENTS, crd: modelDeploymentCrd() },
+    { resource: MODEL_ROLLOUTS, crd: modelRolloutCrd() },
+  ].flatMap(({ resource, crd }) =>
+    crd.spec.versions.map(({ schema }) => ({ resource, schema: schema.openAPIV3Schema })),
+  );
 
 /** Its spec was changed while no operator was there, or it is new. */
 const isUnseen = ({ metadata, status }: ModelDeployment): boolean => status?.observedGeneration !== metadata.generation;

@@ -26,7 +26,15 @@ const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operato
 const DEV_CLUSTER_ONLY = ["devices", "causes", "rollout-killed"];
 
 /** These disturb everybody else: one after the other, in this order, when the rest is done. The last one uninstalls. */
-const DISRUPTIVE = ["operator-killed", "rollout-killed", "scaling-bounds", "operator-upgrade", "devices", "install"];
+const DISRUPTIVE = [
+  "operator-killed",
+  "rollout-killed",
+  "scaling-bounds",
+  "operator-upgrade",
+  "older-crd",
+  "devices",
+  "install",
+];
 
 const { values, positionals } = parseArguments("npm run test:cluster --", {
   allowPositionals: true,

@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
+import { startDeadline } from "./raw-client.ts";
+import type { Schema } from "./schema.ts";
+import type { Transport } from "./transport.ts";
+
+/** What the API server serves of a group and version: the schema of each kind. Whoever is authenticated may read it. */
+export type Served = { etag: string | undefined; kinds: ReadonlyMap<string, Schema> };
+
+/** Resolves to undefined while it is what `etag` says. Rejects with a `KubeError`, of kind `notFound` where nothing of the group is served. */
+export type ReadServed = (etag?: string) => Promise<Served | undefined>;
+
+const TIMEOUT_MS = 20_000;
+
+const schema: z.ZodType<Schema> = z.lazy(() =>
+  z.object({
+    properties: z.record(z.string(), schema).optional(),
+    items: schema.optional(),
+    additionalProperties: z.union([z.boolean(), schema]).optional(),
+    enum: z.array(z.unknown()).optional(),
+  }),
+);
+const kinds = z.object({
+  components: z.object({
+    schemas: z.record(z.string(), z.looseObject({ "x-kubernetes-group-version-kind": z.unknown() })),
+  }),
+});
+const names = z.array(z.object({ group: z.string(), kind: z.string(), version: z.string() })).min(1);
+
+/** @param apiVersion such as `berth.dev/v1alpha1` */
+export const createReadServed =
+  (transport: Transport, apiVersion: string): ReadServed =>
+  async (etag) => {
+    const operation = `get the schema of ${apiVersion}`;
+    const deadline = startDeadline(TIMEOUT_MS);
+    try {
+      const response = await transport.send({
+        method: "GET",
+        path: `/openapi/v3/apis/${apiVersion}`,
+        headers: etag === undefined ? {} : { "if-none-match": etag },
+        purpose: "request",
+        signal: deadline.signal,
+      });
+      const { statusCode: status, headers } = response;
+      if (status === 304) {
+        await response.body.dump();
+        return undefined;
+      }
+      if (status !== 200) throw errorFromStatus(operation, status, await response.body.json().catch(() => undefined));
+      const tag = headers.etag;
+      return {
+        etag: typeof tag === "string" ? tag : undefined,
+        kinds: kindsOf(await response.body.json(), apiVersion),
+      };
+    } catch (error) {
+      if (error instanceof KubeError) throw error;
+      throw errorWithoutAnswer(operation, deadline.reason() ?? "Unreachable", deadline.signal.reason ?? error);
+    } finally {
+      deadline.stop();
+    }
+  };
+
+const kindsOf = (document: unknown, apiVersion: string): Map<string, Schema> => {
+  const found = new Map<string, Schema>();
+  for (const one of Object.values(kinds.parse(document).components.schemas)) {
+    const named = names.safeParse(one["x-kubernetes-group-version-kind"]);
+    for (const { group, kind, version } of named.data ?? []) {
+      if (`${group}/${version}` === apiVersion) found.set(kind, schema.parse(one));
+    }
+  }
+  return found;
+};
