@@ -35,6 +35,7 @@ import {
 import { createServerClock } from "./kube/server-clock.ts";
 import { createTransport } from "./kube/transport.ts";
 import { createWatch } from "./kube/watch.ts";
+import { containRejections } from "./manager/contain.ts";
 import { createInstalledSchema, logNews, type OwnKind } from "./manager/installed-schema.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
@@ -60,6 +61,7 @@ const monotonic = (): number => performance.now();
 /** Runs the operator until the signal; resolves to the process's exit code. */
 const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const log = createLogger(config.logLevel);
+  containRejections(process, log);
   const metrics = createMetrics(new Registry());
 
   // The API server: one set of connections for the work, one for the lease.

@@ -100,3 +100,16 @@ test("a late subscriber is told what is there", () => {
   store.subscribe((change) => told.push(change.type));
   assert.deepEqual(told, ["added"]);
 });
+
+test("a listener that throws keeps nothing from the others, and its error is not lost", () => {
+  const store = createIndexedStore();
+  const told: string[] = [];
+  store.subscribe((change) => {
+    if (change.type === "added" && change.object.metadata.name === "a") throw new Error("a fault");
+  });
+  store.subscribe((change) => {
+    if (change.type === "added") told.push(change.object.metadata.name);
+  });
+  assert.throws(() => store.replace([object("a", "1"), object("b", "2")], "2"), /a fault/);
+  assert.deepEqual([told, store.resourceVersion()], [["a", "b"], "2"]);
+});

@@ -61,8 +61,20 @@ export const createIndexedStore = <T extends KubeObject>(label?: string): Indexe
     for (const index of [owners, labels]) index.remove(key, old);
     return { type: "deleted", old };
   };
+  /** Everybody is told everything, also after a listener that throws. */
   const tell = (changes: (Change<T> | undefined)[]) => {
-    for (const change of changes) if (change !== undefined) for (const listener of listeners) listener(change);
+    let failed: { error: unknown } | undefined;
+    for (const change of changes) {
+      if (change === undefined) continue;
+      for (const listener of listeners) {
+        try {
+          listener(change);
+        } catch (error) {
+          failed ??= { error };
+        }
+      }
+    }
+    if (failed !== undefined) throw failed.error;
   };
 
   return {

@@ -3,6 +3,7 @@ import type { Caches } from "../cache/caches.ts";
 import type { Controller } from "../controller/controller.ts";
 import type { EventSender } from "../controller/events.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { keepRunning } from "./contain.ts";
 import type { LeaderElection } from "./leader-election.ts";
 import { serveProbes } from "./probes.ts";
 
@@ -58,7 +59,7 @@ export const runManager = async (options: ManagerOptions, stop: AbortSignal): Pr
     const work = new AbortController();
     const renewing = new AbortController();
     const held = election.hold(renewing.signal);
-    const working = Promise.all(controllers.map((controller) => controller.run(work.signal)));
+    const working = Promise.all(controllers.map((controller) => keepRunning(controller, log, work.signal)));
     lost = await Promise.race([held.then((kept) => !kept), aborted(stop).then(() => false)]);
     if (!lost) {
       log.info("stopping");
