@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { PATIENCE_MS } from "../test/world/patience.ts";
 
 const SERVE = [fileURLToPath(new URL("main.ts", import.meta.url)), "serve", "--model", "/nowhere.onnx"];
 const temporary = (t: TestContext): string => {
@@ -15,7 +16,7 @@ const temporary = (t: TestContext): string => {
 const serve = (env: Record<string, string>) => {
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
   const ports = ["--http-port", "0", "--grpc-port", "0", "--admin-port", "0"];
-  return spawnSync(process.execPath, [...SERVE, ...ports], { env: { ...inherited, ...env }, timeout: 20_000 });
+  return spawnSync(process.execPath, [...SERVE, ...ports], { env: { ...inherited, ...env }, timeout: PATIENCE_MS });
 };
 
 test("what Node makes of the sources is kept for the next start, in the user's own cache", (t) => {

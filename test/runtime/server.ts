@@ -109,12 +109,3 @@ export const shardsOf = (server: Server): number[] =>
       return existsSync(file) && readFileSync(file, "utf8").includes("shards/shard.ts");
     })
     .sort((one, other) => one - other);
-
-/** Waits until `condition` holds; fails after `ms` milliseconds. */
-export const until = async (what: string, ms: number, condition: () => boolean | Promise<boolean>): Promise<void> => {
-  const deadline = performance.now() + ms;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-};

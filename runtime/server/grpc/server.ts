@@ -31,6 +31,8 @@ export type GrpcServerOptions = {
   healthNames: readonly string[];
   /** From 0 to 1: spreads the ends of connections that began together. */
   random?: () => number;
+  /** Milliseconds, never going back. */
+  now?: () => number;
 };
 
 export type GrpcSnapshot = { connections: number; calls: Calls[] };
@@ -82,7 +84,7 @@ export const createGrpcServer = (
     routes.set(path, bound);
   }
 
-  const now = () => performance.now();
+  const now = options.now ?? (() => performance.now());
   const callOptions = { maxMessageBytes, now, report };
   const nextShare = createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
   const connectionOptions: ConnectionOptions = { ...options, now };

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { Agent, request as httpRequest } from "node:http";
-import { connect, type Socket } from "node:net";
+import { connect, Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deflateRawSync, deflateSync, gunzipSync, gzipSync, inflateSync } from "node:zlib";
+import { z } from "zod";
+import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import { RequestError } from "../../inference/errors.ts";
 import { YOUNG_MS } from "../shares.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "./index.ts";
@@ -16,6 +19,7 @@ const text = (body: string, status = 200): HttpResponse => ({
   parts: [body],
 });
 
+/** Its clock stands still, unless a test brings one that goes. */
 const start = async (
   t: TestContext,
   handlers: Record<string, Handle> = {},
@@ -31,12 +35,20 @@ const start = async (
   const explain = (path: string) => (path.startsWith("/v2") ? "the model is called m" : undefined);
   const server = createHttpServer(
     [{ paths, explain }],
-    { maxBodyBytes: 100_000, maxConnectionAgeMs: 300_000, times: { sweepMs: 20 }, ...options },
+    { maxBodyBytes: 100_000, maxConnectionAgeMs: 300_000, times: { sweepMs: 20 }, now: () => 0, ...options },
     { error: (details) => logged.push(details.err) },
   );
   const port = await server.listen(0, "127.0.0.1");
   t.after(() => server.close());
-  const open = async (): Promise<Socket & { all: Promise<string> }> => {
+  /** The server's sides of its connections, in the order in which they came. */
+  const accepted: Socket[] = [];
+  const note = (message: unknown): void => {
+    const { socket } = z.object({ socket: z.instanceof(Socket) }).parse(message);
+    if (socket.localPort === port) accepted.push(socket);
+  };
+  subscribe("net.server.socket", note);
+  t.after(() => unsubscribe("net.server.socket", note));
+  const open = async (): Promise<Socket & { all: Promise<string>; received: () => string }> => {
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     socket.on("error", () => undefined);
     let received = "";
@@ -48,7 +60,7 @@ const start = async (
     socket.once("end", () => socket.end());
     await once(socket, "connect");
     t.after(() => socket.destroy());
-    return Object.assign(socket, { all: promise });
+    return Object.assign(socket, { all: promise, received: () => received });
   };
   /** All that is answered to these bytes until the server closes the connection. */
   const raw = async (...pieces: string[]): Promise<string> => {
@@ -56,19 +68,20 @@ const start = async (
     for (const piece of pieces) socket.write(piece, "latin1");
     return socket.all;
   };
-  return { server, port, url: `http://127.0.0.1:${port}`, open, raw, logged };
+  return { server, port, url: `http://127.0.0.1:${port}`, open, raw, logged, accepted };
 };
 
 const post = (path: string, body: string, headers = "") =>
   `POST ${path} HTTP/1.1\r\nHost: h\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 const CLOSE = "Connection: close\r\n";
-/** Until so many are left: the server sees an end later than its client. A test that waits in vain fails by its time-out. */
-const connectionsOf = async (server: HttpServer, count: number): Promise<void> => {
-  while (server.snapshot().connections !== count) await sleep(1);
-};
+/** Until so many are left: the server sees an end later than its client. */
+const connectionsOf = (server: HttpServer, count: number): Promise<void> =>
+  until(`${count} connections`, () => server.snapshot().connections === count, server.snapshot);
+const inFlight = (server: HttpServer): Promise<void> =>
+  until("a request that is being answered", () => server.snapshot().inFlight > 0, server.snapshot);
 const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
 
-describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
+describe("bodies", { concurrency: true, timeout: PATIENCE_MS }, () => {
   it("are decompressed within --max-body, and a refused client gets its answer", async (t) => {
     const { url, server } = await start(t);
     const send = async (body: Uint8Array, encoding = "identity") => {
@@ -93,7 +106,7 @@ describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
     const { open, raw, server } = await start(t, {}, { maxBufferedBytes: 100_000 });
     const slow = await open();
     slow.write(`POST /length HTTP/1.1\r\nHost: h\r\n${CLOSE}Content-Length: 60000\r\n\r\nx`);
-    while (server.snapshot().inFlight === 0) await sleep(1);
+    await inFlight(server);
     const answer = await raw(`POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nx`);
     assert.match(answer, /^HTTP\/1\.1 429 [\s\S]*\r\nretry-after: 1\r\n/);
     assert.match(await raw(post("/length", "small", CLOSE)), /^HTTP\/1\.1 200 /);
@@ -106,15 +119,14 @@ describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
   });
 
   it("that come slowly make room for others, the largest first, and their client is told", async (t) => {
-    let late = 0;
-    const now = () => performance.now() + late;
-    const { open, raw, server } = await start(t, {}, { maxBufferedBytes: 150_000, now });
+    let now = 0;
+    const { open, raw, server } = await start(t, {}, { maxBufferedBytes: 150_000, now: () => now });
     const slow = await open();
     slow.write(`POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 90000\r\n\r\n${"x".repeat(80_000)}`);
-    while (server.snapshot().inFlight === 0) await sleep(1);
+    await inFlight(server);
     const request = `POST /length HTTP/1.1\r\nHost: h\r\n${CLOSE}Content-Length: 70000\r\n\r\n`;
     assert.equal(statusOf(await raw(request, "x".repeat(69_999))), 429, "it has not been there for long");
-    late = YOUNG_MS;
+    now = YOUNG_MS;
     const other = await open();
     other.write(`${request}x`);
     assert.match(await slow.all, /^HTTP\/1\.1 429 [\s\S]*retry-after: 1[\s\S]*not whole yet/);
@@ -123,15 +135,15 @@ describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
   });
 
   it("that come at a good pace make no room, however old they are", async (t) => {
-    let late = 0;
-    const now = () => performance.now() + late;
-    const { open, raw, server } = await start(t, {}, { maxBodyBytes: 9_000_000, maxBufferedBytes: 9_500_000, now });
+    let now = 0;
+    const options = { maxBodyBytes: 9_000_000, maxBufferedBytes: 9_500_000, now: () => now };
+    const { open, raw, accepted } = await start(t, {}, options);
     const brisk = await open();
     brisk.write(`POST /length HTTP/1.1\r\nHost: h\r\n${CLOSE}Content-Length: 9000000\r\n\r\n`);
     brisk.write(Buffer.alloc(8_000_000));
-    while (server.snapshot().inFlight === 0) await sleep(1);
-    await sleep(200);
-    late = 2 * YOUNG_MS;
+    const read = (): number => accepted[0]?.bytesRead ?? 0;
+    await until("8 MB that the server has read", () => read() > 8_000_000, read);
+    now = 2 * YOUNG_MS;
     const request = `POST /length HTTP/1.1\r\nHost: h\r\n${CLOSE}Content-Length: 2000000\r\n\r\n`;
     assert.equal(statusOf(await raw(request, "x".repeat(1_000_000))), 429);
     brisk.write(Buffer.alloc(1_000_000));
@@ -147,8 +159,13 @@ describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
       await once(socket, "close");
     }
     await connectionsOf(server, 0);
-    await sleep(50);
-    assert.match(await raw(post("/length", packed, `${CLOSE}Content-Encoding: gzip\r\n`)), /\r\n\r\n90000$/);
+    let answer = "";
+    const fits = async (): Promise<boolean> => {
+      answer = await raw(post("/length", packed, `${CLOSE}Content-Encoding: gzip\r\n`));
+      return statusOf(answer) === 200;
+    };
+    await until("room for one more", fits, () => answer);
+    assert.match(answer, /\r\n\r\n90000$/);
   });
 
   it("that are refused can still be sent to their end", async (t) => {
@@ -191,25 +208,24 @@ describe("bodies", { concurrency: true, timeout: 20_000 }, () => {
   });
 });
 
-describe("answers", { concurrency: true, timeout: 20_000 }, () => {
+describe("answers", { concurrency: true, timeout: PATIENCE_MS }, () => {
   it("that nobody takes count, and make room for those that are taken", async (t) => {
-    let late = 0;
-    const now = () => performance.now() + late;
+    let now = 0;
     const answer = (bytes: number) => (): HttpResponse => ({ status: 200, headers: {}, parts: [Buffer.alloc(bytes)] });
     const handlers = { "/huge": answer(90_000_000), "/large": answer(60_000_000) };
-    const { open, url, server } = await start(t, handlers, { maxUnsentBytes: 120_000_000, now });
+    const { open, url, server } = await start(t, handlers, { maxUnsentBytes: 120_000_000, now: () => now });
     // more than the kernel takes for it (tcp_rmem allows 32 MiB)
     const deaf = await open();
     deaf.pause();
     deaf.write(post("/huge", "x"));
-    while (server.snapshot().requests["200"] === undefined) await sleep(1);
+    await until("the huge answer", () => server.snapshot().requests["200"] === 1, server.snapshot);
     const headers = { "accept-encoding": "identity" };
     const ask = () => fetch(`${url}/large`, { method: "POST", body: "x", headers });
     const refused = await ask();
     assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "1"]);
     await refused.text();
     // 90 MB at 1 MB/s
-    late = 90_001;
+    now = 90_001;
     const taken = await ask();
     assert.deepEqual([taken.status, (await taken.arrayBuffer()).byteLength], [200, 60_000_000]);
     await connectionsOf(server, 1);
@@ -345,7 +361,7 @@ describe("answers", { concurrency: true, timeout: 20_000 }, () => {
   });
 });
 
-describe("clients that leave", { concurrency: true, timeout: 20_000 }, () => {
+describe("clients that leave", { concurrency: true, timeout: PATIENCE_MS }, () => {
   /** A handler that answers when it is told to, and says whether its client has gone. */
   const pending = () => {
     const called = Promise.withResolvers<HttpRequest>();
@@ -389,7 +405,8 @@ describe("clients that leave", { concurrency: true, timeout: 20_000 }, () => {
     const socket = await open();
     socket.end(post("/wait", "") + post("/echo", "second"));
     await called;
-    await sleep(60);
+    // by these it learns whether the client is still there
+    await until("two interim answers", () => socket.received().split("100 Continue").length > 2, socket.received);
     answer(text("first"));
     const all = (await socket.all).replaceAll("HTTP/1.1 100 Continue\r\n\r\n", "");
     assert.match(all, /^HTTP\/1\.1 200 [\s\S]*\r\n\r\nfirstHTTP\/1\.1 200 [\s\S]*\r\n\r\nsecond$/);
@@ -406,7 +423,7 @@ describe("clients that leave", { concurrency: true, timeout: 20_000 }, () => {
   });
 });
 
-describe("connections", { concurrency: true, timeout: 20_000 }, () => {
+describe("connections", { concurrency: true, timeout: PATIENCE_MS }, () => {
   it("end when a header, a body, the next request or the taking of an answer is too slow", async (t) => {
     let now = 0;
     const large = { status: 200, headers: {}, parts: [Buffer.alloc(30_000_000)] };
@@ -416,7 +433,8 @@ describe("connections", { concurrency: true, timeout: 20_000 }, () => {
     body.write("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
     reader.pause();
     reader.write(post("/large", ""));
-    while (server.snapshot().inFlight !== 1 || server.snapshot().requests["200"] !== 1) await sleep(1);
+    const isBegun = () => server.snapshot().inFlight === 1 && server.snapshot().requests["200"] === 1;
+    await until("a body and an answer under way", isBegun, server.snapshot);
     assert.equal(server.snapshot().connections, 4);
     now = 10_001;
     assert.match(await header.all, /^HTTP\/1\.1 408 /);
@@ -484,11 +502,15 @@ describe("connections", { concurrency: true, timeout: 20_000 }, () => {
     const before = calls;
     assert.ok(before < 20, `${before} answers were made that nobody takes`);
     socket.resume();
-    while (calls < 200) await sleep(5);
+    await until(
+      "all 200 answers",
+      () => calls === 200,
+      () => calls,
+    );
   });
 });
 
-describe("drain", { concurrency: true, timeout: 20_000 }, () => {
+describe("drain", { concurrency: true, timeout: PATIENCE_MS }, () => {
   const ask = (port: number, agent: Agent | false): Promise<{ status: number; close: boolean }> =>
     new Promise((resolve, reject) => {
       const options = { port, host: "127.0.0.1", path: "/work", method: "POST", agent };
@@ -512,7 +534,7 @@ describe("drain", { concurrency: true, timeout: 20_000 }, () => {
         await sleep(2);
         return text("done");
       };
-      const { server, port } = await start(t, { "/work": handle });
+      const { server, port } = await start(t, { "/work": handle }, { now: () => performance.now() });
       const failures: string[] = [];
       let answered = 0;
       let asked = false;
@@ -535,7 +557,11 @@ describe("drain", { concurrency: true, timeout: 20_000 }, () => {
         }
       };
       const running = Array.from({ length: 24 }, run);
-      while (answered < 100) await sleep(5);
+      await until(
+        "100 answers",
+        () => answered >= 100,
+        () => ({ answered, failures }),
+      );
       asked = true;
       await server.drain({ quietMs: 200, acceptMs: 400 });
       const atEnd = answered;
@@ -546,12 +572,31 @@ describe("drain", { concurrency: true, timeout: 20_000 }, () => {
     });
   }
 
+  it("answers what comes on a connection that was idle, while another answer is awaited", async (t) => {
+    let now = 0;
+    const result = Promise.withResolvers<HttpResponse>();
+    const { server, open } = await start(t, { "/wait": () => result.promise }, { now: () => now });
+    const [idle, busy] = [await open(), await open()];
+    idle.write(post("/echo", "first"));
+    await until("an answer", () => idle.received().endsWith("first"), idle.received);
+    busy.write(post("/wait", ""));
+    await inFlight(server);
+    now = 900;
+    const drained = server.drain({ quietMs: 10, acceptMs: 10_000 });
+    idle.write(post("/echo", "second"));
+    assert.match(await idle.all, /connection: close\r\n[\s\S]*second$/);
+    result.resolve(text("at last"));
+    assert.match(await busy.all, /connection: close\r\n[\s\S]*at last$/);
+    now = 2000;
+    await drained;
+  });
+
   it("waits for what is being answered, and not for connections that say nothing", async (t) => {
     const result = Promise.withResolvers<HttpResponse>();
-    const { server, open } = await start(t, { "/wait": () => result.promise });
+    const { server, open } = await start(t, { "/wait": () => result.promise }, { now: () => performance.now() });
     const [silent, busy] = [await open(), await open()];
     busy.write(post("/wait", ""));
-    while (server.snapshot().inFlight === 0) await sleep(1);
+    await inFlight(server);
     let drained = false;
     const end = server.drain({ quietMs: 10, acceptMs: 50 }).then(() => {
       drained = true;

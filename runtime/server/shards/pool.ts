@@ -1,6 +1,7 @@
 import type { FailureCode } from "../../../operator/api/v1alpha1/pod-contract.ts";
 import type { WarmUp } from "../../engine/first-run.ts";
 import type { ExecutionProvider } from "../../options.ts";
+import { type After, after as afterMs } from "./after.ts";
 import type { LoadMessage } from "./load-message.ts";
 import type { ShardMessage } from "./messages.ts";
 import { prepare } from "./preparation.ts";
@@ -21,6 +22,8 @@ export type PoolOptions = {
   loadMs: number;
   /** The first inference may take this long. */
   warmUpMs: number;
+  /** For those times. */
+  after?: After;
 };
 
 /** What the first shard that was ready has shown. */
@@ -66,7 +69,7 @@ type Slot = {
   step: "waiting" | End["step"];
   usesCopy: boolean;
   loaded: Extract<ShardMessage, { type: "loaded" }> | undefined;
-  timer: NodeJS.Timeout | undefined;
+  timer: ReturnType<After> | undefined;
   /** When its process was started; like all times here in milliseconds of `performance.now`. */
   startedAt: number;
   /** When its processes ended by themselves. */
@@ -75,7 +78,7 @@ type Slot = {
 
 /** Starts the shards and keeps them running. */
 export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
-  const { model, executionProvider, requestTimeoutMs, loadMs, warmUpMs } = options;
+  const { model, executionProvider, requestTimeoutMs, loadMs, warmUpMs, after = afterMs } = options;
   const intraOpThreads = Math.max(1, Math.floor(options.cpus / options.shards));
   const slots = Array.from(
     { length: options.shards },
@@ -102,7 +105,7 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
     stopped = true;
     preparation.stop();
     for (const slot of slots) {
-      clearTimeout(slot.timer);
+      slot.timer?.close();
       slot.process?.kill("the server is ending");
     }
     return new Promise((resolve) => {
@@ -136,18 +139,16 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
       ...(copy === undefined ? {} : { copy }),
     };
     slot.process.load(message);
-    slot.timer = setTimeout(
-      () => failed(slot, "ModelInvalid", `the model did not load within ${loadMs / 1000} s`),
-      loadMs,
-    ).unref();
+    slot.timer = after(loadMs, () => failed(slot, "ModelInvalid", `the model did not load within ${loadMs / 1000} s`));
   };
   const start = (slot: Slot): void => {
     slot.step = "waiting";
     slot.startedAt = performance.now();
-    slot.process = startShardProcess(requestTimeoutMs, {
-      onMessage: (message) => onMessage(slot, message),
-      onEnd: (end) => onEnd(slot, end),
-    });
+    slot.process = startShardProcess(
+      requestTimeoutMs,
+      { onMessage: (message) => onMessage(slot, message), onEnd: (end) => onEnd(slot, end) },
+      after,
+    );
     load(slot);
   };
   /** A copy that does not load must not keep the model from being served. */
@@ -164,23 +165,21 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
       case "loaded":
         slot.loaded = message;
         slot.step = "warm-up";
-        clearTimeout(slot.timer);
-        slot.timer = setTimeout(
-          () =>
-            failed(
-              slot,
-              "WarmUpFailed",
-              `the model loads, but its first inference did not end within ${warmUpMs / 1000} s`,
-            ),
-          warmUpMs,
-        ).unref();
+        slot.timer?.close();
+        slot.timer = after(warmUpMs, () =>
+          failed(
+            slot,
+            "WarmUpFailed",
+            `the model loads, but its first inference did not end within ${warmUpMs / 1000} s`,
+          ),
+        );
         return;
       case "ready":
-        clearTimeout(slot.timer);
+        slot.timer?.close();
         onReady(slot, message);
         return;
       case "failed":
-        clearTimeout(slot.timer);
+        slot.timer?.close();
         if (slot.usesCopy) {
           dropCopy(message.message);
           slot.process?.kill(message.message);
@@ -210,7 +209,7 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
 
   const onEnd = (slot: Slot, end: ProcessEnd): void => {
     const { step, shard } = slot;
-    clearTimeout(slot.timer);
+    slot.timer?.close();
     slot.timer = undefined;
     slot.process = undefined;
     slot.shard = undefined;
@@ -250,7 +249,7 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
   const share = options.shards > 1 && executionProvider === "cpu";
   const preparation = prepare(
     model,
-    { share, intraOpThreads, timeoutMs: loadMs },
+    { share, intraOpThreads, timeoutMs: loadMs, after },
     {
       onPrepared(file, optimized, warning) {
         prepared = { file, optimized };

@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { After } from "./after.ts";
 import { type Failed, type PrepareOrder, prepareAnswerSchema } from "./messages.ts";
 import { copyDirectory, removeCopy } from "./shared-copy.ts";
 
@@ -16,12 +17,12 @@ export type PreparationEvents = {
 export type Preparation = { directory(): string | undefined; dropCopy(): void; stop(): void };
 
 /** `timeoutMs`: the check and the copy may take this long; the digest, for which nobody waits, may take longer. */
-export type PreparationOptions = { share: boolean; intraOpThreads: number; timeoutMs: number };
+export type PreparationOptions = { share: boolean; intraOpThreads: number; timeoutMs: number; after: After };
 
 /** Prepares a model for shards, in a process of its own. Exactly one of `onPrepared` and `onFailed` is called. */
 export const prepare = (
   model: string,
-  { share, intraOpThreads, timeoutMs }: PreparationOptions,
+  { share, intraOpThreads, timeoutMs, after }: PreparationOptions,
   events: PreparationEvents,
 ): Preparation => {
   let directory: string | undefined;
@@ -41,14 +42,14 @@ export const prepare = (
   const prepared = (file: string, optimized: boolean, reason?: string): void => {
     if (done) return;
     done = true;
-    clearTimeout(timer);
+    timer.close();
     if (!optimized) dropCopy();
     events.onPrepared(file, optimized, reason && `the shards do not share the weights, each holds its own: ${reason}`);
   };
   const failed = (failure: Omit<Failed, "type">): void => {
     if (done) return;
     done = true;
-    clearTimeout(timer);
+    timer.close();
     dropCopy();
     events.onFailed(failure);
   };
@@ -66,11 +67,11 @@ export const prepare = (
     else failed({ message: `the check of the model's file did not end: ${how}` });
   };
 
-  const timer = setTimeout(() => {
+  const timer = after(timeoutMs, () => {
     child.kill("SIGKILL");
     const step = verified ? "load" : "pass the check of its file";
     failed({ code: "ModelInvalid", message: `the model did not ${step} within ${timeoutMs / 1000} s` });
-  }, timeoutMs).unref();
+  });
 
   child.on("message", (raw) => {
     const answer = prepareAnswerSchema.parse(raw);
@@ -100,7 +101,7 @@ export const prepare = (
     dropCopy,
     stop() {
       done = true;
-      clearTimeout(timer);
+      timer.close();
       child.removeAllListeners("message");
       child.kill("SIGKILL");
       dropCopy();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
+import type { After } from "./after.ts";
 import { answerDecoder, decodeControl, encodeControl, jobEncoder } from "./frames.ts";
 import { frameReader, LINK_FD } from "./link.ts";
 import type { LoadMessage } from "./load-message.ts";
@@ -28,7 +29,7 @@ export type ShardProcessEvents = {
 type Running = { outputs: readonly string[]; resolve(result: JobResult): void; reject(error: Error): void };
 
 /** Starts a shard, which waits until it is told what to load. A run that takes longer than `requestTimeoutMs` ends it. */
-export const startShardProcess = (requestTimeoutMs: number, events: ShardProcessEvents): ShardProcess => {
+export const startShardProcess = (requestTimeoutMs: number, events: ShardProcessEvents, after: After): ShardProcess => {
   // Two pipes besides the usual streams: the link, and the lifeline that breaks when this process ends.
   const child = spawn(process.execPath, [fileURLToPath(new URL("./shard.ts", import.meta.url))], {
     env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
@@ -52,16 +53,16 @@ export const startShardProcess = (requestTimeoutMs: number, events: ShardProcess
   const end = (how: string, signal: string | null): void => {
     if (ended !== undefined) return;
     ended = reason === undefined ? { how, signal, timedOut } : { how: reason, signal: null, timedOut };
-    clearTimeout(timer);
+    timer.close();
     running?.reject(new ShardLost("crash", `the process that ran the model is gone: ${ended.how}`));
     running = undefined;
     events.onEnd(ended);
   };
   // One for all runs: to set it again costs less than a new one.
-  const timer = setTimeout(() => {
+  const timer = after(requestTimeoutMs, () => {
     if (running !== undefined)
       kill(`a run took longer than --request-timeout (${requestTimeoutMs / 1000} s)`, "timeout");
-  }, requestTimeoutMs).unref();
+  });
 
   const onControl = (frame: Uint8Array): void => {
     const message = shardMessageSchema.parse(decodeControl(frame));

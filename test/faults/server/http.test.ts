@@ -5,7 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { deflateSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { identityModel } from "../../runtime/models.ts";
-import { startServer, until } from "../../runtime/server.ts";
+import { startServer } from "../../runtime/server.ts";
+import { until } from "../../world/patience.ts";
 import { assertTells, bystander, post } from "./bystander.ts";
 import { MIB, peakGrowth } from "./memory.ts";
 import { damaged, RUNS, SEED } from "./mutations.ts";
@@ -139,7 +140,7 @@ test("clients that do harm over HTTP are told what is wrong, and nobody else not
       for (let i = 0; i < 46; i++) {
         many.push(...(await Promise.all(Array.from({ length: 100 }, () => rawConnection(port)))));
       }
-      await until("the refused ones are closed", 10_000, () => many.filter(({ ended }) => ended()).length > 400);
+      await until("the refused ones are closed", () => many.filter(({ ended }) => ended()).length > 400);
       const told = many.filter(({ text }) => text() !== "");
       assert.ok(told.length > 0);
       for (const { text } of told) {
@@ -148,9 +149,9 @@ test("clients that do harm over HTTP are told what is wrong, and nobody else not
       }
       const [kept] = many;
       kept?.socket.write(`${head(good.length)}${good}`);
-      await until("an answer on the first of them", 5000, () => statusOf(kept?.text() ?? "") === 200);
+      await until("an answer on the first of them", () => statusOf(kept?.text() ?? "") === 200);
       for (const { socket } of many) socket.destroy();
-      await until("room again", 5000, async () => {
+      await until("room again", async () => {
         const answer = await exchange(port, `${head(good.length)}${good}`);
         return statusOf(answer) === 200;
       });
@@ -192,7 +193,7 @@ test("clients that do harm over HTTP are told what is wrong, and nobody else not
       if (i % 2 === 0) raw.socket.resetAndDestroy();
       else raw.socket.destroy();
     }
-    await until("no request is left", 5000, async () => {
+    await until("no request is left", async () => {
       const text = await (await fetch(server.admin("/metrics"))).text();
       const waiting = /^berth_inflight_requests(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1];
       const open = /^berth_connections\{[^}]*http[^}]*\} (\d+)/m.exec(text)?.[1];

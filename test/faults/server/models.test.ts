@@ -3,7 +3,8 @@ import { Agent } from "node:http";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loopModel, memoryModel } from "../../runtime/models.ts";
-import { type Server, shardsOf, startServer, until } from "../../runtime/server.ts";
+import { type Server, shardsOf, startServer } from "../../runtime/server.ts";
+import { until } from "../../world/patience.ts";
 import { assertTells, bystander, post } from "./bystander.ts";
 
 const n = (value: string | number, shape: number[] = []) =>
@@ -29,8 +30,8 @@ describe("a model that does harm", () => {
     assert.ok(took > 900 && took < 3000, `answered after ${Math.round(took)} ms`);
     // the connection of the hung request is still good
     assert.equal((await post(server, n(4), { agent })).status, 200);
-    await until("the hung shard's end", 3000, async () => (await restarts(server)) === 1);
-    await until("both shards again", 5000, async () => {
+    await until("the hung shard's end", async () => (await restarts(server)) === 1);
+    await until("both shards again", async () => {
       const status: unknown = await (await fetch(server.admin("/statusz"))).json();
       return /"ready":2/.test(JSON.stringify(status).replaceAll(" ", ""));
     });
