@@ -5,9 +5,11 @@
  */
 import type {
   EventsV1Event,
+  ResourceV1ResourceClaim,
   V1ConfigMap,
   V1ControllerRevision,
   V1Deployment,
+  V1DeviceClass,
   V1Lease,
   V1NetworkPolicy,
   V1Node,
@@ -15,6 +17,7 @@ import type {
   V1PodDisruptionBudget,
   V1PodTemplateSpec,
   V1PriorityClass,
+  V1ResourceSlice,
   V1RoleBinding,
   V1Service,
   V1ServiceAccount,
@@ -70,6 +73,10 @@ export type ServiceAccount = Concrete<V1ServiceAccount>;
 export type RoleBinding = Concrete<V1RoleBinding>;
 export type Node = Concrete<V1Node>;
 export type PriorityClass = Concrete<V1PriorityClass>;
+/** Dynamic resource allocation, Kubernetes 1.34. */
+export type DeviceClass = Concrete<V1DeviceClass>;
+export type ResourceSlice = Concrete<V1ResourceSlice>;
+export type ResourceClaim = Concrete<ResourceV1ResourceClaim>;
 export type Lease = Concrete<V1Lease>;
 /** events.k8s.io/v1, not the older core/v1 of the same storage. */
 export type Event = Concrete<EventsV1Event>;

@@ -2,6 +2,7 @@ import type {
   ConfigMap,
   ControllerRevision,
   Deployment,
+  DeviceClass,
   Event,
   KubeObject,
   Lease,
@@ -11,6 +12,8 @@ import type {
   PodDisruptionBudget,
   PriorityClass,
   Resource,
+  ResourceClaim,
+  ResourceSlice,
   RoleBinding,
   Service,
   ServiceAccount,
@@ -31,6 +34,23 @@ export const PRIORITY_CLASSES: Resource<PriorityClass> = {
   plural: "priorityclasses",
   namespaced: false,
 };
+export const DEVICE_CLASSES: Resource<DeviceClass> = {
+  apiVersion: "resource.k8s.io/v1",
+  kind: "DeviceClass",
+  plural: "deviceclasses",
+  namespaced: false,
+};
+export const RESOURCE_SLICES: Resource<ResourceSlice> = {
+  apiVersion: "resource.k8s.io/v1",
+  kind: "ResourceSlice",
+  plural: "resourceslices",
+  namespaced: false,
+};
+export const RESOURCE_CLAIMS: Resource<ResourceClaim> = namespaced(
+  "resource.k8s.io/v1",
+  "ResourceClaim",
+  "resourceclaims",
+);
 export const SERVICES: Resource<Service> = namespaced("v1", "Service", "services");
 export const CONFIG_MAPS: Resource<ConfigMap> = namespaced("v1", "ConfigMap", "configmaps");
 export const DEPLOYMENTS: Resource<Deployment> = namespaced("apps/v1", "Deployment", "deployments");

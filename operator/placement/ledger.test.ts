@@ -36,6 +36,24 @@ describe("the ledger of devices", () => {
     assert.equal(rooms[0]?.free.get("nvidia.com/gpu"), 2n * ONE);
   });
 
+  it("gives one more than is sure to fit, where only the scheduler knows", () => {
+    const claimed = (key: string, more: number, since = 0): Claim =>
+      claim(key, more, {
+        since,
+        spec: { containers: [], resourceClaims: [{ name: "gpu", resourceClaimTemplateName: "one-gpu" }] },
+      });
+    const dra = (unclaimed: number | undefined): Room => ({
+      ...room("a", 0),
+      devices: { offered: new Set(["nvidia.com/gpu"]), unclaimed },
+    });
+    const of = (rooms: Room[], ...claims: Claim[]) => Object.fromEntries(allocate(rooms, claims).granted);
+    assert.deepEqual(of([dra(undefined)], claimed("x", 3), claimed("y", 0), claim("z", 2)), { x: 1, y: 0, z: 1 });
+    assert.deepEqual(of([dra(1)], claimed("old", 3), claimed("new", 1, 1)), { old: 1, new: 0 });
+    assert.deepEqual(of([dra(0)], claimed("x", 3)), { x: 0 });
+    assert.deepEqual(of([room("b", 2), dra(5)], claim("x", 9)), { x: 3 });
+    assert.deepEqual(of([room("b", 2), dra(5)], claim("x", 2)), { x: 2 });
+  });
+
   it("counts whole pods on single nodes, of those that match", () => {
     const rooms = [room("a", 3, { gpu: "l4" }), room("b", 8, { gpu: "t4" })];
     const wanted = claim("x", 9, { spec: spec(2, { gpu: "l4" }) });

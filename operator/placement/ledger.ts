@@ -1,6 +1,7 @@
 /** Who gets what the nodes have left, where several want it. Pure. */
 import { admits } from "./admits.ts";
-import { minus, type PodSpec, requestOf } from "./request.ts";
+import { takes, without } from "./fits.ts";
+import { type PodSpec, requestOf } from "./request.ts";
 import type { Room } from "./room.ts";
 
 export type Claim = {
@@ -15,7 +16,7 @@ export type Claim = {
 };
 
 export type Allocation = {
-  /** Pods that each may have, by its key. */
+  /** Pods that each may have, by its key: one more than is sure to fit, where only the scheduler knows whether it does. */
   granted: ReadonlyMap<string, number>;
   /** What the nodes have left then. */
   left: readonly Room[];
@@ -26,27 +27,34 @@ export type Allocation = {
  * older of two equal ones: they do not take turns in taking it from each other.
  */
 export const allocate = (rooms: readonly Room[], claims: readonly Claim[]): Allocation => {
-  const left = rooms.map((room) => ({ ...room }));
+  const left = [...rooms];
   const order = claims.toSorted(
     (one, other) => other.priority - one.priority || one.since - other.since || (one.key < other.key ? -1 : 1),
   );
-  const granted = new Map<string, number>();
-  for (const { key, more, spec } of order) {
-    const request = requestOf(spec);
-    let count = 0;
-    for (const room of left) {
-      if (!admits(room, spec)) continue;
-      while (
-        count < more &&
-        [...request].every(([name, asked]) => asked <= 0n || (room.free.get(name) ?? 0n) >= asked)
-      ) {
-        room.free = minus(room.free, request);
-        count++;
-      }
-    }
-    granted.set(key, count);
-  }
+  const granted = new Map(order.map((claim) => [claim.key, place(left, claim)] as const));
   return { granted, left };
+};
+
+/** So many of its pods find a place in `left`, which has less then. */
+const place = (left: Room[], { more, spec }: Claim): number => {
+  const request = requestOf(spec);
+  let count = 0;
+  let perhaps: [number, Room] | undefined;
+  for (const [at, room] of left.entries()) {
+    if (count >= more) break;
+    if (!admits(room, spec)) continue;
+    let rest = room;
+    let answer = takes(rest, request);
+    for (; count < more && answer === "yes"; answer = takes(rest, request)) {
+      rest = without(rest, request);
+      count++;
+    }
+    left[at] = rest;
+    if (answer === "perhaps") perhaps ??= [at, rest];
+  }
+  if (count >= more || perhaps === undefined) return count;
+  left[perhaps[0]] = without(perhaps[1], request);
+  return count + 1;
 };
 
 /** What is free of one resource on the nodes that would take the pod, in billionths of its unit. */

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Node, Pod } from "../kube/objects.ts";
 import { admits } from "./admits.ts";
-import { fits } from "./fits.ts";
+import type { Devices } from "./claimed.ts";
+import { fits, takes, without } from "./fits.ts";
 import { amountsOf, ONE, type PodSpec, requestOf } from "./request.ts";
 import { rivalOf } from "./rival.ts";
 import { type Room, roomsOf, take } from "./room.ts";
@@ -239,6 +240,48 @@ describe("how many more pods fit", () => {
     assert.equal(fits(rooms, onGpu(1, { nodeSelector: { zone: "far" } }), 100), 8);
     assert.equal(fits(rooms, onGpu(1), 3), 3);
     assert.equal(fits([], onGpu(1), 3), 0);
+  });
+
+  describe("by dynamic resource allocation", () => {
+    const claiming: Partial<PodSpec> = { resourceClaims: [{ name: "gpu", resourceClaimTemplateName: "one-gpu" }] };
+    const onClaim = pod({ containers: [container({ cpu: "1" })], ...claiming });
+    const offers = (unclaimed: number | undefined, offered: Devices["offered"] = new Set(["nvidia.com/gpu"])) => ({
+      ...left("dra", 0, 8),
+      devices: { offered, unclaimed },
+    });
+
+    it("is not known where there are devices that claims may get, and none where there are none", () => {
+      for (const unclaimed of [undefined, 1, 7, Number.POSITIVE_INFINITY])
+        assert.equal(fits([offers(unclaimed)], onClaim, 2), undefined, String(unclaimed));
+      assert.equal(fits([left("a", 4, 8)], onClaim, 2), undefined);
+      assert.equal(fits([offers(0)], onClaim, 2), 0);
+      const two = [...(claiming.resourceClaims ?? []), { name: "nic", resourceClaimTemplateName: "one-nic" }];
+      assert.equal(fits([offers(1)], { ...onClaim, resourceClaims: two }, 2), 0);
+      const common = { ...onClaim, resourceClaims: [{ name: "gpu", resourceClaimName: "common" }] };
+      assert.equal(fits([offers(0)], common, 2), undefined);
+    });
+
+    it("is none where there is too little of the rest", () => {
+      assert.equal(fits([offers(7)], pod({ containers: [container({ cpu: "9" })], ...claiming }), 2), 0);
+      assert.equal(fits([offers(7)], { ...onClaim, nodeSelector: { zone: "far" } }, 2), 0);
+    });
+
+    it("of a resource that a class offers, is not known on nodes that offer none themselves", () => {
+      assert.equal(fits([offers(7)], onGpu(1), 2), undefined);
+      assert.equal(fits([offers(1)], onGpu(2), 2), 0);
+      assert.equal(fits([offers(7, undefined)], onGpu(1), 2), undefined);
+      assert.equal(fits([offers(7, new Set())], onGpu(1), 2), 0);
+      const plugged: Room = { ...offers(7), ...left("a", 1, 8), total: amountsOf({ "nvidia.com/gpu": "4" }) };
+      assert.equal(fits([plugged], onGpu(1), 2), 1);
+      assert.equal(fits([plugged, offers(7)], onGpu(1), 2), undefined);
+      assert.equal(fits([plugged, offers(7)], onGpu(1), 1), 1);
+    });
+
+    it("is less with each pod that is given some of it", () => {
+      const rest = without(offers(3), requestOf(onGpu(2)));
+      assert.deepEqual([rest.devices?.unclaimed, takes(rest, requestOf(onGpu(2)))], [1, "no"]);
+      assert.equal(without(rest, requestOf(onClaim)).devices?.unclaimed, 0);
+    });
   });
 
   it("and who else waits for them, on a node that both could have", () => {

@@ -9,6 +9,10 @@ export type Amounts = ReadonlyMap<string, bigint>;
 
 export const ONE = 10n ** 9n;
 
+/** Claims that are made for the pod alone, of a device or more each; and claims that it shares with others. */
+export const OWN_CLAIMS = "resource.k8s.io/own-claims";
+export const SHARED_CLAIMS = "resource.k8s.io/shared-claims";
+
 type Quantities = Record<string, string | number> | undefined;
 type Status = Pod["status"];
 type Container = PodSpec["containers"][number];
@@ -87,5 +91,14 @@ export const requestOf = (spec: PodSpec, status?: Status): Amounts => {
     sidecars,
   );
   const asked = new Map([...most(before, together), ...requestOfPod(spec, status)]);
-  return plus(inUnits(plus(asked, amountsOf(spec.overhead))), new Map([["pods", ONE]]));
+  return plus(inUnits(plus(asked, amountsOf(spec.overhead))), new Map([["pods", ONE], ...claimsOf(spec)]));
+};
+
+const claimsOf = ({ resourceClaims = [] }: PodSpec): [string, bigint][] => {
+  const own = resourceClaims.filter((claim) => claim.resourceClaimTemplateName !== undefined).length;
+  const shared = resourceClaims.length - own;
+  return [
+    ...(own > 0 ? [[OWN_CLAIMS, BigInt(own) * ONE] satisfies [string, bigint]] : []),
+    ...(shared > 0 ? [[SHARED_CLAIMS, BigInt(shared) * ONE] satisfies [string, bigint]] : []),
+  ];
 };

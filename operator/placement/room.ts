@@ -1,5 +1,6 @@
 /** What each node has left. Pure. */
 import type { Node, Pod } from "../kube/objects.ts";
+import { type Devices, devicesOn, type Inventory } from "./claimed.ts";
 import { type Amounts, amountsOf, inUnits, minus, plus, requestOf } from "./request.ts";
 
 export type Room = {
@@ -10,6 +11,8 @@ export type Room = {
   total: Amounts;
   /** What is left of that; below zero where more is promised than there is, as when a device is gone. */
   free: Amounts;
+  /** Left out: no DeviceClass offers anything, and what claims may have is not known. */
+  devices?: Devices;
 };
 
 export type Taint = { key: string; effect: string; value?: string };
@@ -28,7 +31,7 @@ export const take = (taken: Taken, pods: readonly Pod[]): Taken => {
   return sums;
 };
 
-export const roomsOf = (nodes: readonly Node[], taken: Taken): Room[] =>
+export const roomsOf = (nodes: readonly Node[], taken: Taken, inventory?: Inventory): Room[] =>
   nodes.map(({ metadata, spec, status }) => {
     const total = inUnits(amountsOf(status?.allocatable));
     return {
@@ -41,5 +44,6 @@ export const roomsOf = (nodes: readonly Node[], taken: Taken): Room[] =>
       ],
       total,
       free: minus(total, taken.get(metadata.name) ?? new Map()),
+      ...(inventory === undefined ? {} : { devices: devicesOn(inventory, metadata.name) }),
     };
   });

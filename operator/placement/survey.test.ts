@@ -49,6 +49,7 @@ describe("the survey", () => {
     const answers = [
       list([node("a")], "2"),
       list([node("b")]),
+      list([]),
       list([pod("x", "a")], "2"),
       list([ours]),
       list([pod("z")]),
@@ -80,6 +81,7 @@ describe("the survey", () => {
         [
           ["/api/v1/nodes", null],
           ["/api/v1/nodes", "2"],
+          ["/apis/resource.k8s.io/v1/deviceclasses", null],
           ["/api/v1/pods", null],
           ["/api/v1/pods", "2"],
           ["/api/v1/pods", null],
@@ -90,9 +92,81 @@ describe("the survey", () => {
     });
   });
 
+  describe("of devices that claims may have", () => {
+    const device = (name: string, more = {}) => ({ name, ...more });
+    const slice = (where: object, ...devices: object[]) => ({
+      metadata: { name: "s" },
+      spec: { driver: "gpu.example.com", pool: { name: "p", generation: 1, resourceSliceCount: 1 }, devices, ...where },
+    });
+    const claim = (...results: object[]) => ({
+      metadata: { name: "c" },
+      status: { allocation: { devices: { results } } },
+    });
+    const held = (device: string, more = {}) => ({
+      request: "r",
+      driver: "gpu.example.com",
+      pool: "p",
+      device,
+      ...more,
+    });
+    const refused = (status: number) => ({ status, body: { kind: "Status", reason: "No", message: "no" } });
+    const classes = list([{ metadata: { name: "gpu" }, spec: { extendedResourceName: "nvidia.com/gpu" } }]);
+    const rest = [list([]), list([]), list([])];
+    const devices = async (...answers: Answer[]) => {
+      let found: unknown;
+      await withServer([list([node("a"), node("b")]), ...answers, ...rest], async (url) => {
+        const transport = createTransport(at(url));
+        const surveyed = await createSurvey(createClient(transport), assert.ifError)(0);
+        found = surveyed?.rooms.map(({ devices }) => [devices?.offered && [...devices.offered], devices?.unclaimed]);
+        await transport.close();
+      });
+      return found;
+    };
+    const names = ["deviceclass.resource.kubernetes.io/gpu", "nvidia.com/gpu"];
+
+    it("counts those on each node that no claim has for itself", async () => {
+      const two = slice({ nodeName: "a" }, device("0"), device("1"), device("2"));
+      const claims = list([claim(held("0"), held("1", { adminAccess: true })), { metadata: { name: "pending" } }]);
+      assert.deepEqual(await devices(classes, claims, list([two])), [
+        [names, 2],
+        [names, 0],
+      ]);
+    });
+
+    it("counts none where one may be given to several, or is not on one node", async () => {
+      const shared = slice({ nodeName: "a" }, device("0", { allowMultipleAllocations: true }));
+      assert.deepEqual(await devices(classes, list([claim(held("0"))]), list([shared])), [
+        [names, Number.POSITIVE_INFINITY],
+        [names, 0],
+      ]);
+      const unknown = [names, undefined];
+      assert.deepEqual(await devices(classes, list([]), list([slice({ allNodes: true }, device("0"))])), [
+        unknown,
+        unknown,
+      ]);
+    });
+
+    it("knows what it may not look at, and what the API server has not, for what it is", async () => {
+      const [unknown, none] = [
+        [undefined, undefined],
+        [[], undefined],
+      ];
+      assert.deepEqual(await devices(refused(403)), [unknown, unknown]);
+      assert.deepEqual(await devices(refused(404)), [none, none]);
+      assert.deepEqual(await devices(classes, refused(403)), [
+        [names, undefined],
+        [names, undefined],
+      ]);
+      assert.deepEqual(await devices(list([])), [
+        [[], 0],
+        [[], 0],
+      ]);
+    });
+  });
+
   it("knows nothing where it may not look, says why, and looks again later", async () => {
     const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "nodes is forbidden" } };
-    await withServer([forbidden, list([node("a")]), list([]), list([]), list([])], async (url) => {
+    await withServer([forbidden, list([node("a")]), list([]), list([]), list([]), list([])], async (url) => {
       const transport = createTransport(at(url));
       const failures: unknown[] = [];
       const survey = createSurvey(createClient(transport), (error) => failures.push(error));

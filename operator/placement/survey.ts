@@ -2,8 +2,10 @@
 
 import { REVISION_LABEL } from "../api/v1alpha1/index.ts";
 import type { Client, ListOptions } from "../kube/client.ts";
+import { KubeError } from "../kube/errors.ts";
 import type { KubeObject, Node, Resource } from "../kube/objects.ts";
-import { NODES, PODS, PRIORITY_CLASSES } from "../kube/resources.ts";
+import { DEVICE_CLASSES, NODES, PODS, PRIORITY_CLASSES, RESOURCE_CLAIMS, RESOURCE_SLICES } from "../kube/resources.ts";
+import { claimedBy, type Inventory, offeredBy, withSlices } from "./claimed.ts";
 import type { PodSpec } from "./request.ts";
 import { type Room, roomsOf, type Taken, take } from "./room.ts";
 
@@ -53,6 +55,7 @@ const look = async (client: Client): Promise<Surveyed> => {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const nodes: Node[] = [];
   for await (const page of pagesOf(client, NODES, {}, signal)) nodes.push(...page);
+  const inventory = await inventoryOf(client, signal);
   let taken: Taken = new Map();
   const placed = new Map<string, number>();
   for await (const page of pagesOf(client, PODS, { fieldSelector: HOLDING }, signal)) {
@@ -75,7 +78,37 @@ const look = async (client: Client): Promise<Surveyed> => {
       priorities.set(metadata.name, value);
       if (globalDefault === true) priorities.set("", value);
     }
-  return { rooms: roomsOf(nodes, taken), waiting, placed, priorities };
+  return { rooms: roomsOf(nodes, taken, inventory), waiting, placed, priorities };
+};
+
+/** Without the right to look, or without an answer, the rest is counted all the same. */
+const inventoryOf = async (client: Client, signal: AbortSignal): Promise<Inventory> => {
+  const offered = new Set<string>();
+  try {
+    for await (const page of pagesOf(client, DEVICE_CLASSES, {}, signal))
+      for (const name of offeredBy(page)) offered.add(name);
+    // without a class there is no claim
+    return { offered, unclaimed: offered.size === 0 ? new Map() : await unclaimedBy(client, signal) };
+  } catch (error) {
+    if (!(error instanceof KubeError)) throw error;
+    const isUnheardOf = error.kind === "notFound";
+    return { offered: isUnheardOf ? offered : undefined, unclaimed: undefined };
+  }
+};
+
+const unclaimedBy = async (client: Client, signal: AbortSignal): Promise<Inventory["unclaimed"]> => {
+  try {
+    const claimed = new Set<string>();
+    for await (const page of pagesOf(client, RESOURCE_CLAIMS, {}, signal))
+      for (const device of claimedBy(page)) claimed.add(device);
+    let unclaimed: Inventory["unclaimed"] = new Map();
+    for await (const page of pagesOf(client, RESOURCE_SLICES, {}, signal))
+      unclaimed = withSlices(unclaimed, page, claimed);
+    return unclaimed;
+  } catch (error) {
+    if (error instanceof KubeError) return undefined;
+    throw error;
+  }
 };
 
 async function* pagesOf<T extends KubeObject>(

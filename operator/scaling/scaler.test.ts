@@ -14,6 +14,11 @@ const subject = (rest: Partial<Subject> = {}): Subject => ({
   ...{ devices: { resource: GPU, count: 1 }, learnt: { startSeconds: 10, curve: undefined }, ...rest },
 });
 
+const pluginless = () => {
+  const free = new Map([["pods", 100n * ONE]]);
+  return { node: "n", labels: {}, taints: [], total: free, free };
+};
+
 /** A scaler in a world of plain values, in which nothing happens by itself. */
 const setUp = () => {
   let now = Date.parse("2026-01-01T00:00:00Z");
@@ -21,6 +26,9 @@ const setUp = () => {
   let fail: ((why: string) => void) | undefined;
   const world = {
     free: 8,
+    /** Devices that a DeviceClass offers instead, which nobody has. */
+    unclaimed: undefined as number | undefined,
+    placed: 0,
     routers: 1,
     changed: [] as string[],
     pods: new Map<string, Pod[]>(),
@@ -42,9 +50,13 @@ const setUp = () => {
       ["pods", 100n * ONE],
     ]);
     return {
-      rooms: [{ node: "n", labels: {}, taints: [], total: free, free }],
+      rooms: [
+        world.unclaimed === undefined
+          ? { node: "n", labels: {}, taints: [], total: free, free }
+          : { ...pluginless(), devices: { offered: new Set([GPU]), unclaimed: world.unclaimed } },
+      ],
       waiting: [],
-      placed: new Map(),
+      placed: new Map([["a/digits-1", world.placed]]),
       priorities: new Map([["urgent", 9]]),
     };
   };
@@ -140,6 +152,31 @@ describe("the loop that scales", () => {
     world.free = 2;
     await tick();
     assert.deepEqual([look("cats", younger)?.wanted, look("cats", younger)?.shortage], [1, undefined]);
+  });
+
+  it("asks for one pod at a time where only the scheduler knows whether there is room, and for none where there is none", async () => {
+    const { look, tick, world } = setUp();
+    world.unclaimed = 3;
+    look("digits", subject());
+    await tick();
+    world.line("digits", {});
+    const wanted = async (unclaimed: number, placed: number, arrived: number) => {
+      Object.assign(world, { unclaimed, placed });
+      world.line("digits", { arrived, crowd: arrived, inFlight: 200, waiting: 200 });
+      await tick();
+      return look("digits", subject())?.wanted;
+    };
+    assert.equal(await wanted(3, 0, 20), 1);
+    assert.equal(await wanted(3, 0, 40), 1);
+    assert.equal(await wanted(2, 1, 60), 2);
+    assert.equal(await wanted(0, 2, 80), 2);
+    assert.equal(await wanted(5, 2, 100), 3);
+    const scale = look("digits", subject());
+    assert.equal(scale?.why, "devices");
+    assert.match(
+      scale?.shortage ?? "",
+      /^only the scheduler knows whether there is room for one more pod; one at a time/,
+    );
   });
 
   it("gives it to the one of the higher priority class, whichever is older", async () => {

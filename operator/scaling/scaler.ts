@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ObjectKey, Pod } from "../kube/objects.ts";
+import { fits } from "../placement/fits.ts";
 import { type Allocation, allocate, type Claim, freeOf } from "../placement/ledger.ts";
 import { ONE, type PodSpec } from "../placement/request.ts";
 import type { Room } from "../placement/room.ts";
@@ -273,6 +274,8 @@ export const createScaler = (options: ScalerOptions): Scaler => {
 
   const shortageOf = ({ subject: { devices, template } }: Entry, pods: number, left: readonly Room[]): string => {
     const many = pods === 1 ? "one more pod" : `${pods} more pods`;
+    if (template !== undefined && fits(left, template, 1) === undefined)
+      return `only the scheduler knows whether there is room for ${many}; one at a time is asked for`;
     if (devices === undefined || template === undefined) return `no node that matches has room for ${many}`;
     const free = freeOf(left, template, devices.resource) / ONE;
     return `${pods * devices.count} more ${devices.resource} needed (${free} free on nodes that match)`;

@@ -34,7 +34,14 @@ const IN_A_NAMESPACE = [
   "discovery.k8s.io/endpointslices list,watch",
   "events.k8s.io/events create,patch",
 ];
-const OF_THE_CLUSTER = ["core/nodes list", "scheduling.k8s.io/priorityclasses list", "karpenter.sh/nodepools list"];
+const OF_THE_CLUSTER = [
+  "core/nodes list",
+  "scheduling.k8s.io/priorityclasses list",
+  "resource.k8s.io/deviceclasses list",
+  "resource.k8s.io/resourceclaims list",
+  "resource.k8s.io/resourceslices list",
+  "karpenter.sh/nodepools list",
+];
 const OF_A_ROUTER = ["berth.dev/modeldeployments list,watch", "discovery.k8s.io/endpointslices list,watch"];
 const AGGREGATED = [
   "ClusterRole berth-operator-view berth.dev/modeldeployments get,list,watch",

@@ -59,6 +59,10 @@
 - apiGroups: [scheduling.k8s.io]
   resources: [priorityclasses]
   verbs: [list]
+# Whether devices are left for ResourceClaims, and which resources they stand for.
+- apiGroups: [resource.k8s.io]
+  resources: [deviceclasses, resourceclaims, resourceslices]
+  verbs: [list]
 # Whether nodes come where pods wait for them.
 - apiGroups: [karpenter.sh]
   resources: [nodepools]
