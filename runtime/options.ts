@@ -75,7 +75,7 @@ export const SERVE_HELP = `Serve an ONNX model over HTTP and gRPC (Open Inferenc
   --model FILE                the ONNX model (required)
   --name NAME                 the model's name in URLs (default: the file's base name)
   --model-version VERSION     shown in the metadata and accepted in URLs (default: 1)
-  --host ADDRESS              address to listen on (default: 127.0.0.1; in a pod 0.0.0.0)
+  --host ADDRESS              address to listen on (default: 127.0.0.1; in a pod ::, IPv6 and IPv4 alike)
   --http-port PORT            inference over HTTP (default: ${HTTP_PORT}; 0 = any free port)
   --grpc-port PORT            inference over gRPC (default: ${GRPC_PORT}; 0 = any free port)
   --admin-port PORT           /livez /readyz /metrics /statusz (default: ${ADMIN_PORT}; 0 = any free port)
@@ -108,7 +108,7 @@ export const ROUTE_HELP = `Route requests to the revisions of the ModelDeploymen
   --api-server URL        (default: the cluster's, from KUBERNETES_SERVICE_HOST and _PORT)
   --ca-file FILE          PEM certificates of the API server (default: those of the pod's ServiceAccount, in a cluster)
   --token-file FILE       its token (default: that of the pod's ServiceAccount, in a cluster)
-  --host ADDRESS          address to listen on (default: 127.0.0.1; in a pod 0.0.0.0)
+  --host ADDRESS          address to listen on (default: 127.0.0.1; in a pod ::, IPv6 and IPv4 alike)
   --admin-port PORT       /livez /readyz /metrics /statusz (default: ${ADMIN_PORT}; 0 = any free port)
   --max-outstanding N     the most requests under way on one pod; more wait (default: 256)
   --max-kept SIZE         for bodies that are kept to be sent again; what does not fit goes to stable, and cannot be

@@ -1,4 +1,6 @@
 /** `berth-runtime route`: the router of a namespace, until it is told to end. */
+
+import { listenAddress } from "../listen-address.ts";
 import { packageVersion, type RouteOptions } from "../options.ts";
 import { createAdminServer } from "../server/admin.ts";
 import { TIMES } from "../server/http/times.ts";
@@ -84,7 +86,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
 
   const { promise, reject, resolve } = Promise.withResolvers<number>();
   admin.once("error", reject);
-  admin.listen(adminPort, host, () => {
+  admin.listen({ port: adminPort, ...listenAddress(host) }, () => {
     const address = admin.address();
     const port = typeof address === "object" ? address?.port : undefined;
     log.info({ adminPort: port }, `routing for the ModelDeployments of namespace ${namespace}`);

@@ -1,4 +1,5 @@
 import type { FailureCode } from "../../operator/api/v1alpha1/pod-contract.ts";
+import { listenAddress } from "../listen-address.ts";
 import { packageVersion, type ServeOptions } from "../options.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { renderMetrics } from "../telemetry/metrics.ts";
@@ -193,7 +194,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
   admin.once("error", (error) => {
     fail(undefined, notOpened("admin", error));
   });
-  admin.listen(options.adminPort, options.host, () => {
+  admin.listen({ port: options.adminPort, ...listenAddress(options.host) }, () => {
     const address = admin.address();
     log.info({ port: typeof address === "object" ? address?.port : undefined }, `loading ${options.model}`);
   });

@@ -122,7 +122,7 @@ const serverContainer = (
   args: [
     "serve",
     ...["--model", MODEL_FILE, "--name", modelDeployment],
-    ...["--host", "0.0.0.0", "--http-port", String(HTTP_PORT), "--grpc-port", String(GRPC_PORT)],
+    ...["--host", "::", "--http-port", String(HTTP_PORT), "--grpc-port", String(GRPC_PORT)],
     ...["--admin-port", String(ADMIN_PORT)],
     ...["--execution-provider", executionProviderOf(spec)],
     ...batchingArgs(spec),

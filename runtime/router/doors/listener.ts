@@ -1,5 +1,6 @@
 /** The port of one ModelDeployment: HTTP/1.1 and HTTP/2 on the same one, told apart by the first bytes. */
 import { createServer, type Socket } from "node:net";
+import { listenAddress } from "../../listen-address.ts";
 import { createSweep } from "../../server/sweep.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { serveHttp1 } from "./http1.ts";
@@ -67,7 +68,7 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
     listen(port, host) {
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       server.once("error", reject);
-      server.listen({ port, host, backlog: BACKLOG }, () => {
+      server.listen({ port, ...listenAddress(host), backlog: BACKLOG }, () => {
         server.off("error", reject);
         server.on("error", report);
         const address = server.address();

@@ -1,6 +1,7 @@
 /** The gRPC side of the server: connections, their bounds, draining, health, reflection; services come from outside. */
 import { createServer } from "node:net";
 import { performance } from "node:perf_hooks";
+import { listenAddress } from "../../listen-address.ts";
 import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
 import { createShares } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
@@ -128,7 +129,7 @@ export const createGrpcServer = (
     listen: (port, host) =>
       new Promise((resolve, reject) => {
         listener.once("error", reject);
-        listener.listen(port, host, () => {
+        listener.listen({ port, ...listenAddress(host) }, () => {
           listener.removeListener("error", reject);
           listener.on("error", report);
           const address = listener.address();

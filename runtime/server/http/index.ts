@@ -4,6 +4,7 @@
  */
 import { createServer } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { listenAddress } from "../../listen-address.ts";
 import { createShares } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
 import { type Connection, type Shared, serveConnection } from "./connection.ts";
@@ -173,7 +174,7 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
     listen(port, host) {
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       server.once("error", reject);
-      server.listen({ port, host, backlog: BACKLOG }, () => {
+      server.listen({ port, ...listenAddress(host), backlog: BACKLOG }, () => {
         server.off("error", reject);
         server.on("error", (error) => log.error({ err: error }, "the HTTP port failed"));
         const address = server.address();
