@@ -16,6 +16,7 @@ test("the defaults, and every option", () => {
     nodeAutoscaling: "auto",
     watchNamespaces: [],
     routerRole: { kind: "ClusterRole", name: "berth-operator-router" },
+    routerResources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "768Mi" } },
     leaseName: "berth-operator",
     logLevel: "info",
     probePort: 8081,
@@ -29,22 +30,32 @@ test("the defaults, and every option", () => {
   const others =
     "--runtime-image-pull-policy=Never --allow-http-models=true --router-cluster-role=another --watch-namespaces=a,b-1,a --lease-name=prod --log-level=debug --probe-port=1 --metrics-port=2 " +
     "--kube-api-qps=20 --kube-api-burst=30 --lease-duration=3s --renew-deadline=2s --retry-period=400ms";
-  assert.deepEqual(parseConfig([...needed, ...others.split(" "), "--kubeconfig=f", "--workers=8"]), {
-    ...defaults,
-    runtimeImagePullPolicy: "Never",
-    allowHttpModels: true,
-    nodeAutoscaling: "auto",
-    watchNamespaces: ["a", "b-1"],
-    routerRole: { kind: "ClusterRole", name: "another" },
-    leaseName: "prod",
-    logLevel: "debug",
-    probePort: 1,
-    metricsPort: 2,
-    kubeconfig: "f",
-    workers: 8,
-    apiRate: { perSecond: 20, burst: 30 },
-    electionTimes: { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 400 },
-  });
+  assert.deepEqual(
+    parseConfig([
+      ...needed,
+      ...others.split(" "),
+      "--kubeconfig=f",
+      "--workers=8",
+      '--router-resources={"limits":{"cpu":1}}',
+    ]),
+    {
+      ...defaults,
+      runtimeImagePullPolicy: "Never",
+      allowHttpModels: true,
+      nodeAutoscaling: "auto",
+      watchNamespaces: ["a", "b-1"],
+      routerRole: { kind: "ClusterRole", name: "another" },
+      routerResources: { requests: {}, limits: { cpu: "1" } },
+      leaseName: "prod",
+      logLevel: "debug",
+      probePort: 1,
+      metricsPort: 2,
+      kubeconfig: "f",
+      workers: 8,
+      apiRate: { perSecond: 20, burst: 30 },
+      electionTimes: { leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 400 },
+    },
+  );
   const ofRole = parseConfig([...needed, "--router-role=another"]);
   assert.deepEqual(ofRole, { ...defaults, routerRole: { kind: "Role", name: "another" } });
   assert.equal(parseConfig(["--help"]), "help");

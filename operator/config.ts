@@ -3,8 +3,10 @@ import { formatDuration, parseDuration } from "./api/v1alpha1/duration.ts";
 import type { Rate } from "./kube/rate-limit.ts";
 import { ELECTION_TIMES, type ElectionTimes, faultOf } from "./manager/election.ts";
 import type { NodeAutoscaling } from "./placement/node-autoscaling.ts";
+import { DEFAULT_ROUTER_RESOURCES, parseRouterResources } from "./router-resources.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/logger.ts";
 import type { RouterRole } from "./traffic/children/account.ts";
+import type { RouterResources } from "./traffic/children/deployment.ts";
 
 export type Config = {
   namespace: string;
@@ -18,6 +20,7 @@ export type Config = {
   watchNamespaces: string[];
   /** What routers are bound to: a ClusterRole, or a Role of this name in each namespace. */
   routerRole: RouterRole;
+  routerResources: RouterResources;
   leaseName: string;
   logLevel: LogLevel;
   probePort: number;
@@ -43,6 +46,8 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --watch-namespaces NAMES          only the ModelDeployments of these namespaces, such as a,b; without it, those of every namespace
   --router-cluster-role NAME        the ClusterRole of routers, bound in each namespace that has one (berth-operator-router)
   --router-role NAME                in its place: the name of a Role that is there in each namespace
+  --router-resources JSON           what each router asks for, and its limits
+                                    (${DEFAULT_ROUTER_RESOURCES})
   --log-level LEVEL                 ${LOG_LEVELS.join(", ")} (info)
   --probe-port PORT                 /livez and /readyz (8081)
   --metrics-port PORT               /metrics (8080)
@@ -73,6 +78,7 @@ export const parseConfig = (args: string[]): Config | "help" => {
     nodeAutoscaling: oneOf(values, "node-autoscaling", ["auto", "true", "false"]),
     watchNamespaces: namespaces(values),
     routerRole: routerRole(values),
+    routerResources: routerResources(values),
     leaseName: required(values, "lease-name"),
     logLevel: oneOf(values, "log-level", LOG_LEVELS),
     probePort: integer(values, "probe-port", 65535),
@@ -98,6 +104,7 @@ const parse = (args: string[]) => {
         "watch-namespaces": { type: "string" },
         "router-cluster-role": { type: "string" },
         "router-role": { type: "string" },
+        "router-resources": { type: "string", default: DEFAULT_ROUTER_RESOURCES },
         "lease-name": { type: "string", default: "berth-operator" },
         "log-level": { type: "string", default: "info" },
         "probe-port": { type: "string", default: "8081" },
@@ -149,6 +156,14 @@ const routerRole = (values: Values): RouterRole => {
   if (role === undefined) return { kind: "ClusterRole", name: clusterRole ?? "berth-operator-router" };
   if (clusterRole !== undefined) throw new ConfigError("--router-role and --router-cluster-role exclude each other");
   return { kind: "Role", name: role };
+};
+
+const routerResources = (values: Values): RouterResources => {
+  try {
+    return parseRouterResources(values["router-resources"]);
+  } catch (error) {
+    throw new ConfigError(`--router-resources: ${error instanceof Error ? error.message : String(error)}`);
+  }
 };
 
 const electionTimes = (values: Values): ElectionTimes => {

@@ -10,6 +10,7 @@ import {
   MODEL_ROLLOUTS,
   type ModelDeployment,
 } from "./api/v1alpha1/index.ts";
+import type { Obstacle } from "./apply/obstacle.ts";
 import { createCaches } from "./cache/caches.ts";
 import { createConsistency, forgetGone, recordWrites } from "./cache/consistency.ts";
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
@@ -50,6 +51,7 @@ import { createObserver } from "./rollout/observer.ts";
 import { createScaler } from "./scaling/scaler.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver, showScale } from "./telemetry/metrics.ts";
+import { createRouterNews } from "./traffic/news.ts";
 import { isNewsForRouter, partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
 import { createAskCounts, createAskRouters, readyRouters, together } from "./traffic/routers.ts";
 
@@ -145,6 +147,8 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     changed: (key) => controller.add(key),
     report: (key, scale, uncapped) => showScale(metrics, key, scale, uncapped),
   });
+  /** By namespace, what is in the way of its routers. */
+  const routerObstacles = new Map<string, readonly Obstacle[]>();
   const controller: Controller = createController({
     name: "model-deployment",
     workers: config.workers,
@@ -160,6 +164,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       observer: createObserver(createAskCounts(stores.pods, askRouterStatus)),
       survey,
       scaler,
+      askRouterNews: createRouterNews(stores, routerObstacles),
     }),
     behind: (key) => [
       ...caches.missing(key.namespace),
@@ -181,7 +186,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   follow(stores.pods, namedByLabel(MODEL_DEPLOYMENT_LABEL), controller);
   void resync(stores.modelDeployments, controller, stop);
 
-  const routers = createController({
+  const routers: Controller = createController({
     name: "router",
     workers: ROUTER_WORKERS,
     reconcile: routerController({
@@ -189,9 +194,13 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       stores,
       settings: {
         ...{ runtimeImage, runtimeImagePullPolicy },
+        resources: config.routerResources,
         role: config.routerRole,
         operatorNamespace: config.namespace,
       },
+      clock,
+      events,
+      obstacles: routerObstacles,
     }),
     // what it writes has many owners, and it writes nothing that depends on what it wrote before
     behind: (key) => caches.missing(key.namespace),
@@ -204,6 +213,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   follow(stores.roleBindings, partOfRouter, routers);
   follow(stores.disruptionBudgets, partOfRouter, routers);
   follow(stores.networkPolicies, partOfRouter, routers);
+  void resync(stores.modelDeployments, routers, stop, { toKeys: routerOf });
 
   const { probePort, metricsPort } = config;
   const disconnect = async () => void (await Promise.all([transport.close(), electionTransport.close()]));

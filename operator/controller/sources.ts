@@ -63,17 +63,21 @@ export const onlyWhere = <T extends KubeObject>(
 const RESYNC_MS = 3_600_000;
 
 /**
- * Makes every object of the store due again now and then, until the signal: whatever a fault has lost is found then.
+ * Makes every object of the store, or what it concerns, due again now and then, until the signal: whatever a fault has lost is found then.
  * `everyMs` is 10 % more or less each time, so that several operators do not beat in time. Default 3 600 000.
  */
 export const resync = async <T extends KubeObject>(
   store: Pick<IndexedStore<T>, "list">,
   controller: { add(key: ObjectKey, priority: Priority): void },
   signal: AbortSignal,
-  { everyMs = RESYNC_MS, random = Math.random }: { everyMs?: number; random?: () => number } = {},
+  {
+    everyMs = RESYNC_MS,
+    random = Math.random,
+    toKeys = itself,
+  }: { everyMs?: number; random?: () => number; toKeys?: ToKeys } = {},
 ): Promise<void> => {
   while (await hasPassed(everyMs * (0.9 + 0.2 * random()), signal)) {
-    for (const object of store.list()) for (const key of itself(object)) controller.add(key, "low");
+    for (const object of store.list()) for (const key of toKeys(object)) controller.add(key, "low");
   }
 };
 

@@ -13,6 +13,7 @@ import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
 import type { Survey } from "../placement/survey.ts";
 import type { Observer } from "../rollout/observer.ts";
 import type { Scaler } from "../scaling/scaler.ts";
+import type { AskRouterNews } from "../traffic/news.ts";
 import type { AskRouters } from "../traffic/routers.ts";
 import { adopting } from "./adopt.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
@@ -28,10 +29,11 @@ import { plan } from "./plan.ts";
 import { isDone, nextName, ordersOf, refusalOf } from "./record.ts";
 import { isRepair } from "./repair.ts";
 import { rolesOf } from "./roles.ts";
+import { routerObstacle } from "./router-obstacle.ts";
 import { scaledSubject, withReplicas } from "./scale.ts";
 import { promoted, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
-import { strayUntil } from "./traffic.ts";
+import { strayUntil, waitsForRouter } from "./traffic.ts";
 import { type Trial, trialOf } from "./trial.ts";
 import { createStatusWriter } from "./write-status.ts";
 
@@ -49,6 +51,7 @@ export type Dependencies = {
   observer: Observer;
   survey: Survey;
   scaler: Pick<Scaler, "look">;
+  askRouterNews: AskRouterNews;
 };
 
 /** The cache hears of a deletion within milliseconds, if nothing holds its watch up. */
@@ -68,6 +71,7 @@ export const modelDeploymentController = ({
   observer,
   survey,
   scaler,
+  askRouterNews,
 }: Dependencies): Reconcile => {
   const pace = createPace();
   const writes = createWritePace();
@@ -112,7 +116,10 @@ export const modelDeploymentController = ({
     const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
     const isShort = newest !== undefined && lacksRoom(observed, newest);
     const rooms = isShort ? (await survey(now))?.rooms : undefined;
-    const asked = { fetch: fetching.progress, rooms, trial, evidence: observation?.words, scale };
+    const router = waitsForRouter(observed, acknowledged, trial)
+      ? routerObstacle(askRouterNews(key.namespace), now)
+      : undefined;
+    const asked = { fetch: fetching.progress, rooms, trial, evidence: observation?.words, scale, router };
     const status = boundedStatus(statusOf(observed, promote ? promoted(roles) : roles, obstacle, now, asked));
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
     const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirst(resource));

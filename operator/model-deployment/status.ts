@@ -8,6 +8,7 @@ import {
   progressDeadlineOf,
   type Reason,
   type RevisionStatus,
+  ROUTER_NAME,
   serviceName,
   serviceUrl,
   toConditions,
@@ -17,6 +18,7 @@ import type { Room } from "../placement/room.ts";
 import { rejected as rejectedInWords } from "../rollout/words.ts";
 import type { Scale } from "../scaling/scaler.ts";
 import { aspects } from "./aspects.ts";
+import type { Owner } from "./children/owner.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain, givenUp } from "./explain/explain.ts";
 import { refusalOf } from "./explain/refusal.ts";
@@ -60,6 +62,8 @@ export type Asked = {
   evidence?: string | undefined;
   /** What the load asks for, where the number of pods follows that. */
   scale?: Scale | undefined;
+  /** What is in the way of the namespace's routers, where something waits for them. */
+  router?: Cause | undefined;
 };
 
 /** The new status. `obstacle`: what kept this pass from doing all that it had planned. */
@@ -68,13 +72,13 @@ export const statusOf = (
   roles: Roles,
   obstacle: Obstacle | undefined,
   now: number,
-  { evidence, fetch, rooms, scale, trial }: Asked = {},
+  { evidence, fetch, rooms, router, scale, trial }: Asked = {},
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
   const newest = candidate ?? stable;
   const cause = newest && explain(subjectOf(observed, newest, now, rooms));
-  const verdict = judge(observed, roles, obstacle, { cause, fetch, trial, evidence, scale }, now);
+  const verdict = judge(observed, roles, obstacle, { cause, fetch, trial, evidence, scale, router }, now);
   const isSwapped = stable !== undefined && wantedOf(observed, stable) === 0;
   const shown = isSwapped ? (candidate ?? stable) : (stable ?? candidate);
   const generation = modelDeployment.metadata.generation ?? 0;
@@ -133,23 +137,26 @@ type Newest = {
   trial: Trial | undefined;
   evidence: string | undefined;
   scale: Scale | undefined;
+  router: Cause | undefined;
 };
 
 const judge = (
   observed: Observed,
   roles: Roles,
   obstacle: Obstacle | undefined,
-  { cause, evidence, fetch, scale, trial }: Newest,
+  { cause, evidence, fetch, router, scale, trial }: Newest,
   now: number,
 ): Verdict => {
   const { candidate, refusal, rejected, stable, superseded, unrecorded } = roles;
   const still = stable === undefined ? "" : `; ${stable.name} ${stillInWords(observed, stable)}`;
   if (refusal !== undefined) return stalled(refusal.reason, refusal.message + still);
-  if (obstacle !== undefined) return hindered(obstacle, still);
+  if (obstacle !== undefined) return hindered(observed.owner, obstacle, still);
   if (rejected !== undefined) return rolledBack(rejected.name, rejected.message, still);
   if (trial !== undefined && candidate !== undefined) {
     const { revision, state } = trial;
     if (state.phase === "rejected") return rolledBack(revision.name, rejectedInWords(state.rejection), still);
+    if (isAvailable(observed, candidate) && router !== undefined)
+      return failing(router, `; ${revision.name} waits for them${still}`);
     if (isAvailable(observed, candidate))
       return working(
         "RollingOut",
@@ -181,6 +188,8 @@ const judge = (
   if (retiring !== undefined) {
     return working("Retiring", `${stable.name} serves; ${retiring.name} is kept until every node knows`);
   }
+  if (wantsRouter(observed) && routedPort(observed) === undefined && router !== undefined)
+    return failing(router, `; ${stable.name} ${unroutedInWords(observed)} they are ready`);
   if (wantsRouter(observed) && routedPort(observed) === undefined)
     return working("Routing", `${stable.name} ${unroutedInWords(observed)} the routers of this namespace are ready`);
   if (!wantsRouter(observed) && !isServing(observed, stable))
@@ -218,12 +227,15 @@ const stillInWords = (observed: Observed, stable: Revision): string => {
 const rolledBack = (revision: string, why: string, still: string): Verdict =>
   stalled("RolledBack", oneLine(`${revision} was not taken: ${why}`) + still);
 
-const hindered = (obstacle: Obstacle, still: string): Verdict => {
+const hindered = ({ name }: Owner, obstacle: Obstacle, still: string): Verdict => {
   switch (obstacle.kind) {
     case "stranger": {
       const { objects } = obstacle;
       const [exist, them] = objects.length === 1 ? ["exists and belongs", "it"] : ["exist and belong", "them"];
-      const cure = `delete ${them}, or rename this ModelDeployment`;
+      const cure =
+        name === ROUTER_NAME
+          ? "rename this ModelDeployment, for the routers of its namespace have this name"
+          : `delete ${them}, or rename this ModelDeployment`;
       return stalled("NotOwned", `${listed(objects)} ${exist} to something else; ${cure}${still}`);
     }
     case "refused": {

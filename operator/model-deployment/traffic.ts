@@ -19,6 +19,15 @@ export const LEAVING_MS = 360_000;
 
 export const wantsRouter = ({ modelDeployment }: Observed): boolean => isRoutedBySpec(modelDeployment.spec);
 
+/** Something goes on only when the routers are there, and follow: whatever is in their way is in its way. */
+export const waitsForRouter = (
+  observed: Observed,
+  acknowledged: Acknowledged,
+  trial: { steps?: unknown } | undefined,
+): boolean =>
+  wantsRouter(observed) &&
+  (routedPort(observed) === undefined || acknowledged === false || (trial !== undefined && trial.steps === undefined));
+
 /** The routers must be asked: something waits for them to follow the table. */
 export const mustAsk = (observed: Observed, { superseded }: Roles, isShifting: boolean): boolean => {
   const traffic = observed.modelDeployment.status?.traffic;

@@ -47,9 +47,10 @@ describe("the router of a namespace", () => {
     const role = { kind: "ClusterRole", name: "berth-operator-router" } as const;
     const writes = (now: { kind: "ClusterRole" | "Role"; name: string }) => {
       const binding = signed(routerBinding(observed, role));
-      const settings = { ...{ runtimeImage: "r", runtimeImagePullPolicy: "Never" }, operatorNamespace: "o", role: now };
-      return planRouter({ ...observed, binding }, settings)
-        .filter(({ resource }) => resource.kind === "RoleBinding")
+      const resources = { requests: {}, limits: {} };
+      const image = { runtimeImage: "r", runtimeImagePullPolicy: "Never" };
+      return planRouter({ ...observed, binding }, { ...image, operatorNamespace: "o", resources, role: now })
+        .actions.filter(({ resource }) => resource.kind === "RoleBinding")
         .map(({ verb }) => verb);
     };
     assert.deepEqual(writes(role), []);

@@ -1,8 +1,12 @@
 /** The life of a namespace's router: there while a ModelDeployment needs it, as this version of Berth would make it. */
-import { KIND, MANAGED_BY, MANAGED_BY_LABEL, type ModelDeployment, ROUTER_NAME } from "../api/v1alpha1/index.ts";
-import { carryOut } from "../apply/carry-out.ts";
+import { KIND, type ModelDeployment, ROUTER_NAME } from "../api/v1alpha1/index.ts";
+import { execute } from "../apply/execute.ts";
+import { gathered, type Obstacle } from "../apply/obstacle.ts";
+import { recordContests } from "../apply/record-contests.ts";
+import { createWritePace } from "../apply/write-pace.ts";
 import type { Change } from "../cache/indexed-store.ts";
 import type { Store } from "../cache/store.ts";
+import type { EventRecorder } from "../controller/events.ts";
 import type { Reconcile } from "../controller/result.ts";
 import type { Client } from "../kube/client.ts";
 import type {
@@ -14,9 +18,12 @@ import type {
   RoleBinding,
   ServiceAccount,
 } from "../kube/objects.ts";
+import { DEPLOYMENTS } from "../kube/resources.ts";
 import type { RouterRole } from "./children/account.ts";
 import type { RouterSettings } from "./children/deployment.ts";
-import { needsRouter, planRouter } from "./plan.ts";
+import { needsRouter, type ObservedRouter, planRouter } from "./plan.ts";
+import { createRollPace, isRolling } from "./roll-pace.ts";
+import { obstacleOf } from "./whose.ts";
 
 export type RouterStores = {
   modelDeployments: Store<ModelDeployment>;
@@ -31,6 +38,11 @@ export type RouterDependencies = {
   client: Client;
   stores: RouterStores;
   settings: RouterSettings & { role: RouterRole; operatorNamespace: string };
+  /** Milliseconds since 1970. */
+  clock: () => number;
+  events: EventRecorder;
+  /** By namespace, what kept the last pass from making its routers: those who wait for them tell of it. */
+  obstacles: Map<string, readonly Obstacle[]>;
 };
 
 const keyOf = ({ metadata: { namespace = "" } }: KubeObject): ObjectKey[] => [{ namespace, name: ROUTER_NAME }];
@@ -52,28 +64,61 @@ const isModelDeployment = (object: KubeObject): object is ModelDeployment => obj
 export const partOfRouter = (object: KubeObject): ObjectKey[] =>
   object.metadata.name === ROUTER_NAME ? keyOf(object) : [];
 
-export const routerController =
-  ({ client, settings, stores }: RouterDependencies): Reconcile =>
-  async (key, { log, signal }) => {
-    const { namespace } = key;
-    const users = [...stores.modelDeployments.list()].filter(
-      (one) => one.metadata.namespace === namespace && needsRouter(one),
-    );
-    const observed = {
-      ...{ namespace, users },
-      deployment: stores.deployments.get(key),
-      account: stores.serviceAccounts.get(key),
-      binding: stores.roleBindings.get(key),
-      budget: stores.disruptionBudgets.get(key),
-      policy: stores.networkPolicies.get(key),
-    };
-    for (const action of planRouter(observed, settings)) {
-      const stranger = await carryOut(client, action, signal, strangerOf);
-      if (stranger !== undefined) log.warn({ stranger }, "the router's name is taken by something else");
-    }
-    return {};
-  };
+/** No watch tells when what is in the routers' way goes: a stranger's object, a quota, a webhook. */
+const LOOK_AGAIN_MS = 30_000;
+/** Routers that are replaced a few namespaces at a time wait for each other. */
+const ROLL_AGAIN_MS = 5_000;
 
-/** Undefined: made by an earlier run, and the cache has yet to tell us. */
-const strangerOf = ({ kind, metadata: { labels, name } }: KubeObject): string | undefined =>
-  labels?.[MANAGED_BY_LABEL] === MANAGED_BY ? undefined : `${kind} ${name}`;
+export const routerController = (dependencies: RouterDependencies): Reconcile => {
+  const { client, clock, events, obstacles, settings, stores } = dependencies;
+  const writes = createWritePace();
+  const rolls = createRollPace();
+  return async (key, { log, signal }) => {
+    const observed = observe(stores, key);
+    const now = clock();
+    const { actions, isRoll, strangers } = planRouter(observed, settings);
+    const isNext = !isRoll || rolls.begins(key.namespace, now, countNamespaces(stores), isRollingIn(stores));
+    const planned = isNext ? actions : actions.filter(({ resource }) => resource.kind !== DEPLOYMENTS.kind);
+    const { due, contested, againAfterMs } = writes.due(key, planned, now);
+    const outcome = await execute(client, due, obstacleOf, signal);
+    writes.done(key, outcome.done, now);
+    if (observed.users.length === 0 && actions.length === 0) writes.forget(key);
+    const known: Obstacle[] = strangers.length === 0 ? [] : [{ kind: "stranger", objects: strangers }];
+    const inTheWay = gathered([...known, ...outcome.obstacles]);
+    obstacles.set(key.namespace, inTheWay);
+    if (inTheWay.length > 0) log.warn({ obstacles: inTheWay }, "something is in the routers' way");
+    await recordContests(client, events, observed.users.slice(0, TOLD_USERS), contested, signal);
+    if (outcome.error !== undefined) throw outcome.error;
+    const waits = [
+      againAfterMs,
+      isNext ? undefined : ROLL_AGAIN_MS,
+      inTheWay.length > 0 ? LOOK_AGAIN_MS : undefined,
+    ].filter((wait) => wait !== undefined);
+    return waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) };
+  };
+};
+
+/** Events are for those who look at one of them: not each of hundreds gets them. */
+const TOLD_USERS = 5;
+
+const observe = (stores: RouterStores, key: ObjectKey): ObservedRouter => ({
+  namespace: key.namespace,
+  users: [...stores.modelDeployments.list()].filter(
+    (one) => one.metadata.namespace === key.namespace && needsRouter(one),
+  ),
+  deployment: stores.deployments.get(key),
+  account: stores.serviceAccounts.get(key),
+  binding: stores.roleBindings.get(key),
+  budget: stores.disruptionBudgets.get(key),
+  policy: stores.networkPolicies.get(key),
+});
+
+/** Each namespace with routers has one account of theirs. */
+const countNamespaces = ({ serviceAccounts }: RouterStores): number => [...serviceAccounts.list()].length;
+
+const isRollingIn =
+  ({ deployments }: RouterStores) =>
+  (namespace: string): boolean => {
+    const deployment = deployments.get({ namespace, name: ROUTER_NAME });
+    return deployment !== undefined && isRolling(deployment);
+  };

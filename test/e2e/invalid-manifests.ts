@@ -44,6 +44,7 @@ export const invalidManifests: InvalidManifest[] = [
   { name: "a name with a dot", manifest: object({ model: { uri } }, "digits.v2"), field: "metadata.name" },
   { name: "a name that starts with a digit", manifest: object({ model: { uri } }, "2digits"), field: "metadata.name" },
   { name: "a name too long for pods", manifest: object({ model: { uri } }, "n".repeat(47)), field: "metadata.name" },
+  { name: "the name of the routers", manifest: object({ model: { uri } }, "berth-router"), field: "metadata.name" },
   model("an empty uri", { uri: "" }, "spec.model.uri"),
   model("a uri that is a number", { uri: 7 }, "spec.model.uri"),
   model("a scheme that reads the node", { uri: "file:///etc/passwd" }, "spec.model.uri"),

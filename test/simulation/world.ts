@@ -37,6 +37,7 @@ import type { Surveyed } from "../../operator/placement/survey.ts";
 import { createObserver } from "../../operator/rollout/observer.ts";
 import type { Scale, Subject } from "../../operator/scaling/scaler.ts";
 import type { Report } from "../../operator/traffic/acknowledged.ts";
+import type { RouterNews } from "../../operator/traffic/news.ts";
 import type { RouterCounts } from "../../operator/traffic/routers.ts";
 import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
 import { createTraffic, type Quality } from "./traffic.ts";
@@ -83,6 +84,8 @@ export type World = {
   quality: (revision: string) => Quality;
   /** What the routers say of the ModelDeployment: two that follow its table, unless a test says otherwise. */
   routers: () => Report[];
+  /** What is known of the routers' own Deployment and pods. */
+  routerNews: RouterNews;
   /** Pods that the only node takes. */
   slots: number;
   /** What the nodes have left; undefined: that is not known, as long as there is no end of slots. */
@@ -378,6 +381,7 @@ export const createWorld = (): World => {
       const { traffic } = world.deployment().status ?? {};
       return traffic === undefined ? [] : [traffic, traffic];
     },
+    routerNews: { deployment: undefined, pods: [], obstacles: [] },
     put: (spec) => {
       const key = keyOf(MODEL_DEPLOYMENTS, NAME);
       const before = objects.get(key) ?? {
@@ -423,6 +427,7 @@ export const createWorld = (): World => {
         askProgress: () => Promise.resolve(undefined),
         askRouters: () => Promise.resolve(world.routers()),
         observer,
+        askRouterNews: () => world.routerNews,
         scaler: { look: (_key, subject) => subject && world.scale(subject) },
         survey: () => Promise.resolve(world.surveyed()),
         client,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { KubeObject, Resource } from "../../kube/objects.ts";
 import { rules } from "./fields.ts";
+import { ROUTER_NAME } from "./names.ts";
 import { type ModelDeploymentSpec, specSchema } from "./spec.ts";
 import { type ModelDeploymentStatus, statusSchema } from "./status.ts";
 
@@ -41,6 +42,11 @@ export const modelDeploymentSchema = z
         rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         message:
           "metadata.name: must be a DNS label (a-z, 0-9 and -, starting with a letter), because a Service gets it",
+      },
+      // one that was made before there was this rule has a status, which must still be written
+      {
+        rule: `self.metadata.name != '${ROUTER_NAME}' || has(self.status)`,
+        message: `metadata.name: ${ROUTER_NAME} is the name of the routers that Berth makes in each namespace; choose another`,
       },
     ),
   );

@@ -89,7 +89,7 @@ export const REASONS = {
   Routing: {
     means:
       "The routers are not all ready, or not all of them follow the newest table; requests go directly to the pods until they do.",
-    cure: "If it stays: `kubectl describe deployment berth-router` and its pods say why they are not ready.",
+    cure: "What is in the routers' way has a reason of its own in its place. If it stays: `kubectl logs -l berth.dev/router=true`.",
   },
   Retiring: { means: "The old revision keeps serving until every node sends its requests to the new one.", cure: "" },
   ProgressingWithRetry: {

@@ -1,29 +1,40 @@
 /** The router's pods. */
-import {
-  ADMIN_PORT,
-  DEFAULT_MAX_WAIT,
-  DEFAULT_REQUEST_TIMEOUT,
-  formatDuration,
-  type ModelDeployment,
-  parseDuration,
-  ROUTER_NAME,
-  routerLabels,
-} from "../../api/v1alpha1/index.ts";
+import { ADMIN_PORT, formatDuration, ROUTER_NAME, routerLabels } from "../../api/v1alpha1/index.ts";
 import { restrictedContainer, restrictedPod } from "../../apply/restricted.ts";
+import { signatureOf, signed } from "../../apply/signature.ts";
 import type { Deployment } from "../../kube/objects.ts";
 import { LEAST_ROUTERS } from "../acknowledged.ts";
+import { drainFor, drainOf } from "../drain.ts";
 import { type RouterOwner, routerMeta } from "./meta.ts";
 
-export type RouterSettings = { runtimeImage: string; runtimeImagePullPolicy: string };
+export type RouterSettings = {
+  runtimeImage: string;
+  runtimeImagePullPolicy: string;
+  /** Of each router; what is left out of `requests` or `limits` is not asked for, or not limited. */
+  resources: RouterResources;
+};
+
+export type RouterResources = { requests: Readonly<Record<string, string>>; limits: Readonly<Record<string, string>> };
 
 /** After its end is due, a router serves on for so long (seconds), until no node sends it connections any more. */
 const PRE_STOP_SECONDS = 5;
 const EXIT_MARGIN_SECONDS = 5;
-/** On top of the longest hold and the longest request: the time to learn of the drain. */
-const DRAIN_MARGIN_MS = 10_000;
 
-export const routerDeployment = (owner: RouterOwner, settings: RouterSettings): Deployment => {
-  const drainMs = Math.max(...owner.users.map(longestRequestMs)) + DRAIN_MARGIN_MS;
+/**
+ * As this version would make it. Routers that were given longer to drain than they need now, and differ in nothing else, stay: they
+ * are not replaced for that alone.
+ */
+export const routerDeployment = (owner: RouterOwner, settings: RouterSettings, observed?: Deployment): Deployment => {
+  const needed = drainFor(owner.users);
+  const given = drainOf(observed);
+  if (observed !== undefined && given !== undefined && given > needed) {
+    const kept = rendered(owner, settings, given);
+    if (signatureOf(observed) === signatureOf(signed(kept))) return kept;
+  }
+  return rendered(owner, settings, needed);
+};
+
+const rendered = (owner: RouterOwner, settings: RouterSettings, drainMs: number): Deployment => {
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -58,34 +69,24 @@ export const routerDeployment = (owner: RouterOwner, settings: RouterSettings): 
   };
 };
 
-/** The longest hold and then the longest request. */
-const longestRequestMs = ({ spec }: ModelDeployment): number =>
-  msOf(spec.traffic?.queue?.maxWait, DEFAULT_MAX_WAIT) + msOf(spec.server?.requestTimeout, DEFAULT_REQUEST_TIMEOUT);
-
-/** One that no API server of this version would have let through must not cost the others their router. */
-const msOf = (duration: string | undefined, fallback: string): number => {
-  try {
-    return parseDuration(duration ?? fallback);
-  } catch {
-    return parseDuration(fallback);
-  }
-};
-
 type Container = NonNullable<NonNullable<Deployment["spec"]>["template"]["spec"]>["containers"][number];
 
-const container = ({ runtimeImage, runtimeImagePullPolicy }: RouterSettings, drainMs: number): Container => ({
+const container = (
+  { resources, runtimeImage, runtimeImagePullPolicy }: RouterSettings,
+  drainMs: number,
+): Container => ({
   name: "router",
   image: runtimeImage,
   imagePullPolicy: runtimeImagePullPolicy,
   args: [
     "route",
-    ...["--host", "0.0.0.0", "--admin-port", String(ADMIN_PORT)],
+    ...["--host", "::", "--admin-port", String(ADMIN_PORT)],
     ...["--drain-timeout", formatDuration(drainMs)],
   ],
   // V8's own memory; bodies that are kept come on top, and are bounded by the router itself
   env: [{ name: "NODE_OPTIONS", value: "--max-old-space-size=192" }],
   ports: [{ name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" }],
-  resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "768Mi" } },
+  resources: { requests: { ...resources.requests }, limits: { ...resources.limits } },
   securityContext: restrictedContainer,
   startupProbe: { httpGet: { path: "/livez", port: "admin" }, periodSeconds: 1, failureThreshold: 60 },
   readinessProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 2 },
