@@ -40,6 +40,7 @@ import { containRejections } from "./manager/contain.ts";
 import { createInstalledSchema, logNews, type OwnKind } from "./manager/installed-schema.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
+import { isServer } from "./model-deployment/observe.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
 import { createNodeAutoscaling } from "./placement/node-autoscaling.ts";
 import { createSurvey } from "./placement/survey.ts";
@@ -135,7 +136,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const { runtimeImage, runtimeImagePullPolicy, allowHttpModels } = config;
   const survey = createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known"));
   const scaler = createScaler({
-    podsOf: stores.pods.labelled,
+    podsOf: (key) => stores.pods.labelled(key).filter(isServer),
     routersOf: (namespaces) => readyRouters(stores.pods, namespaces),
     hear: hearRouter,
     askCurve: askServerCurve,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { covers } from "./drift.ts";
+import { covers, replacement } from "./drift.ts";
 
 const rule = { from: [{ namespaceSelector: { matchLabels: { a: "b" } } }], ports: [{ port: 9090, protocol: "TCP" }] };
 const policy = { podSelector: { matchLabels: { app: "a" } }, ingress: [rule] };
@@ -33,4 +33,12 @@ const cases: [name: string, intended: object, observed: object, expected: boolea
 describe("covers", () => {
   for (const [name, intended, observed, expected] of cases)
     it(name, () => assert.equal(covers(intended, observed), expected));
+});
+
+it("removes what somebody added, also a label that is called like something that every object has", () => {
+  assert.deepEqual(replacement({ labels: { a: "b" } }, { labels: { a: "b", constructor: "c", toString: "d" } }), {
+    labels: { a: "b", constructor: null, toString: null },
+  });
+  assert.equal(covers({ labels: {} }, { labels: { constructor: "c" } }), true);
+  assert.equal(covers({ labels: { constructor: {} } }, { labels: {} }), false);
 });

@@ -19,7 +19,7 @@ export const covers = (intended: unknown, observed: unknown, field = ""): boolea
     if (!isMap(observed)) return false;
     if (ATOMIC_MAPS.has(field) && Object.keys(observed).length !== Object.keys(intended).length) return false;
     const inner = (key: string) => (QUANTITY_MAPS.has(field) ? "quantity" : key);
-    return Object.entries(intended).every(([key, value]) => covers(value, observed[key], inner(key)));
+    return Object.entries(intended).every(([key, value]) => covers(value, own(observed, key), inner(key)));
   }
   if (field === "quantity" && isScalar(intended) && isScalar(observed)) return sameQuantity(intended, observed);
   return intended === observed;
@@ -52,10 +52,13 @@ export const differenceOf = (intended: unknown, observed: unknown): string[] | u
  */
 export const replacement = (intended: unknown, observed: unknown): unknown => {
   if (!isMap(intended) || !isMap(observed)) return intended;
-  const added = Object.keys(observed).filter((key) => intended[key] === undefined);
-  const kept = Object.entries(intended).map(([key, value]) => [key, replacement(value, observed[key])] as const);
+  // a label may be called `constructor`, which every object has
+  const added = Object.keys(observed).filter((key) => !Object.hasOwn(intended, key) || intended[key] === undefined);
+  const kept = Object.entries(intended).map(([key, value]) => [key, replacement(value, own(observed, key))] as const);
   return Object.fromEntries([...added.map((key) => [key, null] as const), ...kept]);
 };
+
+const own = (map: Record<string, unknown>, key: string): unknown => (Object.hasOwn(map, key) ? map[key] : undefined);
 
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

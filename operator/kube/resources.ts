@@ -54,6 +54,8 @@ export const RESOURCE_CLAIMS: Resource<ResourceClaim> = namespaced(
 export const SERVICES: Resource<Service> = namespaced("v1", "Service", "services");
 export const CONFIG_MAPS: Resource<ConfigMap> = namespaced("v1", "ConfigMap", "configmaps");
 export const DEPLOYMENTS: Resource<Deployment> = namespaced("apps/v1", "Deployment", "deployments");
+/** Never asked for: owners of pods are known by it. */
+export const REPLICA_SETS = { apiVersion: "apps/v1", kind: "ReplicaSet" };
 export const CONTROLLER_REVISIONS: Resource<ControllerRevision> = namespaced(
   "apps/v1",
   "ControllerRevision",

@@ -1,5 +1,5 @@
 /** Everything that one reconcile looks at, read from the caches at its start. */
-import type { ModelDeployment, ModelRollout } from "../api/v1alpha1/index.ts";
+import { type ModelDeployment, type ModelRollout, REVISION_LABEL } from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
 import type {
   ConfigMap,
@@ -12,6 +12,7 @@ import type {
   PodDisruptionBudget,
   Service,
 } from "../kube/objects.ts";
+import { isPodOf } from "../kube/pod-owner.ts";
 import { needsRouter } from "../traffic/plan.ts";
 import type { Neighbour } from "../traffic/port.ts";
 import { isOrphan } from "./adopt.ts";
@@ -32,7 +33,7 @@ export type Stores = {
   pods: Store<Pod>;
 };
 
-/** Plain data. All but the pods are controlled by the ModelDeployment, or orphans that it adopts; the pods are told by their label. */
+/** Plain data. All but the pods are controlled by the ModelDeployment, or orphans that it adopts; the pods have its label, and are of its Deployments by their ReplicaSet. */
 export type Observed = {
   modelDeployment: ModelDeployment;
   owner: Owner;
@@ -75,11 +76,14 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
     disruptionBudgets: childrenIn(stores.disruptionBudgets),
     networkPolicies: childrenIn(stores.networkPolicies),
     modelRollouts: childrenIn(stores.modelRollouts),
-    pods: stores.pods.labelled(key),
+    pods: stores.pods.labelled(key).filter(isServer),
     replicas: fixedReplicas(modelDeployment, deployments),
     neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],
   };
 };
+
+/** By its owner: what a pod reports is pinned, and decides who serves. */
+export const isServer = (pod: Pod): boolean => isPodOf(pod, pod.metadata.labels?.[REVISION_LABEL] ?? "");
 
 const neighboursOf = ({ modelDeployments }: Stores, { metadata }: ModelDeployment): Neighbour[] =>
   [...modelDeployments.list()].flatMap((other) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { createWorld, Killed, NAME, type World } from "../../test/simulation/world.ts";
-import { findCondition, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
+import { FETCH_CONTAINER, findCondition, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
 import { KubeError } from "../kube/errors.ts";
 import {
   CONFIG_MAPS,
@@ -37,6 +37,31 @@ const serving = async (minReplicas = 1): Promise<World> => {
 };
 
 describe("the life of a ModelDeployment", () => {
+  it("takes no pod for its own that has nothing but its labels", async () => {
+    const world = createWorld();
+    world.fate = () => ({ ready: false });
+    world.put(spec("one"));
+    await world.settle();
+    const [pod] = world.all(PODS);
+    assert.ok(pod);
+    const name = "poser";
+    const message = JSON.stringify({ outcome: "fetched", digest: `sha256:${"b".repeat(64)}`, bytes: 1 });
+    const { ownerReferences: _, ...metadata } = pod.metadata;
+    world.objects.set(`Pod/${name}`, {
+      ...pod,
+      metadata: { ...metadata, name, uid: name },
+      status: {
+        conditions: [{ type: "Ready", status: "True" }],
+        initContainerStatuses: [
+          { name: FETCH_CONTAINER, ready: true, state: { terminated: { exitCode: 0, message } } },
+        ],
+      },
+    });
+    await world.reconcile();
+    assert.equal(statusOf(world).stable, undefined);
+    assert.deepEqual(world.all(CONFIG_MAPS), []);
+  });
+
   it("is created: all children, ready, pinned, and then no more writes", async () => {
     const world = await serving(2);
     const revision = stable(world);

@@ -1,28 +1,34 @@
 import { z } from "zod";
 import { ask } from "./ask.ts";
 
-const counts = z.object({ requests: z.number(), errors: z.number(), buckets: z.array(z.number()) });
+/** Names of objects. */
+const name = z.string().max(253);
+const count = z.number().min(0);
+const counts = z.object({ requests: count, errors: count, buckets: z.array(count).max(256) });
 
-const pairs = z.object({ compared: z.number(), disagreed: z.number() });
+const pairs = z.object({ compared: count, disagreed: count });
 const none = { compared: 0, disagreed: 0 };
 const shadow = z.object({
   canary: pairs,
   self: pairs.default(none),
-  failed: z.number().default(0),
-  incomparable: z.number().default(0),
-  reason: z.string().optional(),
+  failed: count.default(0),
+  incomparable: count.default(0),
+  reason: z
+    .string()
+    .transform((text) => text.slice(0, 400))
+    .optional(),
 });
 
 const answer = z.object({
   /** RFC 3339. */
-  started: z.string(),
+  started: z.string().max(64),
   models: z.record(
-    z.string(),
+    name,
     z.object({
       epoch: z.number(),
       port: z.number().optional(),
       /** By revision, and then by pod. */
-      revisions: z.record(z.string(), z.object({ evidence: z.record(z.string(), counts) })).default({}),
+      revisions: z.record(name, z.object({ evidence: z.record(name, counts) })).default({}),
       shadow: shadow.default({ canary: none, self: none, failed: 0, incomparable: 0 }),
     }),
   ),
@@ -31,7 +37,7 @@ const answer = z.object({
 export type RouterStatus = z.output<typeof answer>;
 
 /** A ModelDeployment with two revisions of a hundred pods has some 60 kB. */
-const MOST_BYTES = 16 * 1024 ** 2;
+const MOST_BYTES = 4 * 1024 ** 2;
 
 /** What a router follows and has counted, over HTTP. Undefined if it does not say. */
 export const askRouterStatus = (address: string): Promise<RouterStatus | undefined> =>

@@ -1,7 +1,8 @@
 /** Asks the routers of a namespace which tables they follow, and what they have counted. */
-import { ROUTER_LABEL } from "../api/v1alpha1/index.ts";
+import { ROUTER_LABEL, ROUTER_NAME } from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
 import type { ObjectKey, Pod } from "../kube/objects.ts";
+import { isPodOf } from "../kube/pod-owner.ts";
 import type { Report } from "./acknowledged.ts";
 
 export type PodCounts = { requests: number; errors: number; buckets: readonly number[] };
@@ -65,18 +66,49 @@ export const together = (ask: AskRouter, now: () => number): AskRouter => {
   };
 };
 
+/** There are two, and a third while they are replaced; whoever has scaled them up gets no more of the operator's time for it. */
+const MOST_ROUTERS = 16;
+/** Asked at a time. */
+const AT_ONCE = 4;
+/** Routers that do not answer; each of them costs a second. */
+const MOST_SILENT = 4;
+
+/** One answer for each router; of one that is not asked any more, because others have not answered, it is undefined. */
+const askEach = async (pods: Pick<Store<Pod>, "list">, namespace: string, ask: AskRouter): Promise<Answer[]> => {
+  const addresses = [...pods.list()]
+    .filter((pod) => isReadyRouter(pod, namespace))
+    .map(({ status }) => status?.podIP ?? "");
+  const answers = addresses.map((): Answer => ({ address: "", told: undefined }));
+  let [next, silent] = [0, 0];
+  const work = async (): Promise<void> => {
+    for (let i = next++; i < Math.min(addresses.length, MOST_ROUTERS) && silent < MOST_SILENT; i = next++) {
+      const address = addresses[i] ?? "";
+      const told = await ask(address);
+      if (told === undefined) silent++;
+      answers[i] = { address, told };
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return answers;
+};
+
+type Answer = { address: string; told: Awaited<ReturnType<AskRouter>> };
+
+/** A ModelDeployment may be called `constructor`. */
+const own = <T>(of: Readonly<Record<string, T>> | undefined, name: string): T | undefined =>
+  of !== undefined && Object.hasOwn(of, name) ? of[name] : undefined;
+
 export const createAskRouters =
   (pods: Pick<Store<Pod>, "list">, ask: AskRouter): AskRouters =>
   async ({ name, namespace }) =>
-    await Promise.all(addresses(pods, namespace).map(async (address) => (await ask(address))?.models[name]));
+    (await askEach(pods, namespace, ask)).map(({ told }) => own(told?.models, name));
 
 /** Those that do not answer, or do not know the ModelDeployment, are left out. */
 export const createAskCounts =
   (pods: Pick<Store<Pod>, "list">, ask: AskRouter) =>
-  async ({ name, namespace }: ObjectKey): Promise<RouterCounts[]> => {
-    const asked = addresses(pods, namespace).map(async (address): Promise<RouterCounts[]> => {
-      const told = await ask(address);
-      const model = told?.models[name];
+  async ({ name, namespace }: ObjectKey): Promise<RouterCounts[]> =>
+    (await askEach(pods, namespace, ask)).flatMap(({ address, told }): RouterCounts[] => {
+      const model = own(told?.models, name);
       if (told === undefined || model === undefined) return [];
       const revisions = Object.entries(model.revisions).map(
         ([revision, { evidence }]) => [revision, evidence] as const,
@@ -90,8 +122,6 @@ export const createAskCounts =
         },
       ];
     });
-    return (await Promise.all(asked)).flat();
-  };
 
 /** Those that are ready, in any of these namespaces. */
 export const readyRouters = (
@@ -106,11 +136,10 @@ export const readyRouters = (
       : [];
   });
 
-const addresses = (pods: Pick<Store<Pod>, "list">, namespace: string): string[] =>
-  [...pods.list()].filter((pod) => isReadyRouter(pod, namespace)).map(({ status }) => status?.podIP ?? "");
-
-const isReadyRouter = ({ metadata, status }: Pod, namespace: string): boolean =>
-  metadata.namespace === namespace &&
-  metadata.labels?.[ROUTER_LABEL] === "true" &&
-  metadata.deletionTimestamp === undefined &&
-  status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") === true;
+/** By its owner: what a router says moves traffic and takes pods away. */
+const isReadyRouter = (pod: Pod, namespace: string): boolean =>
+  pod.metadata.namespace === namespace &&
+  pod.metadata.labels?.[ROUTER_LABEL] === "true" &&
+  isPodOf(pod, ROUTER_NAME) &&
+  pod.metadata.deletionTimestamp === undefined &&
+  pod.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") === true;

@@ -306,7 +306,12 @@ export const createWorld = (): World => {
     const told = before === undefined ? undefined : conditionOf(before, "PodScheduled");
     const was = before === undefined ? undefined : conditionOf(before, "Ready");
     const isReady = ready ? "True" : "False";
-    const metadata = objects.get(key)?.metadata ?? { name: `${name}-${index}`, namespace: NAMESPACE, labels };
+    const metadata = objects.get(key)?.metadata ?? {
+      ...{ name: `${name}-${index}`, namespace: NAMESPACE, labels: { ...labels, "pod-template-hash": "hash" } },
+      ownerReferences: [
+        { apiVersion: "apps/v1", kind: "ReplicaSet", name: `${name}-hash`, uid: `${name}-hash`, controller: true },
+      ],
+    };
     const message = JSON.stringify({ outcome: "fetched", digest, bytes: 1 });
     const state = { terminated: { exitCode: 0, message } };
     store(key, {

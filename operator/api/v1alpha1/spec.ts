@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { accelerator } from "./accelerator.ts";
 import { DEFAULT_REPLICAS } from "./defaults.ts";
-import { cores, objectName, PORT, rules, size } from "./fields.ts";
+import { cores, modest, objectName, PORT, rules, size } from "./fields.ts";
 import { rolloutSchema } from "./rollout.ts";
 import { scalingSchema } from "./scaling.ts";
 import { scheduling } from "./scheduling.ts";
@@ -161,6 +161,7 @@ const resourceList = (list: "requests" | "limits", what: string) =>
 const notAbove = (resource: string, field: string) => ({
   rule:
     `!has(self.requests) || !has(self.limits) || !has(self.requests.${field}) || !has(self.limits.${field}) || ` +
+    `!(${modest(`self.requests.${field}`)} && ${modest(`self.limits.${field}`)}) || ` +
     `quantity(string(self.requests.${field})).compareTo(quantity(string(self.limits.${field}))) <= 0`,
   message: `spec.resources.requests.${resource}: must not be above spec.resources.limits.${resource}`,
 });

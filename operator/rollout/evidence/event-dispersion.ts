@@ -34,7 +34,8 @@ export const observeEvents = (before: EventDispersion, pods: readonly PodEvents[
   const excess = { ...before.excess };
   let { chance, expected } = before.window;
   for (const { pod, requests: own, events } of pods) {
-    excess[pod] = (excess[pod] ?? 0) + events - own * rate;
+    const known = Object.hasOwn(excess, pod) ? excess[pod] : undefined;
+    excess[pod] = (known ?? 0) + events - own * rate;
     chance += own * rate * (1 - own / Math.max(requests, 1)) * (1 - rate);
     expected += (own * rate) ** 2 * (1 - 1 / pods.length);
   }

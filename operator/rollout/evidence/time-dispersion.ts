@@ -83,8 +83,9 @@ const addProducts = (
 ): { sum: number; of: number } => {
   let { sum, of } = before;
   for (const [pod, { requests, deviation }] of Object.entries(then ?? {})) {
-    const weight = Math.sqrt(requests * (now[pod]?.requests ?? 0));
-    sum += weight * deviation * (now[pod]?.deviation ?? 0);
+    const here = Object.hasOwn(now, pod) ? now[pod] : undefined;
+    const weight = Math.sqrt(requests * (here?.requests ?? 0));
+    sum += weight * deviation * (here?.deviation ?? 0);
     of += weight * (1 - 1 / pods);
   }
   return { sum, of };
