@@ -70,7 +70,7 @@ export const RULES: readonly Rule[] = [
     folders: ["operator/api", "operator/kube/objects.ts", "operator/placement"],
     packages: ["node:timers/promises"],
   },
-  { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod"] },
+  { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod", "node:timers/promises"] },
   {
     folder: "operator/model-deployment",
     folders: [
