@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { isRecord } from "./decode.ts";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
 import { startDeadline } from "./raw-client.ts";
 import type { Schema } from "./schema.ts";
@@ -11,21 +11,6 @@ export type Served = { etag: string | undefined; kinds: ReadonlyMap<string, Sche
 export type ReadServed = (etag?: string) => Promise<Served | undefined>;
 
 const TIMEOUT_MS = 20_000;
-
-const schema: z.ZodType<Schema> = z.lazy(() =>
-  z.object({
-    properties: z.record(z.string(), schema).optional(),
-    items: schema.optional(),
-    additionalProperties: z.union([z.boolean(), schema]).optional(),
-    enum: z.array(z.unknown()).optional(),
-  }),
-);
-const kinds = z.object({
-  components: z.object({
-    schemas: z.record(z.string(), z.looseObject({ "x-kubernetes-group-version-kind": z.unknown() })),
-  }),
-});
-const names = z.array(z.object({ group: z.string(), kind: z.string(), version: z.string() })).min(1);
 
 /** @param apiVersion such as `berth.dev/v1alpha1` */
 export const createReadServed =
@@ -61,12 +46,30 @@ export const createReadServed =
   };
 
 const kindsOf = (document: unknown, apiVersion: string): Map<string, Schema> => {
+  const { schemas } = recordOf(recordOf(document).components);
+  if (!isRecord(schemas)) throw new Error("the answer has no schemas");
   const found = new Map<string, Schema>();
-  for (const one of Object.values(kinds.parse(document).components.schemas)) {
-    const named = names.safeParse(one["x-kubernetes-group-version-kind"]);
-    for (const { group, kind, version } of named.data ?? []) {
-      if (`${group}/${version}` === apiVersion) found.set(kind, schema.parse(one));
+  for (const one of Object.values(schemas)) {
+    const named = recordOf(one)["x-kubernetes-group-version-kind"];
+    for (const { group, kind, version } of Array.isArray(named) ? named.map(recordOf) : []) {
+      if (typeof kind === "string" && `${group}/${version}` === apiVersion) found.set(kind, schemaOf(one));
     }
   }
   return found;
 };
+
+/** By hand: a schema has thousands of parts, and to parse them with zod holds the event loop for too long. */
+const schemaOf = (value: unknown): Schema => {
+  const { additionalProperties, enum: words, items, properties } = recordOf(value);
+  return {
+    ...(isRecord(properties) && {
+      properties: Object.fromEntries(Object.entries(properties).map(([name, inner]) => [name, schemaOf(inner)])),
+    }),
+    ...(isRecord(items) && { items: schemaOf(items) }),
+    ...(isRecord(additionalProperties) && { additionalProperties: schemaOf(additionalProperties) }),
+    ...(additionalProperties === true && { additionalProperties }),
+    ...(Array.isArray(words) && { enum: words }),
+  };
+};
+
+const recordOf = (value: unknown): Record<string, unknown> => (isRecord(value) ? value : {});

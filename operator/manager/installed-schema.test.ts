@@ -101,6 +101,23 @@ describe("a schema in the cluster that is older than this program", () => {
     await write();
   });
 
+  it("that cannot be read is told once, with the reason, and nothing is left out", async () => {
+    const news: SchemaNews[] = [];
+    const refuse = () => Promise.reject(new Error("forbidden"));
+    const installed = createInstalledSchema(
+      refuse,
+      () => [],
+      (one) => news.push(one),
+    );
+    for (let i = 0; i < 2; i++) {
+      const stop = new AbortController();
+      const running = installed.run(stop.signal);
+      stop.abort();
+      await running;
+    }
+    assert.deepEqual(news, [{ is: "unreadable", why: "forbidden" }]);
+  });
+
   it("that is not there at all is named", async () => {
     const { look, news } = cluster(undefined);
     await look();

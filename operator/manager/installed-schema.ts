@@ -62,9 +62,10 @@ export const createInstalledSchema = (
 
   const say = (about: string, news: SchemaNews, next: Map<string, string>): void => {
     const text = JSON.stringify(news);
+    const before = told.get(about);
     next.set(about, text);
     // a schema that lacks nothing is no news, unless it did before
-    if (told.get(about) !== text && (news.is !== "complete" || told.has(about))) tell(news);
+    if (before !== text && (news.is !== "complete" || before !== undefined)) tell(news);
   };
   const take = (served: Served): void => {
     const found = new Map<string, Schema>();
