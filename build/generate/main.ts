@@ -9,12 +9,14 @@ import { chartCrds } from "./chart-crds.ts";
 import { config } from "./config.ts";
 import { crds } from "./crds.ts";
 import type { Generated } from "./generated.ts";
+import { jsonSchemas } from "./json-schemas.ts";
 import { troubleshooting } from "./troubleshooting.ts";
 
 /** In this order: the chart copies what is in crds/, and config/ is rendered from the chart. */
 const generators: (() => Generated[] | Promise<Generated[]>)[] = [
   crds,
   apiReference,
+  jsonSchemas,
   troubleshooting,
   chartCrds,
   config,

@@ -3,12 +3,13 @@ import { parseArguments } from "../../build/parse-arguments.ts";
 import { CLIENTS, runClient, serveModels } from "./clients.ts";
 import { runH2spec } from "./http2.ts";
 import { runKstatus } from "./kstatus/run.ts";
+import { runKubeconform } from "./kubeconform/run.ts";
 import { runSchemathesis } from "./openapi.ts";
 import { ensurePython } from "./python.ts";
 import { type CheckResult, describeCheck, table } from "./results.ts";
 import { describeVectors, runVectors } from "./vectors/run.ts";
 
-const SUITES = [...CLIENTS, "openapi", "http2", "kstatus", "vectors"] as const;
+const SUITES = [...CLIENTS, "openapi", "http2", "kstatus", "kubeconform", "vectors"] as const;
 const DEFAULT_SAMPLE = 60;
 
 const HELP = `npm run test:conformance -- [options] [NAME…]
@@ -23,6 +24,7 @@ a check failed.
   openapi             schemathesis on /openapi.json
   http2               h2spec on the HTTP/2 that gRPC is served with, and on the router
   kstatus             what kstatus (Flux) and Argo CD make of a ModelDeployment in each of its states
+  kubeconform         the published JSON schemas: every manifest of ours passes, each misspelt field is found
   vectors             the ONNX project's test vectors, each model in a server of its own, beside onnxruntime itself
 
   NAME           only these suites (--suite NAME is the same)
@@ -32,7 +34,7 @@ a check failed.
   --help
 
 What it installs, outside the checkout in XDG_CACHE_HOME (default ~/.cache)/berth/conformance, once: the clients from PyPI
-in an environment of Python 3.11 or newer (60 MB to download), h2spec and kstatus (built with Go), and Debian's package libonnx-testdata (6 MB).`;
+in an environment of Python 3.11 or newer (60 MB to download), h2spec, kstatus and kubeconform (built with Go), and Debian's package libonnx-testdata (6 MB).`;
 
 const usage = (message: string): never => {
   console.error(`${message}; see npm run test:conformance -- --help`);
@@ -99,6 +101,12 @@ if (asked.has("kstatus")) {
   const kstatus = await runKstatus(report);
   for (const result of kstatus) console.log(describeCheck(result));
   results.push(...kstatus);
+}
+
+if (asked.has("kubeconform")) {
+  const kubeconform = await runKubeconform(report);
+  for (const result of kubeconform) console.log(describeCheck(result));
+  results.push(...kubeconform);
 }
 
 if (asked.has("vectors")) {
