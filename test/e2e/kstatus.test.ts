@@ -6,12 +6,12 @@ import { isReady, isStalled, waitFor } from "../world/model-deployment.ts";
 import { record } from "../world/record.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
-/** kstatus's words, and what Argo CD must say at the same time. One that is being deleted is healthy or not, as before. */
+/** kstatus's words, and what Argo CD must say at the same time. */
 const AGREES: Record<string, string[]> = {
   InProgress: ["Progressing"],
   Current: ["Healthy"],
   Failed: ["Degraded"],
-  Terminating: ["Healthy", "Progressing", "Degraded"],
+  Terminating: ["Progressing"],
 };
 
 describe("kstatus and Argo CD, from creation to deletion", () => {

@@ -18,9 +18,9 @@ export type Verdict = z.infer<typeof verdicts>[number];
 export const judge = async (objects: readonly object[], report: (line: string) => void): Promise<Verdict[]> =>
   verdicts.parse(JSON.parse(await ask(await ensureProgram(report), JSON.stringify(objects))));
 
-/** The path of the program; named after the version in it, so that another is built when it changes. */
+/** The path of the program; named after the version in it and our own, so that another is built when they change. */
 const ensureProgram = async (report: (line: string) => void): Promise<string> => {
-  const program = join(cacheFolder(), "kstatus-0.37.2");
+  const program = join(cacheFolder(), "kstatus-0.37.2-1");
   if (existsSync(program)) return program;
   report("building kstatus and a Lua interpreter with Go into the cache (once)");
   try {

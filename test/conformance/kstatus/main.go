@@ -1,5 +1,5 @@
 // Tells what others make of objects: kstatus, by which Flux and `kubectl wait` tools judge, and a health script as Argo CD
-// runs it (gopher-lua, the object as the table `obj`). Reads a JSON array of objects, writes one of answers.
+// runs it (gopher-lua, the object as the table `obj`), which it does not ask of an object that is being deleted. Reads a JSON array of objects, writes one of answers.
 //
 //	kstatus HEALTH.LUA < objects.json
 package main
@@ -42,13 +42,21 @@ func run() error {
 		if err != nil {
 			return err
 		}
-		health, message, err := assess(string(script), object)
-		if err != nil {
-			return err
+		// Argo CD's own verdict, before any script.
+		health, message := "Progressing", "Pending deletion"
+		if !isBeingDeleted(object) {
+			if health, message, err = assess(string(script), object); err != nil {
+				return err
+			}
 		}
 		answers = append(answers, answer{string(computed.Status), health, message})
 	}
 	return json.NewEncoder(os.Stdout).Encode(answers)
+}
+
+func isBeingDeleted(object map[string]any) bool {
+	metadata, ok := object["metadata"].(map[string]any)
+	return ok && metadata["deletionTimestamp"] != nil
 }
 
 // An unstructured object holds whole numbers as int64; encoding/json makes float64 of them.

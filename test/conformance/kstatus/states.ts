@@ -6,7 +6,7 @@ import { createWorld, type World } from "../../simulation/world.ts";
 export type StateOf = {
   title: string;
   object: ModelDeployment;
-  /** By kstatus's rules, and by Argo CD's health script. */
+  /** By kstatus's rules, and by Argo CD with our health script. */
   kstatus: "Current" | "InProgress" | "Failed" | "Terminating";
   health: "Healthy" | "Progressing" | "Degraded";
 };
@@ -107,7 +107,7 @@ export const states = async (): Promise<StateOf[]> => {
       title: "being deleted",
       object: { ...ready, metadata: { ...ready.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } },
       kstatus: "Terminating",
-      health: "Healthy",
+      health: "Progressing",
     },
   ];
 };
