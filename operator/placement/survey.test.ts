@@ -166,14 +166,16 @@ describe("the survey", () => {
 
   it("knows nothing where it may not look, says why, and looks again later", async () => {
     const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "nodes is forbidden" } };
-    await withServer([forbidden, list([node("a")]), list([]), list([]), list([]), list([])], async (url) => {
+    await withServer([forbidden, forbidden, list([node("a")]), list([]), list([]), list([]), list([])], async (url) => {
       const transport = createTransport(at(url));
       const failures: unknown[] = [];
       const survey = createSurvey(createClient(transport), (error) => failures.push(error));
       assert.equal(await survey(0), undefined);
       assert.equal(await survey(5_000), undefined);
+      assert.equal(await survey(10_000), undefined);
+      assert.equal(failures.length, 1, "the same is not said again");
       assert.match(String(failures), /nodes is forbidden/);
-      assert.equal((await survey(10_000))?.rooms.length, 1);
+      assert.equal((await survey(20_000))?.rooms.length, 1);
       await transport.close();
     });
   });

@@ -35,15 +35,23 @@ export type Surveyed = {
 /** Undefined where the operator may not list nodes, or the API server does not answer: an explanation says less then. */
 export type Survey = (now: number) => Promise<Surveyed | undefined>;
 
-/** `onFailure` is told why there is none. */
+/** `onFailure` is told why there is none, once for each reason: an operator without the right to look asks all its life. */
 export const createSurvey = (client: Client, onFailure: (error: unknown) => void): Survey => {
   let last: { at: number; surveyed: Promise<Surveyed | undefined> } | undefined;
+  let reason: string | undefined;
   return (now) => {
     if (last === undefined || now >= last.at + FRESH_MS) {
-      const surveyed = look(client).catch((error: unknown) => {
-        onFailure(error);
-        return undefined;
-      });
+      const surveyed = look(client).then(
+        (found) => {
+          reason = undefined;
+          return found;
+        },
+        (error: unknown) => {
+          if (String(error) !== reason) onFailure(error);
+          reason = String(error);
+          return undefined;
+        },
+      );
       last = { at: now, surveyed };
     }
     return last.surveyed;
