@@ -162,7 +162,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       events,
       askProgress: askFetchProgress,
       askRouters: createAskRouters(stores.pods, together(askRouterStatus, monotonic)),
-      observer: createObserver(createAskCounts(stores.pods, askRouterStatus)),
+      observer: createObserver(createAskCounts(stores.pods, askRouterStatus, clock)),
       survey,
       scaler,
       askRouterNews: createRouterNews(stores, routerObstacles),

@@ -22,6 +22,8 @@ const shadow = z.object({
 const answer = z.object({
   /** RFC 3339. */
   started: z.string().max(64),
+  /** Since then. A router of an earlier version does not say. */
+  ageMs: z.number().min(0).optional(),
   models: z.record(
     name,
     z.object({

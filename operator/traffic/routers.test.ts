@@ -58,11 +58,23 @@ describe("the routers of a namespace", () => {
     for (const name of ["constructor", "valueof", "toString", "__proto__"]) {
       const key = { namespace: "a", name };
       assert.deepEqual(await createAskRouters(pods, answering({}))(key), [undefined]);
-      assert.deepEqual(await createAskCounts(pods, answering({}))(key), []);
+      assert.deepEqual(await createAskCounts(pods, answering({}), () => 0)(key), []);
       const named = answering(Object.fromEntries([[name, model(7)]]));
       assert.equal((await createAskRouters(pods, named)(key))[0]?.epoch, 7);
-      assert.deepEqual((await createAskCounts(pods, named)(key))[0]?.revisions, { "m-1": {} });
+      assert.deepEqual((await createAskCounts(pods, named, () => 0)(key))[0]?.revisions, { "m-1": {} });
     }
+  });
+
+  it("were started when they say by how long they have run: their nodes' clocks may be off", async () => {
+    const pods = store([router("10.0.0.1")]);
+    const key = { namespace: "a", name: "m" };
+    const now = Date.UTC(2026, 5, 1);
+    const startedAt = async (answer: { started: string; ageMs?: number }) => {
+      const ask: AskRouter = () => Promise.resolve({ ...answer, models: { m: model(7) } });
+      return (await createAskCounts(pods, ask, () => now)(key))[0]?.startedAt;
+    };
+    assert.equal(await startedAt({ started: "2026-06-01T00:10:00Z", ageMs: 60_000 }), now - 60_000);
+    assert.equal(await startedAt({ started: "2026-01-01T00:00:00Z" }), Date.UTC(2026, 0, 1));
   });
 
   it("are asked a few at a time, and not on and on where they do not answer; each that was not asked has no report", async () => {

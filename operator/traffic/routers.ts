@@ -29,10 +29,11 @@ export type ModelStatus = {
   shadow: ShadowCounts;
 };
 
-/** What one router tells; `started` is RFC 3339. Undefined where it does not answer. */
-export type AskRouter = (
-  address: string,
-) => Promise<{ started: string; models: Readonly<Record<string, ModelStatus>> } | undefined>;
+/** `started`: RFC 3339, by its node's clock. `ageMs`: since then, by a monotonic one. */
+type RouterAnswer = { started: string; ageMs?: number | undefined; models: Readonly<Record<string, ModelStatus>> };
+
+/** What one router tells. Undefined where it does not answer. */
+export type AskRouter = (address: string) => Promise<RouterAnswer | undefined>;
 
 /** One report for each router that is ready. */
 export type AskRouters = (modelDeployment: ObjectKey) => Promise<Report[]>;
@@ -103,9 +104,9 @@ export const createAskRouters =
   async ({ name, namespace }) =>
     (await askEach(pods, namespace, ask)).map(({ told }) => own(told?.models, name));
 
-/** Those that do not answer, or do not know the ModelDeployment, are left out. */
+/** Those that do not answer, or do not know the ModelDeployment, are left out. `clock`: milliseconds since 1970. */
 export const createAskCounts =
-  (pods: Pick<Store<Pod>, "list">, ask: AskRouter) =>
+  (pods: Pick<Store<Pod>, "list">, ask: AskRouter, clock: () => number) =>
   async ({ name, namespace }: ObjectKey): Promise<RouterCounts[]> =>
     (await askEach(pods, namespace, ask)).flatMap(({ address, told }): RouterCounts[] => {
       const model = own(told?.models, name);
@@ -116,7 +117,8 @@ export const createAskCounts =
       return [
         {
           id: `${address} ${told.started}`,
-          startedAt: Date.parse(told.started),
+          // its node's clock may be off, and this is compared with times of ours
+          startedAt: told.ageMs === undefined ? Date.parse(told.started) : clock() - told.ageMs,
           revisions: Object.fromEntries(revisions),
           shadow: model.shadow,
         },

@@ -25,6 +25,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
   const now = (): number => performance.now();
   const ended = new AbortController();
   const started = new Date().toISOString();
+  const bornAt = now();
   const version = packageVersion();
   let draining = false;
   const router: NamespaceRouter = createNamespaceRouter({
@@ -78,7 +79,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
       if (draining) return "the router is draining";
       return router.synced() ? undefined : "the API server has not told of the routes yet";
     },
-    status: async () => statusReport(router, version, started),
+    status: async () => statusReport(router, version, started, now() - bornAt),
     metrics: () => renderMetrics(router),
     signals: (response) => signals.stream(response),
   });

@@ -67,13 +67,13 @@ describe("the router of a namespace", () => {
     // a table without routes, or none, changes nothing
     router.setModels(models(modelDeployment(port, { epoch: 4, routes: [] })), new Set(["digits"]));
     assert.equal(await ask(port), "hello");
-    assert.equal(statusReport(router, "1", "t").models.digits?.epoch, 3);
+    assert.equal(statusReport(router, "1", "t", 0).models.digits?.epoch, 3);
     // another port: the old one goes on
     const other = await freePort();
     router.setModels(models(modelDeployment(other, { epoch: 5, routes })), new Set(["digits"]));
     assert.equal(await ask(other), "hello");
     assert.equal(await ask(port), "hello");
-    const status = statusReport(router, "1", "t").models.digits;
+    const status = statusReport(router, "1", "t", 0).models.digits;
     assert.deepEqual([status?.epoch, status?.port], [5, other]);
     assert.equal(status?.revisions["digits-a"]?.outcomes.ok, 4);
     const text = await renderMetrics(router);
@@ -82,7 +82,7 @@ describe("the router of a namespace", () => {
     // the ModelDeployment is deleted
     router.setModels(new Map(), new Set(["digits"]));
     await assert.rejects(fetch(`http://127.0.0.1:${other}/`, { headers: { connection: "close" } }));
-    assert.deepEqual(statusReport(router, "1", "t").models, {});
+    assert.deepEqual(statusReport(router, "1", "t", 0).models, {});
   });
 
   it("goes by what was known of a ModelDeployment whose status is lost, and not of one whose traffic goes elsewhere now", () => {
@@ -108,10 +108,13 @@ describe("the router of a namespace", () => {
     const routes = [{ revision: "digits-a", role: "stable", weight: 100 }];
     router.setModels(models(modelDeployment(port, { epoch: 1, routes })), new Set(["digits"]));
     await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.match(statusReport(router, "1", "t").models.digits?.problem ?? "", /port \d+ cannot be had: .*EADDRINUSE/);
+    assert.match(
+      statusReport(router, "1", "t", 0).models.digits?.problem ?? "",
+      /port \d+ cannot be had: .*EADDRINUSE/,
+    );
     await new Promise((resolve) => blocker.close(resolve));
     router.sweep(performance.now());
     await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.deepEqual([statusReport(router, "1", "t").models.digits?.port, warnings.length], [port, 1]);
+    assert.deepEqual([statusReport(router, "1", "t", 0).models.digits?.port, warnings.length], [port, 1]);
   });
 });

@@ -38,15 +38,23 @@ export type StatusReport = {
   version: string;
   /** Changes with each start: counters of another one have nothing to do with these. */
   started: string;
+  /** Since the start, by a monotonic clock: this node's own may be off from that of whoever asks. */
+  ageMs: number;
   synced: boolean;
   /** Upper bounds in seconds of all buckets; each has one count more than there are edges. */
   edges: readonly number[];
   models: Record<string, ModelReport>;
 };
 
-export const statusReport = (router: NamespaceRouter, version: string, started: string): StatusReport => ({
+export const statusReport = (
+  router: NamespaceRouter,
+  version: string,
+  started: string,
+  ageMs: number,
+): StatusReport => ({
   version,
   started,
+  ageMs: Math.round(ageMs),
   synced: router.synced(),
   edges: LATENCY_EDGES,
   models: Object.fromEntries([...router.served()].map(([name, served]) => [name, modelReport(served)])),
