@@ -16,8 +16,9 @@ import { isPodOf } from "../kube/pod-owner.ts";
 import { needsRouter } from "../traffic/plan.ts";
 import type { Neighbour } from "../traffic/port.ts";
 import { isOrphan } from "./adopt.ts";
-import { type Owner, ownerOf } from "./children/owner.ts";
+import { type Owner, ownerOf, wasOwnedByNamesake } from "./children/owner.ts";
 import { fixedReplicas } from "./external.ts";
+import { revisionOf } from "./pods.ts";
 import { parseRevision, type Revision } from "./revision.ts";
 
 /** All of them by MODEL_DEPLOYMENT_LABEL. */
@@ -46,6 +47,8 @@ export type Observed = {
   networkPolicies: NetworkPolicy[];
   modelRollouts: ModelRollout[];
   pods: Pod[];
+  /** Names of revisions that a deleted ModelDeployment of this name has left pods of: the garbage collector takes those last. */
+  leftRevisions: ReadonlySet<string>;
   /** The others of its namespace that have a port on the routers; only where it matters to this one. */
   neighbours: Neighbour[];
   /** Pods that whoever serves is to have: what the spec says, where nothing else says it. */
@@ -65,6 +68,7 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
   ];
   const controllerRevisions = childrenIn(stores.controllerRevisions);
   const deployments = childrenIn(stores.deployments);
+  const pods = stores.pods.labelled(key).filter(isServer);
   return {
     modelDeployment,
     owner,
@@ -76,7 +80,8 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
     disruptionBudgets: childrenIn(stores.disruptionBudgets),
     networkPolicies: childrenIn(stores.networkPolicies),
     modelRollouts: childrenIn(stores.modelRollouts),
-    pods: stores.pods.labelled(key).filter(isServer),
+    pods,
+    leftRevisions: leftRevisions(stores, owner, pods),
     replicas: fixedReplicas(modelDeployment, deployments),
     neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],
   };
@@ -84,6 +89,14 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
 
 /** By its owner: what a pod reports is pinned, and decides who serves. */
 export const isServer = (pod: Pod): boolean => isPodOf(pod, pod.metadata.labels?.[REVISION_LABEL] ?? "");
+
+const leftRevisions = ({ deployments }: Stores, owner: Owner, pods: readonly Pod[]): ReadonlySet<string> => {
+  const isLeft = (name: string): boolean => {
+    const deployment = deployments.get({ namespace: owner.namespace, name });
+    return deployment === undefined || wasOwnedByNamesake(owner, deployment);
+  };
+  return new Set(pods.flatMap((pod) => revisionOf(pod) ?? []).filter(isLeft));
+};
 
 const neighboursOf = ({ modelDeployments }: Stores, { metadata }: ModelDeployment): Neighbour[] =>
   [...modelDeployments.list()].flatMap((other) => {

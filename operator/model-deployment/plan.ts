@@ -31,7 +31,7 @@ import {
 import { markActions } from "./marks.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
-import { isOver, revisionOf } from "./pods.ts";
+import { isLost, isOver, revisionOf } from "./pods.ts";
 import { budgetActions, policyActions } from "./protection.ts";
 import { type Evidence, recordActions } from "./record.ts";
 import { rejectionsOf } from "./rejections.ts";
@@ -79,7 +79,7 @@ export const plan = (
   const deadline = candidate === undefined ? undefined : deadlineOf(observed, candidate);
   const left = leftAt(observed);
   const mayRun =
-    candidate !== undefined && mayStart(observed, roles, candidate) && mayStartBeside(observed, roles, trial, now);
+    candidate !== undefined && mayStart(observed, roles, candidate, now) && mayStartBeside(observed, roles, trial, now);
   const waits = [
     retirement.againAfterMs,
     deadline === undefined ? undefined : deadline - now,
@@ -145,8 +145,8 @@ const runDeployment = (observed: Observed, revision: Revision): Action[] => {
 };
 
 /** Without a stable revision the candidate waits until the pods of its predecessor are gone: they may hold its devices. */
-const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision): boolean =>
-  stable !== undefined || pods.every((pod) => revisionOf(pod) === candidate.name || isOver(pod));
+const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision, now: number): boolean =>
+  stable !== undefined || pods.every((pod) => revisionOf(pod) === candidate.name || isOver(pod) || isLost(pod, now));
 
 /**
  * What fits is checked, and the status says what has come of it, before a pod of a canary is made. Where another rollout was left in the middle

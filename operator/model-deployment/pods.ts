@@ -14,6 +14,16 @@ export const isReady = ({ metadata, status }: Pod): boolean =>
 /** Ended for good: it holds no device, and its Deployment replaces it. */
 export const isOver = ({ status }: Pod): boolean => status?.phase === "Failed" || status?.phase === "Succeeded";
 
+/** Kubelets end what is left when a pod's grace period is over, within this time (ms). */
+const LEAVING_MS = 60_000;
+
+/**
+ * Should be gone: its deletion's time, which includes its grace period, is long past. So it is on a node that died, where it stays until
+ * somebody removes the node. The scheduler goes on counting what it holds, so that nothing is given away twice.
+ */
+export const isLost = ({ metadata }: Pod, now: number): boolean =>
+  metadata.deletionTimestamp !== undefined && now > Date.parse(metadata.deletionTimestamp) + LEAVING_MS;
+
 const scheduled = ({ status }: Pod) => status?.conditions?.find(({ type }) => type === "PodScheduled");
 
 /** The scheduler's words on a pod that it has not placed, for this reason. */

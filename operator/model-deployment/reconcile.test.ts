@@ -178,6 +178,64 @@ describe("the life of a ModelDeployment", () => {
     assert.equal(ready(world), "True");
   });
 
+  it("starts over though a pod of the first revision stays behind on a dead node", async () => {
+    const world = createWorld();
+    world.fate = () => ({ ready: false });
+    world.put(spec("one"));
+    await world.settle();
+    const first = statusOf(world).canary?.revision ?? "";
+    world.put(spec("two"));
+    const pass = async (count: number) => {
+      for (let passes = 0; passes < count; passes += 1) await world.reconcile();
+    };
+    await pass(4);
+    assert.equal(world.get(DEPLOYMENTS, first), undefined);
+    const [pod] = world.all(PODS);
+    // its grace period of a minute has begun
+    if (pod !== undefined) pod.metadata.deletionTimestamp = new Date(world.now + 60_000).toISOString();
+    world.now += 100_000;
+    await pass(3);
+    assert.deepEqual(world.all(DEPLOYMENTS), []);
+    world.now += 30_000;
+    await pass(3);
+    assert.deepEqual(
+      world.all(DEPLOYMENTS).map(({ metadata }) => metadata.name),
+      [statusOf(world).canary?.revision],
+    );
+  });
+
+  it("made anew, it takes no pod of its predecessor for its own, which the garbage collector takes last", async () => {
+    const world = await serving(2);
+    const revision = stable(world);
+    const uid = world.deployment().metadata.uid ?? "";
+    const left = () => world.all(PODS).filter(({ metadata }) => metadata.labels?.["berth.dev/revision"] === revision);
+    for (const [key, { kind, metadata }] of world.objects) {
+      if (kind === "ModelDeployment" || metadata.ownerReferences?.some((owner) => owner.uid === uid))
+        world.objects.delete(key);
+    }
+    world.fate = () => ({ ready: true, digest: `sha256:${"b".repeat(64)}` });
+    world.put(spec("one", 2));
+    for (let pass = 0; pass < 6; pass += 1) await world.reconcile();
+    assert.equal(left().length, 2);
+    assert.deepEqual(world.all(CONFIG_MAPS), [], "nothing is pinned");
+    const { canary, pods } = statusOf(world);
+    assert.notEqual(canary?.revision, revision);
+    assert.deepEqual([canary?.modelDigest, pods], [undefined, "0/2"]);
+    await world.settle();
+    assert.equal(statusOf(world).stable?.modelDigest, `sha256:${"b".repeat(64)}`);
+    assert.deepEqual([ready(world), left()], ["True", []]);
+  });
+
+  it("a ControllerRevision that somebody deletes comes back by its name, and no pod is replaced", async () => {
+    const world = await serving();
+    const revision = stable(world);
+    const [pod] = world.all(PODS);
+    world.erase(CONTROLLER_REVISIONS, revision);
+    await world.settle();
+    assert.deepEqual([stable(world), world.all(PODS)[0]?.metadata.uid], [revision, pod?.metadata.uid]);
+    assert.ok(world.get(CONTROLLER_REVISIONS, revision));
+  });
+
   it("scales without a new revision", async () => {
     const world = await serving(1);
     const revision = stable(world);

@@ -21,7 +21,7 @@ export type Wanted = { revision: Revision; same: Revision[] };
  * Rendered anew is only what has yet to begin, or what the operator's own settings (a wrong image) may keep from serving.
  */
 export const wantedRevision = (observed: Observed, settings: RenderSettings, stable: Revision | undefined): Wanted => {
-  const { controllerRevisions, modelDeployment, owner, revisions } = observed;
+  const { modelDeployment, owner, revisions } = observed;
   const spec = revisionSpecOf(modelDeployment.spec);
   const same = byPreference(observed, stable).filter((revision) => isSameSpec(revision, { spec }));
   const render = (name: string) => podTemplate(owner.name, name, spec, settings);
@@ -31,10 +31,14 @@ export const wantedRevision = (observed: Observed, settings: RenderSettings, sta
     sortedJson(revision.template) === sortedJson(render(revision.name));
   const known = same.find(isKept);
   if (known !== undefined) return { revision: known, same };
-  const name = newRevisionName(owner.name, spec, new Set(controllerRevisions.map(({ metadata }) => metadata.name)));
+  const name = newRevisionName(owner.name, spec, takenNames(observed));
   const number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
   return { revision: { name, spec, number, template: render(name) }, same };
 };
+
+/** The pods that a deleted namesake has left are not pinned and not counted: no revision of this one has their name. */
+const takenNames = ({ controllerRevisions, leftRevisions }: Observed): ReadonlySet<string> =>
+  new Set([...controllerRevisions.map(({ metadata }) => metadata.name), ...leftRevisions]);
 
 /** Of several with the same spec the one that serves, that is on trial, that served last, or that was made last. */
 const byPreference = ({ modelDeployment, revisions }: Observed, stable: Revision | undefined): Revision[] => {
