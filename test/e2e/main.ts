@@ -32,6 +32,7 @@ const DISRUPTIVE = [
   "scaling-bounds",
   "operator-upgrade",
   "older-crd",
+  "ownership",
   "devices",
   "releases",
   "install",
