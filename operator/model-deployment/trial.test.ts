@@ -71,6 +71,24 @@ describe("a canary", () => {
     assert.equal(statusOf(world).rollout, undefined);
   });
 
+  it("that waits for the routers says what is in their way", async () => {
+    const world = await serving();
+    const message = 'pods "berth-router-1" is forbidden: failed quota: q: must specify limits.cpu for: router';
+    world.routers = () => [];
+    world.counts = () => [];
+    world.routerNews = {
+      ...world.routerNews,
+      deployment: {
+        ...{ apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "berth-router" } },
+        status: { conditions: [{ type: "ReplicaFailure", status: "True", message }] },
+      },
+    };
+    world.put(spec("two"));
+    await until(world, () => reason(world) === "QuotaExceeded");
+    assert.match(statusOf(world).message ?? "", /must specify limits\.cpu.*set limits\.cpu in router\.resources/);
+    assert.match(statusOf(world).message ?? "", /still serves/);
+  });
+
   it("that fails more often gets no requests any more, and is not tried again", async () => {
     const world = await serving();
     const old = stable(world);

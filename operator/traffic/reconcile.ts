@@ -1,5 +1,5 @@
 /** The life of a namespace's router: there while a ModelDeployment needs it, as this version of Berth would make it. */
-import { KIND, type ModelDeployment, ROUTER_NAME } from "../api/v1alpha1/index.ts";
+import { KIND, type ModelDeployment, type Reason, ROUTER_NAME } from "../api/v1alpha1/index.ts";
 import { execute } from "../apply/execute.ts";
 import { gathered, type Obstacle } from "../apply/obstacle.ts";
 import { recordContests } from "../apply/record-contests.ts";
@@ -70,7 +70,7 @@ const LOOK_AGAIN_MS = 30_000;
 const ROLL_AGAIN_MS = 5_000;
 
 export const routerController = (dependencies: RouterDependencies): Reconcile => {
-  const { client, clock, events, obstacles, settings, stores } = dependencies;
+  const { client, clock, events, settings, stores } = dependencies;
   const writes = createWritePace();
   const rolls = createRollPace();
   return async (key, { log, signal }) => {
@@ -85,7 +85,7 @@ export const routerController = (dependencies: RouterDependencies): Reconcile =>
     if (observed.users.length === 0 && actions.length === 0) writes.forget(key);
     const known: Obstacle[] = strangers.length === 0 ? [] : [{ kind: "stranger", objects: strangers }];
     const inTheWay = gathered([...known, ...outcome.obstacles]);
-    obstacles.set(key.namespace, inTheWay);
+    tellObstacles(dependencies, observed, inTheWay);
     if (inTheWay.length > 0) log.warn({ obstacles: inTheWay }, "something is in the routers' way");
     await recordContests(client, events, observed.users.slice(0, TOLD_USERS), contested, signal);
     if (outcome.error !== undefined) throw outcome.error;
@@ -96,6 +96,23 @@ export const routerController = (dependencies: RouterDependencies): Reconcile =>
     ].filter((wait) => wait !== undefined);
     return waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) };
   };
+};
+
+/** What is new is told by an event, too: a ModelDeployment that is served already waits for nothing, and its status says nothing. */
+const tellObstacles = (
+  { events, obstacles }: RouterDependencies,
+  { namespace, users }: ObservedRouter,
+  inTheWay: readonly Obstacle[],
+): void => {
+  const before = obstacles.get(namespace) ?? [];
+  if (inTheWay.length === 0) obstacles.delete(namespace);
+  else obstacles.set(namespace, inTheWay);
+  const strangers = inTheWay.flatMap((one) => (one.kind === "stranger" ? one.objects : [])).join(" and ");
+  const known = before.flatMap((one) => (one.kind === "stranger" ? one.objects : [])).join(" and ");
+  if (strangers === "" || strangers === known) return;
+  const reason: Reason = "NotOwned";
+  const note = `the routers of this namespace need the name of ${strangers}, of another owner, which is not touched; delete it`;
+  for (const user of users.slice(0, TOLD_USERS)) events.event(user, "Warning", reason, "Route", note);
 };
 
 /** Events are for those who look at one of them: not each of hundreds gets them. */
