@@ -13,6 +13,7 @@ test("the defaults, and every option", () => {
     runtimeImage: "berth-runtime:1",
     runtimeImagePullPolicy: "IfNotPresent",
     allowHttpModels: false,
+    podUser: 65_532,
     nodeAutoscaling: "auto",
     watchNamespaces: [],
     routerRole: { kind: "ClusterRole", name: "berth-operator-router" },
@@ -28,7 +29,7 @@ test("the defaults, and every option", () => {
   };
   assert.deepEqual(parseConfig(needed), defaults);
   const others =
-    "--runtime-image-pull-policy=Never --allow-http-models=true --router-cluster-role=another --watch-namespaces=a,b-1,a --lease-name=prod --log-level=debug --probe-port=1 --metrics-port=2 " +
+    "--runtime-image-pull-policy=Never --allow-http-models=true --pod-user=namespace --router-cluster-role=another --watch-namespaces=a,b-1,a --lease-name=prod --log-level=debug --probe-port=1 --metrics-port=2 " +
     "--kube-api-qps=20 --kube-api-burst=30 --lease-duration=3s --renew-deadline=2s --retry-period=400ms";
   assert.deepEqual(
     parseConfig([
@@ -42,6 +43,7 @@ test("the defaults, and every option", () => {
       ...defaults,
       runtimeImagePullPolicy: "Never",
       allowHttpModels: true,
+      podUser: "namespace",
       nodeAutoscaling: "auto",
       watchNamespaces: ["a", "b-1"],
       routerRole: { kind: "ClusterRole", name: "another" },
@@ -73,6 +75,8 @@ test("a bad option is refused in one line that names it", () => {
     [[...needed, "--watch-namespaces="], /--watch-namespaces/],
     [[...needed, "--watch-namespaces=a, b"], /" b" is none/],
     [[...needed, "--router-role=a", "--router-cluster-role=b"], /exclude each other/],
+    [[...needed, "--pod-user=root"], /--pod-user must be a number from 1 to 2147483647, or namespace, not "root"/],
+    [[...needed, "--pod-user=0"], /--pod-user must be a whole number from 1/],
     [[...needed, "--log-level=loud"], /--log-level/],
     [[...needed, "--lease-duration=1500ms"], /--lease-duration must be whole seconds/],
     [[...needed, "--lease-duration=10s"], /--renew-deadline must be shorter than --lease-duration/],

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { formatDuration, parseDuration } from "./api/v1alpha1/duration.ts";
+import { POD_USER, type PodUser } from "./apply/restricted.ts";
 import type { Rate } from "./kube/rate-limit.ts";
 import { ELECTION_TIMES, type ElectionTimes, faultOf } from "./manager/election.ts";
 import type { NodeAutoscaling } from "./placement/node-autoscaling.ts";
@@ -14,6 +15,7 @@ export type Config = {
   runtimeImage: string;
   runtimeImagePullPolicy: string;
   allowHttpModels: boolean;
+  podUser: PodUser;
   /** Whether nodes come where pods wait for them. */
   nodeAutoscaling: NodeAutoscaling;
   /** What the operator looks at; empty: every namespace. */
@@ -41,6 +43,8 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --runtime-image IMAGE             the image of the inference pods
   --runtime-image-pull-policy WORD  Always, IfNotPresent or Never (IfNotPresent)
   --allow-http-models=BOOLEAN       true lets models come over plain http:// (false)
+  --pod-user WORD                   the user and group that pods of models and routers run as, or namespace: whichever their namespace gives
+                                    them, as OpenShift's restricted-v2 wants it (${POD_USER})
   --node-autoscaling WORD           true where nodes are added for pods that wait for one: then pods are made for which there is no room yet;
                                     false, or auto: true where there is a NodePool of Karpenter, or the cluster-autoscaler (auto)
   --watch-namespaces NAMES          only the ModelDeployments of these namespaces, such as a,b; without it, those of every namespace
@@ -60,6 +64,9 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --retry-period DURATION           between two tries to renew or to lead (${formatDuration(ELECTION_TIMES.retryMs)})
   --help                            print this`;
 
+/** Of a user, as Kubernetes has them. */
+const MOST_USER = 2 ** 31 - 1;
+
 /** A command line that cannot be used; the message says which option and what it takes. */
 export class ConfigError extends Error {
   readonly code = "BAD_OPTION";
@@ -75,6 +82,7 @@ export const parseConfig = (args: string[]): Config | "help" => {
     runtimeImage: required(values, "runtime-image"),
     runtimeImagePullPolicy: oneOf(values, "runtime-image-pull-policy", ["Always", "IfNotPresent", "Never"]),
     allowHttpModels: oneOf(values, "allow-http-models", ["true", "false"]) === "true",
+    podUser: podUser(values),
     nodeAutoscaling: oneOf(values, "node-autoscaling", ["auto", "true", "false"]),
     watchNamespaces: namespaces(values),
     routerRole: routerRole(values),
@@ -100,6 +108,7 @@ const parse = (args: string[]) => {
         "runtime-image": { type: "string" },
         "runtime-image-pull-policy": { type: "string", default: "IfNotPresent" },
         "allow-http-models": { type: "string", default: "false" },
+        "pod-user": { type: "string", default: String(POD_USER) },
         "node-autoscaling": { type: "string", default: "auto" },
         "watch-namespaces": { type: "string" },
         "router-cluster-role": { type: "string" },
@@ -164,6 +173,16 @@ const routerResources = (values: Values): RouterResources => {
   } catch (error) {
     throw new ConfigError(`--router-resources: ${error instanceof Error ? error.message : String(error)}`);
   }
+};
+
+const podUser = (values: Values): PodUser => {
+  if (values["pod-user"] === "namespace") return "namespace";
+  if (!/^\d+$/.test(values["pod-user"] ?? "")) {
+    throw new ConfigError(
+      `--pod-user must be a number from 1 to ${MOST_USER}, or namespace, not "${values["pod-user"]}"`,
+    );
+  }
+  return integer(values, "pod-user", MOST_USER);
 };
 
 const electionTimes = (values: Values): ElectionTimes => {

@@ -133,7 +133,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   });
 
   // The controllers and what wakes them.
-  const { runtimeImage, runtimeImagePullPolicy, allowHttpModels } = config;
+  const { runtimeImage, runtimeImagePullPolicy, allowHttpModels, podUser } = config;
   const survey = createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known"));
   const scaler = createScaler({
     podsOf: (key) => stores.pods.labelled(key).filter(isServer),
@@ -156,7 +156,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     reconcile: modelDeploymentController({
       client: writer,
       stores,
-      settings: { runtimeImage, runtimeImagePullPolicy, allowHttpModels },
+      settings: { runtimeImage, runtimeImagePullPolicy, allowHttpModels, podUser },
       operatorNamespace: config.namespace,
       clock,
       events,
@@ -194,7 +194,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
       client: writer,
       stores,
       settings: {
-        ...{ runtimeImage, runtimeImagePullPolicy },
+        ...{ runtimeImage, runtimeImagePullPolicy, podUser },
         resources: config.routerResources,
         role: config.routerRole,
         operatorNamespace: config.namespace,

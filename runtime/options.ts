@@ -42,6 +42,8 @@ export type FetchOptions = {
   pinFile: string | undefined;
   caFile: string | undefined;
   credentials: string | undefined;
+  proxy: string | undefined;
+  noProxy: string | undefined;
   claimDirectory: string;
   allowHttp: boolean;
   diskLimitBytes: number | undefined;
@@ -132,6 +134,8 @@ export const FETCH_HELP = `Download a model, check it, and put it in place.
   --pin-file FILE         if FILE exists it holds "sha256:HEX": refuse other bytes
   --ca-file FILE          PEM certificates to trust besides the system's, if FILE exists
   --credentials DIR       if DIR exists: its file "token" (Bearer), or "username" and "password" (Basic)
+  --proxy URL             fetch through this proxy: http://host[:port] or https://host[:port] (default: none; variables such as HTTPS_PROXY are not read)
+  --no-proxy HOSTS        reached directly, with all below them: names and IP addresses, with commas between
   --claim-directory DIR   where the claim of a pvc:// URI is mounted (default: ${CLAIM_DIRECTORY})
   --allow-http            accept http:// too
   --disk-limit SIZE       the most bytes that the model may have (default: what is free on the disk)
@@ -200,6 +204,8 @@ export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {
     "pin-file",
     "ca-file",
     "credentials",
+    "proxy",
+    "no-proxy",
     "claim-directory",
     "disk-limit",
     "progress-port",
@@ -217,6 +223,8 @@ export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {
     pinFile: text(values, "pin-file"),
     caFile: text(values, "ca-file"),
     credentials: text(values, "credentials"),
+    proxy: text(values, "proxy"),
+    noProxy: text(values, "no-proxy"),
     claimDirectory: text(values, "claim-directory") ?? CLAIM_DIRECTORY,
     allowHttp: values["allow-http"] === true,
     diskLimitBytes: size(values, "disk-limit"),

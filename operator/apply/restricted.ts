@@ -3,12 +3,17 @@ import type { PodTemplate } from "../kube/objects.ts";
 
 type PodSpec = NonNullable<PodTemplate["spec"]>;
 
-export const restrictedPod: NonNullable<PodSpec["securityContext"]> = {
+/** The user and group that pods run as; `namespace`: whichever the namespace gives them, as OpenShift's restricted-v2 wants it. */
+export type PodUser = number | "namespace";
+
+/** That of the images, too. */
+export const POD_USER = 65_532;
+
+export const restrictedPod = (user: PodUser = POD_USER): NonNullable<PodSpec["securityContext"]> => ({
   runAsNonRoot: true,
-  runAsUser: 65532,
-  runAsGroup: 65532,
+  ...(user === "namespace" ? {} : { runAsUser: user, runAsGroup: user }),
   seccompProfile: { type: "RuntimeDefault" },
-};
+});
 
 export const restrictedContainer: NonNullable<PodSpec["containers"][number]["securityContext"]> = {
   allowPrivilegeEscalation: false,

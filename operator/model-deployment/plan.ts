@@ -172,7 +172,8 @@ const clientService = (observed: Observed, { superseded }: Roles, target: Target
     (target.to === "router" && existing !== undefined) ||
     superseded.some((revision) => served(revision) && deploymentOf(observed, revision) !== undefined);
   const since = isThere ? switchedAtOf(existing) : undefined;
-  return ensure(SERVICES, existing, service(owner, target, since ?? (isSwitch && !isThere ? now : undefined)));
+  const at = since ?? (isSwitch && !isThere ? now : undefined);
+  return ensure(SERVICES, existing, service(owner, target, at, observed.modelDeployment.spec.service));
 };
 
 const isTarget = (observed: Observed, target: Target): boolean =>

@@ -50,7 +50,7 @@ export const newRevisionName = (modelDeployment: string, spec: RevisionSpec, tak
   }
 };
 
-const revisionSchema = specSchema.omit({ scaling: true });
+const revisionSchema = specSchema.omit({ scaling: true, service: true });
 const dataSchema = z.object({
   spec: z.looseObject({ model: z.looseObject({ uri: z.string() }) }),
   template: z.custom<PodTemplate>((value) => typeof value === "object" && value !== null && "spec" in value),

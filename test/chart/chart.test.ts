@@ -18,6 +18,7 @@ const MODES = {
     "tolerations[0].operator=Exists",
     "image.tag=other",
     "runtime.image.tag=next",
+    "runtime.user=namespace",
     "workers=8",
     "kubeAPI.qps=20",
     "kubeAPI.burst=30",
@@ -64,10 +65,12 @@ test("the values reach the operator's command line", async () => {
   const [operator] = podSpecs(await render(...MODES.everything));
   const container = operator?.spec.containers[0];
   assert.equal(container?.image, "localhost/berth-operator:other");
-  const { namespace, runtimeImage, runtimeImagePullPolicy, allowHttpModels, ...config } = configOf(container?.args);
+  const { namespace, podUser, runtimeImage, runtimeImagePullPolicy, allowHttpModels, ...config } = configOf(
+    container?.args,
+  );
   assert.equal(namespace, "$(POD_NAMESPACE)");
   assert.deepEqual([runtimeImage, runtimeImagePullPolicy], ["localhost/berth-runtime:next", "IfNotPresent"]);
-  assert.equal(allowHttpModels, true);
+  assert.deepEqual([allowHttpModels, podUser], [true, "namespace"]);
   assert.equal(config.nodeAutoscaling, "false");
   assert.deepEqual(config.watchNamespaces, ["a", "b"]);
   assert.deepEqual(config.routerRole, { kind: "Role", name: "berth-operator-router" });

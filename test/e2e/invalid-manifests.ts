@@ -90,6 +90,48 @@ export const invalidManifests: InvalidManifest[] = [
   model("port 99999", { uri: "https://models.example.com:99999/a.onnx" }, "spec.model.uri"),
   model("port 0", { uri: "https://models.example.com:0/a.onnx" }, "spec.model.uri"),
   spec("no step but 100%", { rollout: { strategy: "canary", steps: [{ weight: "100%" }] } }, "spec.rollout.steps"),
+  ...[
+    ...["LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS"],
+    ...["ORT_DISABLE_TELEMETRY", "PATH", "TMPDIR", "DISK_LIMIT", "OPENSSL_CONF", "BERTH_X"],
+  ].map((name) =>
+    spec(`the variable ${name}`, { server: { env: [{ name, value: "x" }] } }, `spec.server.env: ${name}`),
+  ),
+  spec("a variable without a name", { server: { env: [{ name: "", value: "x" }] } }, "spec.server.env"),
+  spec("a variable from a Secret", { server: { env: [{ name: "A", valueFrom: {} }] } }, "spec.server.env"),
+  ...[
+    "berth.dev/router",
+    "app.kubernetes.io/managed-by",
+    "pod-template-hash",
+    "kueue.x-k8s.io/queue-name",
+    "a b",
+  ].flatMap((key) => [
+    spec(`the pods' label ${key}`, { podLabels: { [key]: "x" } }, "spec.podLabels"),
+    spec(`the Service's label ${key}`, { service: { labels: { [key]: "x" } } }, "spec.service.labels"),
+  ]),
+  ...["berth.dev/promoted", "x.berth.dev/a", "kubectl.kubernetes.io/restartedAt", "node.k8s.io/a"].flatMap((key) => [
+    spec(`the pods' annotation ${key}`, { podAnnotations: { [key]: "x" } }, "spec.podAnnotations"),
+    spec(`the Service's annotation ${key}`, { service: { annotations: { [key]: "x" } } }, "spec.service.annotations"),
+  ]),
+  spec("a label that is no label", { podLabels: { team: "a b" } }, "spec.podLabels"),
+  spec(
+    "33 labels",
+    { podLabels: Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`l${index}`, "x"])) },
+    "spec.podLabels",
+  ),
+  ...[
+    "http://me:secret@proxy:3128",
+    "http://me@proxy",
+    "socks5://proxy:1080",
+    "proxy:3128",
+    "http://proxy/path",
+    "http://proxy:99999",
+  ].map((url) => model(`the proxy ${url}`, { proxy: { url } }, "spec.model.proxy.url")),
+  model("a proxy for a claim", { uri: "pvc://models/a.onnx", proxy: { url: "http://proxy:3128" } }, "spec.model.proxy"),
+  model(
+    "a fetch that requests more than its limit",
+    { fetch: { resources: { requests: { memory: "2Gi" }, limits: { memory: "1Gi" } } } },
+    "spec.model.fetch.resources.requests.memory",
+  ),
   spec("cuda without devices", { server: { executionProvider: "cuda" } }, "spec.server.executionProvider"),
   spec("a batch of none", { server: { batching: { maxBatchSize: 0 } } }, "spec.server.batching.maxBatchSize"),
   spec("a delay over a second", { server: { batching: { maxDelay: "2s" } } }, "spec.server.batching.maxDelay"),

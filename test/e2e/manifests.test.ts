@@ -43,6 +43,27 @@ const valid: Record<string, Record<string, unknown>> = {
   "a number left behind": { replicas: 5, scaling: { minReplicas: 1 } },
   "100% after a smaller step": { rollout: { strategy: "canary", steps: [{ weight: "10%" }, { weight: "100%" }] } },
   "the last port": { model: { uri: "https://models.example.com:65535/a.onnx" } },
+  "labels, annotations and variables": {
+    podLabels: { team: "a", "app.kubernetes.io/part-of": "shop", "sidecar.istio.io/inject": "true" },
+    podAnnotations: { "cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "prometheus.io/scrape": "true" },
+    service: {
+      labels: { "monitoring.example.com/scrape": "yes" },
+      annotations: { "service.kubernetes.io/topology-mode": "Auto" },
+    },
+    server: {
+      env: [
+        { name: "OMP_NUM_THREADS", value: "2" },
+        { name: "CUDA_MODULE_LOADING", value: "LAZY" },
+      ],
+    },
+  },
+  "a proxy, and resources of the fetch": {
+    model: {
+      uri: "https://models.example.com/a.onnx",
+      proxy: { url: "http://proxy.corp.example.com:3128", noProxy: ["svc", "10.0.0.1", "fd00::1"] },
+      fetch: { resources: { requests: { cpu: 0.5, memory: "128Mi" }, limits: { memory: "256Mi" } } },
+    },
+  },
   "claims of both kinds": {
     accelerator: {
       claims: [

@@ -2,12 +2,18 @@
 import { parseQuantity } from "./quantity.ts";
 import type { ModelDeploymentSpec } from "./spec.ts";
 
+type Amounts = { cpu?: string | number | undefined } | undefined;
+
 /** Why the cores of a spec mean nothing, with the field in front; undefined where they mean something. */
-export const coresFault = ({ resources }: Pick<ModelDeploymentSpec, "resources">): string | undefined => {
-  const [request, limit] = [resources?.requests?.cpu, resources?.limits?.cpu].map((cores) =>
+export const coresFault = ({ model, resources }: Partial<ModelDeploymentSpec>): string | undefined =>
+  faultIn("spec.resources", resources?.requests, resources?.limits) ??
+  faultIn("spec.model.fetch.resources", model?.fetch?.resources?.requests, model?.fetch?.resources?.limits);
+
+const faultIn = (path: string, requests: Amounts, limits: Amounts): string | undefined => {
+  const [request, limit] = [requests?.cpu, limits?.cpu].map((cores) =>
     cores === undefined ? undefined : parseQuantity(cores),
   );
   return request !== undefined && limit !== undefined && request > limit
-    ? "spec.resources.requests.cpu: must not be above spec.resources.limits.cpu"
+    ? `${path}.requests.cpu: must not be above ${path}.limits.cpu`
     : undefined;
 };

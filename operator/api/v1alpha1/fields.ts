@@ -5,7 +5,12 @@ import { z } from "zod";
  * A CEL rule of the CRD, checked by the API server. It is carried through zod as metadata:
  * zod itself does not evaluate it. `message` names the field and says what to do.
  */
-export type Rule = { rule: string; message: string };
+export type Rule = {
+  rule: string;
+  message: string;
+  /** CEL that makes the message, where it names what was given; `message` stands in where it fails. */
+  messageExpression?: string;
+};
 
 export const rules = (...list: Rule[]): { "x-kubernetes-validations": Rule[] } => ({
   "x-kubernetes-validations": list,

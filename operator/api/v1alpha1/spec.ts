@@ -2,7 +2,10 @@
 import { z } from "zod";
 import { accelerator } from "./accelerator.ts";
 import { DEFAULT_REPLICAS } from "./defaults.ts";
+import { env } from "./env.ts";
+import { fetch, proxy } from "./fetching.ts";
 import { cores, modest, objectName, PORT, rules, size } from "./fields.ts";
+import { podAnnotations, podLabels, service } from "./metadata.ts";
 import { rolloutSchema } from "./rollout.ts";
 import { scalingSchema } from "./scaling.ts";
 import { scheduling } from "./scheduling.ts";
@@ -73,6 +76,8 @@ const model = z
       .object({ configMapName: objectName("A ConfigMap of this namespace whose key `ca.crt` holds PEM certificates.") })
       .optional()
       .describe("Certificates to trust for an https:// URI, besides the system's."),
+    proxy: proxy.optional(),
+    fetch: fetch.optional(),
   })
   .describe("The model to serve.")
   .meta(
@@ -84,6 +89,10 @@ const model = z
       {
         rule: `!has(self.caBundle) || ${isHttps}`,
         message: "spec.model.caBundle: only with an https:// uri; remove it or use https://",
+      },
+      {
+        rule: "!has(self.proxy) || !self.uri.startsWith('pvc://')",
+        message: "spec.model.proxy: nothing is fetched over the network from a pvc:// uri; remove it",
       },
     ),
   );
@@ -141,6 +150,7 @@ const server = z
             "spec.server.requestTimeout: must be a duration from 1ms to 10m in whole units, such as 30s or 2m30s",
         }),
       ),
+    env,
   })
   .describe("How the model is served.");
 
@@ -242,6 +252,9 @@ export const specSchema = z
     scheduling: scheduling.optional(),
     rollout: rolloutSchema.optional(),
     traffic: traffic.optional(),
+    podLabels,
+    podAnnotations,
+    service: service.optional(),
     serviceAccountName: objectName(
       "The pods' ServiceAccount, of this namespace. Its token is not mounted. Default: the namespace's `default`.",
     ).optional(),

@@ -33,7 +33,7 @@ export type JsonSchema = {
   "x-kubernetes-preserve-unknown-fields"?: boolean;
   "x-kubernetes-list-type"?: string;
   "x-kubernetes-list-map-keys"?: string[];
-  "x-kubernetes-validations"?: { rule: string; message: string }[];
+  "x-kubernetes-validations"?: { rule: string; message: string; messageExpression?: string }[];
 };
 
 const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>

@@ -1,4 +1,4 @@
-import { revisionLabels } from "../../api/v1alpha1/index.ts";
+import { QUEUE_LABEL, revisionLabels } from "../../api/v1alpha1/index.ts";
 import type { Deployment } from "../../kube/objects.ts";
 import type { Revision } from "../revision.ts";
 import { childMeta, type Owner } from "./owner.ts";
@@ -12,18 +12,25 @@ const MIN_READY_SECONDS = 1;
  */
 export const deployment = (owner: Owner, revision: Revision): Deployment => {
   const matchLabels = revisionLabels(owner.name, revision.name);
-  // The template's own (a queue) are on the Deployment as well, and select nothing.
-  const labels = { ...revision.template.metadata?.labels, ...matchLabels };
+  const { annotations, labels: own } = revision.template.metadata ?? {};
+  // Kueue looks for its queue on the Deployment as well.
+  const queue = own?.[QUEUE_LABEL];
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { ...childMeta(owner, revision.name, revision.name), labels },
+    metadata: {
+      ...childMeta(owner, revision.name, revision.name),
+      labels: { ...(queue === undefined ? {} : { [QUEUE_LABEL]: queue }), ...matchLabels },
+    },
     spec: {
       minReadySeconds: MIN_READY_SECONDS,
       progressDeadlineSeconds: 600,
       revisionHistoryLimit: 0,
       selector: { matchLabels },
-      template: { ...revision.template, metadata: { labels } },
+      template: {
+        ...revision.template,
+        metadata: { labels: { ...own, ...matchLabels }, ...(annotations === undefined ? {} : { annotations }) },
+      },
     },
   };
 };

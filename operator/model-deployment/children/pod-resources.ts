@@ -7,9 +7,24 @@ type PodSpec = NonNullable<PodTemplate["spec"]>;
 type Resources = NonNullable<PodSpec["containers"][number]["resources"]>;
 
 /**
- * The init container gets the same as the server, devices apart: the scheduler counts the larger of the
- * two, not their sum, and a quota that demands limits is satisfied by both.
+ * Of the init container: the same as the server's, devices apart, unless `spec.model.fetch` says otherwise. The scheduler counts the
+ * larger of the two, not their sum, and a quota that demands limits is satisfied by both. Disk is the pod's as a whole.
  */
+export const fetchResourcesOf = (spec: RevisionSpec): Resources => {
+  const own = spec.model.fetch?.resources;
+  if (own === undefined) return resourcesOf(spec, { devices: false });
+  const { limits, requests } = spec.resources ?? {};
+  const disk = (list: typeof limits) => {
+    const amount = list?.["ephemeral-storage"];
+    return amount === undefined ? {} : { "ephemeral-storage": amount };
+  };
+  const resources = {
+    requests: { ...disk(requests), ...own.requests },
+    limits: { ...disk(limits), ...own.limits },
+  };
+  return resourcesOf({ model: spec.model, resources }, { devices: false });
+};
+
 export const resourcesOf = (spec: RevisionSpec, { devices }: { devices: boolean }): Resources => {
   const asText = (list: Record<string, string | number | undefined> | undefined): Record<string, string> =>
     Object.fromEntries(

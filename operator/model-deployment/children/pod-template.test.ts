@@ -68,6 +68,75 @@ describe("the pod template", () => {
     assert.deepEqual(labelsOf(queued), { "kueue.x-k8s.io/queue-name": "team-a" });
   });
 
+  it("has the user's labels and annotations, below Berth's own", () => {
+    const spec = {
+      ...full,
+      scheduling: { queueName: "team-a" },
+      podLabels: { team: "a", "kueue.x-k8s.io/queue-name": "b" },
+    };
+    const { metadata } = podTemplate("digits", "digits-1", { ...spec, podAnnotations: { note: "x" } }, settings);
+    assert.deepEqual(metadata, {
+      labels: { team: "a", "kueue.x-k8s.io/queue-name": "team-a" },
+      annotations: { note: "x" },
+    });
+  });
+
+  it("gives the server the user's variables as they are written, in one order, and none that is denied", () => {
+    const env = [
+      { name: "B", value: "$(A) costs $5" },
+      { name: "A", value: "" },
+      ...["LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "NODE_OPTIONS", "PATH", "TMPDIR"].map(
+        (name) => ({
+          name,
+          value: "x",
+        }),
+      ),
+    ];
+    const { fetch, server } = render({ ...full, server: { env } });
+    assert.deepEqual(server.env?.slice(2), [
+      { name: "A", value: "" },
+      { name: "B", value: "$$(A) costs $$5" },
+    ]);
+    assert.deepEqual(server.env?.map(({ name }) => name).slice(0, 2), ["ORT_DISABLE_TELEMETRY", "TMPDIR"]);
+    assert.deepEqual(
+      fetch.env?.map(({ name }) => name),
+      ["DISK_LIMIT"],
+    );
+    const turned = render({ ...full, server: { env: env.toReversed() } });
+    assert.deepEqual(turned.server.env, server.env);
+  });
+
+  it("fetches with resources of its own; the disk is the pod's as a whole", () => {
+    const model = { ...full.model, fetch: { resources: { requests: { cpu: "50m" }, limits: { memory: "128Mi" } } } };
+    const { fetch, server } = render({ ...full, model });
+    assert.deepEqual(fetch.resources, {
+      requests: { cpu: "50m" },
+      limits: { memory: "128Mi", "ephemeral-storage": "4Gi" },
+    });
+    assert.deepEqual(server.resources, render(full).server.resources);
+  });
+
+  it("fetches through a proxy", () => {
+    const proxy = { url: "http://proxy:3128", noProxy: ["svc", "10.0.0.1"] };
+    const { fetch } = render({ ...full, model: { ...full.model, proxy } });
+    const args = fetch.args ?? [];
+    assert.deepEqual(args.slice(args.indexOf("--proxy"), args.indexOf("--proxy") + 4), [
+      ...["--proxy", "http://proxy:3128", "--no-proxy", "10.0.0.1,svc"],
+    ]);
+  });
+
+  it("leaves the user to the namespace, where the operator does", () => {
+    const { spec } = podTemplate("digits", "digits-1", full, { ...settings, podUser: "namespace" });
+    assert.deepEqual(spec?.securityContext, { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+    const other = podTemplate("digits", "digits-1", full, { ...settings, podUser: 1234 }).spec?.securityContext;
+    assert.deepEqual([other?.runAsUser, other?.runAsGroup], [1234, 1234]);
+  });
+
+  it("may start for as long as the longest progressDeadline", () => {
+    const { failureThreshold = 0, periodSeconds = 0 } = render(full).server.startupProbe ?? {};
+    assert.ok(failureThreshold * periodSeconds >= 168 * 3600);
+  });
+
   it("shows credentials to the init container alone", () => {
     const { fetch, server } = render(full);
     assert.ok(fetch.volumeMounts?.some(({ name }) => name === "credentials"));

@@ -7,6 +7,7 @@ import {
   CREDENTIALS_DIRECTORY,
   DEFAULT_BATCHING,
   DEFAULT_REQUEST_TIMEOUT,
+  DENIED_ENV,
   executionProviderOf,
   FETCH_CONTAINER,
   formatDelay,
@@ -22,13 +23,19 @@ import {
   SERVER_CONTAINER,
   WEIGHTS_DIRECTORY,
 } from "../../api/v1alpha1/index.ts";
-import { restrictedContainer, restrictedPod } from "../../apply/restricted.ts";
+import { type PodUser, restrictedContainer, restrictedPod } from "../../apply/restricted.ts";
 import type { PodTemplate } from "../../kube/objects.ts";
 import type { RevisionSpec } from "../revision-spec.ts";
-import { resourcesOf } from "./pod-resources.ts";
-import { podScheduling, queueLabels } from "./pod-scheduling.ts";
+import { podMetadata } from "./pod-metadata.ts";
+import { fetchResourcesOf, resourcesOf } from "./pod-resources.ts";
+import { podScheduling } from "./pod-scheduling.ts";
 
-export type RenderSettings = { runtimeImage: string; runtimeImagePullPolicy: string; allowHttpModels: boolean };
+export type RenderSettings = {
+  runtimeImage: string;
+  runtimeImagePullPolicy: string;
+  allowHttpModels: boolean;
+  podUser?: PodUser;
+};
 
 type PodSpec = NonNullable<PodTemplate["spec"]>;
 type Container = PodSpec["containers"][number];
@@ -41,6 +48,9 @@ const PRE_STOP_SECONDS = 5;
 const DRAIN_MARGIN_MS = 20_000;
 const EXIT_MARGIN_SECONDS = 5;
 
+/** The longest `rollout.progressDeadline`: 168 h. */
+const LONGEST_START_SECONDS = 168 * 3600;
+
 /** `revision` is also the name of the ConfigMap with the pin, which may not exist yet. */
 export const podTemplate = (
   modelDeployment: string,
@@ -50,14 +60,13 @@ export const podTemplate = (
 ): PodTemplate => {
   const requestTimeoutMs = parseDuration(spec.server?.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT);
   const drainTimeoutMs = requestTimeoutMs + DRAIN_MARGIN_MS;
-  const labels = queueLabels(spec);
   return {
-    ...(Object.keys(labels).length > 0 ? { metadata: { labels } } : {}),
+    ...podMetadata(spec),
     spec: {
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: PRE_STOP_SECONDS + Math.ceil(drainTimeoutMs / 1000) + EXIT_MARGIN_SECONDS,
-      securityContext: restrictedPod,
+      securityContext: restrictedPod(settings.podUser),
       ...(spec.serviceAccountName === undefined ? {} : { serviceAccountName: spec.serviceAccountName }),
       ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
       ...podScheduling(modelDeployment, revision, spec),
@@ -69,7 +78,7 @@ export const podTemplate = (
 };
 
 const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container => {
-  const { uri, sha256, caBundle, credentials } = spec.model;
+  const { uri, sha256, caBundle, credentials, proxy } = spec.model;
   const diskLimit = spec.resources?.limits?.["ephemeral-storage"] !== undefined;
   return {
     name: FETCH_CONTAINER,
@@ -83,6 +92,7 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
       ...["--pin-file", `${PIN_DIRECTORY}/${PIN_KEY}`],
       ...(caBundle === undefined ? [] : ["--ca-file", `${CA_BUNDLE_DIRECTORY}/${CA_BUNDLE_KEY}`]),
       ...(credentials === undefined ? [] : ["--credentials", CREDENTIALS_DIRECTORY]),
+      ...(proxy === undefined ? [] : ["--proxy", proxy.url, ...noProxyArgs(proxy.noProxy ?? [])]),
       ...(settings.allowHttpModels ? ["--allow-http"] : []),
       ...(diskLimit ? ["--disk-limit", "$(DISK_LIMIT)"] : []),
       ...["--progress-port", String(ADMIN_PORT)],
@@ -91,7 +101,7 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
     ...(diskLimit
       ? { env: [{ name: "DISK_LIMIT", valueFrom: { resourceFieldRef: { resource: "limits.ephemeral-storage" } } }] }
       : {}),
-    resources: resourcesOf(spec, { devices: false }),
+    resources: fetchResourcesOf(spec),
     securityContext: restrictedContainer,
     // of a crash, which writes no message, the status shows the last line of the log
     terminationMessagePolicy: "FallbackToLogsOnError",
@@ -103,6 +113,9 @@ const fetchContainer = (spec: RevisionSpec, settings: RenderSettings): Container
     ],
   };
 };
+
+const noProxyArgs = (hosts: readonly string[]): string[] =>
+  hosts.length === 0 ? [] : ["--no-proxy", hosts.toSorted().join(",")];
 
 const batchingArgs = ({ server }: RevisionSpec): string[] => {
   const { maxBatchSize = DEFAULT_BATCHING.maxBatchSize, maxDelay = DEFAULT_BATCHING.maxDelay } = server?.batching ?? {};
@@ -132,6 +145,7 @@ const serverContainer = (
     { name: "ORT_DISABLE_TELEMETRY", value: "1" },
     // Where the shards' one copy of the weights goes: on the disk, so that it is no memory of the pod's.
     { name: "TMPDIR", value: WEIGHTS_DIRECTORY },
+    ...userEnv(spec),
   ],
   ports: [
     { name: "http", containerPort: HTTP_PORT, protocol: "TCP" },
@@ -140,8 +154,13 @@ const serverContainer = (
   ],
   resources: resourcesOf(spec, { devices: true }),
   securityContext: restrictedContainer,
-  // A large model may take minutes to load: nothing else is asked of the pod before that.
-  startupProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 1, failureThreshold: 600 },
+  // A large model may take long to load: nothing else is asked of the pod before that. How long is rollout.progressDeadline's
+  // to say, which is no part of the revision: so this is the longest that it can be.
+  startupProbe: {
+    httpGet: { path: "/readyz", port: "admin" },
+    periodSeconds: 1,
+    failureThreshold: LONGEST_START_SECONDS,
+  },
   readinessProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 2 },
   livenessProbe: { httpGet: { path: "/livez", port: "admin" }, periodSeconds: 5, failureThreshold: 3 },
   lifecycle: { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } },
@@ -152,6 +171,15 @@ const serverContainer = (
     { name: "weights", mountPath: WEIGHTS_DIRECTORY },
   ],
 });
+
+/** In the order of their names, which says nothing: no value refers to another one, since `$` is an ordinary character in them. */
+const userEnv = ({ server }: RevisionSpec): { name: string; value: string }[] =>
+  (server?.env ?? [])
+    .filter(({ name }) => !DENIED.test(name))
+    .map(({ name, value }) => ({ name, value: value.replaceAll("$", "$$$$") }))
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+
+const DENIED = new RegExp(DENIED_ENV);
 
 const claimOf = (uri: string): string | undefined => /^pvc:\/\/([^/]+)\//.exec(uri)?.[1];
 

@@ -1,6 +1,7 @@
 import {
   GRPC_PORT,
   HTTP_PORT,
+  type ModelDeploymentSpec,
   ROUTER_LABEL,
   revisionLabels,
   routerLabels,
@@ -16,15 +17,16 @@ export type Target = { to: "revision"; revision: string } | { to: "router"; port
 /**
  * The Service that clients use, on port 80 for HTTP and 8081 for gRPC. Selector and ports change in one write: no request meets
  * one of them without the other.
+ * @param users what `spec.service` says
  * @param switchedAt since when it sends requests there, if it sent them elsewhere before; milliseconds since 1970
  */
-export const service = (owner: Owner, target: Target, switchedAt?: number): Service => ({
+export const service = (owner: Owner, target: Target, switchedAt?: number, users: UsersMetadata = {}): Service => ({
   apiVersion: "v1",
   kind: "Service",
-  metadata: {
+  metadata: withUsers(users, {
     ...childMeta(owner, serviceName(owner.name)),
     ...(switchedAt === undefined ? {} : { annotations: { [SWITCHED_ANNOTATION]: new Date(switchedAt).toISOString() } }),
-  },
+  }),
   spec: {
     selector: target.to === "router" ? routerLabels : revisionLabels(owner.name, target.revision),
     ports: [
@@ -38,6 +40,18 @@ export const service = (owner: Owner, target: Target, switchedAt?: number): Serv
       },
     ],
   },
+});
+
+type UsersMetadata = ModelDeploymentSpec["service"];
+
+/** Berth's own win. */
+const withUsers = (
+  { annotations, labels }: NonNullable<UsersMetadata>,
+  own: Service["metadata"],
+): Service["metadata"] => ({
+  ...own,
+  ...(labels === undefined ? {} : { labels: { ...labels, ...own.labels } }),
+  ...(annotations === undefined ? {} : { annotations: { ...annotations, ...own.annotations } }),
 });
 
 /** The routers' port that it sends requests to; undefined where it sends them to pods. */

@@ -1,6 +1,6 @@
 /** The router's pods. */
 import { ADMIN_PORT, formatDuration, ROUTER_NAME, routerLabels } from "../../api/v1alpha1/index.ts";
-import { restrictedContainer, restrictedPod } from "../../apply/restricted.ts";
+import { type PodUser, restrictedContainer, restrictedPod } from "../../apply/restricted.ts";
 import { signatureOf, signed } from "../../apply/signature.ts";
 import type { Deployment } from "../../kube/objects.ts";
 import { LEAST_ROUTERS } from "../acknowledged.ts";
@@ -10,6 +10,7 @@ import { type RouterOwner, routerMeta } from "./meta.ts";
 export type RouterSettings = {
   runtimeImage: string;
   runtimeImagePullPolicy: string;
+  podUser?: PodUser;
   /** Of each router; what is left out of `requests` or `limits` is not asked for, or not limited. */
   resources: RouterResources;
 };
@@ -52,7 +53,7 @@ const rendered = (owner: RouterOwner, settings: RouterSettings, drainMs: number)
           automountServiceAccountToken: true,
           enableServiceLinks: false,
           terminationGracePeriodSeconds: PRE_STOP_SECONDS + Math.ceil(drainMs / 1000) + EXIT_MARGIN_SECONDS,
-          securityContext: restrictedPod,
+          securityContext: restrictedPod(settings.podUser),
           topologySpreadConstraints: [
             {
               maxSkew: 1,

@@ -45,27 +45,31 @@ export const clusterAddressPolicy: AddressPolicy = (address) =>
  * The addresses of a URL's host, resolved once: connections are made to these and no others, so that a name cannot
  * change its meaning between check and use. Throws a Failure.
  */
-export const resolveHost = async (hostname: string, policy: AddressPolicy): Promise<Address[]> => {
+export const resolveHost = async (
+  hostname: string,
+  policy: AddressPolicy,
+  what = "the model's host",
+): Promise<Address[]> => {
   const host = hostname.replace(/^\[|\]$/g, "");
   const family = isIP(host);
-  const addresses = family === 0 ? await lookUp(host) : [{ address: host, family }];
+  const addresses = family === 0 ? await lookUp(host, what) : [{ address: host, family }];
   for (const { address } of addresses) {
     if (!policy(address)) {
       throw new Failure(
         "ModelUriInvalid",
-        `the model's host ${host} is ${address}, an address that no model is fetched from (loopback, link-local, metadata or multicast)`,
+        `${what} ${host} is ${address}, an address that no model is fetched from (loopback, link-local, metadata or multicast)`,
       );
     }
   }
   return addresses;
 };
 
-const lookUp = async (host: string): Promise<Address[]> => {
+const lookUp = async (host: string, what: string): Promise<Address[]> => {
   try {
     return await lookup(host, { all: true });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    const message = `the model's host ${host} has no address (${code})`;
+    const message = `${what} ${host} has no address (${code})`;
     // A pod's name server may answer a little later than the pod starts; a name that does not exist stays so.
     throw code === "ENOTFOUND" ? new Failure("ModelUnreachable", message) : new TransientFailure(message);
   }

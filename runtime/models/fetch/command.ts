@@ -9,6 +9,7 @@ import { type AddressPolicy, clusterAddressPolicy } from "./address-policy.ts";
 import { httpsSource, readAuthorization, TIMEOUTS } from "./https.ts";
 import { type Fetched, fetchModel } from "./index.ts";
 import { serveProgress } from "./progress.ts";
+import { parseProxy } from "./proxy.ts";
 import { pvcSource } from "./pvc.ts";
 import type { Source } from "./source.ts";
 import { parseModelUri, redact } from "./uri.ts";
@@ -72,6 +73,7 @@ const createSource = (options: FetchOptions, policy: AddressPolicy): Source => {
     ca: options.caFile === undefined ? undefined : readCa(options.caFile),
     authorization: options.credentials === undefined ? undefined : readAuthorization(options.credentials),
     policy,
+    proxy: options.proxy === undefined ? undefined : parseProxy(options.proxy, options.noProxy ?? ""),
     timeouts: TIMEOUTS,
   });
 };

@@ -40,6 +40,8 @@ test("fetch resumes after a cut connection, and refuses wrong checksums, web pag
         pinFile: undefined,
         caFile: undefined,
         credentials: undefined,
+        proxy: undefined,
+        noProxy: undefined,
         claimDirectory: "/none",
         progressPort: undefined,
         terminationLog: "/dev/null",

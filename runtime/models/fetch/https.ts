@@ -4,6 +4,7 @@ import { getCACertificates } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
 import { Failure } from "../../termination.ts";
 import { type AddressPolicy, resolveHost } from "./address-policy.ts";
+import { lookupOf, type ModelProxy, proxyFor, refusalByProxy, throughProxy } from "./proxy.ts";
 import { type Opened, type Resume, type Source, TransientFailure } from "./source.ts";
 import { parseModelUri, redact } from "./uri.ts";
 
@@ -14,6 +15,7 @@ export type HttpsOptions = {
   /** The value of the Authorization header, for the URI's own origin only. */
   authorization: string | undefined;
   policy: AddressPolicy;
+  proxy: ModelProxy | undefined;
   timeouts: { connectMs: number; headersMs: number; idleMs: number };
 };
 
@@ -51,16 +53,9 @@ const redirect = (from: URL, location: string, allowHttp: boolean): URL => {
 };
 
 const send = async (url: URL, ownOrigin: boolean, resume: Resume | undefined, options: HttpsOptions) => {
-  const addresses = await resolveHost(url.hostname, options.policy);
-  const agent = new Agent({
-    headersTimeout: options.timeouts.headersMs,
-    bodyTimeout: options.timeouts.idleMs,
-    connect: {
-      timeout: options.timeouts.connectMs,
-      lookup: (_host, _options, callback) => callback(null, addresses),
-      ...(options.ca === undefined ? {} : { ca: [...getCACertificates("default"), options.ca] }),
-    },
-  });
+  const proxy = proxyFor(options.proxy, url.hostname);
+  const agent =
+    proxy === undefined ? await directly(url, options) : await throughProxy(proxy, url.hostname, tls(options));
   const headers: Record<string, string> = { "accept-encoding": "identity", "user-agent": "berth" };
   if (ownOrigin && options.authorization !== undefined) headers.authorization = options.authorization;
   if (resume !== undefined) {
@@ -71,14 +66,29 @@ const send = async (url: URL, ownOrigin: boolean, resume: Resume | undefined, op
     return { agent, response: await request(url, { dispatcher: agent, headers }) };
   } catch (error) {
     await agent.destroy();
-    throw describeConnectionError(url, error);
+    throw refusalByProxy(proxy, error) ?? describeConnectionError(url, error);
   }
 };
+
+const directly = async (url: URL, options: HttpsOptions): Promise<Dispatcher> => {
+  const { ca, timeouts } = tls(options);
+  const addresses = await resolveHost(url.hostname, options.policy);
+  return new Agent({
+    headersTimeout: timeouts.headersMs,
+    bodyTimeout: timeouts.idleMs,
+    connect: { timeout: timeouts.connectMs, lookup: lookupOf(addresses), ...(ca === undefined ? {} : { ca }) },
+  });
+};
+
+const tls = ({ ca, ...rest }: HttpsOptions) => ({
+  ...rest,
+  ca: ca === undefined ? undefined : [...getCACertificates("default"), ca],
+});
 
 const readResponse = async (
   url: URL,
   response: Dispatcher.ResponseData,
-  agent: Agent,
+  agent: Dispatcher,
   resume: Resume | undefined,
   options: HttpsOptions,
 ): Promise<Opened> => {
@@ -100,7 +110,7 @@ const readResponse = async (
   };
 };
 
-async function* readBody(url: URL, response: Dispatcher.ResponseData, agent: Agent): AsyncGenerator<Uint8Array> {
+async function* readBody(url: URL, response: Dispatcher.ResponseData, agent: Dispatcher): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of response.body) if (chunk instanceof Uint8Array) yield chunk;
   } catch (error) {

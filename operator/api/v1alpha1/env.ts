@@ -1,0 +1,40 @@
+/** `spec.server.env`. */
+import { z } from "zod";
+import { rules } from "./fields.ts";
+
+/**
+ * What would change which devices a pod sees, which code the server loads, or what Berth sets itself. CEL and JavaScript read
+ * it alike.
+ */
+export const DENIED_ENV =
+  "^((LD|DYLD|NVIDIA|NODE|ORT|UV|BERTH|KUBERNETES|OPENSSL|SSL|GCONV|CUDA_INJECTION|CUDA_MPS|OMP_TOOL)_.*|CUDA_INJECTION.*|.*_VISIBLE_DEVICES|GPU_DEVICE_ORDINAL|" +
+  "GLIBC_TUNABLES|PATH|HOME|HOSTNAME|TMPDIR|TMP|TEMP|DISK_LIMIT)$";
+
+const variable = z
+  .object({
+    name: z
+      .string()
+      .min(1)
+      .max(128)
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+      .describe("Its name, such as `OMP_NUM_THREADS`."),
+    value: z.string().max(4096).describe("Its value, as it is written: `$(NAME)` is not replaced."),
+  })
+  .meta(
+    rules({
+      rule: `!self.name.matches('${DENIED_ENV}')`,
+      message: "spec.server.env: this variable is not the user's to set; remove it",
+      messageExpression:
+        "'spec.server.env: ' + self.name + ' cannot be set: it chooses devices or the code that is loaded, or Berth sets it; remove it'",
+    }),
+  );
+
+export const env = z
+  .array(variable)
+  .max(64)
+  .optional()
+  .describe(
+    "Variables of the server's environment. Not those that choose devices or code (`LD_*`, `NVIDIA_*`, `NODE_*`, `ORT_*`, `*_VISIBLE_DEVICES` and others) or that Berth " +
+      "sets. No secrets: whoever may read the ModelDeployment reads them.",
+  )
+  .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] });

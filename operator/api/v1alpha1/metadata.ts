@@ -1,0 +1,63 @@
+/** Labels and annotations that users put on pods and Services: all but Berth's own keys and those that Kubernetes reserves. */
+import { z } from "zod";
+import { LABEL_KEY, labelKey, labelValue, rules } from "./fields.ts";
+
+/** So many of each kind. */
+const MOST = 32;
+
+/** `^` and `$` are left out: it is put together with others. CEL and JavaScript read it alike. */
+const RESERVED_DOMAINS = "([^/]*[.])?(berth[.]dev|kubernetes[.]io|k8s[.]io)/.*";
+const RESERVED_LABELS =
+  "pod-template-hash|controller-revision-hash|app[.]kubernetes[.]io/managed-by|kueue[.]x-k8s[.]io/queue-name";
+
+const keyRules = (field: string, { but, also = "" }: { but: string; also?: string }) =>
+  rules(
+    {
+      rule: `self.all(key, key.size() <= 317 && key.matches('${LABEL_KEY}'))`,
+      message: `${field}: each key must be a name such as team, or one with a domain, such as example.com/team`,
+    },
+    {
+      rule:
+        `self.all(key, !key.matches('^(${also === "" ? "" : `${also}|`}${RESERVED_DOMAINS})$') || ` +
+        `(key.matches('^(${but})/')${also === "" ? "" : ` && !key.matches('^(${also})$')`}))`,
+      message:
+        `${field}: keys of berth.dev, kubernetes.io and k8s.io are taken` +
+        `${also === "" ? "" : ", so are pod-template-hash, controller-revision-hash and Kueue's queue name (spec.scheduling.queueName)"}; ` +
+        `use others, or those of ${but.replaceAll("[.]", ".").replaceAll("|", " or ")}`,
+    },
+  );
+
+const labels = (field: string, what: string) =>
+  z
+    .record(labelKey("A label."), labelValue("Its value."))
+    .optional()
+    .describe(what)
+    .meta({ maxProperties: MOST, ...keyRules(field, { but: "app[.]kubernetes[.]io", also: RESERVED_LABELS }) });
+
+const annotations = (field: string, what: string, but: string) =>
+  z
+    .record(labelKey("An annotation."), z.string().max(4096).describe("Its value."))
+    .optional()
+    .describe(what)
+    .meta({ maxProperties: MOST, ...keyRules(field, { but }) });
+
+export const podLabels = labels(
+  "spec.podLabels",
+  "Labels of the pods, besides Berth's own, such as a team's or those that a mesh looks for. A change makes a new revision.",
+);
+
+export const podAnnotations = annotations(
+  "spec.podAnnotations",
+  "Annotations of the pods. A change makes a new revision.",
+  "cluster-autoscaler[.]kubernetes[.]io",
+);
+
+export const service = z
+  .object({
+    labels: labels(
+      "spec.service.labels",
+      "Labels, besides Berth's own, such as those that a ServiceMonitor selects by.",
+    ),
+    annotations: annotations("spec.service.annotations", "Annotations.", "service([.]beta)?[.]kubernetes[.]io"),
+  })
+  .describe("The Service that clients use. Not part of the revision: a change restarts no pod.");
