@@ -35,6 +35,7 @@ import { isLost, isOver, revisionOf } from "./pods.ts";
 import { budgetActions, policyActions } from "./protection.ts";
 import { type Evidence, recordActions } from "./record.ts";
 import { rejectionsOf } from "./rejections.ts";
+import { restorable, withRestart } from "./restart.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { type Acknowledged, leftAt, targetOf } from "./traffic.ts";
@@ -121,7 +122,7 @@ const accompany = (observed: Observed, revision: Revision): Action[] => [
 ];
 
 const runDeployment = (observed: Observed, revision: Revision): Action[] => {
-  const intended = deployment(observed.owner, revision);
+  const intended = withRestart(observed, revision, deployment(observed.owner, revision));
   const existing = deploymentOf(observed, revision);
   const replicas = wantedOf(observed, revision);
   if (existing === undefined) {
@@ -138,7 +139,7 @@ const runDeployment = (observed: Observed, revision: Revision): Action[] => {
   };
   const isScaled = existing.spec?.replicas === replicas || lacksClaims(observed, revision);
   return [
-    ...(isEdited(existing) ? [restoreTemplate(DEPLOYMENTS, existing, intended.spec?.template)] : []),
+    ...(isEdited(existing) ? [restoreTemplate(DEPLOYMENTS, existing, restorable(existing, intended))] : []),
     ...ensure(DEPLOYMENTS, existing, intended),
     ...(isScaled ? [] : [scale]),
   ];

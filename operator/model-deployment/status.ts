@@ -37,6 +37,7 @@ import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
 import { progress } from "./progress.ts";
 import { retried } from "./record.ts";
+import { restartOf } from "./restart.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
 import { isAsleep, isWaking, scaleStatus, signalMarks } from "./scale.ts";
@@ -174,6 +175,9 @@ const judge = (
   }
   if (stable === undefined) return working("Starting", "the first revision is being made");
   if (scale !== undefined && isAsleep(observed, stable)) return asleep(stable, scale);
+  const restart = restartOf(observed, stable);
+  if (restart !== undefined && readyOf(observed, stable) >= Math.max(1, wantedOf(observed, stable) - 1))
+    return { reason: "Serving", message: restartInWords(observed, stable, restart, cause), ready: "True" };
   // pods come and go with the load: that is no news of the ModelDeployment, unless none is left
   if (
     readyOf(observed, stable) < wantedOf(observed, stable) &&
@@ -206,6 +210,18 @@ const judge = (
 
 const unroutedInWords = ({ owner, services }: Observed): string =>
   named(services, serviceName(owner.name)) === undefined ? "is ready, and is reached when" : "serves directly until";
+
+const restartInWords = (
+  observed: Observed,
+  stable: Revision,
+  { done, of }: { done: number; of: number },
+  cause: Cause | undefined,
+): string => {
+  const wait = cause === undefined ? "" : `; it waits: ${cause.message}`;
+  return oneLine(
+    `${readyOf(observed, stable)} pods serve ${stable.name}; restart: ${done} of ${of} pods are new${wait}`,
+  );
+};
 
 const asleep = ({ name }: Revision, { shortage }: Scale): Verdict =>
   shortage === undefined

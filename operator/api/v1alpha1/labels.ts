@@ -25,6 +25,8 @@ export const SWITCHED_ANNOTATION = "berth.dev/switched-at";
 /** On what Berth keeps as it should be: a hash of what was last applied. */
 export const APPLIED_ANNOTATION = "berth.dev/applied";
 
+/** On a ModelDeployment: each new value, such as a time, restarts its pods one by one. Also on the pod template, with that value. */
+export const RESTARTED_ANNOTATION = "berth.dev/restartedAt";
 /** On a pod template, by `kubectl rollout restart`. */
 export const KUBECTL_RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt";
 
