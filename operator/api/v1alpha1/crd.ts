@@ -7,9 +7,10 @@ const columns = [
   { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
   { name: "Phase", type: "string", jsonPath: ".status.phase" },
   { name: "Stable", type: "string", jsonPath: ".status.stable.revision" },
+  // the canary's share of the requests, in percent
+  { name: "Weight", type: "integer", jsonPath: '.status.traffic.routes[?(@.role=="canary")].weight' },
   { name: "Replicas", type: "string", jsonPath: ".status.pods" },
   { name: "Devices", type: "string", jsonPath: ".status.devices" },
-  { name: "Canary %", type: "integer", jsonPath: '.status.traffic.routes[?(@.role=="canary")].weight' },
   { name: "EP", type: "string", jsonPath: ".status.stable.executionProvider", priority: 1 },
   { name: "Model Digest", type: "string", jsonPath: ".status.stable.modelDigest", priority: 1 },
   { name: "URL", type: "string", jsonPath: ".status.url" },
