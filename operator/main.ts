@@ -147,6 +147,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     clock,
     changed: (key) => controller.add(key),
     report: (key, scale, uncapped) => showScale(metrics, key, scale, uncapped),
+    failed: (error, key) => log.error({ err: error, ...key }, "a look at the load failed; the next one is in a second"),
   });
   /** By namespace, what is in the way of its routers. */
   const routerObstacles = new Map<string, readonly Obstacle[]>();

@@ -62,7 +62,7 @@ export const RULES: readonly Rule[] = [
   {
     folder: "operator/rollout",
     folders: ["operator/api", "operator/kube/objects.ts", "operator/traffic/routers.ts"],
-    packages: ["node:crypto", "node:v8", "node:zlib"],
+    packages: ["zod", "node:crypto", "node:v8", "node:zlib"],
   },
   // Pure, but for the loop, which is given what asks routers and servers.
   {

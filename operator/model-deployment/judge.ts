@@ -2,6 +2,7 @@
 import { DEFAULT_MAX_WAIT, parseDuration, progressDeadlineOf } from "../api/v1alpha1/index.ts";
 import { fits } from "../placement/fits.ts";
 import { rivalOf } from "../placement/rival.ts";
+import { inSlices } from "../placement/slices.ts";
 import type { Survey } from "../placement/survey.ts";
 import type { Observation, Observer } from "../rollout/observer.ts";
 import { stepsFor } from "../rollout/steps.ts";
@@ -99,7 +100,7 @@ const situationOf = async (survey: Survey, observed: Observed, { revision, setti
   const serving = observed.revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
   return {
     fits: surveyed === undefined || spec === undefined ? undefined : fits(surveyed.rooms, spec, replicas),
-    rival: surveyed === undefined || spec === undefined ? undefined : rivalOf(surveyed, spec, owner),
+    rival: surveyed === undefined || spec === undefined ? undefined : await inSlices(rivalOf(surveyed, spec, owner)),
     startMs: serving && startMsOf(observed, serving),
     maxWaitMs: parseDuration(modelDeployment.spec.traffic?.queue?.maxWait ?? DEFAULT_MAX_WAIT),
   };

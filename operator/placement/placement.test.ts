@@ -8,6 +8,7 @@ import { amountsOf, ONE, type PodSpec, requestOf } from "./request.ts";
 import { rivalOf } from "./rival.ts";
 import { type Room, roomsOf, take } from "./room.ts";
 import { shortagesOf } from "./shortage.ts";
+import { inSlices } from "./slices.ts";
 
 const container = (requests: Record<string, string>, more: { restartPolicy?: string } = {}) => ({
   name: "c",
@@ -284,17 +285,33 @@ describe("how many more pods fit", () => {
     });
   });
 
-  it("and who else waits for them, on a node that both could have", () => {
+  it("and who else waits for them, on a node that both could have", async () => {
     const waiting = (name: string, spec: PodSpec, labels = {}) => ({ namespace: "other", name, labels, spec });
     const rooms = [left("a", 0, 2), left("c", 0, 8, { zone: "far" })];
     const cpuOnly: PodSpec = { containers: [{ name: "c", resources: { requests: { cpu: "9" } } }] };
     const owner = { namespace: "other", name: "digits" };
     const rival = (some: Parameters<typeof waiting>) =>
-      rivalOf({ rooms, waiting: [waiting(...some)] }, onGpu(1), owner);
-    assert.equal(rival(["x", onGpu(1)]), "other/x");
-    assert.equal(rival(["x", cpuOnly]), undefined);
-    assert.equal(rival(["x", onGpu(1), { "berth.dev/model-deployment": "digits" }]), undefined);
-    assert.equal(rival(["x", onGpu(1, { nodeSelector: { zone: "nowhere" } })]), undefined);
+      inSlices(rivalOf({ rooms, waiting: [waiting(...some)] }, onGpu(1), owner));
+    assert.equal(await rival(["x", onGpu(1)]), "other/x");
+    assert.equal(await rival(["x", cpuOnly]), undefined);
+    assert.equal(await rival(["x", onGpu(1), { "berth.dev/model-deployment": "digits" }]), undefined);
+    assert.equal(await rival(["x", onGpu(1, { nodeSelector: { zone: "nowhere" } })]), undefined);
+  });
+
+  it("which is looked for in slices, among as many pods and nodes as there may be", () => {
+    const rooms = Array.from({ length: 1000 }, (_, i) => left(`n${i}`, 0, 1));
+    const waiting = Array.from({ length: 200 }, (_, i) => ({
+      ...{ namespace: "other", name: `p${i}`, labels: {} },
+      spec: onGpu(1, { nodeSelector: { zone: `nowhere-${i}` } }),
+    }));
+    let slices = 1;
+    const work = rivalOf({ rooms, waiting }, onGpu(1), { namespace: "a", name: "digits" });
+    while (work.next().done !== true) slices++;
+    assert.ok(slices >= (200 * 1000) / 500, `${slices} slices`);
+    const alike = waiting.map((one) => ({ ...one, spec: onGpu(1, { nodeSelector: { zone: "nowhere" } }) }));
+    const short = rivalOf({ rooms, waiting: alike }, onGpu(1), { namespace: "a", name: "digits" });
+    for (slices = 1; short.next().done !== true; ) slices++;
+    assert.ok(slices <= 10, `${slices} slices`);
   });
 });
 

@@ -11,10 +11,35 @@ export type Counting = { since: number; known: Known };
 /** Copies whose answers could not be compared; `reason`: what the last one that differs in more than its numbers lacked. */
 export type Incomparable = { count: number; reason: string | undefined };
 
+/** Of the routers that do not answer now, so many are remembered: they may answer again. Others are gone for good. */
+const MOST_SILENT = 4;
+
 export const startCounting = (now: number, counts: readonly RouterCounts[]): Counting => ({
   since: now,
   known: Object.fromEntries(counts.map((one) => [one.id, one])),
 });
+
+/** The last to be seen are the last in it. */
+const seen = (known: Known, counts: readonly RouterCounts[], arms: readonly string[]): Known => {
+  const answered = new Set(counts.map(({ id }) => id));
+  const silent = Object.entries(known).filter(([id]) => !answered.has(id));
+  const now = counts.map((one) => [one.id, ofArms(one, arms)] as const);
+  return Object.fromEntries([...silent.slice(-MOST_SILENT), ...now]);
+};
+
+/** Nothing else is compared. What has no request counts as what is not there. */
+const ofArms = (counts: RouterCounts, arms: readonly string[]): RouterCounts => {
+  const revisions = Object.entries(counts.revisions).flatMap(([revision, pods]) => {
+    if (!arms.includes(revision)) return [];
+    const used = Object.entries(pods).filter(([, { requests }]) => requests > 0);
+    return [[revision, Object.fromEntries(used)] as const];
+  });
+  return { ...counts, revisions: Object.fromEntries(revisions) };
+};
+
+/** A pod may be called `constructor`. */
+const own = <T>(of: Readonly<Record<string, T>> | undefined, name: string): T | undefined =>
+  of !== undefined && Object.hasOwn(of, name) ? of[name] : undefined;
 
 /**
  * What was counted since the routers were last asked. A router that did not answer then is asked for both times together; one that
@@ -26,14 +51,14 @@ export const countOn = (
   arms: { stable: string; canary: string },
 ): { counting: Counting; interval: Required<Interval>; incomparable: Incomparable } => {
   const grown = counts.flatMap((now): { before: RouterCounts | undefined; now: RouterCounts }[] => {
-    const before = known[now.id];
+    const before = own(known, now.id);
     return before === undefined && now.startedAt < since ? [] : [{ before, now }];
   });
   const armOf = (revision: string): PodCounts[] => {
     const pods = new Map<string, PodCounts>();
     for (const { before, now } of grown)
-      for (const [pod, counted] of Object.entries(now.revisions[revision] ?? {})) {
-        const sum = added(pods.get(pod), pod, difference(before?.revisions[revision]?.[pod], counted));
+      for (const [pod, counted] of Object.entries(own(now.revisions, revision) ?? {})) {
+        const sum = added(pods.get(pod), pod, difference(own(own(before?.revisions, revision), pod), counted));
         if (sum.requests > 0) pods.set(pod, sum);
       }
     return [...pods.values()];
@@ -54,7 +79,7 @@ export const countOn = (
   const isNew = pairs.disagreed > 0 || incomparable > 0;
   const reason = isNew ? counts.find(({ shadow }) => shadow.reason !== undefined)?.shadow.reason : undefined;
   return {
-    counting: { since, known: { ...known, ...Object.fromEntries(counts.map((one) => [one.id, one])) } },
+    counting: { since, known: seen(known, counts, [arms.stable, arms.canary]) },
     interval: { stable: armOf(arms.stable), canary: armOf(arms.canary), pairs, self },
     incomparable: { count: incomparable, reason },
   };

@@ -50,6 +50,9 @@ const INTERVAL_MS = 10_000;
 /** What the pods' first requests cost (connections, caches, just-in-time compilation) says nothing about the version. */
 const WARM_UP_MS = 10_000;
 
+/** A rate over more than this is no rate of now. */
+const RATE_MS = 60_000;
+
 /** The evidence is written down so often; what is lost of it costs time and no validity. */
 const REMEMBER_MS = 30_000;
 
@@ -115,13 +118,14 @@ export const createObserver = (ask: AskCounts): Observer => {
     },
     async rate(key, now) {
       const name = `${key.namespace}/${key.name}`;
+      for (const [other, { at }] of rates) if (now - at > RATE_MS) rates.delete(other);
       const counts = await ask(key);
       if (counts.length === 0) return undefined;
       const requests = counts
         .flatMap(({ revisions }) => Object.values(revisions).flatMap((pods) => Object.values(pods)))
         .reduce((sum, one) => sum + one.requests, 0);
       const before = rates.get(name);
-      if (before === undefined || now - before.at > 60_000) {
+      if (before === undefined) {
         rates.set(name, { at: now, requests });
         return undefined;
       }

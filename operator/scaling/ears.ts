@@ -24,6 +24,8 @@ const hintOf = (why: string): string => {
     : "";
 };
 
+/** There are two in a namespace, and a third while they are replaced: whoever scales them up gets no more connections for it. */
+const MOST_IN_NAMESPACE = 16;
 const FIRST_MS = 200;
 const LONGEST_MS = 5000;
 
@@ -42,12 +44,15 @@ export const createEars = (
       ear.tries = 0;
       events.line(namespace, address, line);
     };
-    void hear(address, onLine, AbortSignal.any([signal, ear.ended.signal])).then((why) => {
+    const end = (why: string): void => {
       ear.isHeard = false;
       ear.why = why;
       ear.againAt = now() + Math.min(LONGEST_MS, FIRST_MS * 2 ** ear.tries++);
       events.lost(address);
-    });
+    };
+    hear(address, onLine, AbortSignal.any([signal, ear.ended.signal])).then(end, (error: unknown) =>
+      end(error instanceof Error ? error.message : String(error)),
+    );
   };
 
   return {
@@ -58,12 +63,16 @@ export const createEars = (
         ear.ended.abort();
         ears.delete(address);
       }
+      const counts = new Map<string, number>();
       for (const [address, router] of wanted) {
         const ear = ears.get(address) ?? {
           ...{ router, ended: new AbortController(), isHeard: false, why: "not tried yet", againAt: 0, tries: 0 },
         };
         ears.set(address, ear);
-        if (now() >= ear.againAt) open(ear, signal);
+        const count = (counts.get(router.namespace) ?? 0) + 1;
+        counts.set(router.namespace, count);
+        if (count > MOST_IN_NAMESPACE) ear.why = `more than ${MOST_IN_NAMESPACE} routers are not listened to`;
+        else if (now() >= ear.againAt) open(ear, signal);
       }
     },
     deafTo(namespace) {

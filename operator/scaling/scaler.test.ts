@@ -31,6 +31,7 @@ const setUp = () => {
     placed: 0,
     routers: 1,
     changed: [] as string[],
+    failed: [] as (string | undefined)[],
     pods: new Map<string, Pod[]>(),
     surveys: 0,
     pass: (ms: number) => {
@@ -77,6 +78,7 @@ const setUp = () => {
     clock: () => now,
     changed: ({ name }) => void world.changed.push(name),
     report: () => undefined,
+    failed: (_error, key) => void world.failed.push(key?.name),
   });
   const stop = new AbortController().signal;
   const key = (name: string): ObjectKey => ({ namespace: "a", name });
@@ -225,5 +227,35 @@ describe("the loop that scales", () => {
     const raised = subject({ wish: { ...subject().wish, min: 2 }, generation: 2 });
     assert.deepEqual([look("digits", raised)?.wanted, look("digits", raised)?.why], [2, "floor"]);
     assert.equal(look("digits", undefined), undefined);
+  });
+
+  it("goes on with the others where something is thrown over one of them", async () => {
+    const { look, tick, world } = setUp();
+    look("bad", subject({ wish: { ...subject().wish, min: 1 } }));
+    look("good", subject());
+    world.pods.set("bad", new Proxy<Pod[]>([], { get: () => assert.fail("a pod that nobody can read") }));
+    await tick();
+    assert.deepEqual(world.failed, ["bad"]);
+    world.line("good", {});
+    world.line("good", { arrived: 1, crowd: 1, waiting: 1 });
+    await settled();
+    assert.equal(look("good", subject())?.wanted, 1);
+    await tick(3);
+    assert.deepEqual(world.failed, ["bad", "bad", "bad", "bad"]);
+  });
+
+  it("lets the event loop turn while it looks at many of them", async () => {
+    const { look, tick } = setUp();
+    for (let i = 0; i < 200; i++) look(`digits-${i}`, subject());
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    await tick();
+    isOver = true;
+    assert.ok(turns >= 200 / 25 - 1, `${turns} turns`);
   });
 });

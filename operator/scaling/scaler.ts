@@ -8,6 +8,7 @@ import { fits } from "../placement/fits.ts";
 import { type Allocation, allocate, type Claim, freeOf } from "../placement/ledger.ts";
 import { ONE, type PodSpec } from "../placement/request.ts";
 import type { Room } from "../placement/room.ts";
+import { inSlices, type Sliced } from "../placement/slices.ts";
 import type { Survey, Surveyed } from "../placement/survey.ts";
 import { type Decision, decide, type Memory, remember, type ScalingSettings, type Why } from "./decide.ts";
 import { createEars, type Hear } from "./ears.ts";
@@ -87,6 +88,8 @@ export type ScalerOptions = {
   changed(key: ObjectKey): void;
   /** Each decision, for the metrics; undefined: it is gone. */
   report(key: ObjectKey, scale: Scale | undefined, uncapped: number): void;
+  /** Something was thrown over one of them, or over none in particular; the others go on. */
+  failed(error: unknown, key: ObjectKey | undefined): void;
 };
 
 type Entry = {
@@ -127,11 +130,17 @@ const EVERY_MS = 1000;
 const ASK_MS = 5000;
 /** A router that has just come is connected to within a second. */
 const DEAF_MS = 10_000;
+/** ModelDeployments in one slice of a look, some tens of microseconds each; a schedule that changes takes milliseconds. */
+const MOST_IN_SLICE = 25;
+/** A router that was not there for so long is forgotten, with what it has counted. */
+const FORGET_ROUTER_MS = 300_000;
 
 export const createScaler = (options: ScalerOptions): Scaler => {
-  const { changed, clock, nodesCome, podsOf, report, routersOf, survey } = options;
+  const { changed, clock, failed, nodesCome, podsOf, report, routersOf, survey } = options;
   const entries = new Map<string, Entry>();
   const tally = createTally();
+  /** When each router was last there, by its address. */
+  const routersSeen = new Map<string, number>();
   let surveyed: Surveyed | undefined;
   const nameOf = ({ name, namespace }: ObjectKey): string => `${namespace}/${name}`;
 
@@ -206,7 +215,6 @@ export const createScaler = (options: ScalerOptions): Scaler => {
   /** One look at one of them. What it wants is not bounded by devices yet. */
   const consider = (entry: Entry, now: number): Decision => {
     const { all, each } = signalsOf(entry, now);
-    if (now >= entry.floor.until) entry.floor = floorAt(entry.subject.wish.schedule, now);
     const deaf = ears.deafTo(entry.key.namespace);
     const isBlind = deaf !== undefined || !entry.subject.isCounted;
     entry.deafSince = deaf === undefined ? undefined : (entry.deafSince ?? now);
@@ -240,12 +248,15 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     for (const [i, { addresses }] of each.entries()) {
       const address = addresses[Math.floor(now / ASK_MS) % addresses.length];
       if (address === undefined) continue;
-      void options.askCurve(address).then((curve) => {
-        if (curve === undefined) return;
-        if (i === 0) entry.memory = { ...entry.memory, curve };
-        else if (entry.canary !== undefined)
-          entry.canary = { ...entry.canary, memory: { ...entry.canary.memory, curve } };
-      });
+      options
+        .askCurve(address)
+        .then((curve) => {
+          if (curve === undefined) return;
+          if (i === 0) entry.memory = { ...entry.memory, curve };
+          else if (entry.canary !== undefined)
+            entry.canary = { ...entry.canary, memory: { ...entry.canary.memory, curve } };
+        })
+        .catch((error: unknown) => failed(error, entry.key));
     }
   };
 
@@ -253,7 +264,7 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     seen.placed.get(`${key.namespace}/${subject.revisions[0]}`) ?? 0;
 
   /** Pods that each may have, by what the nodes had when they were last looked at. */
-  const grant = (seen: Surveyed): Allocation => {
+  const grant = (seen: Surveyed): Promise<Allocation> => {
     const claims = [...entries.values()].flatMap((entry): Claim[] => {
       const { template } = entry.subject;
       const more = entry.desired - placedOf(entry, seen);
@@ -269,7 +280,7 @@ export const createScaler = (options: ScalerOptions): Scaler => {
         },
       ];
     });
-    return allocate(seen.rooms, claims);
+    return inSlices(allocate(seen.rooms, claims));
   };
 
   const shortageOf = ({ subject: { devices, template } }: Entry, pods: number, left: readonly Room[]): string => {
@@ -310,41 +321,90 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     changed(key);
   };
 
-  const step = async (chosen: readonly Entry[], now: number): Promise<void> => {
-    const wanting = chosen.map((entry) => ({ entry, decision: consider(entry, now), look: ++entry.looks }));
-    const isMore = wanting.some(({ decision, entry }) => {
-      if (decision.wanted <= boundsOf(entry).min) return false;
-      const pods = podsOf(entry.key).filter(({ spec }) => spec?.nodeName !== undefined).length;
-      return decision.wanted > Math.min(pods, entry.scale.wanted);
-    });
-    const isBounded = isMore && !nodesCome();
-    if (isBounded) surveyed = (await survey(now)) ?? surveyed;
-    else surveyed = undefined;
-    const seen = surveyed;
-    for (const { decision, entry } of wanting) entry.desired = decision.wanted;
-    // also where one alone is looked at: whoever waits for the same device may come before it
-    const allocation = seen && grant(seen);
-    for (const { decision, entry, look } of wanting) {
+  type Look = { entry: Entry; decision: Decision; look: number };
+
+  /** Each of them, by itself: what is thrown over one is no reason for the others to wait. */
+  function* considerAll(chosen: readonly Entry[], now: number): Sliced<Look[]> {
+    const looks: Look[] = [];
+    for (const [i, entry] of chosen.entries()) {
+      if (i > 0 && i % MOST_IN_SLICE === 0) yield;
+      if (entries.get(nameOf(entry.key)) !== entry) continue;
+      try {
+        if (now >= entry.floor.until) {
+          entry.floor = floorAt(entry.subject.wish.schedule, now);
+          if (chosen.length > 1) yield;
+        }
+        looks.push({ entry, decision: consider(entry, now), look: ++entry.looks });
+      } catch (error) {
+        failed(error, entry.key);
+      }
+    }
+    return looks;
+  }
+
+  const wantsMore = ({ decision, entry }: Look): boolean => {
+    if (decision.wanted <= boundsOf(entry).min) return false;
+    const pods = podsOf(entry.key).filter(({ spec }) => spec?.nodeName !== undefined).length;
+    return decision.wanted > Math.min(pods, entry.scale.wanted);
+  };
+
+  function* publishAll(
+    looks: readonly Look[],
+    seen: Surveyed | undefined,
+    allocation: Allocation | undefined,
+    now: number,
+  ): Sliced<void> {
+    for (const [i, { decision, entry, look }] of looks.entries()) {
+      if (i > 0 && i % MOST_IN_SLICE === 0) yield;
       if (look !== entry.looks || entries.get(nameOf(entry.key)) !== entry) continue;
       const more = allocation?.granted.get(nameOf(entry.key));
       const isKnown = seen !== undefined && allocation !== undefined && more !== undefined;
       const room = isKnown ? { granted: placedOf(entry, seen) + more, left: allocation.left } : undefined;
-      publish(entry, decision, room, now);
+      try {
+        publish(entry, decision, room, now);
+        // what is missing is added up over all nodes
+        if (entry.scale.shortage !== undefined && looks.length > 1) yield;
+      } catch (error) {
+        failed(error, entry.key);
+      }
     }
+  }
+
+  const step = async (chosen: readonly Entry[], now: number): Promise<void> => {
+    const looks = await inSlices(considerAll(chosen, now));
+    const isBounded = looks.some(wantsMore) && !nodesCome();
+    if (isBounded) surveyed = (await survey(now)) ?? surveyed;
+    else surveyed = undefined;
+    const seen = surveyed;
+    for (const { decision, entry } of looks) entry.desired = decision.wanted;
+    // also where one alone is looked at: whoever waits for the same device may come before it
+    const allocation = seen && (await grant(seen));
+    await inSlices(publishAll(looks, seen, allocation, now));
   };
 
   /** Nobody waits for a second where a request waits and nothing serves. */
   const wake = (name: string): void => {
     const entry = entries.get(name);
     if (entry === undefined || countReady(entry) > 0) return;
-    void step([entry], clock());
+    step([entry], clock()).catch((error: unknown) => failed(error, entry.key));
   };
   const countReady = ({ key, subject }: Entry): number =>
     subject.revisions.reduce((sum, revision) => sum + countPods(podsOf(key), revision, 0).ready, 0);
 
+  const forgetRouters = (routers: readonly { address: string }[], now: number): void => {
+    for (const { address } of routers) routersSeen.set(address, now);
+    for (const [address, at] of routersSeen) {
+      if (now - at < FORGET_ROUTER_MS) continue;
+      routersSeen.delete(address);
+      tally.drop(address);
+    }
+  };
+
   const tick = async (signal: AbortSignal): Promise<void> => {
     const namespaces = new Set([...entries.values()].map(({ key }) => key.namespace));
-    ears.listenTo(routersOf(namespaces), signal);
+    const routers = routersOf(namespaces);
+    ears.listenTo(routers, signal);
+    forgetRouters(routers, clock());
     await step([...entries.values()], clock());
   };
 
@@ -374,7 +434,7 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     },
     async run(signal) {
       while (!signal.aborted) {
-        await tick(signal);
+        await tick(signal).catch((error: unknown) => failed(error, undefined));
         // the signal ends the wait
         await sleep(EVERY_MS - (clock() % EVERY_MS), undefined, { signal }).catch(() => undefined);
       }

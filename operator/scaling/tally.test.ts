@@ -44,4 +44,27 @@ describe("what the routers have told", () => {
     tally.hear("a", "r1", { started: "first", models: { digits: two } });
     assert.equal(tally.take("a", "digits").get("digits-2")?.arrivals, 4);
   });
+
+  it("keeps nothing of routers that do not come back, and no more names than a namespace has", () => {
+    const tally = createTally();
+    tally.hear("a", "r1", line(5, { waiting: 3 }));
+    tally.hear("a", "r2", line(5, { waiting: 1 }));
+    tally.drop("r1");
+    assert.equal(take(tally)?.waiting, 1);
+    tally.drop("r2");
+    assert.equal(take(tally), undefined);
+    const arm = { arrived: 0, crowd: 0, waiting: 1, inFlight: 0 };
+    const named = (from: number) =>
+      Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`m${from + i}`, { r: arm }]));
+    const heard = [0, 3000, 6000].map(
+      (from) => tally.hear("a", "r1", { started: "s", models: named(from) }).waiting.length,
+    );
+    assert.deepEqual(heard, [3000, 2000, 0]);
+    assert.deepEqual(tally.hear("b", "r9", line(1, { waiting: 1 })).waiting, ["digits"]);
+    tally.forget("a", "m0");
+    assert.deepEqual(
+      tally.hear("a", "r1", { started: "s", models: { m6000: { r: arm }, constructor: { r: arm } } }).waiting,
+      ["m6000"],
+    );
+  });
 });

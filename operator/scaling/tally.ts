@@ -14,6 +14,8 @@ export type Tally = {
   hear(namespace: string, router: string, line: Line): { waiting: string[] };
   /** It tells no more. */
   lose(router: string): void;
+  /** It does not come back. */
+  drop(router: string): void;
   /** By revision. */
   take(namespace: string, model: string): ReadonlyMap<string, Sum>;
   forget(namespace: string, model: string): void;
@@ -22,24 +24,41 @@ export type Tally = {
 type Known = Told & { started: string };
 type Model = { routers: Map<string, Map<string, Known>>; news: Map<string, { arrivals: number; crowd: number }> };
 
+/** More than a namespace has: a router may name what it likes. */
+const MOST_MODELS = 5000;
+const MOST_REVISIONS = 16;
+
 export const createTally = (): Tally => {
   const models = new Map<string, Model>();
-  const modelOf = (key: string): Model => {
+  /** How many are known of each namespace. */
+  const counts = new Map<string, number>();
+  const modelOf = (namespace: string, name: string): Model | undefined => {
+    const key = `${namespace}/${name}`;
     const known = models.get(key);
-    if (known !== undefined) return known;
+    const count = counts.get(namespace) ?? 0;
+    if (known !== undefined || count >= MOST_MODELS) return known;
     const model: Model = { routers: new Map(), news: new Map() };
     models.set(key, model);
+    counts.set(namespace, count + 1);
     return model;
+  };
+  const forget = (key: string): void => {
+    if (!models.delete(key)) return;
+    const namespace = key.slice(0, key.indexOf("/"));
+    const count = (counts.get(namespace) ?? 0) - 1;
+    if (count > 0) counts.set(namespace, count);
+    else counts.delete(namespace);
   };
 
   return {
     hear(namespace, router, { models: told, started }) {
       const waiting: string[] = [];
       for (const [name, revisions] of Object.entries(told)) {
-        const model = modelOf(`${namespace}/${name}`);
+        const model = modelOf(namespace, name);
+        if (model === undefined) continue;
         const before = model.routers.get(router);
         const now = new Map<string, Known>();
-        for (const [revision, arm] of Object.entries(revisions)) {
+        for (const [revision, arm] of Object.entries(revisions).slice(0, MOST_REVISIONS)) {
           const last = before?.get(revision);
           // the first line of a connection says what there was: only what comes later is news, unless the router is new itself
           const from =
@@ -67,6 +86,12 @@ export const createTally = (): Tally => {
           );
       }
     },
+    drop(router) {
+      for (const [key, { routers }] of models) {
+        routers.delete(router);
+        if (routers.size === 0) forget(key);
+      }
+    },
     take(namespace, name) {
       const model = models.get(`${namespace}/${name}`);
       const sums = new Map<string, Sum>();
@@ -80,6 +105,6 @@ export const createTally = (): Tally => {
       model.news.clear();
       return sums;
     },
-    forget: (namespace, name) => void models.delete(`${namespace}/${name}`),
+    forget: (namespace, name) => forget(`${namespace}/${name}`),
   };
 };
