@@ -122,6 +122,13 @@ export const isServing = ({ owner, services }: Observed, revision: Pick<Revision
   return selector !== undefined && covers(revisionLabels(owner.name, revision.name), selector, "selector");
 };
 
+/** Pods of it that serve, and have done so for a moment. */
+export const availableOf = (observed: Observed, revision: Revision): number => {
+  const { spec, status } = deploymentOf(observed, revision) ?? {};
+  // a Deployment that was scaled a moment ago still counts pods that are about to leave
+  return Math.min(status?.availableReplicas ?? 0, spec?.replicas ?? 0);
+};
+
 /** All of its pods can serve. */
 export const isAvailable = (observed: Observed, revision: Revision): boolean => {
   const { metadata, spec, status } = deploymentOf(observed, revision) ?? {};

@@ -8,39 +8,40 @@ import type { Observation, Observer } from "../rollout/observer.ts";
 import { stepsFor } from "../rollout/steps.ts";
 import { isAcknowledged } from "../traffic/acknowledged.ts";
 import type { AskRouters } from "../traffic/routers.ts";
+import { advance, isOverdue, mustPlanAgain, planned, swapDeadlineOf } from "./advance.ts";
+import { writtenWeight } from "./applied.ts";
 import { explain, givenUp } from "./explain/explain.ts";
-import { isAvailable, startMsOf } from "./findings.ts";
+import { faultOf } from "./faults.ts";
+import { lacksRoom, podsOf, startMsOf } from "./findings.ts";
+import { leftRollout } from "./giving-back.ts";
 import type { Observed } from "./observe.ts";
+import { brokenAt, SILENT_INTERVALS } from "./outage.ts";
 import { commandFor, memoryOf } from "./record.ts";
 import type { Roles } from "./roles.ts";
 import { subjectOf } from "./subject.ts";
 import { type Acknowledged, mustAsk } from "./traffic.ts";
-import {
-  advance,
-  analysisOf,
-  planned,
-  swapDeadlineOf,
-  type Trial,
-  trialDeadlineOf,
-  waitsForRoom,
-  writtenWeight,
-} from "./trial.ts";
+import type { Trial } from "./trial.ts";
 
-/** A survey that failed, or told of no room; nothing else would bring the pass in which it does. */
+/** A capacity check that failed or found no room is made again so soon; no watch event would requeue us. */
 export const SURVEY_AGAIN_MS = 15_000;
 /** The rate of requests is taken over some seconds. */
 const RATE_MS = 5_500;
 
 /** Whether the routers follow the table of the status, where something waits for that. */
-export const acknowledgement = async (
-  ask: AskRouters,
-  observed: Observed,
-  roles: Roles,
-  trial: Trial | undefined,
-): Promise<Acknowledged> => {
-  const table = observed.modelDeployment.status?.traffic;
-  if (table === undefined || !mustAsk(observed, roles, trial?.state.phase === "shifting")) return undefined;
-  return isAcknowledged(await ask(observed.owner), table);
+export const acknowledgement = async (ask: AskRouters, observed: Observed, roles: Roles): Promise<Acknowledged> => {
+  const { rollout, traffic: table } = observed.modelDeployment.status ?? {};
+  if (table === undefined) return undefined;
+  const isMoving =
+    rollout?.phase === "shifting" ||
+    rollout?.capacity?.plan === "handover" ||
+    leftRollout(observed, roles) !== undefined;
+  return mustAsk(observed, roles, isMoving) ? isAcknowledged(await ask(observed.owner), table) : undefined;
+};
+
+export type Judged = {
+  trial: Trial | undefined;
+  observation?: Observation | undefined;
+  againAfterMs?: number | undefined;
 };
 
 /** Takes the candidate's trial one step on, by what the routers have counted and what its pods do. */
@@ -51,53 +52,78 @@ export const judge = async (
   before: Trial | undefined,
   acknowledged: Acknowledged,
   now: number,
-): Promise<{ trial: Trial | undefined; observation?: Observation | undefined; againAfterMs?: number | undefined }> => {
-  const { owner } = observed;
-  const weight = before && writtenWeight(observed, before);
-  const stable = observed.modelDeployment.status?.stable?.revision;
-  const isTried = before !== undefined && stable !== undefined && weight !== undefined;
-  const observation = await observer.look(
-    owner,
-    isTried ? { stable, weight, canary: before.revision.name, ...analysisOf(before) } : undefined,
-    now,
-    before && memoryOf(observed, before),
-  );
+): Promise<Judged> => {
+  const observation = await observationOf(observer, observed, before, now);
   if (before === undefined) return { trial: undefined };
+  const { owner } = observed;
   const rate = before.steps === undefined ? await observer.rate(owner, now) : undefined;
   const steps = before.steps ?? (rate === undefined ? undefined : stepsFor(rate, before.settings.minMs));
   const begun = { ...before, steps };
-  const isCramped = waitsForRoom(begun, observed);
+  const isCramped = mustPlanAgain(begun, observed, now);
   const ready =
     begun.capacity === undefined || isCramped
-      ? planned(begun, observed, await situationOf(survey, observed, begun, now), now)
+      ? planned(begun, observed, await roomOf(survey, observed, begun, now), now)
       : begun;
-  const subject = subjectOf(observed, before.revision, now);
-  const swapDeadline = swapDeadlineOf(ready, observed);
-  const isOverdue = now >= Math.min(trialDeadlineOf(ready, observed), swapDeadline ?? Number.POSITIVE_INFINITY);
-  const isUnready = !isAvailable(observed, before.revision);
-  const known = explain(subject);
-  const cause = isUnready && isOverdue ? givenUp(known, progressDeadlineOf(observed.modelDeployment.spec)) : known;
+  const brokenFrom = brokenAt(observed, stableOf(observed));
+  const { silent } = observation ?? {};
   const findings = {
-    ...{ acknowledged, cause, isOverdue: isUnready && isOverdue },
+    ...{ acknowledged, ...troubleOf(ready, observed, now), command: commandFor(observed, before) },
     verdict: observation?.verdict,
     isSplitRight: observation?.isSplitRight ?? true,
-    command: commandFor(observed, before),
+    isAnswering: (silent?.canary ?? 0) === 0,
+    isStableBroken: now >= (brokenFrom ?? Number.POSITIVE_INFINITY) || (silent?.stable ?? 0) >= SILENT_INTERVALS,
   };
   const trial = advance(ready, observed, findings, now);
   const waits = [
     observation?.againAfterMs ?? (steps === undefined ? RATE_MS : undefined),
-    isCramped ? SURVEY_AGAIN_MS : undefined,
-    swapDeadline === undefined ? undefined : Math.max(1, swapDeadline - now),
+    lacksRoom(observed, before.revision) ? SURVEY_AGAIN_MS : undefined,
+    ...[swapDeadlineOf(ready, observed), brokenFrom, ready.capacity?.retryAt].map((at) =>
+      at === undefined ? undefined : Math.max(1, at - now),
+    ),
   ].filter((wait) => wait !== undefined);
   return { trial, observation, againAfterMs: waits.length === 0 ? undefined : Math.min(...waits) };
 };
 
+const stableOf = ({ modelDeployment, revisions }: Observed) =>
+  revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
+
+/** What the routers have counted of it, where it is in their table. */
+const observationOf = (observer: Observer, observed: Observed, trial: Trial | undefined, now: number) => {
+  const weight = trial && writtenWeight(observed, trial.revision.name);
+  const stable = observed.modelDeployment.status?.stable?.revision;
+  const isTried = trial !== undefined && stable !== undefined && weight !== undefined;
+  return observer.look(
+    observed.owner,
+    isTried ? { stable, weight, canary: trial.revision.name, ...analysisOf(trial) } : undefined,
+    now,
+    trial && memoryOf(observed, trial),
+  );
+};
+
+/** Nothing serves beside a revision that stable has made room for, so that there is nothing to compare. */
+const analysisOf = ({ capacity, settings }: Trial): Pick<Trial["settings"], "analysis" | "analysisKey"> =>
+  capacity?.plan === "swap" ? { analysis: { levels: settings.analysis.levels }, analysisKey: "swap" } : settings;
+
+/** What keeps its pods from being ready, and whose fault that is. */
+const troubleOf = (trial: Trial, observed: Observed, now: number) => {
+  const known = explain(subjectOf(observed, trial.revision, now));
+  const isLate = isOverdue(trial, observed, now);
+  const fault = faultOf(known, podsOf(observed, trial.revision), isLate);
+  if (fault !== "revision" || !isLate) return { cause: known, fault };
+  const { readyWithinMs } = trial.capacity ?? {};
+  const isSwap = swapDeadlineOf(trial, observed) !== undefined && readyWithinMs !== undefined;
+  const within = isSwap
+    ? `${Math.ceil(readyWithinMs / 1000)} s (traffic.queue.maxWait, less the time that stable's pods take to come back)`
+    : `${progressDeadlineOf(observed.modelDeployment.spec)} (rollout.progressDeadline)`;
+  return { cause: givenUp(known, within), fault };
+};
+
 /** What is known of the room for a canary's pods, when it begins. */
-const situationOf = async (survey: Survey, observed: Observed, { revision, settings }: Trial, now: number) => {
+const roomOf = async (survey: Survey, observed: Observed, { revision, settings }: Trial, now: number) => {
   const { owner, modelDeployment, replicas } = observed;
   const { spec } = revision.template;
   const surveyed = settings.capacity === "surge" ? undefined : await survey(now);
-  const serving = observed.revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
+  const serving = stableOf(observed);
   return {
     fits: surveyed === undefined || spec === undefined ? undefined : fits(surveyed.rooms, spec, replicas),
     rival: surveyed === undefined || spec === undefined ? undefined : await inSlices(rivalOf(surveyed, spec, owner)),

@@ -28,6 +28,7 @@ import {
   routedPort,
   wantedOf,
 } from "./findings.ts";
+import type { GivingBack } from "./giving-back.ts";
 import { markActions } from "./marks.ts";
 import type { Observed } from "./observe.ts";
 import { pinActions } from "./pin.ts";
@@ -47,8 +48,8 @@ export const RETIREMENT_MS = 10_000;
 export const KEPT_REVISIONS = 3;
 export type Plan = {
   actions: Action[];
-  /** The candidate has all of its pods: it is stable from the next status write on. */
-  promote: boolean;
+  /** It is stable from the next status write on: the candidate, which has all of its pods, or one that answers where stable does not. */
+  promoted?: Revision;
   /** Look again after this time, though nothing may have changed by then. */
   againAfterMs?: number;
 };
@@ -59,6 +60,8 @@ export type Circumstances = {
   acknowledged: Acknowledged;
   /** The candidate's, where it takes over step by step. */
   trial?: Trial | undefined;
+  /** A revision that another one is wanted instead of, and that stable has yet to take over from. */
+  givingBack?: GivingBack | undefined;
   evidence?: Evidence | undefined;
 };
 
@@ -70,17 +73,20 @@ const START_AGAIN_MS = 5_000;
 export const plan = (
   observed: Observed,
   roles: Roles,
-  { acknowledged, evidence = {}, operatorNamespace, trial }: Circumstances,
+  { acknowledged, evidence = {}, givingBack, operatorNamespace, trial }: Circumstances,
   now: number,
 ): Plan => {
   const { candidate, stable, unrecorded } = roles;
   const chosen = stable ?? candidate;
   const serving = chosen !== undefined && deploymentOf(observed, chosen) !== undefined ? chosen : undefined;
-  const retirement = retire(observed, roles, acknowledged, now);
+  const retirement = retire(observed, roles, acknowledged, givingBack, now);
   const deadline = candidate === undefined ? undefined : deadlineOf(observed, candidate);
   const left = leftAt(observed);
   const mayRun =
-    candidate !== undefined && mayStart(observed, roles, candidate, now) && mayStartBeside(observed, roles, trial, now);
+    candidate !== undefined &&
+    (givingBack === undefined || givingBack.revision === candidate) &&
+    mayStart(observed, roles, candidate, now) &&
+    (givingBack !== undefined || mayStartBeside(observed, roles, trial, now));
   const waits = [
     retirement.againAfterMs,
     deadline === undefined ? undefined : deadline - now,
@@ -88,6 +94,7 @@ export const plan = (
     acknowledged === false ? ASK_AGAIN_MS : undefined,
     candidate === undefined || mayRun ? undefined : START_AGAIN_MS,
   ].filter((wait) => wait !== undefined && wait > 0);
+  const promoted = promotedBy(observed, roles, trial, givingBack);
   return {
     actions: [
       ...(unrecorded === undefined
@@ -96,6 +103,7 @@ export const plan = (
       ...markActions(observed, stable),
       ...(stable === undefined ? [] : run(observed, stable)),
       ...(candidate !== undefined && mayRun ? run(observed, candidate) : []),
+      ...(givingBack !== undefined && givingBack.revision !== candidate ? run(observed, givingBack.revision) : []),
       ...(serving === undefined ? [] : clientService(observed, roles, targetOf(observed, serving, acknowledged), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
@@ -103,11 +111,22 @@ export const plan = (
       ...retirement.actions,
       ...forget(observed, roles),
     ],
-    promote:
-      candidate !== undefined &&
-      (trial === undefined ? isAvailable(observed, candidate) : trial.state.phase === "promoted"),
+    ...(promoted === undefined ? {} : { promoted }),
     ...(waits.length > 0 ? { againAfterMs: Math.min(...waits.map(Number)) } : {}),
   };
+};
+
+/** The revision that takes over with this pass. */
+const promotedBy = (
+  observed: Observed,
+  { candidate }: Roles,
+  trial: Trial | undefined,
+  givingBack: GivingBack | undefined,
+): Revision | undefined => {
+  if (givingBack !== undefined) return givingBack.isRescue ? givingBack.revision : undefined;
+  if (candidate === undefined) return undefined;
+  const takesOver = trial === undefined ? isAvailable(observed, candidate) : trial.state.phase === "promoted";
+  return takesOver ? candidate : undefined;
 };
 
 /** What a revision needs that is to have pods: first the pods, which take longest to be there; the rest in the next pass. */
@@ -190,6 +209,7 @@ const retire = (
   observed: Observed,
   { stable, superseded }: Roles,
   acknowledged: Acknowledged,
+  givingBack: GivingBack | undefined,
   now: number,
 ): Pick<Plan, "actions" | "againAfterMs"> => {
   const client = named(observed.services, serviceName(observed.owner.name));
@@ -198,8 +218,9 @@ const retire = (
   // routers say that they go elsewhere by now; nodes do not
   const wait = isRouted ? 0 : ((client && switchedAtOf(client)) ?? now) + RETIREMENT_MS - now;
   const held = (revision: Revision): boolean =>
+    revision === givingBack?.revision ||
     // a router may send requests to any revision that has pods
-    stable !== undefined && (isRouted ? !isSwitched : served(revision) && (!isSwitched || wait > 0));
+    (stable !== undefined && (isRouted ? !isSwitched : served(revision) && (!isSwitched || wait > 0)));
   const actions = superseded
     .filter((revision) => !held(revision))
     .flatMap((revision) => deploymentOf(observed, revision) ?? [])

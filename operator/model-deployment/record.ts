@@ -97,15 +97,15 @@ export const recordActions = (
   const current = trial && named(modelRollouts, trial.name);
   const at = new Date(now).toISOString();
   const left = modelRollouts.filter((one) => one.metadata.name !== trial?.name && isRunning(one));
-  const ended = modelRollouts.filter((one) => one.metadata.name !== trial?.name && !isRunning(one));
-  const byAge = ended.toSorted((one, other) => age(one) - age(other));
+  const over = modelRollouts.filter((one) => one.metadata.name !== trial?.name && !isRunning(one));
+  const byAge = over.toSorted((one, other) => age(one) - age(other));
   return [
     ...(trial === undefined
       ? []
       : current === undefined
         ? [create(MODEL_ROLLOUTS, recordOf(observed, trial))]
         : written(current, statusOf(observed, trial, stable, { memory, words }, current, at))),
-    ...left.flatMap((one) => superseded(one, at)),
+    ...left.flatMap((one) => ended(observed, one, at)),
     ...byAge.slice(0, Math.max(0, byAge.length - (KEPT - 1))).map((one) => remove(MODEL_ROLLOUTS, one)),
   ];
 };
@@ -114,17 +114,19 @@ const age = ({ metadata }: ModelRollout): number => Date.parse(metadata.creation
 
 const isRunning = ({ status }: ModelRollout): boolean => status?.endedAt === undefined;
 
-/** One that had not even begun leaves nothing to be read. */
-const superseded = (one: ModelRollout, endedAt: string): Action[] =>
-  one.status === undefined
-    ? [remove(MODEL_ROLLOUTS, one)]
-    : written(one, {
-        ...withoutMemory(one.status),
-        state: "Superseded",
-        weight: "0%",
-        verdict: "another revision is wanted",
-        endedAt,
-      });
+/** One that nobody goes on with: as the status says, which is written first. One that had not even begun leaves nothing to be read. */
+const ended = ({ modelDeployment: { status } }: Observed, one: ModelRollout, endedAt: string): Action[] => {
+  if (one.status === undefined) return [remove(MODEL_ROLLOUTS, one)];
+  const { to } = one.status;
+  const rejection = status?.rollout?.rejected?.find(({ revision }) => revision === to);
+  const end: Pick<RolloutRecord, "state" | "weight" | "verdict"> =
+    status?.stable?.revision === to
+      ? { state: "Promoted", weight: "100%", verdict: "it is the stable revision" }
+      : rejection !== undefined
+        ? { state: "RolledBack", weight: "0%", verdict: rejection.message }
+        : { state: "Superseded", weight: "0%", verdict: "another revision is wanted" };
+  return written(one, { ...withoutMemory(one.status), ...end, endedAt });
+};
 
 const withoutMemory = ({ memory: _, ...status }: RolloutRecord): RolloutRecord => status;
 

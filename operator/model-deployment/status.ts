@@ -17,6 +17,7 @@ import type { Obstacle } from "../apply/obstacle.ts";
 import type { Room } from "../placement/room.ts";
 import { rejected as rejectedInWords } from "../rollout/words.ts";
 import type { Scale } from "../scaling/scaler.ts";
+import { writtenWeight } from "./applied.ts";
 import { aspects } from "./aspects.ts";
 import type { Owner } from "./children/owner.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
@@ -33,6 +34,7 @@ import {
   routedPort,
   wantedOf,
 } from "./findings.ts";
+import { type GivingBack, givingBackInWords, shareLeft } from "./giving-back.ts";
 import type { Observed } from "./observe.ts";
 import { pinOf } from "./pin.ts";
 import { progress } from "./progress.ts";
@@ -40,16 +42,19 @@ import { retried } from "./record.ts";
 import { restartOf } from "./restart.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
+import { mayKeepShare, rolloutStatus } from "./rollout-status.ts";
 import { isAsleep, isWaking, scaleStatus, signalMarks } from "./scale.ts";
 import { subjectOf } from "./subject.ts";
-import { trafficOf, wantsRouter } from "./traffic.ts";
-import { rolloutStatus, shareOf, stepInWords, type Trial } from "./trial.ts";
+import { type Share, trafficOf, wantsRouter } from "./traffic.ts";
+import { shareOf, type Trial } from "./trial.ts";
+import { stepInWords } from "./trial-words.ts";
 
 /** Roles as they are once this status is written: a promotion is nothing but that. */
-export const promoted = ({ candidate, stable, superseded, ...rest }: Roles): Roles => ({
+export const promotedTo = ({ candidate, stable, superseded, ...rest }: Roles, revision: Revision): Roles => ({
   ...rest,
-  ...(candidate === undefined ? {} : { stable: candidate }),
-  superseded: [...superseded, ...(stable === undefined ? [] : [stable])],
+  stable: revision,
+  ...(candidate === undefined || candidate === revision ? {} : { candidate }),
+  superseded: [...superseded.filter((one) => one !== revision), ...(stable === undefined ? [] : [stable])],
 });
 
 /** Of the newest revision, what the caches do not hold. */
@@ -61,6 +66,8 @@ export type Asked = {
   /** The candidate's, as this pass leaves it, and its evidence in words. */
   trial?: Trial | undefined;
   evidence?: string | undefined;
+  /** A revision that another one is wanted instead of, while it has a share. */
+  givingBack?: GivingBack | undefined;
   /** What the load asks for, where the number of pods follows that. */
   scale?: Scale | undefined;
   /** What is in the way of the namespace's routers, where something waits for them. */
@@ -73,21 +80,22 @@ export const statusOf = (
   roles: Roles,
   obstacle: Obstacle | undefined,
   now: number,
-  { evidence, fetch, rooms, router, scale, trial }: Asked = {},
+  { evidence, fetch, givingBack, rooms, router, scale, trial }: Asked = {},
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
   const newest = candidate ?? stable;
   const cause = newest && explain(subjectOf(observed, newest, now, rooms));
-  const verdict = judge(observed, roles, obstacle, { cause, fetch, trial, evidence, scale, router }, now);
+  const newestOf = { cause, fetch, trial, evidence, givingBack, scale, router };
+  const verdict = judge(observed, roles, obstacle, newestOf, now);
   const isSwapped = stable !== undefined && wantedOf(observed, stable) === 0;
   const shown = isSwapped ? (candidate ?? stable) : (stable ?? candidate);
   const generation = modelDeployment.metadata.generation ?? 0;
   const previous = modelDeployment.status?.conditions ?? [];
   const devices = shown && devicesHeld(observed, shown);
-  const share = trial !== undefined && candidate !== undefined ? shareOf(trial, observed) : undefined;
+  const share = sharedWith(observed, roles, trial, givingBack);
   const traffic = trafficOf(observed, stable, share, now);
-  const rollout = rolloutStatus(observed, trial, evidence, retried(observed));
+  const rollout = rolloutStatus(observed, { trial, givingBack }, evidence, retried(observed));
   return {
     observedGeneration: generation,
     phase: verdict.stalled ? "Degraded" : verdict.reconciling ? "Progressing" : "Healthy",
@@ -114,6 +122,20 @@ export const statusOf = (
   };
 };
 
+/** Whoever gets requests beside stable. */
+const sharedWith = (
+  observed: Observed,
+  { candidate }: Roles,
+  trial: Trial | undefined,
+  givingBack: GivingBack | undefined,
+): Share | undefined => {
+  if (givingBack !== undefined) return shareLeft(givingBack);
+  if (trial === undefined || candidate === undefined) return undefined;
+  if (!mayKeepShare(trial)) return shareOf(trial);
+  const weight = writtenWeight(observed, trial.revision.name) ?? 0;
+  return weight === 0 ? undefined : { revision: trial.revision.name, weight, shadow: 0, isAlone: false };
+};
+
 /** `reconciling` and `stalled` exclude each other; neither means Ready. */
 type Verdict = {
   reason: Reason;
@@ -137,6 +159,7 @@ type Newest = {
   fetch: FetchProgress | undefined;
   trial: Trial | undefined;
   evidence: string | undefined;
+  givingBack: GivingBack | undefined;
   scale: Scale | undefined;
   router: Cause | undefined;
 };
@@ -145,7 +168,7 @@ const judge = (
   observed: Observed,
   roles: Roles,
   obstacle: Obstacle | undefined,
-  { cause, evidence, fetch, router, scale, trial }: Newest,
+  { cause, evidence, fetch, givingBack, router, scale, trial }: Newest,
   now: number,
 ): Verdict => {
   const { candidate, refusal, rejected, stable, superseded, unrecorded } = roles;
@@ -153,6 +176,7 @@ const judge = (
   if (refusal !== undefined) return stalled(refusal.reason, refusal.message + still);
   if (obstacle !== undefined) return hindered(observed.owner, obstacle, still);
   if (rejected !== undefined) return rolledBack(rejected.name, rejected.message, still);
+  if (givingBack !== undefined) return working("RollingOut", oneLine(givingBackInWords(givingBack) + still));
   if (trial !== undefined && candidate !== undefined) {
     const { revision, state } = trial;
     if (state.phase === "rejected") return rolledBack(revision.name, rejectedInWords(state.rejection), still);
@@ -166,10 +190,15 @@ const judge = (
   }
   const starting = candidate ?? unrecorded;
   if (starting !== undefined) {
-    const isOverdue = now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
+    // a trial has deadlines of its own, and ends with them
+    const isOverdue = trial === undefined && now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
     const known = starting === candidate ? cause : undefined;
-    const told = isOverdue ? givenUp(known, progressDeadlineOf(observed.modelDeployment.spec)) : known;
-    if (told !== undefined) return failing(told, roomInWords(told, trial) + still);
+    const told = isOverdue
+      ? givenUp(known, `${progressDeadlineOf(observed.modelDeployment.spec)} (rollout.progressDeadline)`)
+      : known;
+    // a trial that goes on is not beyond hope: what ends it is told as its rejection
+    if (told !== undefined)
+      return failing({ ...told, stalled: told.stalled && trial === undefined }, roomInWords(told, trial) + still);
     const reason = fetch !== undefined ? "Fetching" : stable === undefined ? "Starting" : "Updating";
     return working(reason, progress(observed, starting, fetch) + still);
   }

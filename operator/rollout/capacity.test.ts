@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
-import { choosePlan, movedWeight, neededPods, nextReplicas, type Situation } from "./capacity.ts";
-import { evidenceStep } from "./steps.ts";
+import { choosePlan, type Situation } from "./capacity.ts";
 
 const situation: Situation = {
   ...{ wanted: "auto", strategy: "canary", replicas: 4, fits: 0, startMs: 10_000, maxWaitMs: 60_000, rival: undefined },
@@ -12,6 +10,7 @@ const chosen = (some: Partial<Situation>) => choosePlan({ ...situation, ...some 
 describe("where a new revision finds room", () => {
   it("is beside stable where there is room, or where nobody knows", () => {
     assert.equal(chosen({ fits: 4 }).plan, "surge");
+    assert.deepEqual(chosen({ fits: undefined }).spare, 0, "one pod is asked for at a time");
     assert.match(chosen({ fits: undefined }).why, /not known/);
   });
 
@@ -43,39 +42,12 @@ describe("where a new revision finds room", () => {
     for (const wanted of ["surge", "handover", "swap"] as const) assert.equal(chosen({ wanted }).plan, wanted);
     assert.equal(chosen({ wanted: "swap", startMs: undefined }).readyWithinMs, 30_000);
   });
-});
 
-describe("the pods of a handover", () => {
-  const steps = [evidenceStep(25), evidenceStep(50)];
-
-  it("follow the weight, and the last of stable's goes when the new revision is stable", () => {
-    const needed = (step: number) =>
-      neededPods({ plan: "handover" }, { phase: "observing", step, since: 0 }, steps, 4, false);
-    assert.deepEqual([needed(0), needed(1)], [1, 2]);
-    assert.equal(neededPods({ plan: "handover" }, { phase: "finishing", by: "evidence" }, steps, 4, false), 3);
-    assert.deepEqual([movedWeight(50, 2, 4), movedWeight(50, 3, 4), movedWeight(50, 4, 4)], [50, 75, 99]);
-  });
-
-  it("are never more than there is room for, and none is missing that need not be", () => {
-    const chance = fc.record({
-      replicas: fc.integer({ min: 2, max: 50 }),
-      spare: fc.nat(50),
-      needed: fc.integer({ min: 1, max: 50 }),
-      ready: fc.nat(50),
-    });
-    fc.assert(
-      fc.property(chance, ({ needed, ready, replicas, spare }) => {
-        const { canary, stable } = nextReplicas(
-          { plan: "handover", spare },
-          Math.min(needed, replicas - 1),
-          replicas,
-          Math.min(ready, replicas),
-        );
-        assert.ok(canary + stable <= replicas + spare);
-        assert.ok(stable >= 1 && stable <= replicas && canary >= 1);
-        // those that are ready, with stable's: none is missing, or one where nothing is spare
-        assert.ok(stable + Math.min(ready, canary) >= (spare > 0 ? replicas : replicas - 1));
-      }),
-    );
+  it("is in stable's place wherever somebody else counts the pods of both", () => {
+    for (const wanted of ["auto", "surge", "handover"] as const)
+      assert.deepEqual(
+        [chosen({ wanted, isTotal: true, fits: 4 }).plan, chosen({ wanted, isTotal: true, fits: 4 }).spare],
+        ["handover", 0],
+      );
   });
 });

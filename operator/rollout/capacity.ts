@@ -1,11 +1,10 @@
 /**
- * Where the pods of a new revision find room, and how many pods each of the two has meanwhile. Pure.
+ * Where the pods of a new revision find room. Pure. How many pods each of the two has meanwhile: `assignment.ts`.
  *
  *   surge      all pods of the new revision beside all of the stable one's
  *   handover   the stable one gives its pods up, one after the other, as the new one's are ready
  *   swap       the stable one's go first; requests are held until the new one's are ready
  */
-import type { Rollout } from "./machine.ts";
 import type { Strategy } from "./settings.ts";
 import type { Step } from "./steps.ts";
 
@@ -42,12 +41,15 @@ export const choosePlan = (situation: Situation): Chosen => {
   const back = startMs === undefined ? maxWaitMs / 2 : Math.min(startMs * SLACK, maxWaitMs / 2);
   const swap = (why: string): Chosen => ({ plan: "swap", why, spare: 0, readyWithinMs: Math.round(maxWaitMs - back) });
   if (wanted === "swap") return swap("spec.rollout.capacity");
-  if (wanted !== "auto")
-    return { plan: wanted, why: "spec.rollout.capacity", spare: wanted === "surge" ? replicas : spare };
+  // somebody else counts the pods: none comes on top
   if (isTotal && strategy === "canary" && replicas > 1)
     return { plan: "handover", why: "spec.replicas is the number of pods of both revisions", spare: 0 };
+  if (wanted !== "auto")
+    return { plan: wanted, why: "spec.rollout.capacity", spare: wanted === "surge" ? replicas : spare };
   const surge = (why: string): Chosen => ({ plan: "surge", why, spare: replicas });
-  if (fits === undefined) return surge("what the nodes have left is not known");
+  // the scheduler tells, one pod after the other
+  if (fits === undefined)
+    return { plan: "surge", why: "what the nodes have left is not known: one pod is asked for at a time", spare: 0 };
   if (fits >= replicas) return surge(`there is room for ${replicas} more`);
   const lack = `there is room for ${fits} of ${replicas} more`;
   if (strategy === "canary" && replicas > 1) return { plan: "handover", why: lack, spare };
@@ -66,61 +68,3 @@ const seconds = (ms: number): string => `${Math.ceil(ms / 1000)} s`;
 
 /** Of a swap: nothing serves beside the new revision, so that only its pods can tell. */
 export const SWAP_STEPS: readonly Step[] = [{ weight: 100, pause: false, proof: "health" }];
-
-export type Replicas = { stable: number; canary: number };
-
-/**
- * What the rollout needs of the new revision in this state, before it goes on.
- *
- * @param isScaled the number of pods follows the load: then its pods come with its weight
- */
-export const neededPods = (
-  { plan }: { plan: Plan },
-  state: Rollout,
-  steps: readonly Step[],
-  replicas: number,
-  isScaled: boolean,
-): number => {
-  switch (plan) {
-    case "surge": {
-      const weight = "step" in state ? (steps[state.step]?.weight ?? 100) : 100;
-      // without weight it gets copies of requests, perhaps of all
-      return isScaled && weight > 0 ? Math.max(1, Math.ceil((replicas * weight) / 100)) : replicas;
-    }
-    case "swap":
-      return state.phase === "preparing" || state.phase === "shifting" ? 0 : replicas;
-    case "handover": {
-      const weight = "step" in state ? (steps[state.step]?.weight ?? 100) : 100;
-      // the last pod of stable goes when the new revision is stable
-      return Math.min(Math.max(Math.ceil((replicas * weight) / 100), 1), Math.max(replicas - 1, 1));
-    }
-  }
-};
-
-/**
- * The replicas to have next. A handover moves as many pods at a time as there is spare room, so that none is missing, and one where
- * there is none: 4 pods, none spare, a step of 50 %: 3 and 1, and once that one is ready, 2 and 2.
- *
- * @param ready pods of the new revision
- */
-export const nextReplicas = (
-  chosen: Pick<Chosen, "plan" | "spare">,
-  needed: number,
-  replicas: number,
-  ready: number,
-): Replicas => {
-  switch (chosen.plan) {
-    case "surge":
-      return { stable: replicas, canary: needed };
-    case "swap":
-      return { stable: needed === 0 ? replicas : 0, canary: needed };
-    case "handover": {
-      const canary = Math.min(needed, ready + Math.max(1, chosen.spare));
-      return { stable: Math.min(replicas, replicas + chosen.spare - canary), canary };
-    }
-  }
-};
-
-/** A handover moves the weight with the pods once the steps are done; `atLeast`: that of the last step. In percent. */
-export const movedWeight = (atLeast: number, ready: number, replicas: number): number =>
-  Math.max(atLeast, Math.min(99, Math.floor((100 * ready) / replicas)));

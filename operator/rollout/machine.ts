@@ -31,9 +31,9 @@ export type Pause =
 
 /**
  * By what a revision is taken: it is proved to be no worse; it kept well with all requests, where nothing is left to compare it with;
- * or nothing is proved and the spec or a person wants it all the same.
+ * nothing is proved and the spec or a person wants it all the same; or stable answers nobody, and its pods do.
  */
-export type Proof = "evidence" | "health" | "time" | "command";
+export type Proof = "evidence" | "health" | "time" | "command" | "rescue";
 
 /** `step`: from 0. `since` in milliseconds since 1970. */
 export type Rollout =
@@ -45,7 +45,7 @@ export type Rollout =
   /** The weight stays, and so does the evidence. By the step: it is done, so that the next one follows. */
   | { phase: "paused"; step: number; since: number; by: Pause }
   /** The steps are done; it gets the pods that it needs to serve alone. */
-  | { phase: "finishing"; by: Exclude<Proof, "command"> }
+  | { phase: "finishing"; by: Proof }
   | { phase: "promoted"; by: Proof }
   | { phase: "rejected"; rejection: Rejection };
 
@@ -60,10 +60,18 @@ export type Facts = {
   /** ... and after this it is decided without a verdict. */
   maxMs: number;
   onInconclusive: "hold" | "advance" | "rollback";
-  /** The canary has the capacity for what is being prepared, and all of its pods are ready. */
+  /** The canary has pods that are ready for the step's share; those that the cluster has no room for excepted, once no request depends on them. */
   isReady: boolean;
   /** It has the capacity to serve alone. */
   isComplete: boolean;
+  /** A pod of it is ready, and it does not answer with errors alone. */
+  isServing: boolean;
+  /** Stable gives its pods up before the canary has any: nothing may keep the way back from being taken. */
+  isSwap: boolean;
+  /** The cluster has no room for a swap's pods in time: stable takes its place back, and the revision is not blamed. */
+  isSwapRoomless: boolean;
+  /** Stable has had no ready pod, or has answered nothing but errors, for long enough. */
+  isStableBroken: boolean;
   /** Each router follows the table that is written. */
   isAcknowledged: boolean;
   /** The requests are split as the table says, as far as can be told from what the routers counted. */
@@ -85,14 +93,16 @@ export const next = (state: Rollout, facts: Facts): Rollout => {
   const { command, fatal, isAcknowledged, isReady, now, verdict } = facts;
   if (state.phase === "promoted" || state.phase === "rejected") return state;
   if (command === "abort") return reject({ why: "command" });
-  if (command === "promote") return { phase: "promoted", by: "command" };
   if (fatal !== undefined) return reject({ why: "fault", message: fatal });
   // evidence holds at any moment: paused, or while the next step is being prepared
-  if (verdict?.kind === "harm") return reject({ why: "harm", by: verdict.by });
+  if (verdict?.kind === "harm" && command !== "promote") return reject({ why: "harm", by: verdict.by });
+  if (facts.isSwapRoomless) return START;
+  const shortcut = shortcutOf(state, facts);
+  if (shortcut !== undefined) return shortcut;
   switch (state.phase) {
     case "preparing":
-      // the command stays where it was given until the weight is there, or another one takes its place
-      return isReady && command !== "pause" && mayMove(facts, state.step)
+      // a pause stays pending until the step's weight is applied or another command replaces it
+      return isReady && command !== "pause" && (mayMove(facts, state.step) || command === "promote")
         ? { phase: "shifting", step: state.step }
         : state;
     case "shifting":
@@ -104,6 +114,21 @@ export const next = (state: Rollout, facts: Facts): Rollout => {
     case "finishing":
       return facts.isComplete ? { phase: "promoted", by: state.by } : state;
   }
+};
+
+/**
+ * A person, or a stable revision that answers nobody, skips evidence and time; never the pods: until they are ready, the rollout
+ * finishes. A swap has no pods before its share is moved, so it goes its own way until they are ready.
+ */
+const shortcutOf = (state: Rollout, facts: Facts): Rollout | undefined => {
+  const { command, isComplete, isPausedBySpec, isServing, isStableBroken, isSwap } = facts;
+  const isRescue =
+    isStableBroken && isServing && !isSwap && !isPausedBySpec && command !== "pause" && state.phase !== "paused";
+  const by = command === "promote" ? "command" : isRescue ? "rescue" : undefined;
+  if (by === undefined) return undefined;
+  if (isSwap) return isServing && state.phase !== "preparing" && isComplete ? { phase: "promoted", by } : undefined;
+  if (isComplete) return { phase: "promoted", by };
+  return state.phase === "finishing" && state.by === by ? state : { phase: "finishing", by };
 };
 
 /** A step without weight moves none: copies of requests, and testers, may come though the spec has paused the rollout. */
@@ -118,8 +143,10 @@ const observe = (state: Of<"observing">, facts: Facts): Rollout => {
   const { command, isPausedBySpec, isReady, isSplitRight, maxMs, minMs, now, onInconclusive, steps, verdict } = facts;
   const { since, step } = state;
   const pause = (by: Pause): Rollout => ({ phase: "paused", step, since, by });
-  if (command === "pause") return pause("command");
-  if (isPausedBySpec) return pause("spec");
+  // between the pods of a swap nobody serves: that is no place to stay
+  const mayPause = !facts.isSwap || facts.isServing;
+  if (command === "pause" && mayPause) return pause("command");
+  if (isPausedBySpec && mayPause && command !== "promote") return pause("spec");
   const proof = steps[step]?.proof ?? "evidence";
   const isProved = proof === "health" ? isReady : verdict?.kind === "safe";
   const isDone = isProved && now - since >= minMs && isSplitRight;
@@ -139,14 +166,14 @@ const unpause = (state: Of<"paused">, facts: Facts): Rollout => {
   return by === "step" ? advance(step, facts, "evidence") : { phase: "observing", step, since: now };
 };
 
-const advance = (step: number, { isComplete, steps }: Facts, by: Exclude<Proof, "command">): Rollout =>
+const advance = (step: number, { isComplete, steps }: Facts, by: Proof): Rollout =>
   step + 1 < steps.length
     ? { phase: "preparing", step: step + 1 }
     : isComplete
       ? { phase: "promoted", by }
       : { phase: "finishing", by };
 
-/** The canary's share in percent, as the table is to have it. */
+/** The share (percent) that the state stands for. What the table has meanwhile follows the pods: see `assignment.ts`. */
 export const weightOf = (state: Rollout, steps: readonly Step[]): number => {
   switch (state.phase) {
     case "preparing":

@@ -7,6 +7,7 @@ import type { RouterCounts } from "../traffic/routers.ts";
 import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "./counts.ts";
 import { requestsOf } from "./evidence/arms.ts";
 import { type Analysis, decide, observe, startEvidence } from "./evidence/evidence.ts";
+import { NO_SILENCE, type Silence } from "./evidence/silence.ts";
 import { METRICS, type Verdict } from "./evidence/verdict.ts";
 import { type Kept, recall, remember } from "./memory.ts";
 import { counted, judged, type Pace } from "./words.ts";
@@ -29,6 +30,8 @@ export type Observation = {
   /** Undefined until an interval was counted. */
   verdict: Verdict | undefined;
   isSplitRight: boolean;
+  /** Intervals in a row in which a revision's requests have all failed. */
+  silent: Silence;
   words: string;
   /** What is to be kept for the next leader, where that is due. */
   memory: string | undefined;
@@ -90,6 +93,7 @@ export const createObserver = (ask: AskCounts): Observer => {
   const report = (kept: Kept, verdict: Verdict | undefined, trial: Trial, now: number) => ({
     verdict,
     isSplitRight: fitsWeight(kept.step.totals, trial.weight),
+    silent: kept.evidence.silence ?? NO_SILENCE,
     words: inWords(kept, verdict, trial),
     againAfterMs: Math.max(100, dueAt(kept) - now),
   });

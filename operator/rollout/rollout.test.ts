@@ -19,6 +19,10 @@ const facts: Facts = {
     isSplitRight: true,
     verdict: undefined,
     isPausedBySpec: false,
+    isServing: true,
+    isSwap: false,
+    isSwapRoomless: false,
+    isStableBroken: false,
   },
 };
 const inconclusive: Verdict = { kind: "inconclusive", missing: ["errors"] };

@@ -92,6 +92,8 @@ export const promoted = (by: Proof): string => {
       return "not decided within the step's time (stepDuration.max), and onInconclusive is advance";
     case "command":
       return "promoted by a command";
+    case "rescue":
+      return "stable answered nobody, and its own pods did";
   }
 };
 

@@ -55,7 +55,10 @@ class Refused extends Error {
 /** Thrown by the write before which the operator "is killed". */
 export class Killed extends Error {}
 
-/** `pending`: the scheduler's words; `failure`: the server's termination message; `image`: the kubelet's words on one that it cannot pull. */
+/**
+ * `pending`: the scheduler's words; `failure`: the server's termination message, after `restarts` (3, a loop); `ended`: how it ended
+ * instead of a failure of its own; `image`: the kubelet's words on one that it cannot pull.
+ */
 export type Fate = {
   ready: boolean;
   digest?: string;
@@ -63,6 +66,8 @@ export type Fate = {
   pending?: string;
   failure?: string;
   image?: string;
+  restarts?: number;
+  ended?: { exitCode: number; reason?: string };
 };
 
 export type World = {
@@ -297,7 +302,16 @@ export const createWorld = (): World => {
     const fate = world.fate(name, index);
     const isPlaced = world.get(PODS, `${name}-${index}`)?.spec?.nodeName !== undefined;
     const isFull = !isPlaced && placedPods() >= world.slots;
-    const { digest, failure, gate, image, pending, ready } = isFull
+    const {
+      digest,
+      ended,
+      failure,
+      gate,
+      image,
+      pending,
+      ready,
+      restarts = 3,
+    } = isFull
       ? { ...fate, ready: false, digest: undefined, pending: "0/1 nodes are available: 1 Too many pods." }
       : fate;
     const key = keyOf(PODS, `${name}-${index}`);
@@ -352,15 +366,15 @@ export const createWorld = (): World => {
                 },
               ]),
         ],
-        ...(failure === undefined
+        ...(failure === undefined && ended === undefined
           ? {}
           : {
               containerStatuses: [
                 {
                   name: SERVER_CONTAINER,
                   ready: false,
-                  restartCount: 1,
-                  state: { terminated: { exitCode: 1, message: failure } },
+                  restartCount: restarts,
+                  state: { terminated: { exitCode: 1, message: failure ?? "", ...ended } },
                 },
               ],
             }),

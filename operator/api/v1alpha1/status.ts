@@ -56,10 +56,11 @@ const rolloutStatusSchema = z
     revision: z.string().max(63).optional().describe("The revision that is on trial; absent while none is."),
     strategy: z.enum(["canary", "shadow", "blueGreen"]).optional(),
     phase: z
-      .enum(["preparing", "shifting", "observing", "paused", "finishing"])
+      .enum(["preparing", "shifting", "observing", "paused", "finishing", "retreating"])
       .optional()
       .describe(
-        "Its pods are made ready for the step; the routers take the step's weight over; it is compared with stable; it waits; its last pods are made ready.",
+        "Its pods are made ready for the step; the routers take the step's weight over; it is compared with stable; it waits; its last pods are made ready; " +
+          "it gives its share back to stable.",
       ),
     step: z.int32().min(0).max(20).optional().describe("From 0."),
     steps: z
@@ -73,7 +74,10 @@ const rolloutStatusSchema = z
       .optional()
       .describe("What the new revision gets, one after the other.")
       .meta({ "x-kubernetes-list-type": "atomic" }),
-    proof: z.enum(["evidence", "health", "time"]).optional().describe("By what the steps were done."),
+    proof: z
+      .enum(["evidence", "health", "time", "command", "rescue"])
+      .optional()
+      .describe("By what the steps were done."),
     capacity: z
       .object({
         plan: z.enum(["surge", "handover", "swap"]),
@@ -83,6 +87,12 @@ const rolloutStatusSchema = z
         canary: z.int32().min(0).describe("Pods that the new one has."),
         since: z.string().max(40).meta({ format: "date-time" }).describe("When these numbers last changed."),
         readyWithinMs: z.int32().min(0).optional().describe("Of a swap: after this stable's pods are brought back."),
+        retryAt: z
+          .string()
+          .max(40)
+          .meta({ format: "date-time" })
+          .optional()
+          .describe("Of a swap whose pods found no room in time: it is not tried again before."),
       })
       .optional()
       .describe("Where the new revision's pods find room."),

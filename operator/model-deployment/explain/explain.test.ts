@@ -546,10 +546,10 @@ describe("explain", () => {
   });
 
   it("gives up after the deadline, and names the cause", () => {
-    const cause = givenUp(explain({ ...subject, pods: [pending("a", gpu)] }), "10m");
+    const cause = givenUp(explain({ ...subject, pods: [pending("a", gpu)] }), "10m (rollout.progressDeadline)");
     assert.equal(cause.reason, "Unschedulable");
     assert.equal(cause.stalled, true);
     assert.match(cause.message, /^not ready within 10m \(rollout.progressDeadline\): 1 of 5 pods wait/);
-    assert.equal(givenUp(undefined, "10m").reason, "ProgressDeadlineExceeded");
+    assert.equal(givenUp(undefined, "10m (rollout.progressDeadline)").reason, "ProgressDeadlineExceeded");
   });
 });

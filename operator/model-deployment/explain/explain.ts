@@ -31,12 +31,10 @@ const unready = (pods: readonly Pod[]): Pod[] =>
     .filter((pod) => pod.metadata.deletionTimestamp === undefined && !isReady(pod))
     .toSorted((one, other) => (one.metadata.name < other.metadata.name ? -1 : 1));
 
-/** The cause of a revision that had its time to become ready. `within`: that time, as people write it. */
+/** The cause of a revision that had its time to become ready. `within`: that time, and where it comes from. */
 export const givenUp = (cause: Cause | undefined, within: string): Cause => ({
   reason: cause?.reason ?? "ProgressDeadlineExceeded",
-  message: oneLine(
-    `not ready within ${within} (rollout.progressDeadline): ${cause?.message ?? "no pod says why; see the events of its pods"}`,
-  ),
+  message: oneLine(`not ready within ${within}: ${cause?.message ?? "no pod says why; see the events of its pods"}`),
   stalled: true,
 });
 

@@ -24,6 +24,7 @@ import {
   observeLatency,
   startLatency,
 } from "./latency.ts";
+import { NO_SILENCE, observeSilence, type Silence } from "./silence.ts";
 import { type Course, follow, LEVELS, type Levels, type Verdict, verdictOf } from "./verdict.ts";
 
 /** What is compared; a metric that is left out takes no part in the verdict. */
@@ -44,6 +45,8 @@ export type Evidence = {
   latency?: LatencyEvidence;
   outputs?: DisagreementEvidence;
   course: Course;
+  /** Undefined: nothing is silent. */
+  silence?: Silence;
 };
 
 export const startEvidence = ({ errors, latency, outputs }: Analysis): Evidence => ({
@@ -71,6 +74,7 @@ export const observe = (before: Evidence, analysis: Analysis, interval: Interval
     ...(latency ? { latency } : {}),
     ...(outputs ? { outputs } : {}),
     course: isTrial ? follow(before.course, now) : before.course,
+    silence: observeSilence(before.silence ?? NO_SILENCE, interval),
   };
 };
 

@@ -1,0 +1,80 @@
+/**
+ * A revision that another one is wanted instead of, in the middle of its rollout: its share and its pods go back to stable before
+ * anything else begins, so that no request meets fewer pods than its share needs. Pure.
+ */
+import { giveBack } from "../rollout/assignment.ts";
+import { rolloutSettings } from "../rollout/settings.ts";
+import { appliedOf, type Capacity, capacityOf, isFollowed, isTotal, servingOf } from "./applied.ts";
+import { deploymentOf, progressMs } from "./findings.ts";
+import type { Observed } from "./observe.ts";
+import type { Revision } from "./revision.ts";
+import type { Roles } from "./roles.ts";
+import type { Acknowledged, Share } from "./traffic.ts";
+
+export type GivingBack = {
+  /** Of its ModelRollout. */
+  name: string;
+  revision: Revision;
+  strategy: "canary" | "shadow" | "blueGreen";
+  /** As it is next. */
+  capacity: Capacity;
+  /** In percent, as the table has it next. */
+  weight: number;
+  /** Stable answers nobody, and it does: it takes over, though another one is wanted by now. */
+  isRescue: boolean;
+};
+
+/** Whether the status has a rollout that is not the candidate's: the routers are asked about its table. */
+export const leftRollout = ({ modelDeployment, revisions, ...observed }: Observed, { candidate, stable }: Roles) => {
+  const { rollout } = modelDeployment.status ?? {};
+  const capacity = rollout && capacityOf(rollout);
+  const revision = revisions.find(({ name }) => name === rollout?.revision);
+  if (rollout?.name === undefined || rollout.strategy === undefined || capacity === undefined) return undefined;
+  if (stable === undefined || revision === undefined || revision.name === stable.name) return undefined;
+  // a swap's way back is stable's start, whoever comes next
+  if (capacity.plan === "swap" || deploymentOf({ modelDeployment, revisions, ...observed }, revision) === undefined)
+    return undefined;
+  const isUnderWay =
+    rollout.phase !== "retreating" &&
+    candidate?.name === revision.name &&
+    rolloutSettings(modelDeployment.spec)?.strategy === rollout.strategy;
+  return isUnderWay ? undefined : { name: rollout.name, revision, strategy: rollout.strategy, capacity };
+};
+
+/** What it gives back next; undefined where nothing is left, or its time is over and stable serves. */
+export const givingBackOf = (
+  observed: Observed,
+  roles: Roles,
+  acknowledged: Acknowledged,
+  isStableBroken: boolean,
+  now: number,
+): GivingBack | undefined => {
+  const left = leftRollout(observed, roles);
+  if (left === undefined) return undefined;
+  const { capacity, name, revision, strategy } = left;
+  const ready = servingOf(observed, revision);
+  const isLate = now >= capacity.since + progressMs(observed);
+  const next = giveBack({
+    ...{ plan: capacity.plan, spare: capacity.spare, isTotal: isTotal(observed), ready },
+    replicas: Math.max(1, observed.replicas),
+    applied: appliedOf(observed, capacity, revision.name),
+    isFollowed: isFollowed(observed, revision.name, acknowledged),
+  });
+  if (next === undefined || (isLate && ready.stable > 0)) return undefined;
+  const [stable, canary] = [next.stable.replicas, next.candidate.replicas];
+  const isSame = stable === capacity.stable && canary === capacity.canary;
+  const rejected = observed.modelDeployment.status?.rollout?.rejected ?? [];
+  return {
+    ...{ name, revision, strategy, weight: next.candidate.weight },
+    capacity: isSame ? capacity : { ...capacity, stable, canary, since: now },
+    isRescue: isStableBroken && ready.candidate > 0 && !rejected.some((one) => one.revision === revision.name),
+  };
+};
+
+export const shareLeft = ({ revision, weight }: GivingBack): Share | undefined =>
+  weight === 0 ? undefined : { revision: revision.name, weight, shadow: 0, isAlone: false };
+
+/** `digits-2 gives its pods back to stable before anything else begins: 3 beside 1, 25 % of the requests` */
+export const givingBackInWords = ({ capacity, revision, weight }: GivingBack): string =>
+  `${revision.name} gives its share back before anything else begins: it has ${weight} % of the requests and ` +
+  `${capacity.canary} of the pods, stable ${capacity.stable}`;

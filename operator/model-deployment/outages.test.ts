@@ -1,0 +1,394 @@
+/** Corner cases of rollouts that users meet: none of them may take requests' pods away, or blame a revision for the cluster. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  during,
+  isStalled,
+  pass,
+  type Rollout,
+  readyPods,
+  replicasOf,
+  routes,
+  serving,
+  spec,
+  stable,
+  statusOf,
+  until,
+  weightOf,
+  withoutTraffic,
+} from "../../test/simulation/passes.ts";
+import { NAME, type World } from "../../test/simulation/world.ts";
+import {
+  ACTION_ANNOTATION,
+  MODEL_DEPLOYMENTS,
+  MODEL_ROLLOUTS,
+  type ModelDeploymentSpec,
+} from "../api/v1alpha1/index.ts";
+import { KubeError } from "../kube/errors.ts";
+import { DEPLOYMENTS, PODS } from "../kube/resources.ts";
+
+const good = { ready: true, digest: `sha256:${"a".repeat(64)}` };
+const order = (world: World, word: string) =>
+  world.annotate(MODEL_ROLLOUTS, statusOf(world).rollout?.name ?? "", ACTION_ANNOTATION, word);
+const phase = (world: World) => statusOf(world).rollout?.phase;
+const candidate = (world: World) => statusOf(world).rollout?.revision ?? "";
+
+/** The most by which a revision's share exceeded its ready pods, of those that it had; 1 while one pod changes hands. */
+const mostMissing = (world: World, wanted: number, revision: string): number => {
+  const needed = Math.ceil((weightOf(world, revision) * wanted) / 100);
+  return needed - readyPods(world, revision);
+};
+
+describe("a handover", () => {
+  const steps = [{ weight: "10%" }, { weight: "50%" }];
+  const external = (replicas: number): Partial<ModelDeploymentSpec> => ({
+    replicas,
+    scaling: { mode: "external", minReplicas: 1 },
+  });
+
+  it("leaves each revision with a share a pod when somebody else goes down to one", async () => {
+    const world = await serving({ steps, progressDeadline: "2h" }, external(3));
+    const old = stable(world);
+    world.fate = (revision) => ({ ...good, ready: revision === old });
+    world.put(spec("two", { steps, progressDeadline: "2h" }, external(3)));
+    for (let i = 0; i < 10; i++) await pass(world);
+    assert.equal(statusOf(world).rollout?.capacity?.plan, "handover");
+    world.put(spec("two", { steps, progressDeadline: "2h" }, external(1)));
+    // a manifest says so, and not the default
+    const applied = JSON.stringify({ spec: { replicas: 1 } });
+    world.annotate(MODEL_DEPLOYMENTS, NAME, "kubectl.kubernetes.io/last-applied-configuration", applied);
+    await during(world, 5, () => assert.ok((replicasOf(world)[old] ?? 0) >= 1, "stable has all requests, and a pod"));
+    assert.equal(readyPods(world, old), 1);
+    assert.deepEqual(routes(world), ["stable 100"]);
+  });
+
+  it("keeps spec.replicas for both revisions together, where somebody else counts them", async () => {
+    const world = await serving({ steps }, external(4));
+    const old = stable(world);
+    world.put(spec("two", { steps }, external(4)));
+    await until(world, () => {
+      const both = Object.values(replicasOf(world)).reduce((sum, count) => sum + count, 0);
+      assert.ok(stable(world) !== old || both <= 4, `${both} pods of 4`);
+      return stable(world) !== old;
+    });
+  });
+
+  it("moves requests with the pods in one large step, never more than one pod ahead", async () => {
+    const large = [{ weight: "50%" }];
+    const world = await serving({ steps: large }, { scaling: { minReplicas: 10 } }, (w) => {
+      w.slots = 10;
+    });
+    const old = stable(world);
+    world.put(spec("two", { steps: large }, { scaling: { minReplicas: 10 } }));
+    let most = 0;
+    await until(world, () => {
+      if (stable(world) === old) most = Math.max(most, mostMissing(world, 10, old));
+      return phase(world) === "observing";
+    });
+    assert.equal(most, 1);
+  });
+
+  const atSixty = [{ weight: "20%" }, { weight: "40%" }, { weight: "60%" }];
+  const wide: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
+  const inTheMiddle = async (): Promise<{ world: World; old: string; second: string }> => {
+    const world = await serving({ steps: atSixty }, wide, (w) => {
+      w.slots = 4;
+    });
+    const old = stable(world);
+    world.put(spec("two", { steps: atSixty }, wide));
+    await until(world, () => phase(world) === "observing" && weightOf(world, candidate(world)) === 60);
+    // from now on a pod takes two minutes to get ready
+    const born = new Map(world.all(PODS).map(({ metadata }) => [metadata.name, 0]));
+    world.fate = (revision, index) => {
+      const key = `${revision}-${index}`;
+      if (!world.get(PODS, key)) born.set(key, world.now);
+      return { ...good, ready: world.now - (born.get(key) ?? 0) >= 120_000 };
+    };
+    return { world, old, second: candidate(world) };
+  };
+
+  it("that is superseded gives its share back as stable's pods come back, and only then the next one begins", async () => {
+    const { old, second, world } = await inTheMiddle();
+    world.put(spec("three", { steps: atSixty }, wide));
+    let most = 0;
+    await until(world, () => {
+      most = Math.max(most, mostMissing(world, 4, old), mostMissing(world, 4, second));
+      return candidate(world) !== second;
+    });
+    assert.equal(most, 1);
+    assert.equal(readyPods(world, old) >= 3, true);
+    await until(world, () => stable(world) !== old && stable(world) !== second);
+    assert.equal(isStalled(world), false);
+  });
+
+  it("that is aborted, or left for the spec of stable, does the same", async () => {
+    for (const how of ["abort", "back"] as const) {
+      const { old, second, world } = await inTheMiddle();
+      if (how === "abort") order(world, "abort");
+      else world.put(spec("one", { steps: atSixty }, wide));
+      let most = 0;
+      await until(world, () => {
+        most = Math.max(most, mostMissing(world, 4, old), mostMissing(world, 4, second));
+        return readyPods(world, old) === 4 && weightOf(world, old) === 100;
+      });
+      assert.equal(most, 1, how);
+      assert.equal(isStalled(world), how === "abort");
+    }
+  });
+
+  it("that does harm gets no request more, whatever stable has", async () => {
+    const { old, second, world } = await inTheMiddle();
+    world.quality = (revision) => ({ errors: revision === second ? 0.5 : 0, slower: 1 });
+    await until(world, () => isStalled(world));
+    assert.deepEqual([routes(world), weightOf(world, old)], [["stable 100"], 100]);
+  });
+});
+
+describe("a write that fails", () => {
+  const webhook = (what: string) => (write: string) =>
+    write.includes(what)
+      ? new KubeError("admission is down", { kind: "retryable", reason: "InternalError", status: 500 })
+      : undefined;
+  const tolerant = async (world: World, minutes: number): Promise<void> => {
+    for (const end = world.now + minutes * 60_000; world.now < end; ) {
+      await world.reconcile().catch((error: unknown) => assert.ok(error instanceof KubeError));
+      world.act();
+      world.now += 5_000;
+    }
+  };
+
+  it("keeps no harmful canary in the routing table", async () => {
+    const steps = [{ weight: "50%" }];
+    const world = await serving({ steps });
+    const old = stable(world);
+    world.put(spec("two", { steps }));
+    await until(world, () => phase(world) === "observing");
+    world.quality = (revision) => ({ errors: revision === old ? 0 : 1, slower: 1 });
+    world.refuses = webhook("ModelRollout");
+    await tolerant(world, 10);
+    assert.deepEqual([routes(world), isStalled(world)], [["stable 100"], true]);
+    world.refuses = () => undefined;
+    await world.settle();
+    assert.deepEqual(
+      world.all(MODEL_ROLLOUTS).map(({ status }) => status?.state),
+      ["RolledBack"],
+    );
+  });
+
+  it("keeps no first revision from being told of", async () => {
+    const world = await serving();
+    const fresh = await serving({}, {}, (w) => {
+      w.refuses = webhook("PodDisruptionBudget");
+    });
+    assert.equal(statusOf(fresh).stable?.revision, statusOf(world).stable?.revision);
+  });
+});
+
+describe("a swap", () => {
+  const inTheMiddle = async (more: Partial<ModelDeploymentSpec> = {}): Promise<{ world: World; old: string }> => {
+    const world = await serving({}, more, (w) => {
+      w.slots = 1;
+    });
+    const old = stable(world);
+    world.fate = (revision) => ({ ...good, ready: revision === old });
+    world.put(spec("two", { progressDeadline: "2h" }, more));
+    await until(world, () => routes(world)?.includes("canary 100") === true && phase(world) === "observing");
+    return { world, old };
+  };
+
+  it("cannot be paused while nobody serves, by a command or by the spec", async () => {
+    for (const how of ["command", "spec"] as const) {
+      const { old, world } = await inTheMiddle();
+      if (how === "command") order(world, "pause");
+      else world.put(spec("two", { progressDeadline: "2h", paused: true }));
+      const since = world.now;
+      await until(world, () => readyPods(world, old) === 1 && weightOf(world, old) === 100, 60);
+      assert.ok(world.now - since < 65_000, `${how}: ${(world.now - since) / 1000} s`);
+    }
+  });
+
+  it("whose pods find no room gives the place back, and is tried again later", async () => {
+    const { old, world } = await inTheMiddle();
+    world.fate = (revision) =>
+      revision === old ? good : { ready: false, pending: "0/1 nodes are available: 1 Insufficient nvidia.com/gpu." };
+    await until(world, () => weightOf(world, old) === 100 && readyPods(world, old) === 1, 5);
+    assert.equal(isStalled(world), false, "the revision is not rejected");
+    assert.notEqual(statusOf(world).rollout?.capacity?.retryAt, undefined);
+    world.fate = () => good;
+    await until(world, () => stable(world) !== old, 180);
+  });
+
+  it("is promoted by a person only once a pod of it is ready", async () => {
+    const { old, world } = await inTheMiddle();
+    order(world, "promote");
+    await pass(world);
+    assert.equal(stable(world), old);
+    world.fate = () => good;
+    await until(world, () => stable(world) !== old, 2);
+  });
+});
+
+describe("promote", () => {
+  it("skips evidence and no pods: stable serves until the others are ready", async () => {
+    const steps = [{ weight: "10%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 2 } };
+    const world = await serving({ steps }, more);
+    const old = stable(world);
+    world.fate = (revision) => ({ ...good, ready: revision === old });
+    world.put(spec("two", { steps }, more));
+    await until(world, () => world.all(MODEL_ROLLOUTS).length === 1 && world.all(DEPLOYMENTS).length === 2);
+    order(world, "promote");
+    await during(world, 3, () => assert.equal(readyPods(world, old), 2));
+    assert.equal(stable(world), old);
+    world.fate = () => good;
+    await until(world, () => stable(world) !== old, 5);
+    assert.equal(readyPods(world, stable(world)), 2);
+    assert.equal(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict, "promoted by a command");
+  });
+});
+
+describe("what is the cluster's", () => {
+  it("rejects no canary that serves: more load than there is room for", async () => {
+    const steps = [{ weight: "50%", pause: true }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 1, maxReplicas: 8 } };
+    const world = await serving({ steps }, more, (w) => {
+      w.slots = 3;
+    });
+    const old = stable(world);
+    world.put(spec("two", { steps }, more));
+    await until(world, () => phase(world) === "paused");
+    const { scale } = world;
+    world.scale = (subject) => ({ ...scale(subject), wanted: 4 });
+    await during(world, 30);
+    assert.deepEqual([isStalled(world), stable(world)], [false, old]);
+    assert.ok(readyPods(world, candidate(world)) >= 1);
+  });
+
+  it("rejects no canary that has no room at all: it waits, and says so", async () => {
+    const steps = [{ weight: "50%" }];
+    const world = await serving({ steps, capacity: "surge" }, {}, (w) => {
+      w.slots = 1;
+    });
+    const old = stable(world);
+    world.put(spec("two", { steps, capacity: "surge" }));
+    await during(world, 30);
+    assert.equal(isStalled(world), false);
+    assert.match(statusOf(world).message ?? "", /Too many pods|room/);
+    world.slots = 2;
+    await until(world, () => stable(world) !== old);
+  });
+
+  it("rejects no canary whose node was rebooted, or that ended once", async () => {
+    const steps = [{ weight: "25%" }, { weight: "50%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
+    for (const ended of [
+      { exitCode: 255, reason: "Unknown" },
+      { exitCode: 1 },
+      { exitCode: 137, reason: "OOMKilled" },
+    ]) {
+      const world = await serving({ steps }, more);
+      const old = stable(world);
+      world.put(spec("two", { steps }, more));
+      await until(world, () => phase(world) === "observing" && statusOf(world).rollout?.step === 1);
+      world.fate = (revision, index) => (revision !== old && index === 0 ? { ready: false, restarts: 1, ended } : good);
+      world.act();
+      await pass(world);
+      await pass(world);
+      assert.equal(isStalled(world), false, JSON.stringify(ended));
+      world.fate = () => good;
+      await until(world, () => stable(world) !== old);
+    }
+  });
+
+  it("rejects one that crashes again and again, or on two pods", async () => {
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 2 } };
+    for (const [restarts, pods] of [
+      [3, 1],
+      [1, 2],
+    ] as const) {
+      const world = await serving({}, more, (w) => {
+        w.slots = 100;
+      });
+      const old = stable(world);
+      world.fate = (revision, index) =>
+        revision !== old && index < pods ? { ready: false, restarts, ended: { exitCode: 1 } } : good;
+      world.put(spec("two", {}, more));
+      await until(world, () => isStalled(world), 5);
+      assert.match(statusOf(world).message ?? "", /was not taken: CrashLooping/);
+    }
+  });
+});
+
+describe("a stable revision that answers nobody", () => {
+  const broken = { ready: false, failure: "Killed: out of memory" };
+  const strategies: [string, Partial<Rollout>][] = [
+    ["canary", {}],
+    ["canary", { steps: [{ weight: "20%" }, { weight: "50%" }] }],
+    ["shadow", { strategy: "shadow" }],
+    ["blueGreen", { strategy: "blueGreen" }],
+  ];
+
+  it("is replaced by a revision whose pods do, with traffic and without", async () => {
+    for (const [name, rollout] of strategies)
+      for (const isAsked of [true, false]) {
+        const world = await serving(rollout);
+        const old = stable(world);
+        world.fate = (revision) => (revision === old ? broken : good);
+        world.quality = (revision) => ({ errors: revision === old ? 1 : 0, slower: 1 });
+        if (!isAsked) withoutTraffic(world);
+        world.put(spec("two", rollout));
+        await until(world, () => stable(world) !== old, 10);
+        if (name === "canary")
+          assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /stable answered nobody/);
+        await world.settle();
+        assert.equal(readyPods(world, stable(world)), 1);
+      }
+  });
+
+  it("is replaced where its pods are ready, and all of its answers are errors", async () => {
+    const world = await serving({ steps: [{ weight: "20%" }] });
+    const old = stable(world);
+    world.quality = (revision) => ({ errors: revision === old ? 1 : 0, slower: 1 });
+    world.put(spec("two", { steps: [{ weight: "20%" }] }));
+    await until(world, () => stable(world) !== old, 10);
+  });
+
+  it("is replaced where its broken pods hold all the room", async () => {
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
+    const world = await serving({ steps: [{ weight: "25%" }] }, more, (w) => {
+      w.slots = 4;
+    });
+    const old = stable(world);
+    world.fate = (revision) => (revision === old ? broken : good);
+    world.put(spec("two", { steps: [{ weight: "25%" }] }, more));
+    await until(world, () => stable(world) !== old, 30);
+    await world.settle();
+    assert.equal(readyPods(world, stable(world)), 4);
+  });
+
+  it("is not replaced by one that answers with nothing but errors, nor against a pause", async () => {
+    const steps = [{ weight: "20%" }];
+    for (const paused of [false, true]) {
+      const world = await serving({ steps });
+      const old = stable(world);
+      world.quality = (revision) => ({ errors: revision === old || !paused ? 1 : 0, slower: 1 });
+      world.put(spec("two", { steps, paused }));
+      await during(world, 10);
+      assert.equal(stable(world), old);
+    }
+  });
+
+  it("comes back within two minutes, and nothing is replaced", async () => {
+    const steps = [{ weight: "20%" }];
+    const world = await serving({ steps, paused: false });
+    const old = stable(world);
+    withoutTraffic(world);
+    world.put(spec("two", { steps }));
+    await until(world, () => phase(world) === "observing");
+    world.fate = (revision) => ({ ...good, ready: revision !== old });
+    await during(world, 1.5);
+    world.fate = () => good;
+    await during(world, 10);
+    assert.equal(stable(world), old);
+  });
+});
