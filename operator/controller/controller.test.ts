@@ -11,7 +11,7 @@ import type { Reconcile } from "./result.ts";
 const KEY = { namespace: "default", name: "a" };
 
 /** Runs a controller of one worker with KEY due, until the reconcile has been called `calls` times. */
-const run = async (calls: number, reconcile: Reconcile) => {
+const run = async (calls: number, reconcile: Reconcile, timeoutMs = 20) => {
   const metrics = createMetrics(new Registry());
   const stop = new AbortController();
   let called = 0;
@@ -21,7 +21,7 @@ const run = async (calls: number, reconcile: Reconcile) => {
     return await reconcile(key, context);
   };
   const log = pino({ level: "silent" });
-  const options = { name: "c", workers: 1, reconcile: counted, timeoutMs: 20, behind: () => [], log, metrics };
+  const options = { name: "c", workers: 1, reconcile: counted, timeoutMs, behind: () => [], log, metrics };
   const controller = createController(options);
   controller.add(KEY);
   await controller.run(stop.signal);
@@ -62,10 +62,14 @@ test("what a reconcile throws is counted by its kind, and tried again", async ()
 
 test("a stop lets the reconcile that has begun end by itself", async () => {
   let isAborted: boolean | undefined;
-  await run(1, async (_, { signal }) => {
-    await sleep(5);
-    isAborted = signal.aborted;
-    return {};
-  });
+  await run(
+    1,
+    async (_, { signal }) => {
+      await sleep(5);
+      isAborted = signal.aborted;
+      return {};
+    },
+    60_000,
+  );
   assert.equal(isAborted, false);
 });

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { describe, it } from "node:test";
+import { until } from "../../test/world/patience.ts";
 import { createClient } from "../kube/create-client.ts";
 import { createTransport } from "../kube/transport.ts";
 import { createNodeAutoscaling, type NodeAutoscaling } from "./node-autoscaling.ts";
 
-/** An API server that has these paths. */
+/** An API server that has these paths. Something is found there, or else nothing is within some time. */
 const looked = async (
   paths: Record<string, object>,
   option: NodeAutoscaling,
+  isFound = false,
 ): Promise<[boolean, string | undefined]> => {
   const server = createServer((request, response) => {
     const found = paths[new URL(request.url ?? "", "http://localhost").pathname];
@@ -31,7 +33,8 @@ const looked = async (
       },
     );
     nodesCome();
-    for (let i = 0; i < 20 && what === undefined; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (isFound) await until("something that is found", () => what !== undefined);
+    else await new Promise((resolve) => setTimeout(resolve, 200));
     return [nodesCome(), what];
   } finally {
     await transport.close();
@@ -45,11 +48,11 @@ const pool = { metadata: { resourceVersion: "1" }, items: [{ metadata: { name: "
 
 describe("whether nodes come where pods wait for them", () => {
   it("is found out: by a NodePool of Karpenter, or by what the cluster-autoscaler writes", async () => {
-    assert.deepEqual(await looked({ [POOLS]: pool }, "auto"), [true, "Karpenter"]);
+    assert.deepEqual(await looked({ [POOLS]: pool }, "auto", true), [true, "Karpenter"]);
     const status = {
       "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status": { metadata: { name: "x" } },
     };
-    assert.deepEqual(await looked(status, "auto"), [true, "cluster-autoscaler"]);
+    assert.deepEqual(await looked(status, "auto", true), [true, "cluster-autoscaler"]);
     assert.deepEqual(await looked({ [POOLS]: { ...pool, items: [] } }, "auto"), [false, undefined]);
   });
 

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { createServer, request as httpRequest } from "node:http";
 import { after, describe, it } from "node:test";
+import { handTimers } from "../../test/world/hand-timers.ts";
+import { until } from "../../test/world/patience.ts";
+import { after as afterMs } from "../server/after.ts";
 import { TIMES } from "../server/http/times.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.ts";
-import { createSignals, type Signals, type SignalsLine } from "./signals.ts";
+import { CROWD_MS, createSignals, type Signals, type SignalsLine } from "./signals.ts";
 import type { Wanted } from "./watch/model-deployments.ts";
 
 const ends: (() => void)[] = [];
@@ -13,7 +16,7 @@ after(() => {
 });
 
 /** A router of one ModelDeployment without a pod, and whoever listens to its signals. */
-const start = async (settings: Partial<Wanted["settings"]> = {}) => {
+const start = async (settings: Partial<Wanted["settings"]> = {}, after = afterMs) => {
   const router: NamespaceRouter = createNamespaceRouter({
     ...{ host: "127.0.0.1", now: () => performance.now(), random: () => 0, times: TIMES },
     log: { info: () => undefined, warn: (message) => assert.fail(message) },
@@ -28,7 +31,7 @@ const start = async (settings: Partial<Wanted["settings"]> = {}) => {
     report: (error) => assert.fail(String(error)),
     waits: (model, arm) => signals.waits(model, arm),
   });
-  const signals: Signals = createSignals(router, "2026-01-01T00:00:00Z");
+  const signals: Signals = createSignals(router, "2026-01-01T00:00:00Z", after);
   const admin = createServer((_, response) => signals.stream(response));
   await new Promise<void>((resolve) => admin.listen(0, "127.0.0.1", resolve));
   const free = createServer();
@@ -49,17 +52,15 @@ const start = async (settings: Partial<Wanted["settings"]> = {}) => {
     port,
   };
   router.setModels(new Map([["digits", wanted]]), new Set(["digits"]));
-  for (const end = Date.now() + 2000; router.served().get("digits")?.router.listener.port() === undefined; ) {
-    assert.ok(Date.now() < end, "it does not listen");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until("a port", () => router.served().get("digits")?.router.listener.port() !== undefined);
   ends.push(() => {
     signals.close();
     router.close();
     admin.close();
     admin.closeAllConnections();
   });
-  return { port, admin: portOf(admin) };
+  const waiting = (): number => router.served().get("digits")?.router.fleet.arm("digits-1").room.size() ?? 0;
+  return { port, admin: portOf(admin), waiting };
 };
 
 const portOf = (server: ReturnType<typeof createServer>): number => {
@@ -83,7 +84,7 @@ const ask = (
     sent.on("error", reject).end();
   });
 
-/** Lines as they come, with the time since the connection was opened. */
+/** Lines as they come. */
 const listen = async (port: number): Promise<{ next: () => Promise<SignalsLine> }> => {
   const lines: SignalsLine[] = [];
   const waiting: ((line: SignalsLine) => void)[] = [];
@@ -129,14 +130,16 @@ describe("a ModelDeployment without a pod", () => {
   });
 
   it("tells that a request waits in that moment, and again when more of a crowd has come", async () => {
-    const { admin, port } = await start();
+    const timers = handTimers();
+    const { admin, port, waiting } = await start({ maxWaitMs: 2000 }, timers.after);
     const heard = await listen(admin);
     await heard.next();
-    const at = performance.now();
-    const held = [ask(port, "/v2/models/digits/infer", "POST")];
+    const infer = () => ask(port, "/v2/models/digits/infer", "POST");
+    const held = [infer()];
     assert.equal((await heard.next()).models.digits?.["digits-1"]?.waiting, 1);
-    assert.ok(performance.now() - at < 500);
-    held.push(ask(port, "/v2/models/digits/infer", "POST"), ask(port, "/v2/models/digits/infer", "POST"));
+    held.push(infer(), infer());
+    await until("three that wait", () => waiting() === 3, waiting);
+    timers.ring(CROWD_MS);
     assert.equal((await heard.next()).models.digits?.["digits-1"]?.waiting, 3);
     await Promise.all(held);
   });

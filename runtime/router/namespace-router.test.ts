@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { describe, it } from "node:test";
 import { freePort } from "../../test/world/free-port.ts";
+import { until } from "../../test/world/patience.ts";
 import { TIMES } from "../server/http/times.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.ts";
@@ -22,7 +23,7 @@ const start = (warnings: string[] = []): NamespaceRouter =>
 
 const modelDeployment = (port: number, traffic: object) => ({
   metadata: { name: "digits" },
-  spec: { model: { uri: "x" }, server: { requestTimeout: "2s" }, traffic: { queue: { maxWait: "1s" } } },
+  spec: { model: { uri: "x" }, server: { requestTimeout: "60s" }, traffic: { queue: { maxWait: "60s" } } },
   status: { observedGeneration: 1, traffic: { port, ...traffic } },
 });
 const models = (object: unknown): Map<string, Wanted> => {
@@ -107,14 +108,12 @@ describe("the router of a namespace", () => {
     context.after(() => router.close());
     const routes = [{ revision: "digits-a", role: "stable", weight: 100 }];
     router.setModels(models(modelDeployment(port, { epoch: 1, routes })), new Set(["digits"]));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.match(
-      statusReport(router, "1", "t", 0).models.digits?.problem ?? "",
-      /port \d+ cannot be had: .*EADDRINUSE/,
-    );
+    const told = () => statusReport(router, "1", "t", 0).models.digits;
+    await until("a problem", () => told()?.problem !== undefined, told);
+    assert.match(told()?.problem ?? "", /port \d+ cannot be had: .*EADDRINUSE/);
     await new Promise((resolve) => blocker.close(resolve));
     router.sweep(performance.now());
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.deepEqual([statusReport(router, "1", "t", 0).models.digits?.port, warnings.length], [port, 1]);
+    await until("the port", () => told()?.port === port, told);
+    assert.equal(warnings.length, 1);
   });
 });

@@ -3,6 +3,7 @@
  * where a request waits for a revision without a pod. Counters only grow, so that a line that is lost is no loss.
  */
 import type { ServerResponse } from "node:http";
+import { after as afterMs } from "../server/after.ts";
 import { takeCrowd } from "./demand.ts";
 import type { Arm } from "./fleet.ts";
 import type { NamespaceRouter } from "./namespace-router.ts";
@@ -29,15 +30,15 @@ const EVERY_MS = 1000;
 /** Lines without news, so that both sides know that the other is there. */
 const BEAT_EVERY = 5;
 /** More requests of a crowd are there by then: it is told twice. */
-const CROWD_MS = 100;
+export const CROWD_MS = 100;
 /** The leader's, and for a moment that of the one before it. */
 const MOST_STREAMS = 4;
 
-export const createSignals = (router: NamespaceRouter, started: string): Signals => {
+export const createSignals = (router: NamespaceRouter, started: string, after = afterMs): Signals => {
   const streams = new Set<ServerResponse>();
   /** What was last told of each model, to know news. */
   const told = new Map<string, string>();
-  const pushed = new Map<string, NodeJS.Timeout>();
+  const pushed = new Map<string, { close(): void }>();
   let beats = 0;
 
   const armsOf = (name: string, crowdOf: (arm: Arm) => number): Record<string, ArmSignals> =>
@@ -69,9 +70,10 @@ export const createSignals = (router: NamespaceRouter, started: string): Signals
     beats = Object.keys(models).length > 0 ? 0 : beats + 1;
     if (beats % BEAT_EVERY === 0) for (const stream of streams) write(stream, models);
   };
-  const timer = setInterval(() => {
+  const timer = after(EVERY_MS, () => {
+    timer.refresh();
     if (streams.size > 0) tell();
-  }, EVERY_MS);
+  });
   const push = (model: string): void => {
     const arms = armsOf(model, ({ demand }) => demand.crowd);
     for (const stream of streams) write(stream, { [model]: arms });
@@ -95,15 +97,18 @@ export const createSignals = (router: NamespaceRouter, started: string): Signals
     waits(model, arm) {
       if (pushed.has(model) || streams.size === 0 || arm.pods.some(({ isReady }) => isReady)) return;
       push(model);
-      const again = setTimeout(() => {
+      const again = after(CROWD_MS, () => {
         push(model);
-        pushed.set(model, setTimeout(() => pushed.delete(model), EVERY_MS).unref());
-      }, CROWD_MS);
-      pushed.set(model, again.unref());
+        pushed.set(
+          model,
+          after(EVERY_MS, () => pushed.delete(model)),
+        );
+      });
+      pushed.set(model, again);
     },
     close() {
-      clearInterval(timer);
-      for (const one of pushed.values()) clearTimeout(one);
+      timer.close();
+      for (const one of pushed.values()) one.close();
       for (const stream of streams) stream.destroy();
     },
   };

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../world/patience.ts";
 import { isNamespaceInit } from "./networks.ts";
 import { alive, end, parsePidFile, start, startTime } from "./processes.ts";
 
@@ -39,7 +39,7 @@ test("of a wrapper, the child is kept track of", async () => {
   await start({ command: ["sh", "-c", "sleep 60; exit 1"], pidFile, log, wrapped: true });
   // The child is there before it is the program that it becomes.
   const name = (): string => readFileSync(`/proc/${alive(pidFile)}/comm`, "utf8");
-  for (let tries = 0; name() === "sh\n" && tries < 100; tries++) await sleep(10);
+  await until("the program", () => name() !== "sh\n", name);
   assert.equal(name(), "sleep\n");
   await end(pidFile);
 });

@@ -290,13 +290,13 @@ describe("TensorFlow Serving over gRPC", () => {
       one.prediction,
       { model_spec: spec, inputs: typedInputs(3, 3) },
       new Metadata(),
-      { deadline: Date.now() + 30_000 },
+      { deadline: Date.now() + 60_000 },
       () => {},
     );
     await running;
     assert.equal(cancels, 0, "calls that were answered are not cancelled");
     const left = (calls[0]?.deadline ?? 0) - performance.now();
-    assert.ok(left > 20_000 && left <= 30_100, `${left} ms`);
+    assert.ok(left > 20_000 && left <= 60_100, `${left} ms`);
     call.cancel();
     await gone;
     assert.equal(cancels, 1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
+import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import { TIMES } from "../../server/http/times.ts";
 import { createKeptBytes } from "../kept-bytes.ts";
 import { createModelRouter, type ModelRouter } from "../model-router.ts";
@@ -67,7 +67,7 @@ describe("gRPC through the router", () => {
     [stable, canary, failing] = [await serve(), await serve(), await serve(grpc.status.INTERNAL)];
     router = createModelRouter(
       "digits",
-      { maxRequests: 10, maxWaitMs: 2000, requestTimeoutMs: 2000, tolerances: new Map() },
+      { maxRequests: 10, maxWaitMs: PATIENCE_MS, requestTimeoutMs: PATIENCE_MS, tolerances: new Map() },
       {
         kept: createKeptBytes(64 * 1024 ** 2),
         times: TIMES,
@@ -121,8 +121,7 @@ describe("gRPC through the router", () => {
     call.on("data", (message: Buffer) => got.push(message));
     for (let i = 0; i < 3; i++) {
       call.write(Buffer.from([i]));
-      await sleep(60);
-      assert.equal(got.length, i + 1);
+      await until(`message ${i} back`, () => got.length === i + 1);
     }
     call.end();
     await ended;

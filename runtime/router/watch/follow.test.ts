@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, type ApiServer, type WatchEvent } from "./api-server.ts";
 import { backoffMs, follow } from "./follow.ts";
 
@@ -9,9 +9,10 @@ const object = (name: string, version: number, value = "x") => ({
   value,
 });
 
-/** An API server by script: what each list and each watch gives. */
+/** An API server by script: what each list and each watch gives. The watch after the last lasts. */
 const scripted = (lists: (object[] | Error)[], watches: (WatchEvent[] | Error)[]) => {
   const asked: string[] = [];
+  const through = Promise.withResolvers<void>();
   const api: ApiServer = {
     list: async () => {
       asked.push("list");
@@ -24,18 +25,19 @@ const scripted = (lists: (object[] | Error)[], watches: (WatchEvent[] | Error)[]
       const events = watches.shift();
       if (events instanceof Error) throw events;
       if (events === undefined) {
-        await sleep(60_000, undefined, { signal });
+        through.resolve();
+        await once(signal, "abort");
         return;
       }
       yield* events;
     },
     close: async () => undefined,
   };
-  return { api, asked };
+  return { api, asked, through: through.promise };
 };
 
-const run = async (lists: (object[] | Error)[], watches: (WatchEvent[] | Error)[], forMs = 50) => {
-  const { api, asked } = scripted(lists, watches);
+const run = async (lists: (object[] | Error)[], watches: (WatchEvent[] | Error)[]) => {
+  const { api, asked, through } = scripted(lists, watches);
   const seen: string[] = [];
   const failures: string[] = [];
   const ended = new AbortController();
@@ -52,7 +54,7 @@ const run = async (lists: (object[] | Error)[], watches: (WatchEvent[] | Error)[
     },
     ended.signal,
   );
-  await sleep(forMs);
+  await through;
   ended.abort();
   await following;
   return { asked, seen, failures };
@@ -75,13 +77,13 @@ describe("following a kind", () => {
   });
 
   it("lists again where what came since is forgotten, and tells of what is gone", async () => {
-    const { asked, seen } = await run([[object("a", 1)], [object("b", 20)]], [new ApiError("too old", 410)], 600);
+    const { asked, seen } = await run([[object("a", 1)], [object("b", 20)]], [new ApiError("too old", 410)]);
     assert.deepEqual(asked.slice(0, 4), ["list", "watch 10", "list", "watch 10"]);
     assert.deepEqual(seen, ["a=x (a)", "b=x (a b)"]);
   });
 
   it("keeps what it has while the server is gone, and then goes on watching", async () => {
-    const { asked, failures, seen } = await run([[object("a", 1)]], [new ApiError("no route to host", 0)], 600);
+    const { asked, failures, seen } = await run([[object("a", 1)]], [new ApiError("no route to host", 0)]);
     assert.deepEqual(asked, ["list", "watch 10", "watch 10"]);
     assert.deepEqual([seen, failures], [["a=x (a)"], ["no route to host"]]);
   });

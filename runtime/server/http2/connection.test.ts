@@ -4,6 +4,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { createServer, type Socket, connect as tcp } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import { serveHttp2 } from "./connection.ts";
 import { HEAD_BYTES, writeHead } from "./frames.ts";
 import * as http2 from "./protocol.ts";
@@ -100,7 +101,7 @@ const told = async (port: number, ...frames: Buffer[]): Promise<string> => {
   const pieces: Buffer[] = [];
   socket.on("data", (piece: Buffer) => pieces.push(piece));
   for (const one of frames) socket.write(one);
-  await once(socket, "close", { signal: AbortSignal.timeout(5000) });
+  await once(socket, "close", { signal: AbortSignal.timeout(PATIENCE_MS) });
   return Buffer.concat(pieces).toString("latin1");
 };
 
@@ -173,7 +174,7 @@ test("streams beyond the most are refused, and may be tried again", async (t) =>
     got += piece.toString("latin1");
   });
   const refusal = frame(http2.RST_STREAM, 0, 201, Buffer.from([0, 0, 0, http2.REFUSED_STREAM])).toString("latin1");
-  while (!got.includes(refusal)) await sleep(1);
+  await until("the refusal", () => got.includes(refusal));
   assert.equal(socket.destroyed, false);
 });
 
@@ -237,7 +238,7 @@ test("more than the window of a stream ends the stream", async (t) => {
   });
   socket.write(Buffer.concat([PREFACE, ...stream(1), frame(http2.DATA, 0, 1, Buffer.from("1"))]));
   const reset = frame(http2.RST_STREAM, 0, 1, Buffer.from([0, 0, 0, http2.FLOW_CONTROL_ERROR])).toString("latin1");
-  while (!got.includes(reset)) await sleep(1);
+  await until("the reset", () => got.includes(reset));
 });
 
 test("a client that is told to leave has its calls answered, and opens no more", async (t) => {
@@ -252,7 +253,7 @@ test("a client that is told to leave has its calls answered, and opens no more",
   // it takes the client a round trip to hear of it: what it opens meanwhile is served
   running.end(Buffer.alloc(5));
   assert.deepEqual([(await answerOf(running)).bytes], [10]);
-  while (sockets.size > 0) await sleep(1);
+  await until("0 connections left", () => sockets.size <= 0);
 });
 
 test("a client that is silent is asked whether it is there, and ended where it does not answer", async (t) => {
@@ -266,14 +267,14 @@ test("a client that is silent is asked whether it is there, and ended where it d
     got += piece.toString("latin1");
   });
   mute.write(PREFACE);
-  while (!got.includes(acknowledged)) await sleep(1);
+  await until("the acknowledgement", () => got.includes(acknowledged));
   assert.equal(sockets.size, 2);
   clock.now = 2000;
   sweep();
   await ask(session, Buffer.alloc(1));
   clock.now = 2200;
   sweep();
-  while (sockets.size > 1) await sleep(1);
+  await until("1 connections left", () => sockets.size <= 1);
   assert.equal((await ask(session, Buffer.alloc(1))).bytes, 1);
   mute.destroy();
 });

@@ -14,10 +14,10 @@ import {
   unknownOperatorModel,
 } from "../../../test/runtime/models.ts";
 import { childrenOf } from "../../../test/runtime/server.ts";
+import { handTimers } from "../../../test/world/hand-timers.ts";
 import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import { bytesOf } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
-import type { After } from "./after.ts";
 import { type PoolModel, type PoolOptions, startPool } from "./pool.ts";
 import { type Job, type Shard, ShardLost } from "./types.ts";
 
@@ -78,31 +78,6 @@ const start = (t: TestContext, model: string, options: Partial<PoolOptions> = {}
     digest: digest.promise,
     /** The processes that run shards: those that have a link open. */
     pids: () => childrenOf(process.pid).filter((pid) => !before.has(pid) && commandOf(pid).includes("shard.ts")),
-  };
-};
-
-/** Timers that go when they are told to. */
-const handTimers = () => {
-  const set = new Set<{ ms: number; run: () => void }>();
-  const lengths: number[] = [];
-  const after: After = (ms, run) => {
-    const timer = { ms, run };
-    lengths.push(ms);
-    set.add(timer);
-    return { refresh: () => void set.add(timer), close: () => void set.delete(timer) };
-  };
-  return {
-    after,
-    /** How many of this length were ever set. */
-    begun: (ms: number): number => lengths.filter((length) => length === ms).length,
-    /** Lets all of this length run out. */
-    ring(ms: number): void {
-      for (const timer of [...set]) {
-        if (timer.ms !== ms) continue;
-        set.delete(timer);
-        timer.run();
-      }
-    },
   };
 };
 

@@ -1,7 +1,7 @@
 import type { FailureCode } from "../../../operator/api/v1alpha1/pod-contract.ts";
 import type { WarmUp } from "../../engine/first-run.ts";
 import type { ExecutionProvider } from "../../options.ts";
-import { type After, after as afterMs } from "./after.ts";
+import { type After, after as afterMs } from "../after.ts";
 import type { LoadMessage } from "./load-message.ts";
 import type { ShardMessage } from "./messages.ts";
 import { prepare } from "./preparation.ts";

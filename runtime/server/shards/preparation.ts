@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { After } from "./after.ts";
+import type { After } from "../after.ts";
 import { type Failed, type PrepareOrder, prepareAnswerSchema } from "./messages.ts";
 import { copyDirectory, removeCopy } from "./shared-copy.ts";
 

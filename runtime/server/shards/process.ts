@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { After } from "./after.ts";
+import type { After } from "../after.ts";
 import { answerDecoder, decodeControl, encodeControl, jobEncoder } from "./frames.ts";
 import { frameReader, LINK_FD } from "./link.ts";
 import type { LoadMessage } from "./load-message.ts";
