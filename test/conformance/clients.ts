@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { ELEMENT_TYPES, type ElementType, identityModel, loopModel } from "../runtime/models.ts";
+import { CLUSTER_PATIENCE_S, PATIENCE_MS } from "../world/patience.ts";
 import type { CheckResult } from "./results.ts";
 import { type Served, serve } from "./server.ts";
 
@@ -19,7 +20,7 @@ export const CLIENTS = Object.keys(SCRIPTS) as Client[];
 
 const line = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() });
 /** For one script: each ends by itself, within seconds. */
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = CLUSTER_PATIENCE_S * 1000;
 
 /**
  * What the scripts speak to. types: input X of each type X comes back as X.out, any length; typed: without FP16, which only
@@ -55,7 +56,13 @@ export const runClient = async (
     stdio: ["ignore", "pipe", "pipe"],
     timeout: TIMEOUT_MS,
     // Nothing of the caller's may lead the clients elsewhere.
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", no_proxy: "127.0.0.1", GRPC_VERBOSITY: "NONE" },
+    env: {
+      ...process.env,
+      PYTHONDONTWRITEBYTECODE: "1",
+      no_proxy: "127.0.0.1",
+      GRPC_VERBOSITY: "NONE",
+      BERTH_PATIENCE_SECONDS: `${PATIENCE_MS / 1000}`,
+    },
   });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

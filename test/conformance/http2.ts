@@ -9,6 +9,7 @@ import { createKeptBytes } from "../../runtime/router/kept-bytes.ts";
 import { createModelRouter } from "../../runtime/router/model-router.ts";
 import { TIMES } from "../../runtime/server/http/times.ts";
 import { type OnRequest, serveHttp2 } from "../../runtime/server/http2/index.ts";
+import { CLUSTER_PATIENCE_S } from "../world/patience.ts";
 import { cacheFolder } from "./cache.ts";
 import type { CheckResult } from "./results.ts";
 
@@ -16,7 +17,7 @@ const exec = promisify(execFile);
 const MODULE = "github.com/summerwind/h2spec/cmd/h2spec";
 const VERSION = "v2.2.1+incompatible";
 /** Of all its cases; each waits 2 s at most for what should come. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = CLUSTER_PATIENCE_S * 1000;
 const SUITES = { generic: "a server in general", http2: "RFC 7540, section by section", hpack: "RFC 7541" };
 
 /** The path of the program. It is built with Go the first time, from 1 MB of sources. */

@@ -3,16 +3,25 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CLUSTER_PATIENCE_S, PATIENCE_MS } from "../world/patience.ts";
 import type { CheckResult } from "./results.ts";
 import type { Served } from "./server.ts";
 
 /** Requests for each operation and phase. */
 const EXAMPLES = 100;
-const TIMEOUT_MS = 600_000;
+const TIMEOUT_MS = CLUSTER_PATIENCE_S * 1000;
 
 export const runSchemathesis = async (python: string, served: Served, seed: number): Promise<CheckResult> => {
   const name = `schemathesis, ${EXAMPLES} examples, seed ${seed}`;
-  const options = ["--max-examples", `${EXAMPLES}`, "--seed", `${seed}`, "--no-color", "--request-timeout", "20"];
+  const options = [
+    "--max-examples",
+    `${EXAMPLES}`,
+    "--seed",
+    `${seed}`,
+    "--no-color",
+    "--request-timeout",
+    `${PATIENCE_MS / 1000}`,
+  ];
   // No schema can say that a tensor has as many values as its shape says: what fits the schema may be refused.
   options.push("--exclude-checks", "positive_data_acceptance");
   const args = ["-m", "schemathesis.cli", "run", `http://${served.http}/openapi.json`, ...options];

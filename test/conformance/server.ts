@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { PATIENCE_MS, tooLate } from "../world/patience.ts";
 
 const MAIN = fileURLToPath(new URL("../../runtime/main.ts", import.meta.url));
 
@@ -22,7 +23,7 @@ export type Served = {
 /** Why it does not serve the model, as it says so itself. */
 export class NotServed extends Error {}
 
-/** Serves a model until `stop`. Throws NotServed where it ends before it is ready, or is not ready in a minute. */
+/** Serves a model until `stop`. Throws NotServed where it ends before it is ready, or is not ready in time. */
 export const serve = async (model: string, name: string, options: readonly string[] = []): Promise<Served> => {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -69,7 +70,7 @@ const start = async (model: string, name: string, options: readonly string[]): P
 };
 
 const ready = async (url: string, child: ChildProcess): Promise<void> => {
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (performance.now() < deadline) {
     const { exitCode, signalCode } = child;
     if (exitCode !== null || signalCode !== null) throw new Error(`it ended with ${exitCode ?? signalCode}`);
@@ -80,7 +81,7 @@ const ready = async (url: string, child: ChildProcess): Promise<void> => {
     if (status === 200) return;
     await sleep(20);
   }
-  throw new Error("it was not ready in 60 s");
+  throw tooLate(`${url} answers with 200`, undefined, PATIENCE_MS);
 };
 
 const end = async (child: ChildProcess, ended: Promise<void>): Promise<void> => {

@@ -1,11 +1,28 @@
 """Collects checks of one client, and prints a line of JSON for each: {"name", "ok", "detail"}."""
 import json
+import os
 import sys
+import time
+import urllib.request
 
 _checks = []
 
 # What main.ts serves: {"types": {"http": "host:port", "grpc": "host:port", "model": "types"}, ...}
 servers = json.loads(sys.argv[1])
+
+# The longest that a check waits for anything, in seconds: test/world/patience.ts says why.
+PATIENCE = float(os.environ["BERTH_PATIENCE_SECONDS"])
+
+
+def until_it_runs(server):
+    """Until the server runs an inference: nothing else tells a client that its request has come so far."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with urllib.request.urlopen(f"http://{server['admin']}/metrics", timeout=PATIENCE) as response:
+            if "berth_inflight_requests 1\n" in response.read().decode():
+                return
+        expect(time.monotonic() < deadline, f"no inference within {PATIENCE} s")
+        time.sleep(0.02)
 
 
 def check(name):

@@ -4,7 +4,7 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from checks import check, equal, expect, run, servers
+from checks import PATIENCE, check, equal, expect, run, servers
 
 plain = servers["plain"]
 channel = grpc.insecure_channel(plain["grpc"])
@@ -28,7 +28,7 @@ def call(service, method, request):
         request_serializer=types[0].SerializeToString,
         response_deserializer=types[1].FromString,
     )
-    answer = invoke(json_format.ParseDict(request, types[0]()), timeout=10)
+    answer = invoke(json_format.ParseDict(request, types[0]()), timeout=PATIENCE)
     return json_format.MessageToDict(answer, preserving_proto_field_name=True)
 
 
@@ -74,14 +74,14 @@ def _():
 @check("health: the server, and each service")
 def _():
     for name in ["", "inference.GRPCInferenceService", "tensorflow.serving.PredictionService"]:
-        answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+        answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE)
         equal(answer.status, health_pb2.HealthCheckResponse.SERVING, name)
 
 
 @check("health: an unknown service is NOT_FOUND")
 def _():
     try:
-        health.Check(health_pb2.HealthCheckRequest(service="no.such.Thing"), timeout=10)
+        health.Check(health_pb2.HealthCheckRequest(service="no.such.Thing"), timeout=PATIENCE)
     except grpc.RpcError as error:
         return equal(error.code(), grpc.StatusCode.NOT_FOUND)
     raise AssertionError("it was found")
@@ -90,7 +90,7 @@ def _():
 @check("health: a watch begins with the state, and ends when the client says")
 def _():
     for name, status in [("", "SERVING"), ("no.such.Thing", "SERVICE_UNKNOWN")]:
-        watch = health.Watch(health_pb2.HealthCheckRequest(service=name), timeout=10)
+        watch = health.Watch(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE)
         equal(health_pb2.HealthCheckResponse.ServingStatus.Name(next(watch).status), status, name)
         watch.cancel()
 

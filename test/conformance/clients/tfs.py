@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from checks import check, equal, expect, run, servers
+from checks import PATIENCE, check, equal, expect, run, servers
 from tensors import ALL, same
 
 plain = servers["plain"]
@@ -96,7 +96,7 @@ for content in (True, False):
 
     def every_type(content=content):
         request = predict("types", {kind: (kind, array) for kind, array in ALL.items()}, content)
-        answer = stubs["types"].Predict(request, timeout=10)
+        answer = stubs["types"].Predict(request, timeout=PATIENCE)
         for kind, array in ALL.items():
             got = to_array(kind, answer.outputs[f"{kind}.out"])
             expect(same(got, array), f"{kind}: {got}")
@@ -110,7 +110,7 @@ def _():
     request.inputs["x"].CopyFrom(to_proto("FP32", np.zeros((2, 4), np.float32), True))
     request.inputs["x"].ClearField("tensor_content")
     request.inputs["x"].float_val.extend([1, 2])
-    answer = stubs["plain"].Predict(request, timeout=10)
+    answer = stubs["plain"].Predict(request, timeout=PATIENCE)
     expect(same(to_array("FP32", answer.outputs["x.out"]), np.array([[1, 2, 2, 2], [2, 2, 2, 2]], np.float32)), answer)
 
 
@@ -119,7 +119,7 @@ def _():
     request = predict("types", {kind: (kind, array) for kind, array in ALL.items()}, output_filter=["INT8.out"])
     request.model_spec.signature_name = "serving_default"
     request.model_spec.version.value = 1
-    answer = stubs["types"].Predict(request, timeout=10)
+    answer = stubs["types"].Predict(request, timeout=PATIENCE)
     equal(list(answer.outputs), ["INT8.out"])
     equal((answer.model_spec.name, answer.model_spec.version.value), ("types", 1))
 
@@ -128,13 +128,13 @@ def _():
 def _():
     x = {"x": ("FP32", np.zeros((1, 4), np.float32))}
     code = grpc.StatusCode
-    refused(code.NOT_FOUND, "other", lambda: stubs["plain"].Predict(predict("other", x), timeout=10))
+    refused(code.NOT_FOUND, "other", lambda: stubs["plain"].Predict(predict("other", x), timeout=PATIENCE))
     version = predict("plain", x)
     version.model_spec.version.value = 7
-    refused(code.NOT_FOUND, "7", lambda: stubs["plain"].Predict(version, timeout=10))
-    refused(code.INVALID_ARGUMENT, "x", lambda: stubs["plain"].Predict(predict("plain", {}), timeout=10))
+    refused(code.NOT_FOUND, "7", lambda: stubs["plain"].Predict(version, timeout=PATIENCE))
+    refused(code.INVALID_ARGUMENT, "x", lambda: stubs["plain"].Predict(predict("plain", {}), timeout=PATIENCE))
     integer = predict("plain", {"x": ("INT32", np.zeros((1, 4), np.int32))})
-    refused(code.INVALID_ARGUMENT, "x", lambda: stubs["plain"].Predict(integer, timeout=10))
+    refused(code.INVALID_ARGUMENT, "x", lambda: stubs["plain"].Predict(integer, timeout=PATIENCE))
 
 
 @check("Predict: the client's deadline")
@@ -154,7 +154,7 @@ def examples_of(request, feature, rows):
 def _():
     request = classification_pb2.ClassificationRequest()
     request.model_spec.name = "plain"
-    answer = stubs["plain"].Classify(examples_of(request, "x", [[1, 2, 3, 4], [5, 6, 7, 8]]), timeout=10)
+    answer = stubs["plain"].Classify(examples_of(request, "x", [[1, 2, 3, 4], [5, 6, 7, 8]]), timeout=PATIENCE)
     scores = [[one.score for one in row.classes] for row in answer.result.classifications]
     equal(scores, [[1, 2, 3, 4], [5, 6, 7, 8]])
 
@@ -163,7 +163,7 @@ def _():
 def _():
     request = regression_pb2.RegressionRequest()
     request.model_spec.name = "numbers"
-    answer = stubs["numbers"].Regress(examples_of(request, "x", [[1.5], [2.5]]), timeout=10)
+    answer = stubs["numbers"].Regress(examples_of(request, "x", [[1.5], [2.5]]), timeout=PATIENCE)
     equal([one.value for one in answer.result.regressions], [1.5, 2.5])
 
 
@@ -171,7 +171,7 @@ def _():
 def _():
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "plain"
-    answer = stubs["plain"].GetModelMetadata(request, timeout=10)
+    answer = stubs["plain"].GetModelMetadata(request, timeout=PATIENCE)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     expect(answer.metadata["signature_def"].Unpack(signatures), "it is no SignatureDefMap")
     x = signatures.signature_def["serving_default"].inputs["x"]
@@ -182,7 +182,7 @@ def _():
 def _():
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "plain"
-    answer = statuses.GetModelStatus(request, timeout=10)
+    answer = statuses.GetModelStatus(request, timeout=PATIENCE)
     available = get_model_status_pb2.ModelVersionStatus.AVAILABLE
     equal([(one.version, one.state) for one in answer.model_version_status], [(1, available)])
 
@@ -192,7 +192,7 @@ def rest(server, path, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"http://{server['http']}/v1/models/{server['model']}{path}", data)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)

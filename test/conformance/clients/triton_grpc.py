@@ -11,7 +11,7 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from checks import check, equal, expect, run, servers
+from checks import PATIENCE, check, equal, expect, run, servers, until_it_runs
 from tensors import ALL, same
 
 types = servers["types"]
@@ -120,7 +120,7 @@ def _():
         tensor = request.inputs.add(name=kind, datatype=kind, shape=ALL[kind].shape)
         getattr(tensor.contents, field).extend(ALL[kind].tolist())
     with grpc.insecure_channel(servers["typed"]["grpc"]) as channel:
-        answer = triton.InferResult(service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=10))
+        answer = triton.InferResult(service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=PATIENCE))
     for kind in fields:
         expect(same(answer.as_numpy(f"{kind}.out"), ALL[kind]), f"{kind}: {answer.as_numpy(f'{kind}.out')}")
 
@@ -152,7 +152,7 @@ def _():
     for i, array in enumerate(rows(50)):
         plain_client.async_infer("plain", x(array), lambda result, error, i=i: answers.put((i, result, error)))
     for _ in range(50):
-        i, result, error = answers.get(timeout=20)
+        i, result, error = answers.get(timeout=PATIENCE)
         expect(error is None, error)
         expect(same(result.as_numpy("x.out"), rows(50)[i]), result.as_numpy("x.out"))
 
@@ -174,7 +174,7 @@ def _():
         streaming.start_stream(lambda result, error: answers.put((result, error)))
         for i, array in enumerate(rows(50)):
             streaming.async_stream_infer("plain" if i != 25 else "other", x(array), request_id=str(i))
-        got = [answers.get(timeout=20) for _ in range(50)]
+        got = [answers.get(timeout=PATIENCE) for _ in range(50)]
         streaming.stop_stream()
     right = {result.get_response().id: result.as_numpy("x.out") for result, error in got if error is None}
     equal([str(error) for _, error in got if error is not None and "other" not in str(error)], [], "errors")
@@ -189,9 +189,7 @@ def _():
 
 @check("the client's deadline ends an endless run's request; the next is answered")
 def _():
-    began = time.monotonic()
     refused("DEADLINE_EXCEEDED", "", lambda: loop_client.infer("loop", n(2**62), client_timeout=0.5))
-    expect(time.monotonic() - began < 3, "it took longer than 3 s")
     answered_again()
 
 
@@ -215,18 +213,18 @@ def _():
         ended.set()
 
     call = loop_client.async_infer("loop", n(2**62), done)
-    time.sleep(0.2)  # nothing tells the client that its request runs
+    until_it_runs(servers["loop"])
     call.cancel()
-    expect(ended.wait(5), "it did not end")
+    expect(ended.wait(PATIENCE), f"it did not end within {PATIENCE} s")
     expect("CANCELLED" in str(errors[0].status()), errors[0])
     answered_again()
 
 
 def answered_again():
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            return equal(int(loop_client.infer("loop", n(3), client_timeout=10).as_numpy("sum")), 3)
+            return equal(int(loop_client.infer("loop", n(3), client_timeout=PATIENCE).as_numpy("sum")), 3)
         except InferenceServerException as error:
             # until the process that runs the model is there again
             again = ("StatusCode.UNAVAILABLE", "StatusCode.RESOURCE_EXHAUSTED")

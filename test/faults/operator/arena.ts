@@ -6,6 +6,7 @@ import { KubeError } from "../../../operator/kube/errors.ts";
 import type { KubeObject, Resource } from "../../../operator/kube/objects.ts";
 import { DEPLOYMENTS, PODS } from "../../../operator/kube/resources.ts";
 import type { World } from "../../world/index.ts";
+import { CLUSTER_PATIENCE_S, tooLate } from "../../world/patience.ts";
 
 /** In every namespace alike, so that names, which hold a hash of the spec, are alike too. */
 export const NAME = "survivor";
@@ -18,14 +19,11 @@ export type Arena = {
   remove(): Promise<void>;
   read(): Promise<ModelDeployment | undefined>;
   list<T extends KubeObject>(resource: Resource<T>): Promise<T[]>;
-  /** Rejects, with what was seen last, where it does not hold within `seconds`. */
+  /** Rejects, with what was seen last, where it does not hold in time. */
   until(what: string, holds: (seen: ModelDeployment | undefined) => boolean | Promise<boolean>): Promise<void>;
   /** The test is over. */
   leave(): Promise<void>;
 };
-
-// a watch that is cut at once is opened again after up to 30 s
-const WAIT_MS = 150_000;
 
 export const enterArena = async (world: World, admin: Client, namespace: string): Promise<Arena> => {
   await world.namespace(namespace);
@@ -50,12 +48,12 @@ export const enterArena = async (world: World, admin: Client, namespace: string)
     read,
     list: async (resource) => (await admin.list(resource, { namespace })).items,
     async until(what, holds) {
-      const end = performance.now() + WAIT_MS;
+      const end = performance.now() + CLUSTER_PATIENCE_S * 1000;
       for (;;) {
         const seen = await read();
         if (await holds(seen)) return;
         if (performance.now() > end) {
-          throw new Error(`not ${what} within ${WAIT_MS / 1000} s; its status: ${JSON.stringify(seen?.status)}`);
+          throw tooLate(`${NAME} is ${what}`, seen?.status, CLUSTER_PATIENCE_S * 1000);
         }
         await sleep(POLL_MS);
       }

@@ -1,19 +1,25 @@
 /** Two operators, of which the one that leads is paused for longer than its lease: it must not write when it wakes up. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../../world/patience.ts";
 import { type Operator, startOperator } from "./operator-process.ts";
 import type { Fault, Scene, Stage } from "./play.ts";
 import { type FaultProxy, startProxy } from "./proxy.ts";
 
-/** The lease has 3 s, and the other one asks four times a second. */
-const PAUSED_MS = 8000;
+/** Resumes the old leader once the other one has written: by then the lease, of 3 s, is the other's. */
+const resumeLate = async (old: Operator, other: FaultProxy): Promise<void> => {
+  try {
+    await until("a write of the other operator", () => other.writes.length > 0);
+  } finally {
+    old.resume();
+  }
+};
 
 /** A follower through a proxy of its own, which waits for the lease. */
 const startFollower = async (stage: Stage, { arena, others }: Scene) => {
   const other = await startProxy(stage.upstream, arena.namespace);
   others.push(other);
   const follower = await startOperator(stage.installed, other.url, "operator-that-follows");
-  const waiting = performance.now() + 30_000;
-  while (!follower.log().includes("waiting for the lease") && performance.now() < waiting) await sleep(50);
+  await until("the follower waits for the lease", () => follower.log().includes("waiting for the lease"), follower.log);
   return { other, follower };
 };
 
@@ -34,7 +40,9 @@ export const pausedLeader = (stage: Stage): Fault => ({
     const { other, follower } = await startFollower(stage, scene);
     const old = scene.operator();
     old.pause();
-    const woken = sleep(PAUSED_MS).then(() => old.resume());
+    const woken = resumeLate(old, other);
+    // told of where it is awaited
+    woken.catch(() => undefined);
     return async () => {
       await woken;
       const late = await lateWrites(scene, old, other);
@@ -53,8 +61,7 @@ export const pausedWithWrites = (stage: Stage): Fault => ({
   name: "the leader is paused while its writes wait for their turn, and another follows",
   async begin(scene) {
     await scene.killAndRestart({ args: [...stage.installed.args, ...SLOW] });
-    const ready = performance.now() + 60_000;
-    while (!scene.operator().log().includes('"leading"') && performance.now() < ready) await sleep(50);
+    await until("the first leads", () => scene.operator().log().includes('"leading"'), scene.operator().log);
     const { other, follower } = await startFollower(stage, scene);
     const old = scene.operator();
     let woken: Promise<void> | undefined;
@@ -62,7 +69,8 @@ export const pausedWithWrites = (stage: Stage): Fault => ({
       delivered(call) {
         if (!call.isWrite || woken !== undefined) return;
         old.pause();
-        woken = sleep(PAUSED_MS).then(() => old.resume());
+        woken = resumeLate(old, other);
+        woken.catch(() => undefined);
       },
     });
     return async () => {

@@ -1,6 +1,7 @@
 /** What an API server and a network do to an operator that is not killed. */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../../world/patience.ts";
 import { randomFrom } from "../../world/random.ts";
 import type { Fault } from "./play.ts";
 import type { Call, Fate } from "./proxy.ts";
@@ -137,7 +138,7 @@ export const staleLists: Fault = {
       },
     });
     await killAndRestart();
-    while (!operator().log().includes("caches synced")) await sleep(50);
+    await until("its caches are synced", () => operator().log().includes("caches synced"), operator().log);
     let count = 0;
     let told = 0;
     proxy.rule({

@@ -6,7 +6,7 @@ import { deflateSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { identityModel } from "../../runtime/models.ts";
 import { startServer } from "../../runtime/server.ts";
-import { until } from "../../world/patience.ts";
+import { CLUSTER_PATIENCE_S, until } from "../../world/patience.ts";
 import { assertTells, bystander, post } from "./bystander.ts";
 import { MIB, peakGrowth } from "./memory.ts";
 import { damaged, RUNS, SEED } from "./mutations.ts";
@@ -17,7 +17,7 @@ const head = (length: number | string, more = ""): string =>
   `POST /v2/models/m/infer HTTP/1.1\r\nhost: m\r\n${more}content-length: ${length}\r\n\r\n`;
 
 test("clients that do harm over HTTP are told what is wrong, and nobody else notices", {
-  timeout: 150_000,
+  timeout: CLUSTER_PATIENCE_S * 1000,
 }, async (t) => {
   const server = startServer(t, identityModel({ x: { type: "FP32", shape: ["batch", 4] } }), []);
   await server.ready;
@@ -107,7 +107,7 @@ test("clients that do harm over HTTP are told what is wrong, and nobody else not
     const chunks = [...Buffer.from(good)].map((byte) => `1\r\n${String.fromCharCode(byte)}\r\n`).join("");
     const request = `POST /v2/models/m/infer HTTP/1.1\r\nhost: m\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`;
     await dribble(raw, Buffer.from(request), 0);
-    assert.equal(statusOf(await raw.closed(10_000)), 200);
+    assert.equal(statusOf(await raw.closed()), 200);
   });
 
   await t.test("a client that closes its sending half still gets its answer", async () => {
@@ -118,18 +118,16 @@ test("clients that do harm over HTTP are told what is wrong, and nobody else not
 
   await t.test("a thousand connections that send a header byte by byte are ended, and hold nobody up", async () => {
     const slow = await Promise.all(Array.from({ length: 1000 }, () => rawConnection(port)));
-    const start = performance.now();
     for (const { socket } of slow) socket.write("POST /v2/models/m/infer HTTP/1.1\r\nhost: m\r\n");
     const dripping = setInterval(() => {
       for (const { socket } of slow) if (!socket.destroyed) socket.write("x");
     }, 500);
     t.after(() => clearInterval(dripping));
     const before = other.answered();
-    await sleep(2000);
-    assert.ok(other.answered() > before + 20, `others were held up: ${other.answered() - before} in 2 s`);
-    const answers = await Promise.all(slow.map((raw) => raw.closed(30_000)));
+    await until("20 answers to others", () => other.answered() > before + 20, other.answered);
+    assert.ok(!slow.every((raw) => raw.ended()), "others were held up until these had ended");
+    const answers = await Promise.all(slow.map((raw) => raw.closed()));
     clearInterval(dripping);
-    assert.ok(performance.now() - start < 30_000);
     for (const answer of answers) if (answer !== "") assert.equal(statusOf(answer), 408, answer);
   });
 
@@ -177,8 +175,9 @@ test("clients that do harm over HTTP are told what is wrong, and nobody else not
         for (let i = 0; i < 10; i++) socket.write(request);
       }
       const before = other.answered();
+      // time for more memory than is right
       await sleep(3000);
-      assert.ok(other.answered() > before + 20, `others were held up: ${other.answered() - before} in 3 s`);
+      await until("20 answers to others", () => other.answered() > before + 20, other.answered);
       for (const { socket } of greedy) socket.destroy();
     });
     t.diagnostic(`${Math.round(growth / MIB)} MiB for 20 answers of 4 MB that nobody reads`);
@@ -245,7 +244,7 @@ test("clients that do harm over HTTP are told what is wrong, and nobody else not
 
   await t.test("bodies that come byte by byte are ended after a minute", async () => {
     for (const raw of await Promise.all(slowBody)) {
-      const answer = await raw.closed(70_000);
+      const answer = await raw.closed();
       assert.equal(statusOf(answer), 408, answer);
       assertTells(answer, /body took too long/);
     }

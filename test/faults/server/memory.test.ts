@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { identityModel } from "../../runtime/models.ts";
 import { startServer } from "../../runtime/server.ts";
+import { CLUSTER_PATIENCE_S } from "../../world/patience.ts";
 import { assertTells, bystander, post } from "./bystander.ts";
 import { callOnce, field, grpcSession, varintField } from "./http2.ts";
 import { MIB, peakGrowth } from "./memory.ts";
@@ -17,7 +18,9 @@ const fill = (piece: string | Uint8Array, prefix = "", suffix = ""): Buffer => {
   return Buffer.concat([Buffer.from(prefix), Buffer.alloc(count * bytes.length, bytes), Buffer.from(suffix)]);
 };
 
-test("a message takes memory in proportion to its bytes, whatever it is made of", { timeout: 120_000 }, async (t) => {
+test("a message takes memory in proportion to its bytes, whatever it is made of", {
+  timeout: CLUSTER_PATIENCE_S * 1000,
+}, async (t) => {
   const model = identityModel({ x: { type: "FP32", shape: ["batch", 4] } });
   const server = startServer(t, model, ["--max-body", "16Mi", "--shards", "1"]);
   await server.ready;

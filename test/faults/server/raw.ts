@@ -1,6 +1,7 @@
 /** Bytes as they are, sent to a port of loopback: for what no HTTP client would send. */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS, tooLate } from "../../world/patience.ts";
 
 export type Raw = {
   socket: Socket;
@@ -8,8 +9,8 @@ export type Raw = {
   text(): string;
   /** The server has ended the connection. */
   ended(): boolean;
-  /** Resolves when the server has closed, or rejects after `ms` milliseconds. */
-  closed(ms: number): Promise<string>;
+  /** Resolves when the server has closed. */
+  closed(): Promise<string>;
 };
 
 export const rawConnection = async (port: number): Promise<Raw> => {
@@ -31,8 +32,9 @@ export const rawConnection = async (port: number): Promise<Raw> => {
     socket,
     text: () => text,
     ended: () => ended,
-    async closed(ms) {
-      const timer = setTimeout(() => over.reject(new Error(`still open after ${ms} ms; so far: ${text}`)), ms);
+    async closed() {
+      const late = () => over.reject(tooLate("the server closes the connection", text, PATIENCE_MS));
+      const timer = setTimeout(late, PATIENCE_MS);
       await over.promise;
       clearTimeout(timer);
       socket.destroy();
@@ -42,10 +44,10 @@ export const rawConnection = async (port: number): Promise<Raw> => {
 };
 
 /** Sends `bytes` and, after them, the end of the sending side; resolves to all that came back. */
-export const exchange = async (port: number, bytes: string | Uint8Array, ms = 10_000): Promise<string> => {
+export const exchange = async (port: number, bytes: string | Uint8Array): Promise<string> => {
   const raw = await rawConnection(port);
   raw.socket.end(bytes);
-  return raw.closed(ms);
+  return raw.closed();
 };
 
 /** The status of the first answer that is not an interim one (1xx); 0 where there is none. */
