@@ -52,7 +52,7 @@ const comparison = (answer: Float32Array, reference: Float32Array): string => {
 const angleChapter = async (story: Story, world: World): Promise<void> => {
   story.chapter(1, "A trained model, served by pods that each hold one device");
   await applyExample(story, world, "angle");
-  const object = await waitFor(world.cluster, { namespace: NAMESPACE, name: "angle" }, "ready", isReady, 180);
+  const object = await waitFor(world.cluster, { namespace: NAMESPACE, name: "angle" }, "ready", isReady);
   story.line("ready");
   await kubectl(story, world, ["get", "mdeploy", "angle"]);
   await kubectl(story, world, [
@@ -73,7 +73,7 @@ const angleChapter = async (story: Story, world: World): Promise<void> => {
 const recogniserChapter = async (story: Story, world: World): Promise<void> => {
   story.chapter(2, "A model from https://, with a checksum and a certificate authority of its own");
   await applyExample(story, world, "recogniser");
-  const object = await waitFor(world.cluster, { namespace: NAMESPACE, name: "recogniser" }, "ready", isReady, 180);
+  const object = await waitFor(world.cluster, { namespace: NAMESPACE, name: "recogniser" }, "ready", isReady);
   const { upright } = await question(800);
   const at = { url: object.status.url ?? "", model: "recogniser" };
   const answer = await infer(world.cluster, at, upright);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { conditionOf, isReady, isStalled, type Seen, waitFor } from "../world/model-deployment.ts";
+import { eventually } from "../world/patience.ts";
 import { processOf } from "../world/pod-process.ts";
 import { record } from "../world/record.ts";
 import { modelDeployment, useWorld } from "./world.ts";
@@ -146,9 +147,9 @@ describe("what can keep pods from serving", () => {
     const denied = (seen: Seen) => names("AdmissionDenied")(seen);
     // A new policy takes effect within seconds; until then pods of the name are let in.
     await put("denied");
-    await waitWhile(async () => {
+    await eventually("pods of this name are refused", async () => {
       await kubectl("delete", "pod", "-n", namespace, "-l", "berth.dev/model-deployment=denied", "--wait=false");
-      return !denied(await until("denied", "seen", () => true));
+      return denied(await until("denied", "seen", () => true));
     });
     const told = await until("denied", "told of the policy", denied);
     assert.match(told.status.message ?? "", /pods are refused: .*berth-e2e-causes.* team/);
@@ -207,9 +208,9 @@ describe("what can keep pods from serving", () => {
     await world().apply(holdPods(policy, namespace, "team-a"));
     const scheduling = { queueName: "team-a" };
     await put("queued", { scheduling });
-    await waitWhile(async () => {
+    await eventually("pods of this name are held", async () => {
       await kubectl("delete", "pod", "-n", namespace, "-l", "berth.dev/model-deployment=queued", "--wait=false");
-      return !names("SchedulingGated")(await until("queued", "seen", () => true));
+      return names("SchedulingGated")(await until("queued", "seen", () => true));
     });
     const told = await until("queued", "held", names("SchedulingGated"));
     assert.match(
@@ -242,13 +243,6 @@ describe("what can keep pods from serving", () => {
     assert.match(eviction, new RegExp(`pod ${pod} was evicted: .*ephemeral`), told.join("\n"));
   });
 });
-
-/** Asks again every half second while it holds, for half a minute. */
-const waitWhile = async (holds: () => Promise<boolean>): Promise<void> => {
-  for (const end = Date.now() + 30_000; (await holds()) && Date.now() < end; ) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-};
 
 /** Denies the pods of one ModelDeployment. */
 const denyPods = (name: string, namespace: string, modelDeployment: string): object[] => [

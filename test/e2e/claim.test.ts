@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { version } from "../world/index.ts";
 import { conditionOf, isReady, isStalled, waitFor } from "../world/model-deployment.ts";
+import { CLUSTER_PATIENCE_S } from "../world/patience.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 // The kubelet's own directory: on every node, and gone with a dev cluster's node.
@@ -50,7 +51,14 @@ describe("a model in a persistent volume claim", () => {
       },
     ]);
     await world().cluster.kubectl([
-      ...["wait", "-n", FILLER, `pod/${name}`, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"],
+      ...[
+        "wait",
+        "-n",
+        FILLER,
+        `pod/${name}`,
+        "--for=jsonpath={.status.phase}=Succeeded",
+        `--timeout=${CLUSTER_PATIENCE_S}s`,
+      ],
     ]);
     return node;
   };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { isReady, waitFor } from "../world/model-deployment.ts";
+import { eventually } from "../world/patience.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 const KINDS =
@@ -24,16 +24,8 @@ describe("deleting a ModelDeployment", () => {
     assert.ok((await leftOvers()).some((name) => name.includes("short-lived")));
 
     await world().cluster.kubectl(["delete", "mdeploy", "short-lived", "-n", namespace]);
-    const end = Date.now() + 90_000;
-    let left = await leftOvers();
-    while (left.some((name) => name.includes("short-lived")) && Date.now() < end) {
-      await sleep(500);
-      left = await leftOvers();
-    }
-    assert.deepEqual(
-      left.filter((name) => name.includes("short-lived")),
-      [],
-    );
-    assert.ok(left.some((name) => name.startsWith("pod/stays-")));
+    const ofShortLived = async () => (await leftOvers()).filter((name) => name.includes("short-lived"));
+    await eventually("nothing of it is left", async () => (await ofShortLived()).length === 0, ofShortLived);
+    assert.ok((await leftOvers()).some((name) => name.startsWith("pod/stays-")));
   });
 });

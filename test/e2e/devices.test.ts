@@ -17,7 +17,7 @@ describe("a node's devices", () => {
 
   it("taken away: what is lost waits, the message says for what; given back: it heals", async () => {
     await world().apply([modelDeployment(name, spec(2 * PER_NODE))], namespace);
-    await waitFor(world().cluster, key, "ready on every device", isReady, 180);
+    await waitFor(world().cluster, key, "ready on every device", isReady);
 
     await world().cluster.devices(1, 0);
     // The kubelet leaves running pods alone when their device goes; a pod that is lost then cannot come back.

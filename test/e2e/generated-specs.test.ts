@@ -12,16 +12,13 @@ import type { ModelDeploymentSpec } from "../../operator/api/v1alpha1/index.ts";
 import { CommandFailed } from "../cluster/index.ts";
 import { anySpec } from "../simulation/specs.ts";
 import { conditionOf, isReady, isStalled, read, type Seen, statusOf, waitFor } from "../world/model-deployment.ts";
+import { eventually } from "../world/patience.ts";
 import { ANGLE, modelDeployment, useWorld } from "./world.ts";
 
 const SEED = Number(process.env.BERTH_SEED ?? Math.floor(Date.now() / 86_400_000));
 const OBJECTS = Number(process.env.BERTH_OBJECTS ?? 4);
 const STEPS = Number(process.env.BERTH_STEPS ?? 5);
 const QUIET_SECONDS = Number(process.env.BERTH_QUIET_SECONDS ?? 20);
-/** Ready, or told why not, within so long: a pod starts in a few seconds, but several do at once here, on a machine that may be busy. */
-const SETTLE_SECONDS = 180;
-/** The second addition to a template is undone after a minute at the earliest, the third after two more. */
-const UNDONE_SECONDS = 240;
 const CHILDREN = "deployments,services,controllerrevisions,configmaps,poddisruptionbudgets,networkpolicies";
 
 /** Of a spec that is made up, pods start for real: a thousand of them would only take their time. */
@@ -153,7 +150,7 @@ describe(`generated specs, and edits of children (BERTH_SEED=${SEED})`, () => {
     }
   };
   const settled = (name: string, after: string) =>
-    waitFor(world().cluster, { namespace, name }, `settled after ${after}`, isSettled, SETTLE_SECONDS);
+    waitFor(world().cluster, { namespace, name }, `settled after ${after}`, isSettled);
   /** Everything of ours, and when the operator wrote it last; Kubernetes' own controllers may write on. */
   const written = async (): Promise<string[]> => {
     const kinds = `mdeploy,${CHILDREN}`;
@@ -193,15 +190,13 @@ describe(`generated specs, and edits of children (BERTH_SEED=${SEED})`, () => {
           else await settled(name, `${what} (${outcome})`);
         }
         await put(name, {});
-        const healed = await waitFor(world().cluster, { namespace, name }, "ready again", isReady, 2 * SETTLE_SECONDS);
+        const healed = await waitFor(world().cluster, { namespace, name }, "ready again", isReady);
         assert.equal(statusOf(healed, "Stalled"), "absent");
       }),
     );
 
     // What was added soon after another addition was undone waits for its turn.
-    for (const end = Date.now() + UNDONE_SECONDS * 1000; (await edited()).length > 0 && Date.now() < end; )
-      await sleep(1000);
-    assert.deepEqual(await edited(), []);
+    await eventually("all additions are undone", async () => (await edited()).length === 0, edited);
     const { stdout } = await kubectl("get", "deployments,services", "-o", "json");
     for (const forbidden of FORBIDDEN) assert.ok(!stdout.includes(forbidden), `${forbidden} was undone`);
     const before = await written();

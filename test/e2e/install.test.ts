@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { installChart, OPERATOR_NAMESPACE, RELEASE } from "../world/helm.ts";
 import { ROOT } from "../world/index.ts";
 import { conditionOf, isReady, isStalled, waitFor } from "../world/model-deployment.ts";
+import { CLUSTER_PATIENCE_S } from "../world/patience.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 describe("the chart", () => {
@@ -80,13 +81,13 @@ describe("the chart", () => {
     await world().cluster.kubectl(["apply", "-k", config]);
     await world().cluster.kubectl([
       ...["wait", "-n", OPERATOR_NAMESPACE, "deployment/berth-operator"],
-      ...["--for=condition=Available", "--timeout=60s"],
+      ...["--for=condition=Available", `--timeout=${CLUSTER_PATIENCE_S}s`],
     ]);
     // Plain http is not allowed there, so the spec of what serves may no longer be followed; it serves on.
     const refused = await waitFor(world().cluster, { namespace, name: "kept" }, "refused", isStalled);
     assert.equal(conditionOf(refused, "Stalled")?.reason, "HttpNotAllowed");
     assert.equal(conditionOf(refused, "Available")?.status, "True");
-    await world().cluster.kubectl(["delete", "-k", config, "--timeout=90s"]);
+    await world().cluster.kubectl(["delete", "-k", config, `--timeout=${CLUSTER_PATIENCE_S}s`]);
     const left = ["get", "customresourcedefinitions,clusterroles,namespaces", "-o", "name"];
     assert.doesNotMatch((await world().cluster.kubectl(left)).stdout, /berth\.dev|berth-operator|berth-system/);
   });

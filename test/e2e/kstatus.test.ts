@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { judge } from "../conformance/kstatus/judge.ts";
 import { isReady, isStalled, waitFor } from "../world/model-deployment.ts";
+import { CLUSTER_PATIENCE_S } from "../world/patience.ts";
 import { record } from "../world/record.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
@@ -24,7 +25,7 @@ describe("kstatus and Argo CD, from creation to deletion", () => {
   it("each version is judged alike, and no state is passed twice", async () => {
     const { stop } = record(world().cluster.hostKubeconfig, namespace);
     await put();
-    await kubectl("wait", "modeldeployment/judged", "--for=condition=Ready", "--timeout=90s");
+    await kubectl("wait", "modeldeployment/judged", "--for=condition=Ready", `--timeout=${CLUSTER_PATIENCE_S}s`);
     await until("ready", isReady);
     await put({ server: { requestTimeout: "20s" } });
     const updated = await until("ready on a new revision", isReady);
@@ -33,7 +34,7 @@ describe("kstatus and Argo CD, from creation to deletion", () => {
     await put({ server: { requestTimeout: "20s" } });
     const back = await until("ready again", isReady);
     assert.equal(back.status.stable?.revision, updated.status.stable?.revision);
-    await kubectl("delete", "modeldeployment/judged", "--cascade=foreground", "--timeout=90s");
+    await kubectl("delete", "modeldeployment/judged", "--cascade=foreground", `--timeout=${CLUSTER_PATIENCE_S}s`);
 
     const versions = await stop();
     const verdicts = await judge(versions, console.log);

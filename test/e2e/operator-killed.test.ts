@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "../world/client.ts";
 import { isReady, waitFor } from "../world/model-deployment.ts";
+import { eventually } from "../world/patience.ts";
 import { killOperator } from "./operator-process.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
@@ -10,9 +11,7 @@ describe("the operator killed with -9", () => {
   const { world, namespace } = useWorld("e2e-killed");
   /** It may be about to be started again. */
   const killWhatRuns = async (): Promise<void> => {
-    for (const end = Date.now() + 120_000; Date.now() < end; await sleep(100))
-      if ((await killOperator(world())) > 0) return;
-    throw new Error("no operator was found to be killed");
+    await eventually("an operator that is killed", async () => (await killOperator(world())) > 0);
   };
 
   it("at moments all through a create and an update, ends where an undisturbed one does", async () => {
@@ -25,7 +24,7 @@ describe("the operator killed with -9", () => {
       killed += await killOperator(world());
     }
     assert.ok(killed > 0, "no operator was found to be killed");
-    const first = await waitFor(world().cluster, { namespace, name }, "ready", isReady, 180);
+    const first = await waitFor(world().cluster, { namespace, name }, "ready", isReady);
     await world().apply([modelDeployment(name, { server: { requestTimeout: "20s" } })], namespace);
     await sleep(700);
     await killWhatRuns();
@@ -34,7 +33,6 @@ describe("the operator killed with -9", () => {
       { namespace, name },
       "on the new revision",
       (seen) => isReady(seen) && seen.status.stable?.revision !== first.status.stable?.revision,
-      180,
     );
     const { stdout } = await world().cluster.kubectl([
       ...["get", "deployments", "-n", namespace, "-l", `berth.dev/model-deployment=${name}`, "-o", "name"],

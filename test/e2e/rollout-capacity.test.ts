@@ -6,7 +6,6 @@ import { conditionOf, isReady, isStalled, type Seen, waitFor } from "../world/mo
 import { startProber } from "../world/prober.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
-const PATIENCE_SECONDS = 300;
 /** Devices of this file's own, so that no other test's pods come between: two on one node. */
 const DEVICE = "example.com/berth-slot";
 const nodes = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })).min(1) });
@@ -40,8 +39,7 @@ describe("a rollout without spare devices", () => {
       ],
       namespace,
     );
-  const seen = (what: string, holds: (object: Seen) => boolean) =>
-    waitFor(world().cluster, key, what, holds, PATIENCE_SECONDS);
+  const seen = (what: string, holds: (object: Seen) => boolean) => waitFor(world().cluster, key, what, holds);
   const planned = async (plan: string): Promise<void> => {
     const object = await seen(`planned as ${plan}`, ({ status }) => status.rollout?.capacity !== undefined);
     const { capacity } = rollout.parse(object.status.rollout);

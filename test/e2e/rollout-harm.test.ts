@@ -5,7 +5,6 @@ import { conditionOf, isReady, isStalled, type Seen, waitFor } from "../world/mo
 import { startProber } from "../world/prober.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
-const PATIENCE_SECONDS = 600;
 const server = "http://models.berth-models.svc:8080";
 
 describe("a canary that does harm", () => {
@@ -16,8 +15,7 @@ describe("a canary that does harm", () => {
   const rollout = { strategy: "canary", steps: [{ weight: "50%" }], stepDuration: { min: "10s" }, analysis };
   const applied = (file: string, settings: Record<string, unknown> = rollout) =>
     world().apply([modelDeployment(key.name, { model: { uri: `${server}/${file}` }, rollout: settings })], namespace);
-  const seen = (what: string, holds: (object: Seen) => boolean) =>
-    waitFor(world().cluster, key, what, holds, PATIENCE_SECONDS);
+  const seen = (what: string, holds: (object: Seen) => boolean) => waitFor(world().cluster, key, what, holds);
   const probed = (entries = 20) =>
     startProber(world().cluster, {
       ...{ url: `http://lookup.${namespace}.svc`, model: key.name, perSecond: 40, entries },

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isReady, isStalled, type Seen, waitFor } from "../world/model-deployment.ts";
+import { CLUSTER_PATIENCE_S } from "../world/patience.ts";
 import { startProber } from "../world/prober.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
-/** How much pods differ that are the same is learnt meanwhile: some seven minutes on a quiet machine. */
-const PATIENCE_SECONDS = 2400;
+/** How much pods differ that are the same is learnt meanwhile: some seven minutes on a quiet machine, and no event before its end. */
+const PATIENCE_SECONDS = 4 * CLUSTER_PATIENCE_S;
 
 describe("a canary that is half as slow again", () => {
   const { world, namespace } = useWorld("e2e-rollout-latency");

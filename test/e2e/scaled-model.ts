@@ -3,7 +3,6 @@ import { type Burst, burst } from "../world/burst.ts";
 import { type Seen, waitFor } from "../world/model-deployment.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
-const PATIENCE_SECONDS = 300;
 const NAME = "scaled";
 
 /** The functions that it returns may be called inside tests only. */
@@ -17,8 +16,7 @@ export const useScaledModel = (name: string) => {
       const model = { uri: "http://models.berth-models.svc:8080/lookup-slow.onnx" };
       return world().apply([modelDeployment(NAME, { model, scaling, ...spec })], namespace);
     },
-    seen: (what: string, holds: (object: Seen) => boolean): Promise<Seen> =>
-      waitFor(world().cluster, key, what, holds, PATIENCE_SECONDS),
+    seen: (what: string, holds: (object: Seen) => boolean): Promise<Seen> => waitFor(world().cluster, key, what, holds),
     load: (options: Omit<Burst, "url">) => burst(world().cluster, { url, ...options }),
   };
 };

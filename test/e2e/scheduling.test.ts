@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { MODEL_DEPLOYMENTS } from "../../operator/api/v1alpha1/index.ts";
 import { covers } from "../../operator/apply/drift.ts";
@@ -19,6 +18,7 @@ import { ownerOf } from "../../operator/model-deployment/children/owner.ts";
 import { parseRevision } from "../../operator/model-deployment/revision.ts";
 import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { isReady, waitFor } from "../world/model-deployment.ts";
+import { eventually } from "../world/patience.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 const pods = z.object({
@@ -72,13 +72,8 @@ describe("scheduling", () => {
 
   /** The budgets, once their controller has seen what `holds` asks for. */
   const budgetsWhere = async (holds: (seen: z.infer<typeof budgets>) => boolean) => {
-    const end = Date.now() + 30_000;
-    for (;;) {
-      const seen = await get(budgets, "poddisruptionbudgets");
-      if (holds(seen)) return;
-      assert.ok(Date.now() < end, `the disruption budgets: ${JSON.stringify(seen)}`);
-      await sleep(300);
-    }
+    const all = () => get(budgets, "poddisruptionbudgets");
+    await eventually("the disruption budgets are as they must be", async () => holds(await all()), all);
   };
 
   it("puts two pods on two nodes, as the spec asks, and lets drains take one at a time", async () => {

@@ -5,7 +5,8 @@ import { createConsistency, forgetGone, recordWrites } from "../../operator/cach
 import type { Change } from "../../operator/cache/indexed-store.ts";
 import type { ConfigMap } from "../../operator/kube/objects.ts";
 import { CONFIG_MAPS, LEASES } from "../../operator/kube/resources.ts";
-import { configMap, connect, eventually } from "./connection.ts";
+import { until } from "../world/patience.ts";
+import { configMap, connect } from "./connection.ts";
 
 const { client, watch, transport } = connect();
 const run = `engine-${process.pid}`;
@@ -30,7 +31,7 @@ test("a cache follows its selector's objects, and knows what it has not seen yet
   const changes: Change<ConfigMap>[] = [];
   store.subscribe((change) => changes.push(change));
   const running = caches.run(stop.signal);
-  await eventually("the first list", caches.hasSynced);
+  await until("the first list", caches.hasSynced);
   assert.deepEqual(
     [...store.list()].map((object) => object.metadata.name).sort(),
     [1, 2, 3].map((n) => `${run}-${n}`),
@@ -53,17 +54,17 @@ test("a cache follows its selector's objects, and knows what it has not seen yet
   await recorded.create(LEASES, { apiVersion: LEASES.apiVersion, kind: LEASES.kind, metadata, spec: {} }, manager);
   const isCurrent = () => consistency.behind(owner.uid).length === 0;
   assert.equal(children.ownedBy(owner.uid).length, isCurrent() ? 1 : 0);
-  await eventually("our own write", isCurrent);
+  await until("our own write", isCurrent);
   assert.deepEqual(
     children.ownedBy(owner.uid).map((object) => object.metadata.name),
     [name],
   );
 
   await client.delete(LEASES, { namespace: "default", name });
-  await eventually("the deletion", () => children.ownedBy(owner.uid).length === 0);
+  await until("the deletion", () => children.ownedBy(owner.uid).length === 0);
   await client.create(CONFIG_MAPS, configMap(`${run}-4`, { run }, {}), manager);
   await client.delete(CONFIG_MAPS, { namespace: "default", name: `${run}-4` });
-  await eventually("a change of the parents", () => changes.length === 5);
+  await until("a change of the parents", () => changes.length === 5);
   await client.delete(CONFIG_MAPS, { namespace: "default", name: `${run}-other` });
   stop.abort();
   await running;

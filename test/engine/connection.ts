@@ -23,16 +23,3 @@ export const configMap = (name: string, labels: Record<string, string>, data: Re
   metadata: { name, namespace: "default", labels },
   data,
 });
-
-/** Waits until it holds, or fails naming what did not. */
-export const eventually = async (
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  seconds = 20,
-): Promise<void> => {
-  const end = performance.now() + seconds * 1000;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-};

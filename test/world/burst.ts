@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Cluster } from "../cluster/index.ts";
 import { runInside } from "./client.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 export type Burst = {
   /** Of the model: http://name.namespace.svc/v2/models/name/infer */
@@ -24,7 +25,7 @@ const report = z.object({
 });
 
 export const burst = async (cluster: Cluster, options: Burst): Promise<z.output<typeof report>> =>
-  report.parse(await runInside(cluster, SCRIPT, options));
+  report.parse(await runInside(cluster, SCRIPT, { ...options, patienceMs: PATIENCE_MS }));
 
 const SCRIPT = `
 import http from "node:http";
@@ -35,18 +36,18 @@ let answered = 0;
 const took = [];
 const send = () => new Promise((resolve) => {
   const at = Date.now();
-  const request = http.request(url, { method: "POST", agent, timeout: 120_000, headers: { "content-type": "application/json" } }, (reply) => {
+  const request = http.request(url, { method: "POST", agent, timeout: input.patienceMs, headers: { "content-type": "application/json" } }, (reply) => {
     let body = "";
     reply.setEncoding("utf8").on("data", (text) => { body += text; }).on("end", () => {
       if (reply.statusCode === 200) { answered++; took.push(Date.now() - at); } else failures.push(reply.statusCode + " " + body.slice(0, 300));
       resolve();
     });
   });
-  request.on("timeout", () => request.destroy(new Error("no answer in 120 s")));
+  request.on("timeout", () => request.destroy(new Error("no answer in " + input.patienceMs + " ms")));
   request.on("error", (error) => {
     if (request.reusedSocket && error.code === "ECONNRESET") { send().then(resolve); return; }
     // a node learns of a new Service a moment after the API has it
-    if (error.code === "ECONNREFUSED" && Date.now() < start + 10_000) { setTimeout(() => send().then(resolve), 200); return; }
+    if (error.code === "ECONNREFUSED" && Date.now() < start + input.patienceMs) { setTimeout(() => send().then(resolve), 200); return; }
     failures.push((error.code ?? "") + " " + error.message); resolve();
   });
   request.end(JSON.stringify({ inputs: [{ name: "x", shape: [1], datatype: "FP32", data: [3] }] }));

@@ -1,7 +1,9 @@
 /** Requests from inside the cluster's network, on any cluster: a script on the standard input of node in the client pod. */
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Cluster } from "../cluster/index.ts";
 import { MODELS_NAMESPACE } from "./model-server.ts";
+import { eventually, PATIENCE_MS } from "./patience.ts";
 import { inferBody } from "./reference.ts";
 
 export type Reply = { status: number; body: string };
@@ -19,7 +21,7 @@ export const runInside = async (cluster: Cluster, script: string, input: unknown
 
 /**
  * One request. A node learns of a Service's endpoints a moment after the API does, and refuses connections until then: those, and
- * nothing else, are tried again for ten seconds.
+ * nothing else, are tried again.
  */
 export const request = async (
   cluster: Cluster,
@@ -29,7 +31,7 @@ export const request = async (
   replySchema.parse(
     await runInside(
       cluster,
-      `const send = () => fetch(input.url, { ...input.options, signal: AbortSignal.timeout(60_000) });
+      `const send = () => fetch(input.url, { ...input.options, signal: AbortSignal.timeout(input.patienceMs) });
        const patiently = async (end) => {
          try {
            return await send();
@@ -39,9 +41,9 @@ export const request = async (
            return patiently(end);
          }
        };
-       const reply = await patiently(Date.now() + 10_000);
+       const reply = await patiently(Date.now() + input.patienceMs);
        console.log(JSON.stringify({ status: reply.status, body: await reply.text() }));`,
-      { url, options },
+      { url, options, patienceMs: PATIENCE_MS },
     ),
   );
 
@@ -71,14 +73,54 @@ export type LoadReport = { answered: number; failures: string[] };
 const loadReport = z.object({ answered: z.number(), failures: z.array(z.string()) });
 
 /**
- * Constant load for `seconds`: half of the requests on connections that are kept, half on new ones, `perSecond` in all.
+ * Constant load until `stop`: half of the requests on connections that are kept, half on new ones, `perSecond` in all.
  * Whatever is not a 200 whose first output is `expected` to the last bit is a failure.
  */
-export const load = async (
+export const startLoad = (
   cluster: Cluster,
-  options: { url: string; body: string; expected: Float32Array; seconds: number; perSecond: number },
-): Promise<LoadReport> =>
-  loadReport.parse(await runInside(cluster, LOAD_SCRIPT, { ...options, expected: Array.from(options.expected) }));
+  options: { url: string; body: string; expected: Float32Array; perSecond: number },
+): { stop(): Promise<LoadReport> } => {
+  const input = { ...options, expected: Array.from(options.expected), patienceMs: PATIENCE_MS };
+  const running = startInside(cluster, LOAD_SCRIPT, input);
+  return { stop: async () => loadReport.parse(await running.stop()) };
+};
+
+/** What is started ends by itself after this, in seconds, whatever happens to who has started it. */
+const MOST_SECONDS = 1200;
+
+/**
+ * Runs a script that goes on until its input's `seconds` are over or SIGTERM. `stop` resolves with its line.
+ * @param input with the seconds, where MOST_SECONDS are not enough
+ */
+export const startInside = (cluster: Cluster, script: string, input: object): { stop(): Promise<unknown> } => {
+  const title = `inside-${randomUUID().slice(0, 8)}`;
+  const named = `process.title = ${JSON.stringify(title)};\n${script}`;
+  let isOver = false;
+  const running = runInside(cluster, named, { seconds: MOST_SECONDS, ...input }).finally(() => {
+    isOver = true;
+  });
+  // whoever stops it hears of it
+  running.catch(() => undefined);
+  const stopped = async (): Promise<boolean> => isOver || (await runInside(cluster, STOP, { title })) !== 0;
+  return {
+    async stop() {
+      // one that has just been started may not have its title yet
+      await eventually(`${title} is told to end`, stopped);
+      return running;
+    },
+  };
+};
+
+const STOP = `
+import { readdirSync, readFileSync } from "node:fs";
+let found = 0;
+for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {
+  try {
+    if (readFileSync("/proc/" + pid + "/cmdline", "utf8").startsWith(input.title)) { process.kill(Number(pid)); found++; }
+  } catch {}
+}
+console.log(found);
+`;
 
 const LOAD_SCRIPT = `
 import http from "node:http";
@@ -87,7 +129,7 @@ const url = new URL(input.url);
 const failures = [], pending = new Set();
 let answered = 0;
 const send = (agent) => new Promise((resolve) => {
-  const request = http.request(url, { method: "POST", agent, timeout: 15_000, headers: { "content-type": "application/json" } }, (reply) => {
+  const request = http.request(url, { method: "POST", agent, timeout: input.patienceMs, headers: { "content-type": "application/json" } }, (reply) => {
     let body = "";
     reply.setEncoding("utf8").on("data", (text) => { body += text; }).on("end", () => {
       const data = reply.statusCode === 200 ? JSON.parse(body).outputs[0].data : [];
@@ -98,7 +140,7 @@ const send = (agent) => new Promise((resolve) => {
     });
     reply.on("error", (error) => { failures.push("reply: " + error.message); resolve(); });
   });
-  request.on("timeout", () => request.destroy(new Error("no answer in 15 s")));
+  request.on("timeout", () => request.destroy(new Error("no answer in " + input.patienceMs + " ms")));
   request.on("error", (error) => {
     // A kept connection may be closed by the server just as a request is put on it: every HTTP client
     // sends such a request again on a new connection, and so does this one (Node's agent does not).
@@ -108,8 +150,9 @@ const send = (agent) => new Promise((resolve) => {
   request.end(input.body);
 });
 const end = Date.now() + input.seconds * 1000;
-let turn = 0;
-while (Date.now() < end) {
+let turn = 0, stopped = false;
+process.on("SIGTERM", () => { stopped = true; });
+while (!stopped && Date.now() < end) {
   const sent = send(turn++ % 2 === 0 ? kept : false);
   pending.add(sent); sent.then(() => pending.delete(sent));
   await new Promise((resolve) => setTimeout(resolve, 1000 / input.perSecond));

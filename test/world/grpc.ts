@@ -4,6 +4,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { z } from "zod";
 import type { Cluster } from "../cluster/index.ts";
 import { runInside } from "./client.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const PROTO = fileURLToPath(new URL("../../runtime/protocols/open-inference/grpc/inference.proto", import.meta.url));
 const SERVICE = "inference.GRPCInferenceService";
@@ -45,7 +46,13 @@ export const inferOverGrpc = async (
   const method = modelInfer();
   const body = framed(at.model, input).toString("base64");
   const told = replies.parse(
-    await runInside(cluster, SCRIPT, { url: `http://${at.address}`, path: method.path, body, count }),
+    await runInside(cluster, SCRIPT, {
+      url: `http://${at.address}`,
+      path: method.path,
+      body,
+      count,
+      patienceMs: PATIENCE_MS,
+    }),
   );
   return told.map(({ status, message: why, body: answer }) => {
     if (status !== "0") throw new Error(`ModelInfer at ${at.address}: ${status} ${why}`);
@@ -59,7 +66,7 @@ export const inferOverGrpc = async (
 const SCRIPT = `
 import { connect } from "node:http2";
 const session = connect(input.url);
-session.setTimeout(20_000, () => session.destroy(new Error("no answer in 20 s")));
+session.setTimeout(input.patienceMs, () => session.destroy(new Error("no answer in " + input.patienceMs + " ms")));
 const ask = () => new Promise((resolve, reject) => {
   const stream = session.request({ ":method": "POST", ":path": input.path, "content-type": "application/grpc", te: "trailers" });
   const pieces = [];

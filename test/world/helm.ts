@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { CLUSTER_PATIENCE_S } from "./patience.ts";
 
 const run = promisify(execFile);
 
@@ -35,7 +36,7 @@ export const installChart = (helm: Helm, settings: readonly string[] = []): Prom
     "--create-namespace",
     "--wait",
     "--timeout",
-    "3m",
+    `${CLUSTER_PATIENCE_S}s`,
     // The example models are served over plain http as well as https.
     "--set",
     "models.allowHttp=true",

@@ -14,8 +14,10 @@ import {
   modelServerManifests,
   restrictedNamespace,
 } from "./model-server.ts";
+import { CLUSTER_PATIENCE_S } from "./patience.ts";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const TIMEOUT = `--timeout=${CLUSTER_PATIENCE_S}s`;
 const IMAGES = ["berth-operator", "berth-runtime", "berth-model-server"] as const;
 
 export type World = {
@@ -134,8 +136,8 @@ const populate = async (cluster: Cluster, helm: Helm): Promise<string> => {
     await cluster.kubectl(["apply", "-f", "-"], { input: JSON.stringify(list(manifests)) });
     // A certificate of an earlier run may still be in use: the pods read it when they start.
     await cluster.kubectl(["rollout", "restart", "-n", MODELS_NAMESPACE, "deployment/models"]);
-    await cluster.kubectl(["rollout", "status", "-n", MODELS_NAMESPACE, "deployment/models", "--timeout=120s"]);
-    await cluster.kubectl(["wait", "-n", MODELS_NAMESPACE, "pod/client", "--for=condition=Ready", "--timeout=120s"]);
+    await cluster.kubectl(["rollout", "status", "-n", MODELS_NAMESPACE, "deployment/models", TIMEOUT]);
+    await cluster.kubectl(["wait", "-n", MODELS_NAMESPACE, "pod/client", "--for=condition=Ready", TIMEOUT]);
   };
   await Promise.all([installChart(helm), serveModels()]);
   return certificates.authority;

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Cluster } from "../cluster/index.ts";
+import { CLUSTER_PATIENCE_S, tooLate } from "./patience.ts";
 
 const condition = z.looseObject({
   type: z.string(),
@@ -43,26 +44,21 @@ export const read = async (cluster: Cluster, namespace: string, name: string): P
   return seen.parse(JSON.parse(stdout));
 };
 
-/** What takes ten seconds on a quiet machine has taken nine times as long on one whose cores others used as well. */
-const PATIENCE_SECONDS = 240;
-
 /** Polls (it is what a person at a terminal would do) until `holds`, and rejects with what it saw last. */
 export const waitFor = async (
   cluster: Cluster,
   key: { namespace: string; name: string },
   what: string,
   holds: (object: Seen) => boolean,
-  timeoutSeconds = PATIENCE_SECONDS,
+  patience = CLUSTER_PATIENCE_S,
 ): Promise<Seen> => {
-  const end = Date.now() + timeoutSeconds * 1000;
+  const end = Date.now() + patience * 1000;
   for (;;) {
     const object = await read(cluster, key.namespace, key.name);
     const isCurrent = object.status.observedGeneration === object.metadata.generation;
     if (isCurrent && holds(object)) return object;
     if (Date.now() > end) {
-      throw new Error(
-        `${key.name}: not ${what} within ${timeoutSeconds} s; its status: ${JSON.stringify(object.status, undefined, 1)}`,
-      );
+      throw tooLate(`${key.name} is ${what}`, object.status, patience * 1000);
     }
     await sleep(300);
   }

@@ -11,22 +11,33 @@ export const PATIENCE_MS = 120_000;
 /** For what a cluster does, in seconds: its own periods (probes, back-off, leases) come on top, a minute or two of them. */
 export const CLUSTER_PATIENCE_S = 600;
 
-/** Between two looks. */
+/** Between two looks; the longer one costs the cluster less. */
 const LOOK_MS = 10;
+const CLUSTER_LOOK_MS = 300;
 
 /**
  * Resolves once `holds` is true.
  * @param what is waited for, for the message
  * @param seen what there is instead, for the message
  */
-export const until = async (
+export const until = (what: string, holds: Holds, seen?: () => unknown): Promise<void> =>
+  look(what, holds, seen, PATIENCE_MS, LOOK_MS);
+
+/** The same of a cluster. */
+export const eventually = (what: string, holds: Holds, seen?: () => unknown): Promise<void> =>
+  look(what, holds, seen, CLUSTER_PATIENCE_S * 1000, CLUSTER_LOOK_MS);
+
+type Holds = () => boolean | Promise<boolean>;
+
+const look = async (
   what: string,
-  holds: () => boolean | Promise<boolean>,
+  holds: Holds,
   seen: () => unknown = () => undefined,
-  withinMs = PATIENCE_MS,
-): Promise<void> => {
-  for (const end = performance.now() + withinMs; !(await holds()); await sleep(LOOK_MS)) {
-    if (performance.now() > end) throw tooLate(what, seen(), withinMs);
+  withinMs: number,
+  everyMs: number,
+) => {
+  for (const end = performance.now() + withinMs; !(await holds()); await sleep(everyMs)) {
+    if (performance.now() > end) throw tooLate(what, await seen(), withinMs);
   }
 };
 

@@ -3,11 +3,11 @@
  * are kept, half over gRPC on one connection that lasts as long as it is let. Whatever is not the right answer is told.
  */
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Cluster } from "../cluster/index.ts";
-import { runInside } from "./client.ts";
+import { startInside } from "./client.ts";
 import { framed, modelInfer } from "./grpc.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 export type ProberReport = { overHttp: number; overGrpc: number; failures: string[] };
 
@@ -27,29 +27,23 @@ export type ProberOptions = {
   perSecond: number;
   /** x is drawn from 0 up to this, not included. */
   entries: number;
-  /** It ends by itself after this, whatever happens to who has started it. Default 900. */
+  /** It ends by itself after this, whatever happens to who has started it. */
   mostSeconds?: number;
 };
 
-const MOST_SECONDS = 900;
 /** Fewer requests than these show nothing. */
 const LEAST = 20;
 
 export const startProber = (cluster: Cluster, options: ProberOptions): Prober => {
-  const title = `prober-${randomUUID().slice(0, 8)}`;
   const bodies = Array.from({ length: options.entries }, (_, x) =>
     framed(options.model, { name: "x", shape: [1], data: Float32Array.of(x) }).toString("base64"),
   );
-  const running = runInside(cluster, SCRIPT, {
-    ...options,
-    ...{ title, bodies, seconds: options.mostSeconds ?? MOST_SECONDS, path: modelInfer().path },
+  const { mostSeconds, ...rest } = options;
+  const running = startInside(cluster, SCRIPT, {
+    ...{ ...rest, bodies, path: modelInfer().path, patienceMs: PATIENCE_MS },
+    ...(mostSeconds === undefined ? {} : { seconds: mostSeconds }),
   });
-  // whoever stops it hears of it
-  running.catch(() => undefined);
-  const stop = async (): Promise<ProberReport> => {
-    await runInside(cluster, STOP, { title });
-    return report.parse(await running);
-  };
+  const stop = async (): Promise<ProberReport> => report.parse(await running.stop());
   return {
     stop,
     async stopUnharmed() {
@@ -63,14 +57,13 @@ export const startProber = (cluster: Cluster, options: ProberOptions): Prober =>
 const SCRIPT = `
 import http from "node:http";
 import { connect, constants } from "node:http2";
-process.title = input.title;
 const url = new URL(input.url);
 const kept = new http.Agent({ keepAlive: true, maxSockets: 4 });
 const failures = [], pending = new Set();
 let overHttp = 0, overGrpc = 0;
 const failed = (what) => { if (failures.length < 50) failures.push(new Date().toISOString() + " " + what); };
 const overHttp1 = (x, agent) => new Promise((resolve) => {
-  const request = http.request(input.url + "/v2/models/" + input.model + "/infer", { method: "POST", agent, timeout: 75_000, headers: { "content-type": "application/json" } }, (reply) => {
+  const request = http.request(input.url + "/v2/models/" + input.model + "/infer", { method: "POST", agent, timeout: input.patienceMs, headers: { "content-type": "application/json" } }, (reply) => {
     let body = "";
     reply.setEncoding("utf8").on("data", (text) => { body += text; }).on("end", () => {
       const y = reply.statusCode === 200 ? JSON.parse(body).outputs[0].data[0] : undefined;
@@ -80,7 +73,7 @@ const overHttp1 = (x, agent) => new Promise((resolve) => {
     });
     reply.on("error", (error) => { failed("http reply: " + error.message); resolve(); });
   });
-  request.on("timeout", () => request.destroy(new Error("no answer in 75 s")));
+  request.on("timeout", () => request.destroy(new Error("no answer in " + input.patienceMs + " ms")));
   request.on("error", (error) => {
     // closed by the server just as a request was put on it: every HTTP client sends it again on a new connection
     if (request.reusedSocket && error.code === "ECONNRESET" && agent) { overHttp1(x, false).then(resolve); return; }
@@ -103,7 +96,7 @@ const overHttp2 = (x, again = true) => new Promise((resolve) => {
   const pieces = [];
   let status = "", message = "", refused = false;
   const note = (headers) => { status = headers["grpc-status"] ?? status; message = headers["grpc-message"] ?? message; };
-  stream.setTimeout(75_000, () => stream.close());
+  stream.setTimeout(input.patienceMs, () => stream.close());
   stream.on("response", note).on("trailers", note).on("data", (piece) => pieces.push(piece));
   stream.on("error", (error) => { message = error.message; });
   stream.on("close", () => {
@@ -118,7 +111,7 @@ const overHttp2 = (x, again = true) => new Promise((resolve) => {
   stream.end(Buffer.from(input.bodies[x], "base64"));
 });
 // a node learns a moment later that the Service goes to the router now, which alone speaks gRPC on this port
-const readyBy = Date.now() + 20_000;
+const readyBy = Date.now() + input.patienceMs;
 while (overGrpc === 0 && Date.now() < readyBy) await overHttp2(0);
 failures.length = 0;
 let stopped = false;
@@ -134,15 +127,4 @@ await Promise.all(pending);
 kept.destroy();
 session?.destroy();
 console.log(JSON.stringify({ overHttp, overGrpc, failures }));
-`;
-
-const STOP = `
-import { readdirSync, readFileSync } from "node:fs";
-let found = 0;
-for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {
-  try {
-    if (readFileSync("/proc/" + pid + "/cmdline", "utf8").startsWith(input.title)) { process.kill(Number(pid)); found++; }
-  } catch {}
-}
-console.log(found);
 `;

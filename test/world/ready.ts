@@ -1,15 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "./patience.ts";
 
-/** Resolves once the address answers with success; rejects if it does not within 30 s. */
-export const untilReady = async (url: string): Promise<void> => {
-  const end = Date.now() + 30_000;
-  for (;;) {
-    const ready = await fetch(url).then(
+/** Resolves once the address answers with success. */
+export const untilReady = (url: string): Promise<void> =>
+  until(`${url} answers`, () =>
+    fetch(url).then(
       ({ ok }) => ok,
       () => false,
-    );
-    if (ready) return;
-    if (Date.now() > end) throw new Error(`${url} was not ready within 30 s`);
-    await sleep(100);
-  }
-};
+    ),
+  );

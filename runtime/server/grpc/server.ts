@@ -2,6 +2,7 @@
 import { createServer } from "node:net";
 import { performance } from "node:perf_hooks";
 import { listenAddress } from "../../listen-address.ts";
+import { type After, after as afterMs } from "../after.ts";
 import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
 import { createShares } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
@@ -34,6 +35,8 @@ export type GrpcServerOptions = {
   random?: () => number;
   /** Milliseconds, never going back. */
   now?: () => number;
+  /** For the ends of connections that are too old. */
+  after?: After;
 };
 
 export type GrpcSnapshot = { connections: number; calls: Calls[] };
@@ -67,6 +70,7 @@ export const createGrpcServer = (
   report: (error: unknown) => void,
 ): GrpcServer => {
   const { maxConnections, maxConnectionAgeMs, maxMessageBytes, graceMs, healthNames, random = Math.random } = options;
+  const after = options.after ?? afterMs;
   const names = services.map(({ name }) => name);
   const health = createHealth([...names, ...healthNames]);
   const all = [...services, health.service];
@@ -98,9 +102,9 @@ export const createGrpcServer = (
       serveRequest(head, stream, routes.get(head.path), share, callOptions),
     );
     connections.add(connection);
-    const aged = setTimeout(() => connection.leave(graceMs), maxConnectionAgeMs * (0.9 + 0.2 * random())).unref();
+    const aged = after(maxConnectionAgeMs * (0.9 + 0.2 * random()), () => connection.leave(graceMs));
     socket.once("close", () => {
-      clearTimeout(aged);
+      aged.close();
       connections.delete(connection);
       if (connections.size === 0) onEmpty?.();
     });
