@@ -13,6 +13,9 @@ export type Api = {
   create: (path: string, body: unknown) => Promise<void>;
 };
 
+/** A read is tried again; a create is not, and takes long where the machine is busy. */
+const TIMEOUT_MS = 30_000;
+
 export const apiOf = (plan: Plan): Api => {
   const admin = certificate(plan, "admin");
   const identity = {
@@ -24,7 +27,7 @@ export const apiOf = (plan: Plan): Api => {
     new Promise((resolve, reject) => {
       const { host, port } = apiAddress(plan);
       const headers = body === undefined ? {} : { "content-type": "application/json" };
-      const sent = request({ method, path, host, port, headers, timeout: 5000, ...identity }, (response) => {
+      const sent = request({ method, path, host, port, headers, timeout: TIMEOUT_MS, ...identity }, (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (part: string) => {
           text += part;
@@ -32,7 +35,7 @@ export const apiOf = (plan: Plan): Api => {
         response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
         response.on("error", reject);
       });
-      sent.on("timeout", () => sent.destroy(new Error("no answer in 5 s")));
+      sent.on("timeout", () => sent.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} s`)));
       sent.on("error", reject);
       sent.end(body === undefined ? undefined : JSON.stringify(body));
     });

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "../world/patience.ts";
 import { ClusterError } from "./errors.ts";
 import { cgroupOf, type NodePlan } from "./plan.ts";
 
@@ -62,11 +63,12 @@ const moveProcesses = async (from: string, to: string): Promise<void> => {
 /** Removes an instance's cgroups. Their processes must have been killed; the kernel needs a moment to let go of them. */
 export const removeCgroups = async (cluster: string): Promise<void> => {
   const trees = hierarchies().map((hierarchy) => join(hierarchy, cgroupOf(cluster)));
-  for (const deadline = Date.now() + 15_000; ; await sleep(50)) {
+  for (const deadline = Date.now() + PATIENCE_MS; ; await sleep(50)) {
     const left = [];
     for (const tree of trees) if (!(await removeTree(tree))) left.push(tree);
     if (left.length === 0) return;
-    if (Date.now() > deadline) throw new ClusterError(`cgroups in use 15 s after their processes: ${left.join(", ")}`);
+    if (Date.now() > deadline)
+      throw new ClusterError(`cgroups in use ${PATIENCE_MS / 1000} s after their processes: ${left.join(", ")}`);
   }
 };
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "../world/patience.ts";
 import { makeCgroup } from "./cgroups.ts";
 import { ClusterError } from "./errors.ts";
 import { deviceList, type NodePlan, networkNamespaceFile, nodePaths } from "./plan.ts";
@@ -56,7 +57,7 @@ export const bootNode = async (node: NodePlan, devices: number): Promise<void> =
     log: files.log("init"),
     wrapped: true,
   });
-  for (const deadline = Date.now() + 10_000; !existsSync(files.initReady); await sleep(10)) {
+  for (const deadline = Date.now() + PATIENCE_MS; !existsSync(files.initReady); await sleep(10)) {
     if (alive(files.init) === undefined || Date.now() > deadline) {
       throw new ClusterError(`${node.name} did not start: ${tail(files.log("init"), 5) || "no reason given"}`);
     }

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "../world/patience.ts";
 import { ClusterError } from "./errors.ts";
 
 /**
@@ -78,7 +79,7 @@ export const start = async ({ command, pidFile, log, stdout, wrapped }: Daemon):
     throw new ClusterError(`cannot start ${file}: ${error.message}`);
   }
   if (!wrapped) return record(pid, pidFile);
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
     const inner = childOf(pid);
     if (inner !== undefined) return record(inner, pidFile);
     if (child.exitCode !== null || child.signalCode !== null) break;
@@ -97,8 +98,9 @@ export const endProcess = async (pid: number): Promise<void> => {
   const born = startOf(pid);
   if (born === undefined) return;
   process.kill(pid, "SIGKILL");
-  for (const deadline = Date.now() + 30_000; startOf(pid) === born; await sleep(10)) {
-    if (Date.now() > deadline) throw new ClusterError(`process ${pid} does not end 30 s after SIGKILL`);
+  for (const deadline = Date.now() + PATIENCE_MS; startOf(pid) === born; await sleep(10)) {
+    if (Date.now() > deadline)
+      throw new ClusterError(`process ${pid} does not end ${PATIENCE_MS / 1000} s after SIGKILL`);
   }
 };
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { CLUSTER_PATIENCE_S } from "../world/patience.ts";
 import type { Api } from "./api.ts";
 import { succeeds } from "./commands.ts";
 import type { Component } from "./components/component.ts";
@@ -12,19 +13,17 @@ const interval = 50; // ms between two questions
 
 /**
  * Asks until the answer is true.
- * @param seconds after which it rejects
  * @param broken a reason to give up at once, asked for between the questions
  */
 export const until = async (
   what: string,
-  seconds: number,
   check: () => boolean | Promise<boolean>,
   broken: () => string | undefined = () => undefined,
 ): Promise<void> => {
-  for (const deadline = Date.now() + seconds * 1000; !(await check()); await sleep(interval)) {
+  for (const deadline = Date.now() + CLUSTER_PATIENCE_S * 1000; !(await check()); await sleep(interval)) {
     const reason = broken();
     if (reason !== undefined) throw new ClusterError(`${what}: ${reason}`);
-    if (Date.now() > deadline) throw new ClusterError(`${what}: not within ${seconds} s`);
+    if (Date.now() > deadline) throw new ClusterError(`${what}: not within ${CLUSTER_PATIENCE_S} s`);
   }
 };
 
@@ -36,17 +35,16 @@ export const ended = (node: NodePlan, component: string): string | undefined => 
 };
 
 /** Resolves when the component's probe passes. One without a probe is ready when it runs. */
-export const componentReady = async (node: NodePlan, component: Component, seconds = 60): Promise<void> => {
+export const componentReady = async (node: NodePlan, component: Component): Promise<void> => {
   const { probe, name } = component;
   if (probe === undefined) return;
   const check = () => succeeds(inNode(node, probe));
-  await until(`${name} on ${node.name}`, seconds, check, () => ended(node, name));
+  await until(`${name} on ${node.name}`, check, () => ended(node, name));
 };
 
 export const apiReady = (api: Api, node: NodePlan): Promise<void> =>
   until(
     "the API server is ready",
-    90,
     async () => (await api.read("/readyz")) === "ok",
     () => ended(node, "kube-apiserver"),
   );
@@ -74,7 +72,6 @@ export const nodeState = async (api: Api, node: NodePlan): Promise<NodeState | u
 export const nodeReady = (api: Api, node: NodePlan): Promise<void> =>
   until(
     `${node.name} is Ready`,
-    60,
     async () => (await nodeState(api, node))?.ready === true,
     () => ended(node, "kubelet"),
   );
@@ -82,10 +79,9 @@ export const nodeReady = (api: Api, node: NodePlan): Promise<void> =>
 export const devicesAllocatable = (api: Api, node: NodePlan, count: number): Promise<void> =>
   until(
     `${count} devices are allocatable on ${node.name}`,
-    60,
     async () => (await nodeState(api, node))?.devices === count,
     () => ended(node, "devices"),
   );
 
 export const exists = (api: Api, path: string): Promise<void> =>
-  until(`${path} exists`, 30, async () => (await api.read(path)) !== undefined);
+  until(`${path} exists`, async () => (await api.read(path)) !== undefined);

@@ -170,7 +170,6 @@ const expose = async ({ plan, tools }: Instance): Promise<void> => {
   });
   await until(
     "a port of the host's loopback",
-    10,
     () => existsSync(exposed) && exposedAddress(plan) !== "",
     () => (alive(exposePid) === undefined ? "its process has ended" : undefined),
   );

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { z } from "zod";
 import { isReady, waitFor } from "../world/model-deployment.ts";
+import { CLUSTER_PATIENCE_S } from "../world/patience.ts";
 import { ANGLE, modelDeployment, useWorld } from "./world.ts";
 
 const metadata = z.looseObject({
@@ -82,6 +83,6 @@ describe("fields of pods and Services", () => {
     const securityContext = { ...ANY_USER, seccompProfile: { type: "RuntimeDefault" } };
     const other = { apiVersion: "v1", kind: "Pod", metadata: { name: "other" }, spec: { ...spec, securityContext } };
     await kubectl(["create", "-f", "-"], JSON.stringify(other));
-    await kubectl(["wait", "--for=condition=Ready", "pod/other", "--timeout=240s"]);
+    await kubectl(["wait", "--for=condition=Ready", "pod/other", `--timeout=${CLUSTER_PATIENCE_S}s`]);
   });
 });

@@ -1,11 +1,11 @@
 /** Whose objects are whose: orphans, strangers, what others change, and the routers of a namespace with a quota. */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { load } from "../world/client.ts";
+import { startLoad } from "../world/client.ts";
 import { installChart } from "../world/helm.ts";
 import { conditionOf, isReady, isStalled, type Seen, waitFor } from "../world/model-deployment.ts";
+import { eventually } from "../world/patience.ts";
 import { ANGLE_FILE, answerHere, inferBody, question } from "../world/reference.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
@@ -32,18 +32,12 @@ const deployment = z.object({
 
 const CHILDREN = "controllerrevisions,deployments,services,networkpolicies,poddisruptionbudgets,configmaps";
 const MANAGED_BY = "app.kubernetes.io/managed-by";
-const PATIENCE_MS = 240_000;
-
 describe("whose an object is", () => {
   const { world, namespace } = useWorld("e2e-ownership");
   const limited = "e2e-ownership-quota";
   const kubectlIn = async (where: string, ...args: string[]): Promise<string> =>
     (await world().cluster.kubectl(["-n", where, ...args])).stdout;
   const kubectl = (...args: string[]) => kubectlIn(namespace, ...args);
-  const until = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
-    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(300)) if (await holds()) return;
-    throw new Error(`not ${what} within ${PATIENCE_MS / 1000} s`);
-  };
   const seen = (name: string, what: string, holds: (object: Seen) => boolean, where = namespace) =>
     waitFor(world().cluster, { namespace: where, name }, what, holds);
   const childrenOf = async (name: string) =>
@@ -64,22 +58,22 @@ describe("whose an object is", () => {
     const children = await uids("left");
     assert.ok(children.length >= 6, children.join());
     const { upright } = await question(192);
-    const loaded = load(world().cluster, {
+    const loaded = startLoad(world().cluster, {
       url: `${before.status.url}/v2/models/left/infer`,
-      ...{ body: inferBody(upright), expected: await answerHere(ANGLE_FILE, upright), seconds: 20, perSecond: 20 },
+      ...{ body: inferBody(upright), expected: await answerHere(ANGLE_FILE, upright), perSecond: 20 },
     });
     await kubectl("delete", "mdeploy", "left", "--cascade=orphan");
     await world().apply([modelDeployment("left", two)], namespace);
     const after = await seen("left", "ready again", isReady);
     assert.notEqual(after.metadata.uid, before.metadata.uid);
     assert.equal(after.status.stable?.revision, before.status.stable?.revision);
-    await until("all adopted", async () =>
+    await eventually("all adopted", async () =>
       (await childrenOf("left")).every(({ metadata: { ownerReferences } }) =>
         ownerReferences.some(({ controller, uid }) => controller === true && uid === after.metadata.uid),
       ),
     );
     assert.deepEqual(await uids("left"), children);
-    assert.deepEqual((await loaded).failures, []);
+    assert.deepEqual((await loaded.stop()).failures, []);
   });
 
   it("what a restore brings back without owners, uids and status is adopted", async () => {
@@ -127,7 +121,7 @@ describe("whose an object is", () => {
 
   it("a child whose labels somebody has changed gets them back", async () => {
     await kubectl("label", "service", "left", `${MANAGED_BY}=Helm`, "--overwrite");
-    await until("labelled as before", async () =>
+    await eventually("labelled as before", async () =>
       (await childrenOf("left")).some(
         ({ kind, metadata: { labels, name } }) =>
           kind === "Service" && name === "left" && labels[MANAGED_BY] === "berth",
@@ -158,7 +152,7 @@ describe("whose an object is", () => {
       },
     };
     await kubectl("patch", "deployment", "berth-router", "--type=strategic", "-p", JSON.stringify(patch));
-    await until("without them", async () => {
+    await eventually("without them", async () => {
       const { spec } = deployment.parse(JSON.parse(await kubectl("get", "deployment", "berth-router", "-o", "json")));
       const { containers } = spec.template.spec;
       return containers.length === 1 && containers[0]?.env.every(({ name }) => name !== "LD_PRELOAD") === true;

@@ -6,6 +6,7 @@ import { type Appliers, ensureAppliers } from "../appliers/index.ts";
 import { CHART, type Helm, helmOf, installChart, OPERATOR_NAMESPACE, RELEASE } from "../world/helm.ts";
 import { ROOT } from "../world/index.ts";
 import { isReady, waitFor } from "../world/model-deployment.ts";
+import { CLUSTER_PATIENCE_S } from "../world/patience.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 const OTHER = "other";
@@ -41,7 +42,14 @@ describe("releases", () => {
     for (const namespace of [first, second, third]) await world().apply([routed], namespace);
     for (const namespace of [first, second]) {
       await ready(namespace);
-      await kubectl("wait", "-n", namespace, "deployment/berth-router", "--for=condition=Available", "--timeout=180s");
+      await kubectl(
+        "wait",
+        "-n",
+        namespace,
+        "deployment/berth-router",
+        "--for=condition=Available",
+        `--timeout=${CLUSTER_PATIENCE_S}s`,
+      );
       const role = "jsonpath={.roleRef.kind} {.roleRef.name}";
       const owner = namespace === first ? "berth-operator" : "other-berth-operator";
       assert.equal(
@@ -56,7 +64,14 @@ describe("releases", () => {
   it("a watched namespace that is deleted holds up no other, also after a restart of the operator", async () => {
     await kubectl("delete", "namespace", gone);
     await kubectl("rollout", "restart", "-n", OPERATOR_NAMESPACE, "deployment/berth-operator");
-    await kubectl("rollout", "status", "-n", OPERATOR_NAMESPACE, "deployment/berth-operator", "--timeout=180s");
+    await kubectl(
+      "rollout",
+      "status",
+      "-n",
+      OPERATOR_NAMESPACE,
+      "deployment/berth-operator",
+      `--timeout=${CLUSTER_PATIENCE_S}s`,
+    );
     await world().apply([modelDeployment("later")], first);
     await ready(first, "later");
   });
