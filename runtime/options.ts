@@ -133,7 +133,8 @@ export const FETCH_HELP = `Download a model, check it, and put it in place.
   --sha256 HEX            refuse other bytes
   --pin-file FILE         if FILE exists it holds "sha256:HEX": refuse other bytes
   --ca-file FILE          PEM certificates to trust besides the system's, if FILE exists
-  --credentials DIR       if DIR exists: its file "token" (Bearer), or "username" and "password" (Basic)
+  --credentials DIR       if DIR exists: its file "token" (Bearer), or "username" and "password" (Basic);
+                          sent to the hosts alone that its file "hosts" names
   --proxy URL             fetch through this proxy: http://host[:port] or https://host[:port] (default: none; variables such as HTTPS_PROXY are not read)
   --no-proxy HOSTS        reached directly, with all below them: names and IP addresses, with commas between
   --claim-directory DIR   where the claim of a pvc:// URI is mounted (default: ${CLAIM_DIRECTORY})

@@ -48,6 +48,7 @@ export const isUntold = (pod: Pod): boolean => pod.spec?.nodeName === undefined 
 const code = z.enum([
   "ModelNotFound",
   "ModelForbidden",
+  "CredentialsNotForHost",
   "ModelUnreachable",
   "ModelUriInvalid",
   "ChecksumMismatch",

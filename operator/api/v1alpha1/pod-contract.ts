@@ -26,7 +26,7 @@ export const WEIGHTS_DIRECTORY = "/var/lib/berth/weights";
 /** Optional ConfigMap: the digest (`sha256:<hex>`) that this revision was first proved with. */
 export const PIN_DIRECTORY = "/etc/berth/pin";
 export const PIN_KEY = "digest";
-/** Optional Secret, mounted by the kubelet: `token` (Bearer), or `username` and `password` (Basic). */
+/** Optional Secret, mounted by the kubelet: `token` (Bearer), or `username` and `password` (Basic), and `hosts` that they may be sent to. */
 export const CREDENTIALS_DIRECTORY = "/etc/berth/credentials";
 /** Optional ConfigMap with `ca.crt`: PEM certificates trusted besides the system's. */
 export const CA_BUNDLE_DIRECTORY = "/etc/berth/ca";
@@ -48,6 +48,7 @@ export type TerminationMessage =
 export type FailureCode =
   | "ModelNotFound" // 404, or no such file in the claim
   | "ModelForbidden" // 401, 403
+  | "CredentialsNotForHost" // the Secret does not name the URI's host
   | "ModelUnreachable" // DNS, connection, TLS, 5xx, time-out: worth another try
   | "ModelUriInvalid" // a URI that this runtime cannot or must not read
   | "ChecksumMismatch" // not the bytes of `model.sha256`

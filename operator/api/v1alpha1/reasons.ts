@@ -20,6 +20,11 @@ const failures: Record<FailureCode, Explanation> = {
     means: "The server answered 401 or 403.",
     cure: "Correct the Secret that `spec.model.credentials` names, or the rights of its user.",
   },
+  CredentialsNotForHost: {
+    means:
+      "The Secret that `spec.model.credentials` names does not say, in its key `hosts`, that it may be sent to the host of `spec.model.uri`. Nothing was sent.",
+    cure: 'Who may write the Secret adds the host: `kubectl patch secret NAME --type merge -p \'{"stringData":{"hosts":"models.example.com"}}\'`.',
+  },
   ModelUnreachable: {
     means: "DNS, the connection, TLS or the server (5xx) failed, or it took too long. Berth goes on trying.",
     cure: "Check the host from inside the cluster; for a private certificate authority set `spec.model.caBundle`.",

@@ -66,8 +66,9 @@ const model = z
     credentials: z
       .object({
         secretName: objectName(
-          "A Secret of this namespace with `token` (sent as a Bearer token), or `username` and `password` (Basic). " +
-            "The kubelet mounts it into the init container; the operator never reads it.",
+          "A Secret of this namespace with `token` (sent as a Bearer token), or `username` and `password` (Basic), and " +
+            "`hosts`: where they may be sent, such as `models.example.com`, `*.example.com` or `models.example.com:8443`, separated by commas, spaces or line breaks. " +
+            "Without its host there nothing is sent. The kubelet mounts it into the init container; the operator never reads it.",
         ),
       })
       .optional()

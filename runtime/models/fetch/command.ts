@@ -6,10 +6,11 @@ import type { FetchOptions } from "../../options.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { Failure, writeTermination } from "../../termination.ts";
 import { type AddressPolicy, clusterAddressPolicy } from "./address-policy.ts";
-import { httpsSource, readAuthorization, TIMEOUTS } from "./https.ts";
+import { readAuthorization } from "./credentials.ts";
+import { httpsSource, TIMEOUTS } from "./https.ts";
 import { type Fetched, fetchModel } from "./index.ts";
 import { serveProgress } from "./progress.ts";
-import { parseProxy } from "./proxy.ts";
+import { parseProxy, proxyFor } from "./proxy.ts";
 import { pvcSource } from "./pvc.ts";
 import type { Source } from "./source.ts";
 import { parseModelUri, redact } from "./uri.ts";
@@ -68,12 +69,17 @@ export const runFetch = async (
 const createSource = (options: FetchOptions, policy: AddressPolicy): Source => {
   const uri = parseModelUri(options.uri, options.allowHttp);
   if (uri.scheme === "pvc") return pvcSource(uri.claim, uri.path, options.claimDirectory);
+  const ca = options.caFile === undefined ? undefined : readCa(options.caFile);
+  const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy, options.noProxy ?? "");
+  const isReadable = ca !== undefined || uri.scheme === "http";
+  const reader = isReadable ? proxyFor(proxy, uri.url.hostname)?.url : undefined;
   return httpsSource(uri.url, {
     allowHttp: options.allowHttp,
-    ca: options.caFile === undefined ? undefined : readCa(options.caFile),
-    authorization: options.credentials === undefined ? undefined : readAuthorization(options.credentials),
+    ca,
+    authorization:
+      options.credentials === undefined ? undefined : readAuthorization(options.credentials, uri.url, reader),
     policy,
-    proxy: options.proxy === undefined ? undefined : parseProxy(options.proxy, options.noProxy ?? ""),
+    proxy,
     timeouts: TIMEOUTS,
   });
 };

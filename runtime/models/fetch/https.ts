@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { getCACertificates } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
 import { Failure } from "../../termination.ts";
@@ -163,27 +161,4 @@ const describeConnectionError = (url: URL, error: unknown): Failure => {
   }
   const reason = code !== "" ? code : error instanceof Error ? error.name : "unknown error";
   return new TransientFailure(`${redact(url.href)} cannot be read (${reason})`);
-};
-
-/** The Authorization header from a mounted Secret: `token`, or `username` and `password`. Undefined where it holds neither. */
-export const readAuthorization = (directory: string): string | undefined => {
-  const read = (name: string): string | undefined => {
-    try {
-      return readFileSync(join(directory, name), "utf8").replace(/\r?\n$/, "");
-    } catch {
-      return undefined;
-    }
-  };
-  const token = read("token");
-  if (token !== undefined) {
-    if (!/^[\x21-\x7e]+$/.test(token))
-      throw new Failure("ModelForbidden", "the token of model.credentials is empty or has spaces or line breaks");
-    return `Bearer ${token}`;
-  }
-  const [username, password] = [read("username"), read("password")];
-  if (username === undefined && password === undefined) return undefined;
-  if (username === undefined || password === undefined) {
-    throw new Failure("ModelForbidden", "the Secret of model.credentials needs both username and password, or token");
-  }
-  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 };

@@ -1,0 +1,60 @@
+/**
+ * Credentials from a mounted Secret, for hosts that the Secret itself names. Whoever may name a Secret in a ModelDeployment may not be
+ * somebody who may read it, and chooses the host: only the Secret's owner says where it goes.
+ */
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { join } from "node:path";
+import { Failure } from "../../termination.ts";
+
+/**
+ * The Authorization header: `token`, or `username` and `password`. Undefined where the Secret holds neither.
+ * @param reader a proxy that could read it on its way: who chooses that and the authority that is trusted could be any host
+ */
+export const readAuthorization = (directory: string, url: URL, reader?: URL): string | undefined => {
+  const read = (name: string): string | undefined => {
+    try {
+      return readFileSync(join(directory, name), "utf8").replace(/\r?\n$/, "");
+    } catch {
+      return undefined;
+    }
+  };
+  const [token, username, password] = [read("token"), read("username"), read("password")];
+  if (token === undefined && username === undefined && password === undefined) return undefined;
+  requireHost(read("hosts"), url);
+  if (reader !== undefined) requireHost(read("hosts"), reader);
+  if (token !== undefined) {
+    if (!/^[\x21-\x7e]+$/.test(token))
+      throw new Failure("ModelForbidden", "the token of model.credentials is empty or has spaces or line breaks");
+    return `Bearer ${token}`;
+  }
+  if (username === undefined || password === undefined) {
+    throw new Failure("ModelForbidden", "the Secret of model.credentials needs both username and password, or token");
+  }
+  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+};
+
+/** What the Secret holds is not shown: it may be of another kind, and `hosts` something else. */
+const requireHost = (hosts: string | undefined, url: URL): void => {
+  const patterns = (hosts ?? "").split(/[\s,]+/).filter((pattern) => pattern !== "");
+  if (patterns.some((pattern) => allows(pattern, url))) return;
+  const wrong = patterns.findIndex((pattern) => !PATTERN.test(pattern));
+  const patch = `kubectl patch secret NAME --type merge -p '{"stringData":{"hosts":"${url.host}"}}'`;
+  const has =
+    patterns.length === 0
+      ? `has no key "hosts", so it is sent nowhere; whoever owns it allows it: ${patch}`
+      : `does not name ${url.host} in its key "hosts", so it is not sent there; add the host${wrong < 0 ? "" : `, and correct entry ${wrong + 1}, which is none such as models.example.com, *.example.com or models.example.com:8443`}`;
+  throw new Failure("CredentialsNotForHost", `the Secret of model.credentials ${has}`);
+};
+
+const PATTERN = /^(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?$/i;
+
+/** `models.example.com`: with any port. `*.example.com`: what ends in `.example.com`, never an address. */
+const allows = (pattern: string, { hostname, port, protocol }: URL): boolean => {
+  const [, wildcard, host = "", wantedPort] = PATTERN.exec(pattern.toLowerCase()) ?? [];
+  if (host === "") return false;
+  const effectivePort = port === "" ? (protocol === "http:" ? "80" : "443") : port;
+  if (wantedPort !== undefined && Number(wantedPort) !== Number(effectivePort)) return false;
+  if (wildcard === undefined) return hostname === host;
+  return isIP(hostname) === 0 && !hostname.startsWith("[") && hostname.endsWith(`.${host}`);
+};
