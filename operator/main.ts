@@ -33,7 +33,7 @@ import {
   SERVICE_ACCOUNTS,
   SERVICES,
 } from "./kube/resources.ts";
-import { createServerClock } from "./kube/server-clock.ts";
+import { createServerClock, SKEW_MS } from "./kube/server-clock.ts";
 import { createTransport } from "./kube/transport.ts";
 import { createWatch } from "./kube/watch.ts";
 import { containRejections } from "./manager/contain.ts";
@@ -72,11 +72,11 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const observe = requestObserver(metrics);
   const { electionTimes } = config;
   const { heard, now: clock } = createServerClock({
-    onSkew: (aheadMs) =>
-      log.warn(
-        { aheadSeconds: Math.round(aheadMs / 1000) },
-        "this node's clock is not the API server's, whose time is used",
-      ),
+    onSkew(aheadMs) {
+      const aheadSeconds = Math.round(aheadMs / 1000);
+      if (Math.abs(aheadMs) < SKEW_MS) log.info("this node's clock is the API server's again");
+      else log.warn({ aheadSeconds }, "this node's clock is not the API server's, whose time is used");
+    },
   });
   const electionTransport = createTransport(credentials, { observe, heard });
   const election = createLeaderElection({

@@ -27,7 +27,8 @@ const DRIFT = 0.001;
 const DATE_MS = 1000;
 /** So many answers that agree make another time the right one: a proxy may put its own date into one that it gives itself. */
 const AGREEING = 3;
-const SKEW_MS = 5_000;
+/** What makes a node's clock worth a word. */
+export const SKEW_MS = 5_000;
 
 const at = ({ low, high, at }: Bounds, now: number): Bounds => {
   const drift = (now - at) * DRIFT;

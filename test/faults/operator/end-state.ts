@@ -24,10 +24,10 @@ export const OURS: readonly Resource<KubeObject>[] = [
   NETWORK_POLICIES,
 ];
 
-/** Times, identities and addresses; and how often an object was written, which a repeated write may change. */
+/** Times, identities and addresses, and a hash with the namespace in it; and how often an object was written, which a repeated write may change. */
 const MASKED = new Set([
   ...["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "observedGeneration"],
-  ...["lastTransitionTime", "lastUpdateTime", "clusterIP", "clusterIPs", "berth.dev/switched-at"],
+  ...["lastTransitionTime", "lastUpdateTime", "clusterIP", "clusterIPs", "berth.dev/switched-at", "berth.dev/applied"],
 ]);
 /** Counts of Kubernetes' own controller, which come when it gets to them. */
 const LAGGING = /^PodDisruptionBudget\/[^.]*\.status\./;
