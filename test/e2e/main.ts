@@ -27,6 +27,7 @@ const DEV_CLUSTER_ONLY = ["devices", "causes", "rollout-killed"];
 
 /** These disturb everybody else: one after the other, in this order, when the rest is done. The last one uninstalls. */
 const DISRUPTIVE = [
+  "placement",
   "operator-killed",
   "rollout-killed",
   "scaling-bounds",

@@ -11,7 +11,7 @@ describe("cores", () => {
   it("are numbers and quantities as a pod's are, and no more of them than a machine has", () => {
     for (const cpu of [0.5, 2, 0, ".5", "5.", "+1", "1e9", "100u", "500m"])
       assert.ok(spec(cpu, undefined).success, String(cpu));
-    for (const cpu of [-0.5, 1e6, "-1", "1e30", "1e100", "", "m", "1 ", true, null, [1], {}])
+    for (const cpu of [-0.5, 1e6, "-1", "1e10", "1e30", "", "m", "1 ", true, null, [1], {}])
       assert.ok(!spec(cpu, undefined).success, String(cpu));
   });
 
