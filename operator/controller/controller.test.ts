@@ -73,3 +73,25 @@ test("a stop lets the reconcile that has begun end by itself", async () => {
   );
   assert.equal(isAborted, false);
 });
+
+test("passes that wait for nothing begin in turns of the event loop, however many workers there are", async () => {
+  const stop = new AbortController();
+  let [turns, passes, most, inTurn] = [0, 0, 0, 0];
+  const count = (): void => {
+    turns += 1;
+    inTurn = 0;
+    if (!stop.signal.aborted) setImmediate(count);
+  };
+  const reconcile: Reconcile = () => {
+    most = Math.max(most, ++inTurn);
+    if (++passes === 200) stop.abort();
+    return Promise.resolve({});
+  };
+  const metrics = createMetrics(new Registry());
+  const options = { name: "c", workers: 16, reconcile, behind: () => [], log: pino({ level: "silent" }), metrics };
+  const controller = createController(options);
+  for (let i = 0; i < 200; i++) controller.add({ namespace: "default", name: `digits-${i}` });
+  setImmediate(count);
+  await controller.run(stop.signal);
+  assert.ok(passes >= 200 && turns >= 100 && most <= 2, `${passes} passes in ${turns} turns, ${most} in one`);
+});

@@ -74,13 +74,15 @@ export const createObserver = (ask: AskCounts): Observer => {
     step: { weight: trial.weight, totals: NO_TOTALS },
     perSecond: 0,
   });
-  const count = (kept: Kept, trial: Trial, counts: readonly RouterCounts[], now: number): void => {
+  const count = async (kept: Kept, trial: Trial, counts: readonly RouterCounts[], now: number): Promise<void> => {
     if (kept.counting === undefined) {
       kept.counting = startCounting(now, counts);
       kept.countedAt = now;
       return;
     }
     const { counting, incomparable, interval } = countOn(kept.counting, counts, trial);
+    // with a thousand pods each of the two takes milliseconds
+    await new Promise((resolve) => setImmediate(resolve));
     const seconds = (now - kept.countedAt) / 1000;
     kept.counting = counting;
     kept.countedAt = now;
@@ -111,7 +113,7 @@ export const createObserver = (ask: AskCounts): Observer => {
       const entry = isSame ? known : { kept, rememberedAt: now };
       trials.set(name, entry);
       if (kept.step.weight !== trial.weight) kept.step = { weight: trial.weight, totals: NO_TOTALS };
-      if (now >= dueAt(kept)) count(kept, trial, await ask(key), now);
+      if (now >= dueAt(kept)) await count(kept, trial, await ask(key), now);
       const { canary, pairs, stable } = kept.totals;
       const isCounted = canary.requests + stable.requests + pairs.compared > 0;
       const verdict =
