@@ -18,10 +18,16 @@ export const createRouterNews =
     stores: { deployments: Pick<Store<Deployment>, "get">; pods: Pick<Store<Pod>, "list"> },
     obstacles: ReadonlyMap<string, readonly Obstacle[]>,
   ): AskRouterNews =>
-  (namespace) => ({
-    deployment: stores.deployments.get({ namespace, name: ROUTER_NAME }),
-    pods: [...stores.pods.list()].filter(
-      ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[ROUTER_LABEL] === "true",
-    ),
-    obstacles: obstacles.get(namespace) ?? [],
-  });
+  (namespace) => {
+    const deployment = stores.deployments.get({ namespace, name: ROUTER_NAME });
+    const isWell = (deployment?.status?.availableReplicas ?? 0) >= (deployment?.spec?.replicas ?? 1);
+    return {
+      deployment,
+      // hundreds may wait for them to follow a table: all pods of the cluster are looked through only where some are not well
+      pods: isWell ? [] : [...stores.pods.list()].filter((pod) => isRouterIn(namespace, pod)),
+      obstacles: obstacles.get(namespace) ?? [],
+    };
+  };
+
+const isRouterIn = (namespace: string, { metadata }: Pod): boolean =>
+  metadata.namespace === namespace && metadata.labels?.[ROUTER_LABEL] === "true";

@@ -26,6 +26,8 @@ const MODES = {
     "leaderElection.renewDeadline=40s",
     "leaderElection.retryPeriod=10s",
     "watchNamespaces={a,b}",
+    "router.resources.limits.cpu=2",
+    "router.resources.requests.cpu=500m",
   ],
   bare: ["crds.enabled=false", "replicas=0", "resources=null", "rbac.aggregate=false", "rbac.clusterReads=false"],
 };
@@ -74,6 +76,10 @@ test("the values reach the operator's command line", async () => {
   assert.equal(config.nodeAutoscaling, "false");
   assert.deepEqual(config.watchNamespaces, ["a", "b"]);
   assert.deepEqual(config.routerRole, { kind: "Role", name: "berth-operator-router" });
+  assert.deepEqual(config.routerResources, {
+    requests: { cpu: "500m", memory: "128Mi" },
+    limits: { cpu: "2", memory: "768Mi" },
+  });
   assert.deepEqual([config.workers, config.apiRate], [8, { perSecond: 20, burst: 30 }]);
   assert.deepEqual(config.electionTimes, { leaseMs: 60_000, renewDeadlineMs: 40_000, retryMs: 10_000 });
 });
