@@ -94,16 +94,39 @@ describe("children without an owner", () => {
     assert.match(stalled?.message ?? "", /Service digits, NetworkPolicy digits|NetworkPolicy digits/);
   });
 
-  it("get their labels back, which the caches select by", async () => {
+  it("get their labels back, which the caches select by, whichever child it is", async () => {
     const world = createWorld();
     world.put(spec);
     await world.settle();
     const name = "app.kubernetes.io/managed-by";
-    const relabelled = world.get(SERVICES, NAME);
-    assert.ok(relabelled);
-    const metadata = { ...relabelled.metadata, labels: { ...relabelled.metadata.labels, [name]: "Helm" } };
-    world.objects.set(`Service/${NAME}`, { ...relabelled, metadata });
+    for (const {
+      kind,
+      metadata: { name: called },
+    } of children(world)) {
+      const key = `${kind}/${called}`;
+      const object = world.objects.get(key);
+      assert.ok(object);
+      const labels = { ...object.metadata.labels, [name]: "Helm" };
+      world.objects.set(key, { ...object, metadata: { ...object.metadata, labels } });
+      await world.settle();
+      assert.equal(world.objects.get(key)?.metadata.labels?.[name], "berth", key);
+      assert.equal(world.objects.get(key)?.metadata.uid, object.metadata.uid, key);
+      assert.equal(findCondition(world.deployment().status?.conditions, "Ready")?.status, "True", key);
+    }
+  });
+
+  it("count while their labels are gone: a newer revision does not take over what it must not", async () => {
+    const world = createWorld();
+    world.put(spec);
     await world.settle();
-    assert.equal(world.get(SERVICES, NAME)?.metadata.labels?.[name], "berth");
+    const [old] = world.all(CONTROLLER_REVISIONS);
+    assert.ok(old);
+    const { labels: _, ...unlabelled } = old.metadata;
+    world.objects.set(`ControllerRevision/${old.metadata.name}`, { ...old, metadata: unlabelled });
+    world.fate = (revision) => ({ ready: revision === old.metadata.name });
+    world.put(newer);
+    await world.settle();
+    assert.equal(world.deployment().status?.stable?.revision, old.metadata.name);
+    assert.equal(world.get(SERVICES, NAME)?.spec?.selector?.["berth.dev/revision"], old.metadata.name);
   });
 });

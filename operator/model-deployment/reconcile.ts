@@ -35,6 +35,7 @@ import { type Observed, observe, type Stores } from "./observe.ts";
 import { brokenAt } from "./outage.ts";
 import { createPace } from "./pace.ts";
 import { plan } from "./plan.ts";
+import { reclaimRevisions } from "./reclaim.ts";
 import { isDone, nextName, ordersOf, refusalOf } from "./record.ts";
 import { isRepair } from "./repair.ts";
 import type { Revision } from "./revision.ts";
@@ -136,6 +137,7 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
   return async (key, { log, signal }): Promise<Result> => {
     const seen = observe(stores, key);
     if (seen === undefined) return await forget(key);
+    if (await reclaimRevisions(client, seen, signal)) return { requeueAfterMs: GONE_MS };
     const now = clock();
     const { acknowledged, actions, after, givingBack, observation, observed, roles, scale, trial, waits } =
       await decide(key, seen, now);

@@ -44,11 +44,10 @@ import { createTraffic, type Quality } from "./traffic.ts";
 
 type Stored = KubeObject & Fields;
 
-class Refused extends Error {
-  readonly kind: "conflict" | "notFound";
+class Refused extends KubeError {
   constructor(kind: "conflict" | "notFound", message: string) {
-    super(message);
-    this.kind = kind;
+    const [reason, status] = kind === "conflict" ? ["Conflict", 409] : ["NotFound", 404];
+    super(message, { kind, reason: String(reason), status: Number(status) });
   }
 }
 
@@ -249,13 +248,18 @@ export const createWorld = (): World => {
     },
   };
 
+  /** What a cache is told of: of all kinds but the ModelDeployment only what has our label. */
+  const cached = <T extends KubeObject>(resource: Resource<T>): T[] =>
+    world
+      .all(resource)
+      .filter(({ kind, metadata }) => kind === KIND || metadata.labels?.["app.kubernetes.io/managed-by"] === "berth");
   const storeOf = <T extends KubeObject>(resource: Resource<T>): Store<T> => ({
-    get: ({ name }) => world.get(resource, name),
-    list: () => world.all(resource),
+    get: ({ name }) => cached(resource).find(({ metadata }) => metadata.name === name),
+    list: () => cached(resource),
     ownedBy: (uid) =>
-      world.all(resource).filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid)),
+      cached(resource).filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid)),
     labelled: ({ name }) =>
-      world.all(resource).filter(({ metadata }) => metadata.labels?.["berth.dev/model-deployment"] === name),
+      cached(resource).filter(({ metadata }) => metadata.labels?.["berth.dev/model-deployment"] === name),
   });
 
   /** What the Deployment and ReplicaSet controllers, the scheduler and the kubelet do, at once. */
