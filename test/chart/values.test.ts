@@ -3,8 +3,11 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import fc from "fast-check";
 import { loadAll } from "js-yaml";
 import { z } from "zod";
+import { parseDuration } from "../../operator/api/v1alpha1/duration.ts";
+import { faultOf } from "../../operator/manager/election.ts";
 import { CHART, helm, type Manifest, render } from "./render.ts";
 
 const Operator = z.looseObject({
@@ -142,6 +145,33 @@ for (const [what, value, message] of [
   test(`${what} is refused by name`, async () => {
     await assert.rejects(render(value), message);
   });
+
+const duration = fc
+  .array(fc.tuple(fc.nat(40), fc.constantFrom("ms", "s", "m", "h")), { minLength: 1, maxLength: 2 })
+  .map((parts) => parts.map(([amount, unit]) => `${amount}${unit}`).join(""));
+
+test("times are refused exactly where the operator would refuse them", async () => {
+  const times = fc.record({ leaseDuration: duration, renewDeadline: duration, retryPeriod: duration });
+  const near = fc.constantFrom(
+    { leaseDuration: "15s", renewDeadline: "15s", retryPeriod: "2s" },
+    { leaseDuration: "15s", renewDeadline: "14999ms", retryPeriod: "2s" },
+    { leaseDuration: "12001ms", renewDeadline: "12s", retryPeriod: "2s" },
+    { leaseDuration: "1m", renewDeadline: "12s", retryPeriod: "10s" },
+    { leaseDuration: "1m", renewDeadline: "12s", retryPeriod: "9999ms" },
+    { leaseDuration: "1h", renewDeadline: "59m59s", retryPeriod: "0s" },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(times, near), async (values) => {
+      const { leaseDuration, renewDeadline, retryPeriod } = values;
+      const [leaseMs, renewDeadlineMs, retryMs] = [leaseDuration, renewDeadline, retryPeriod].map(parseDuration);
+      const fault = faultOf({ leaseMs: leaseMs ?? 0, renewDeadlineMs: renewDeadlineMs ?? 0, retryMs: retryMs ?? 0 });
+      const sets = Object.entries(values).map(([name, value]) => `leaderElection.${name}=${value}`);
+      if (fault === undefined) await render(...sets);
+      else await assert.rejects(render(...sets), /leaderElection\./, fault);
+    }),
+    { numRuns: 40 },
+  );
+});
 
 const folder = await mkdtemp(join(tmpdir(), "berth-parent-"));
 after(() => rm(folder, { recursive: true }));
