@@ -40,6 +40,7 @@ import { containRejections } from "./manager/contain.ts";
 import { createInstalledSchema, logNews, type OwnKind } from "./manager/installed-schema.ts";
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
+import { besideOthers, createLook, firstOfOthers, WATCHED_ANNOTATION } from "./manager/neighbours.ts";
 import { isServer } from "./model-deployment/observe.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
 import { createNodeAutoscaling } from "./placement/node-autoscaling.ts";
@@ -86,6 +87,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     name: config.leaseName,
     identity: config.identity,
     times: electionTimes,
+    annotations: { [WATCHED_ANNOTATION]: config.watchNamespaces.join(",") },
     clock,
     log,
   });
@@ -151,23 +153,29 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   });
   /** By namespace, what is in the way of its routers. */
   const routerObstacles = new Map<string, readonly Obstacle[]>();
+  const self = `${config.namespace}/${config.leaseName}`;
+  const beside = { self, modelDeployments: stores.modelDeployments, look: createLook(client, monotonic), events };
   const controller: Controller = createController({
     name: "model-deployment",
     workers: config.workers,
-    reconcile: modelDeploymentController({
-      client: writer,
-      stores,
-      settings: { runtimeImage, runtimeImagePullPolicy, allowHttpModels, podUser },
-      operatorNamespace: config.namespace,
-      clock,
-      events,
-      askProgress: askFetchProgress,
-      askRouters: createAskRouters(stores.pods, together(askRouterStatus, monotonic)),
-      observer: createObserver(createAskCounts(stores.pods, askRouterStatus, clock)),
-      survey,
-      scaler,
-      askRouterNews: createRouterNews(stores, routerObstacles),
-    }),
+    reconcile: besideOthers(
+      modelDeploymentController({
+        client: writer,
+        stores,
+        settings: { runtimeImage, runtimeImagePullPolicy, allowHttpModels, podUser },
+        operatorNamespace: config.namespace,
+        operator: self,
+        clock,
+        events,
+        askProgress: askFetchProgress,
+        askRouters: createAskRouters(stores.pods, together(askRouterStatus, monotonic)),
+        observer: createObserver(createAskCounts(stores.pods, askRouterStatus, clock)),
+        survey,
+        scaler,
+        askRouterNews: createRouterNews(stores, routerObstacles),
+      }),
+      beside,
+    ),
     behind: (key) => [
       ...caches.missing(key.namespace),
       ...consistency.behind(stores.modelDeployments.get(key)?.metadata.uid ?? ""),
@@ -191,19 +199,22 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const routers: Controller = createController({
     name: "router",
     workers: ROUTER_WORKERS,
-    reconcile: routerController({
-      client: writer,
-      stores,
-      settings: {
-        ...{ runtimeImage, runtimeImagePullPolicy, podUser },
-        resources: config.routerResources,
-        role: config.routerRole,
-        operatorNamespace: config.namespace,
-      },
-      clock,
-      events,
-      obstacles: routerObstacles,
-    }),
+    reconcile: firstOfOthers(
+      routerController({
+        client: writer,
+        stores,
+        settings: {
+          ...{ runtimeImage, runtimeImagePullPolicy, podUser },
+          resources: config.routerResources,
+          role: config.routerRole,
+          operatorNamespace: config.namespace,
+        },
+        clock,
+        events,
+        obstacles: routerObstacles,
+      }),
+      beside,
+    ),
     // what it writes has many owners, and it writes nothing that depends on what it wrote before
     behind: (key) => caches.missing(key.namespace),
     log,

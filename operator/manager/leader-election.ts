@@ -28,13 +28,15 @@ export type ElectionOptions = {
   /** Unique for each process that ever runs, such as the pod's name with its uid. */
   identity: string;
   times: ElectionTimes;
+  /** On the lease, for other releases to read. */
+  annotations: Record<string, string>;
   /** What is written into the Lease for people to read; nothing is decided by it. Milliseconds since 1970. */
   clock: () => number;
   log: Logger;
 };
 
 export const createLeaderElection = (options: ElectionOptions): LeaderElection => {
-  const { client, clock, namespace, name, identity, times, log } = options;
+  const { annotations, client, clock, namespace, name, identity, times, log } = options;
   const key = { namespace, name };
   const now = () => performance.now();
   let observed: Observed | undefined;
@@ -63,7 +65,7 @@ export const createLeaderElection = (options: ElectionOptions): LeaderElection =
       renewTime: microTime(clock()),
       leaseTransitions: transitions,
     };
-    const metadata = { ...key, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+    const metadata = { ...key, annotations, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
     const lease: Lease = { apiVersion: LEASES.apiVersion, kind: LEASES.kind, metadata, spec };
     const options = { fieldManager: FIELD_MANAGER };
     // The time before the request, for the lease may have started to run when it arrived.

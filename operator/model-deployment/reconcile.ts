@@ -54,6 +54,8 @@ export type Dependencies = {
   settings: RenderSettings;
   /** Its pods may reach the admin ports of all models. */
   operatorNamespace: string;
+  /** How a status names this operator. */
+  operator?: string;
   /** Milliseconds since 1970. */
   clock: () => number;
   events: EventRecorder;
@@ -73,7 +75,8 @@ const GIVING_BACK_MS = 5_000;
 const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
 export const modelDeploymentController = (dependencies: Dependencies): Reconcile => {
-  const { client, clock, events, observer, scaler, settings, stores, survey } = dependencies;
+  const { client, clock, events, observer, operator, scaler, settings, stores, survey } = dependencies;
+  const named = operator === undefined ? {} : { operator };
   const pace = createPace();
   const writes = createWritePace();
   const fetches = createFetchWatch(dependencies.askProgress);
@@ -148,7 +151,7 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     const router = isRouterAwaited ? routerObstacle(dependencies.askRouterNews(key.namespace), now) : undefined;
     const asked = { ...inquired, trial, givingBack, evidence: observation?.words, scale, router };
     const statusWith = (obstacle: Obstacle | undefined): ModelDeploymentStatus =>
-      boundedStatus(statusOf(observed, after, obstacle, now, asked));
+      boundedStatus({ ...statusOf(observed, after, obstacle, now, asked), ...named });
     /** Milliseconds until the status may be written; undefined: it is, or is as it should be. */
     const write = async (status: ModelDeploymentStatus): Promise<(number | undefined)[]> => {
       const wait = pace.wait(key, observed.modelDeployment.status, status, now);

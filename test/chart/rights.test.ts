@@ -40,6 +40,7 @@ const OF_THE_CLUSTER = [
   "resource.k8s.io/deviceclasses list",
   "resource.k8s.io/resourceclaims list",
   "resource.k8s.io/resourceslices list",
+  "coordination.k8s.io/leases get",
   "karpenter.sh/nodepools list",
 ];
 const OF_A_ROUTER = ["berth.dev/modeldeployments list,watch", "discovery.k8s.io/endpointslices list,watch"];

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Appliers, ensureAppliers } from "../appliers/index.ts";
 import { CHART, type Helm, helmOf, installChart, OPERATOR_NAMESPACE, RELEASE } from "../world/helm.ts";
 import { ROOT } from "../world/index.ts";
@@ -61,6 +62,26 @@ describe("releases", () => {
     assert.equal(await kubectl("get", "mdeploy", "digits", "-n", third, "-o", "jsonpath={.status.phase}"), "");
   });
 
+  it("where both look at a namespace, the second leaves what the first serves alone, and says so", async () => {
+    await installOther(...watching(first, second));
+    const events = ["get", "events.events.k8s.io", "-n", first, "--field-selector", "reason=ManagedElsewhere", "-o"];
+    const end = Date.now() + 240_000;
+    let note = "";
+    while (note === "" && Date.now() < end) {
+      note = await kubectl(...events, "jsonpath={.items[*].note}");
+      await sleep(1000);
+    }
+    assert.match(
+      note,
+      /berth-system\/berth-operator serves this ModelDeployment, and berth-other\/other-berth-operator/,
+    );
+    const operator = () => kubectl("get", "mdeploy", "digits", "-n", first, "-o", "jsonpath={.status.operator}");
+    assert.equal(await operator(), "berth-system/berth-operator");
+    const role = ["get", "rolebinding", "berth-router", "-n", first, "-o", "jsonpath={.roleRef.name}"];
+    assert.equal(await kubectl(...role), "berth-operator-router");
+    await installOther(...watching(second));
+  });
+
   it("a watched namespace that is deleted holds up no other, also after a restart of the operator", async () => {
     await kubectl("delete", "namespace", gone);
     await kubectl("rollout", "restart", "-n", OPERATOR_NAMESPACE, "deployment/berth-operator");
@@ -114,6 +135,9 @@ describe("releases", () => {
     await world().helm(["uninstall", OTHER, "--namespace", OTHER_NAMESPACE, "--wait"]);
     await installChart(helm4);
     await ready(third);
+    // The other's lease is left, and nobody writes to it.
+    const taken = "jsonpath={.status.operator}=berth-system/berth-operator";
+    await kubectl("wait", "-n", second, "mdeploy/digits", `--for=${taken}`, "--timeout=240s");
     await ready(second);
     assert.equal(await podOf(), pods);
     await helm4(["rollback", RELEASE, "1", "--namespace", OPERATOR_NAMESPACE, "--wait", "--timeout", "3m"]);

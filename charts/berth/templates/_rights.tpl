@@ -63,6 +63,10 @@
 - apiGroups: [resource.k8s.io]
   resources: [deviceclasses, resourceclaims, resourceslices]
   verbs: [list]
+# Whether another release that looks at the same namespace still runs.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get]
 # Whether nodes come where pods wait for them.
 - apiGroups: [karpenter.sh]
   resources: [nodepools]

@@ -26,7 +26,7 @@ export const boundedRecord = ({ memory, ...record }: RolloutRecord): RolloutReco
  * `message` is the API server's; `now` is RFC 3339.
  */
 export const minimalStatus = (
-  { conditions, observedGeneration, rollout, stable, traffic }: ModelDeploymentStatus,
+  { conditions, observedGeneration, operator, rollout, stable, traffic }: ModelDeploymentStatus,
   message: string,
   previous: readonly Condition[],
   now: string,
@@ -45,6 +45,7 @@ export const minimalStatus = (
       ...toConditions(marks, previous, observedGeneration, now),
       ...(available === undefined ? [] : [available]),
     ],
+    ...(operator === undefined ? {} : { operator }),
     ...(traffic === undefined ? {} : { traffic }),
     ...(rollout === undefined ? {} : { rollout }),
     ...(stable === undefined ? {} : { stable }),

@@ -117,6 +117,11 @@ export const REASONS = {
       "An event: something else undoes what Berth writes, again and again. Berth goes on, at ever longer intervals.",
     cure: "The event names the field and who changes it: end one of the two.",
   },
+  ManagedElsewhere: {
+    means:
+      "An event: another release of Berth that looks at the same namespace serves the ModelDeployment; this one leaves it alone.",
+    cure: "Give each release namespaces of its own with the chart's `watchNamespaces`, or uninstall one of them.",
+  },
   NotOwned: {
     means: "An object with a name that Berth needs exists already and belongs to something else.",
     cure: "Delete or rename that object, or rename the ModelDeployment. Berth does not overwrite it.",

@@ -198,6 +198,13 @@ export const statusSchema = z
       .describe("A summary for people and for Argo CD; programs read the conditions."),
     message: z.string().max(1024).optional().describe("The first cause of trouble, or what serves, in one line."),
     url: z.string().max(512).optional().describe("Where clients inside the cluster reach the model."),
+    operator: z
+      .string()
+      .max(127)
+      .optional()
+      .describe(
+        "Which operator serves it, as `namespace/lease`; another release leaves it alone for as long as that one runs.",
+      ),
     devices: z
       .string()
       .max(320)
