@@ -62,6 +62,13 @@ test("a lease that may not be read hides whether it is; another error is thrown,
   await assert.rejects(look(), /down/);
 });
 
+test("what names no lease is nobody, and nothing is asked", async () => {
+  const { at } = leasing();
+  const never = { get: () => assert.fail("asked") };
+  for (const nobody of ["", "/", "a", "a/", "/b"])
+    assert.equal(await createLook(never, () => at.now)(nobody, "a", signal), "gone");
+});
+
 const model = (name: string, operator?: string, namespace = "a"): ModelDeployment => ({
   ...{ apiVersion: "berth.dev/v1alpha1", kind: "ModelDeployment", metadata: { name, namespace } },
   spec: { model: { uri: "https://models.example.com/digits.onnx" } },

@@ -31,6 +31,7 @@ export const createLook = (client: Pick<Client, "get">, clock: () => number): Lo
   const known = new Map<string, Known>();
   const read = async (operator: string, signal: AbortSignal): Promise<Known["lease"]> => {
     const [namespace = "", name = ""] = operator.split("/");
+    if (namespace === "" || name === "") return "gone";
     try {
       return await client.get(LEASES, { namespace, name }, signal);
     } catch (error) {
