@@ -16,7 +16,7 @@ import type { CheckResult } from "./results.ts";
 const exec = promisify(execFile);
 const MODULE = "github.com/summerwind/h2spec/cmd/h2spec";
 const VERSION = "v2.2.1+incompatible";
-/** Of all its cases; each waits 2 s at most for what should come. */
+/** Of all its cases; each waits 10 s at most for what should come. */
 const TIMEOUT_MS = CLUSTER_PATIENCE_S * 1000;
 const SUITES = { generic: "a server in general", http2: "RFC 7540, section by section", hpack: "RFC 7541" };
 
@@ -133,7 +133,7 @@ const run = async (
   suite: string,
   { others, port }: Target,
 ): Promise<Pick<CheckResult, "ok" | "detail">> => {
-  const args = [suite, "--host", "127.0.0.1", "--port", String(port), "--timeout", "2"];
+  const args = [suite, "--host", "127.0.0.1", "--port", String(port), "--timeout", "10"];
   const stdout = await exec(program, args, { timeout: TIMEOUT_MS }).then(
     ({ stdout }) => stdout,
     (error: { stdout?: string; message: string }) => error.stdout || error.message,

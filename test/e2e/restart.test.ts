@@ -1,7 +1,6 @@
 /** The pods of a revision made anew while clients ask: with room for one more, and on nodes that are full. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { startLoad } from "../world/client.ts";
 import { isReady, type Seen, waitFor } from "../world/model-deployment.ts";
@@ -37,7 +36,7 @@ describe("a restart under load", () => {
     const request = { body: inferBody(upright), expected: await answerHere(ANGLE_FILE, upright), perSecond: 25 };
     const url = `${before.status.url}/v2/models/${name}/infer`;
     const loaded = startLoad(world().cluster, { url, ...request });
-    await sleep(2000);
+    await loaded.underWay();
     await restart();
     const isNew = async (): Promise<boolean> => {
       const pods = await podsOf(name);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { conditionOf, isReady, isStalled, type Seen, waitFor } from "../world/model-deployment.ts";
 import { startProber } from "../world/prober.ts";
@@ -52,7 +51,7 @@ describe("a rollout without spare devices", () => {
     const prober = startProber(world().cluster, {
       ...{ url: `http://lookup.${namespace}.svc`, model: key.name, perSecond: 30, entries: 32 },
     });
-    await sleep(4000);
+    await prober.underWay();
     return prober;
   };
 

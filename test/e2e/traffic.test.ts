@@ -60,6 +60,7 @@ describe("requests through the router", () => {
       url: `${before.status.url}/v2/models/routed/infer`,
       ...{ body, expected, perSecond: 20 },
     });
+    await loaded.underWay();
     await applied({ traffic: { path: "router" } });
     await eventually("on the router", isRouted);
     await seen("ready on the router", isReady);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { startLoad } from "../world/client.ts";
 import { isReady, isStalled, statusOf, waitFor } from "../world/model-deployment.ts";
 import { ANGLE_FILE, answerHere, inferBody, question } from "../world/reference.ts";
@@ -24,7 +23,7 @@ describe("an update of a running deployment", () => {
       url: `${before.status.url}/v2/models/busy/infer`,
       ...{ body, expected, perSecond: 25 },
     });
-    await sleep(3000);
+    await loaded.underWay();
     await world().apply(
       [modelDeployment("busy", { model, scaling: { minReplicas: 2 }, server: { requestTimeout: "20s" } })],
       namespace,

@@ -79,44 +79,55 @@ const loadReport = z.object({ answered: z.number(), failures: z.array(z.string()
 export const startLoad = (
   cluster: Cluster,
   options: { url: string; body: string; expected: Float32Array; perSecond: number },
-): { stop(): Promise<LoadReport> } => {
+): { underWay(): Promise<void>; stop(): Promise<LoadReport> } => {
   const input = { ...options, expected: Array.from(options.expected), patienceMs: PATIENCE_MS };
   const running = startInside(cluster, LOAD_SCRIPT, input);
-  return { stop: async () => loadReport.parse(await running.stop()) };
+  return { ...running, stop: async () => loadReport.parse(await running.stop()) };
 };
 
 /** What is started ends by itself after this, in seconds, whatever happens to who has started it. */
 const MOST_SECONDS = 1200;
 
+export type Inside = {
+  /** Resolves once the script has called `underWay`. */
+  underWay(): Promise<void>;
+  /** Ends it; resolves with its line. */
+  stop(): Promise<unknown>;
+};
+
 /**
- * Runs a script that goes on until its input's `seconds` are over or SIGTERM. `stop` resolves with its line.
+ * Runs a script that goes on until its input's `seconds` are over or SIGTERM, and that calls `underWay` when its requests are answered.
  * @param input with the seconds, where MOST_SECONDS are not enough
  */
-export const startInside = (cluster: Cluster, script: string, input: object): { stop(): Promise<unknown> } => {
+export const startInside = (cluster: Cluster, script: string, input: object): Inside => {
   const title = `inside-${randomUUID().slice(0, 8)}`;
-  const named = `process.title = ${JSON.stringify(title)};\n${script}`;
+  // the title is what can be seen of it from beside it
+  const named = `process.title = "${title}";\nconst underWay = () => { process.title = "${title}-answered"; };\n${script}`;
   let isOver = false;
   const running = runInside(cluster, named, { seconds: MOST_SECONDS, ...input }).finally(() => {
     isOver = true;
   });
   // whoever stops it hears of it
   running.catch(() => undefined);
-  const stopped = async (): Promise<boolean> => isOver || (await runInside(cluster, STOP, { title })) !== 0;
+  const found = async (prefix: string, signal: number | string): Promise<boolean> =>
+    isOver || (await runInside(cluster, SIGNAL, { prefix, signal })) !== 0;
   return {
+    underWay: () => eventually(`requests of ${title} are answered`, () => found(`${title}-answered`, 0)),
     async stop() {
       // one that has just been started may not have its title yet
-      await eventually(`${title} is told to end`, stopped);
+      await eventually(`${title} is told to end`, () => found(title, "SIGTERM"));
       return running;
     },
   };
 };
 
-const STOP = `
+/** Signals the processes whose titles begin so; 0 only finds them. */
+const SIGNAL = `
 import { readdirSync, readFileSync } from "node:fs";
 let found = 0;
 for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {
   try {
-    if (readFileSync("/proc/" + pid + "/cmdline", "utf8").startsWith(input.title)) { process.kill(Number(pid)); found++; }
+    if (readFileSync("/proc/" + pid + "/cmdline", "utf8").startsWith(input.prefix)) { process.kill(Number(pid), input.signal); found++; }
   } catch {}
 }
 console.log(found);
@@ -134,7 +145,7 @@ const send = (agent) => new Promise((resolve) => {
     reply.setEncoding("utf8").on("data", (text) => { body += text; }).on("end", () => {
       const data = reply.statusCode === 200 ? JSON.parse(body).outputs[0].data : [];
       const same = data.length === input.expected.length && data.every((value, at) => Math.fround(value) === input.expected[at]);
-      if (same) answered++;
+      if (same) { if (++answered === 1) underWay(); }
       else failures.push(reply.statusCode + " " + body.slice(0, 200));
       resolve();
     });

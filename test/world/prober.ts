@@ -14,6 +14,8 @@ export type ProberReport = { overHttp: number; overGrpc: number; failures: strin
 const report = z.object({ overHttp: z.number(), overGrpc: z.number(), failures: z.array(z.string()) });
 
 export type Prober = {
+  /** Resolves once it has had an answer. */
+  underWay(): Promise<void>;
   /** Ends it, and tells what has come of it. */
   stop(): Promise<ProberReport>;
   /** Ends it. Rejects where a request has failed, or next to none was sent. */
@@ -45,6 +47,7 @@ export const startProber = (cluster: Cluster, options: ProberOptions): Prober =>
   });
   const stop = async (): Promise<ProberReport> => report.parse(await running.stop());
   return {
+    underWay: running.underWay,
     stop,
     async stopUnharmed() {
       const { failures, overGrpc, overHttp } = await stop();
@@ -114,6 +117,7 @@ const overHttp2 = (x, again = true) => new Promise((resolve) => {
 const readyBy = Date.now() + input.patienceMs;
 while (overGrpc === 0 && Date.now() < readyBy) await overHttp2(0);
 failures.length = 0;
+underWay();
 let stopped = false;
 process.on("SIGTERM", () => { stopped = true; });
 const end = Date.now() + input.seconds * 1000;
