@@ -4,7 +4,8 @@ import { ask } from "./ask.ts";
 
 const MOST_BYTES = 1_024;
 
-const answer = z.object({ bytes: z.number(), total: z.number().optional(), seconds: z.number() });
+const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+const answer = z.object({ bytes: amount, total: amount.optional(), seconds: amount });
 
 /** How far the pod's init container has come, over HTTP. Undefined if it does not say. */
 export const askFetchProgress = async (address: string): Promise<FetchProgress | undefined> => {

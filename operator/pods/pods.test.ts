@@ -157,6 +157,13 @@ describe("what a router counts", () => {
     const why = await hearRouter("127.0.0.1", (line) => lines.push(line), new AbortController().signal, port);
     return { lines, why };
   };
+  it("is not heard where a count is none that sums can hold", async () => {
+    const arm = { arrived: 1e300, crowd: 0, waiting: 0, inFlight: 0 };
+    const port = await http((_, response) =>
+      response.end(`${JSON.stringify({ started: "s", models: { m: { r: arm } } })}\n`),
+    );
+    assert.match((await hear(port)).why, /models\.m\.r\.arrived/);
+  });
   const told = { started: "s", models: { constructor: { a: { arrived: 1, crowd: 0, waiting: 0, inFlight: 1 } } } };
 
   it("is heard line by line until the connection ends", async () => {

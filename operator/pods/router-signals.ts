@@ -7,7 +7,8 @@ import { ended, urlOf } from "./ask.ts";
 import { createJsonMeter, limitsOf } from "./json-meter.ts";
 import { createLineReader } from "./line-reader.ts";
 
-const count = z.number().min(0);
+/** Sums of these stay finite. */
+const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const name = z.string().max(253);
 const line = z.object({
   started: z.string().max(64),

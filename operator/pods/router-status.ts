@@ -3,7 +3,8 @@ import { ask } from "./ask.ts";
 
 /** Names of objects. */
 const name = z.string().max(253);
-const count = z.number().min(0);
+/** Sums of these stay finite. */
+const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const counts = z.object({ requests: count, errors: count, buckets: z.array(count).max(256) });
 
 const pairs = z.object({ compared: count, disagreed: count });

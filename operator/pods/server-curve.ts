@@ -2,11 +2,13 @@
 import { z } from "zod";
 import { ask } from "./ask.ts";
 
+const several = z.number().min(1).max(1024);
+/** An hour is no time for a run. */
+const milliseconds = z.number().min(0).max(3_600_000);
 const answer = z.object({
-  shards: z.object({ ready: z.number().min(1) }),
-  batching: z.object({ state: z.string(), size: z.number().min(1) }),
-  /** Milliseconds. */
-  serviceTimeMs: z.object({ each: z.number().min(0), perItem: z.number().min(0) }).nullable(),
+  shards: z.object({ ready: several }),
+  batching: z.object({ state: z.string(), size: several }),
+  serviceTimeMs: z.object({ each: milliseconds, perItem: milliseconds }).nullable(),
 });
 
 const MOST_BYTES = 1024 ** 2;
