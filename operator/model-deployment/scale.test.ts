@@ -41,6 +41,28 @@ const serving = async (decided: Partial<Scale> = {}, rest: Partial<ModelDeployme
 };
 
 describe("a ModelDeployment whose number of pods follows the load", () => {
+  it("is stalled with the field named where its schedule never comes or moves nothing; another one heals it", async () => {
+    const scaling = { minReplicas: 1, maxReplicas: 3 };
+    const schedule = [{ cron: "0 8 * * *", minReplicas: 2 }];
+    const world = await serving({}, { scaling });
+    const cases: [NonNullable<ModelDeploymentSpec["scaling"]>, RegExp][] = [
+      [
+        { ...scaling, schedule: [{ cron: "0 0 30 2 *", minReplicas: 2 }] },
+        /spec: scaling\.schedule\[0\]\.cron: .*never comes/,
+      ],
+      [{ minReplicas: 2, schedule }, /spec: scaling\.schedule: only where the number of pods may change/],
+    ];
+    for (const [wrong, message] of cases) {
+      world.put(spec({ scaling: wrong }));
+      await world.settle();
+      assert.equal(conditionOf(world, "Stalled").reason, "InvalidSpec");
+      assert.match(conditionOf(world, "Ready").message ?? "", message);
+    }
+    world.put(spec({ scaling: { ...scaling, schedule } }));
+    await world.settle();
+    assert.equal(conditionOf(world, "Ready").status, "True");
+  });
+
   it("has the pods that were decided, says why, and tells of the change", async () => {
     const world = await serving();
     world.scale = () => scale({ wanted: 3 });
