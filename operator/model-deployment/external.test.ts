@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { createWorld, NAME, type World } from "../../test/simulation/world.ts";
 import { MODEL_DEPLOYMENTS, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
 import { DEPLOYMENTS } from "../kube/resources.ts";
-import { externalStatus, fixedReplicas } from "./external.ts";
+import { externalOf, externalStatus } from "./external.ts";
 
 type Owner = { manager: string; operation: "Apply" | "Update"; subresource?: string };
 
@@ -13,7 +13,8 @@ const external = { mode: "external", minReplicas: 1 } as const;
 const flux: Owner = { manager: "flux", operation: "Apply" };
 const created: Owner = { manager: "kubectl-create", operation: "Update" };
 const applied: Owner = { manager: "kubectl-client-side-apply", operation: "Update" };
-const hpa: Owner = { manager: "kube-controller-manager", operation: "Update", subresource: "scale" };
+const scaler: Owner = { manager: "kubectl", operation: "Update", subresource: "scale" };
+const autoscaler: Owner = { ...scaler, manager: "kube-controller-manager" };
 
 /** What the API server has after a write: the default where there is no number, and who owns it. */
 const write = async (
@@ -43,9 +44,9 @@ describe("spec.replicas with scaling.mode external", () => {
       await write(world, eight, [...owners]);
       await write(world, { scaling: external }, [...owners]);
       assert.deepEqual([pods(world), scaleOf(world)?.external], [[8], { replicas: 8, from: "pods" }]);
-      await write(world, { scaling: external, replicas: 5 }, [...owners, hpa]);
+      await write(world, { scaling: external, replicas: 5 }, [...owners, scaler]);
       assert.deepEqual([pods(world), scaleOf(world)?.external], [[5], { replicas: 5, from: "spec" }]);
-      await write(world, { scaling: external, replicas: 1 }, [...owners, hpa]);
+      await write(world, { scaling: external, replicas: 1 }, [...owners, scaler]);
       assert.deepEqual(pods(world), [1]);
     });
   }
@@ -71,7 +72,7 @@ describe("spec.replicas with scaling.mode external", () => {
     const scaled = createWorld();
     await write(scaled, eight);
     await write(scaled, { scaling: external });
-    await write(scaled, { scaling: external, replicas: 1 }, [hpa]);
+    await write(scaled, { scaling: external, replicas: 1 }, [scaler]);
     assert.deepEqual(pods(scaled), [1]);
   });
 
@@ -94,16 +95,52 @@ describe("spec.replicas with scaling.mode external", () => {
 
   it("ignores a number left behind, tells of it once, and does not take it up again by itself", async () => {
     const world = createWorld();
-    await write(world, { scaling: external, replicas: 2 }, [hpa]);
-    await write(world, { ...eight, replicas: 2 }, [hpa]);
+    await write(world, { scaling: external, replicas: 2 }, [scaler]);
+    await write(world, { ...eight, replicas: 2 }, [scaler]);
     assert.deepEqual([pods(world), scaleOf(world)?.ignored], [[8], 2]);
     assert.match(scaleOf(world)?.message ?? "", /^spec\.replicas has no effect/);
     await world.settle();
     assert.equal(world.events.filter((event) => event === "Normal ReplicasIgnored").length, 1);
-    await write(world, { scaling: external, replicas: 2 }, [hpa]);
+    await write(world, { scaling: external, replicas: 2 }, [scaler]);
     assert.deepEqual([pods(world), scaleOf(world)?.external?.from], [[8], "pods"]);
-    await write(world, { scaling: external, replicas: 3 }, [hpa]);
+    await write(world, { scaling: external, replicas: 3 }, [scaler]);
     assert.deepEqual(pods(world), [3]);
+  });
+
+  it("takes no pod away for an HPA that begins at its least number, until it has had its time", async () => {
+    const world = createWorld();
+    await write(world, eight);
+    await write(world, { scaling: external });
+    world.settle = async () => {
+      await world.reconcile();
+      world.act();
+      await world.reconcile();
+    };
+    await write(world, { scaling: external, replicas: 2 }, [autoscaler]);
+    assert.deepEqual([pods(world), scaleOf(world)?.external?.from], [[8], "pods"]);
+    const { until = "" } = scaleOf(world)?.external ?? {};
+    world.now += 15_000;
+    await write(world, { scaling: external, replicas: 6 }, [autoscaler]);
+    assert.deepEqual([pods(world), scaleOf(world)?.external?.until], [[8], until]);
+    world.now = Date.parse(until) - 1000;
+    const { requeueAfterMs = Number.POSITIVE_INFINITY } = await world.reconcile();
+    assert.ok(requeueAfterMs <= 1000, `${requeueAfterMs}`);
+    assert.deepEqual(pods(world), [8]);
+    world.now = Date.parse(until);
+    await world.settle();
+    assert.deepEqual([pods(world), scaleOf(world)?.external], [[6], { replicas: 6, from: "spec" }]);
+    await write(world, { scaling: external, replicas: 3 }, [autoscaler]);
+    assert.deepEqual(pods(world), [3]);
+  });
+
+  it("follows an HPA that asks for more at once, and a person who scales", async () => {
+    const world = createWorld();
+    await write(world, eight);
+    await write(world, { scaling: external });
+    await write(world, { scaling: external, replicas: 9 }, [autoscaler]);
+    assert.deepEqual(pods(world), [9]);
+    await write(world, { scaling: external, replicas: 2 }, [autoscaler]);
+    assert.deepEqual(pods(world), [2]);
   });
 
   it("begins with one where the ModelDeployment sleeps, since nothing would wake it", async () => {
@@ -153,8 +190,9 @@ describe("spec.replicas with scaling.mode external", () => {
             spec: { replicas: there, selector: {}, template: {} },
           },
         ];
-        assert.equal(fixedReplicas(modelDeployment, deployments), wanted ?? there);
-        const { external: told } = externalStatus(modelDeployment, deployments);
+        const decided = externalOf(modelDeployment, deployments, 0);
+        assert.equal(decided?.replicas, wanted ?? there);
+        const { external: told } = externalStatus(modelDeployment, decided);
         assert.deepEqual(told, { replicas: wanted ?? there, from: "pods" });
       }),
     );

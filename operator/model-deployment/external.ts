@@ -3,38 +3,69 @@
  * value; who owns the field tells them apart. Pure.
  */
 import { z } from "zod";
-import {
-  DEFAULT_REPLICAS,
-  isExternal,
-  type ModelDeployment,
-  minReplicasOf,
-  type ScaleStatus,
-} from "../api/v1alpha1/index.ts";
+import { DEFAULT_REPLICAS, isExternal, type ModelDeployment, type ScaleStatus } from "../api/v1alpha1/index.ts";
 import type { Deployment } from "../kube/objects.ts";
 
-/** Pods that serve where no load says how many: what the spec says, or the pods that there are. */
-export const fixedReplicas = (modelDeployment: ModelDeployment, deployments: Deployment[]): number => {
-  if (!isExternal(modelDeployment.spec)) return minReplicasOf(modelDeployment.spec);
-  return isSet(modelDeployment) ? numberOf(modelDeployment) : podsThere(modelDeployment, deployments);
+/** The pods that there are to be, and who says so: somebody by `spec.replicas`, or nobody, so that those that there are stay. */
+export type External = {
+  replicas: number;
+  from: "spec" | "pods";
+  /** Milliseconds since 1970: until then an HPA that has just begun takes no pod away. */
+  until?: number;
+};
+
+/** Undefined with `scaling.mode: internal`. */
+export const externalOf = (
+  modelDeployment: ModelDeployment,
+  deployments: Deployment[],
+  now: number,
+): External | undefined => {
+  if (!isExternal(modelDeployment.spec)) return undefined;
+  const there = podsThere(modelDeployment, deployments);
+  if (!isSet(modelDeployment)) return { replicas: there, from: "pods" };
+  const number = numberOf(modelDeployment);
+  const until = number < there ? rampUntil(modelDeployment, now) : undefined;
+  return until === undefined || until <= now
+    ? { replicas: number, from: "spec" }
+    : { replicas: there, from: "pods", until };
+};
+
+/**
+ * An HPA reads the default, 1, as the pods that there are: it begins at its own least number, and rises from there in steps. For as long as it
+ * waits itself before it takes pods away, its number takes none.
+ */
+const RAMP_MS = 300_000;
+
+/** Undefined where no HPA has just begun. */
+const rampUntil = (modelDeployment: ModelDeployment, now: number): number | undefined => {
+  const { scale } = modelDeployment.status ?? {};
+  const isNew = scale !== undefined && scale.external?.from !== "spec";
+  if (writerOf(modelDeployment) !== "autoscaler" || !isNew) return undefined;
+  return Date.parse(scale.external?.until ?? "") || now + RAMP_MS;
 };
 
 /** What the status says of it. */
 export const externalStatus = (
   modelDeployment: ModelDeployment,
-  deployments: Deployment[],
+  external: External | undefined,
 ): Pick<ScaleStatus, "external" | "ignored" | "message"> => {
   const number = numberOf(modelDeployment);
-  const isLeft = number !== DEFAULT_REPLICAS || writerOf(modelDeployment) === "scale";
+  const isLeft = number !== DEFAULT_REPLICAS || isScaledBy(writerOf(modelDeployment));
   const ignored = isLeft ? { ignored: number } : {};
-  if (!isExternal(modelDeployment.spec)) {
+  if (external === undefined) {
     const message =
       "spec.replicas has no effect with scaling.mode internal; scaling.minReplicas says how many pods serve";
     return isLeft ? { ...ignored, message } : {};
   }
-  const replicas = fixedReplicas(modelDeployment, deployments);
-  if (isSet(modelDeployment)) return { external: { replicas, from: "spec" } };
-  const message = "the pods that there were stay: nobody has set spec.replicas since scaling.mode is external";
-  return { external: { replicas, from: "pods" }, ...ignored, message };
+  const { until, ...rest } = external;
+  if (external.from === "spec") return { external: rest };
+  if (until === undefined) {
+    const message = "the pods that there were stay: nobody has set spec.replicas since scaling.mode is external";
+    return { external: rest, ...ignored, message };
+  }
+  const time = new Date(until).toISOString();
+  const message = `the pods that there were stay until ${time.slice(11, 19)} UTC, while the HPA begins`;
+  return { external: { ...rest, until: time }, message };
 };
 
 const numberOf = ({ spec }: ModelDeployment): number => spec.replicas ?? DEFAULT_REPLICAS;
@@ -52,6 +83,7 @@ const isSet = (modelDeployment: ModelDeployment): boolean => {
       return true;
     case "object":
       return counted || number !== DEFAULT_REPLICAS;
+    case "autoscaler":
     case "scale":
       return counted || number !== ignored;
     case "nobody":
@@ -59,7 +91,12 @@ const isSet = (modelDeployment: ModelDeployment): boolean => {
   }
 };
 
-type Writer = "manifest" | "object" | "scale" | "nobody";
+type Writer = "manifest" | "object" | "scale" | "autoscaler" | "nobody";
+
+const isScaledBy = (writer: Writer): boolean => writer === "scale" || writer === "autoscaler";
+
+/** In which HPAs run, those of KEDA, too. */
+const AUTOSCALER = "kube-controller-manager";
 
 /** Of `kubectl apply` without `--server-side`: it owns the default as well, so its annotation says what was meant. */
 const CLIENT_SIDE_APPLY = "kubectl-client-side-apply";
@@ -72,7 +109,8 @@ const writerOf = (modelDeployment: ModelDeployment): Writer => {
   const owners = managedFields.filter(({ manager }) => manager !== CLIENT_SIDE_APPLY);
   if (owners.some(({ operation, subresource }) => operation === "Apply" && subresource !== "scale")) return "manifest";
   if (owners.some(({ subresource }) => subresource !== "scale")) return "object";
-  return owners.length > 0 ? "scale" : "nobody";
+  if (owners.length === 0) return "nobody";
+  return owners.every(({ manager }) => manager === AUTOSCALER) ? "autoscaler" : "scale";
 };
 
 const appliedSchema = z.object({ spec: z.object({ replicas: z.number().optional() }) });

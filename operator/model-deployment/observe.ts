@@ -1,5 +1,5 @@
 /** Everything that one reconcile looks at, read from the caches at its start. */
-import { type ModelDeployment, type ModelRollout, REVISION_LABEL } from "../api/v1alpha1/index.ts";
+import { type ModelDeployment, type ModelRollout, minReplicasOf, REVISION_LABEL } from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
 import type {
   ConfigMap,
@@ -17,7 +17,7 @@ import { needsRouter } from "../traffic/plan.ts";
 import type { Neighbour } from "../traffic/port.ts";
 import { isOrphan } from "./adopt.ts";
 import { type Owner, ownerOf, wasOwnedByNamesake } from "./children/owner.ts";
-import { fixedReplicas } from "./external.ts";
+import { type External, externalOf } from "./external.ts";
 import { revisionOf } from "./pods.ts";
 import { parseRevision, type Revision } from "./revision.ts";
 
@@ -53,12 +53,14 @@ export type Observed = {
   neighbours: Neighbour[];
   /** Pods that whoever serves is to have: what the spec says, where nothing else says it. */
   replicas: number;
+  /** Where somebody else says how many pods there are. */
+  external?: External;
   /** Pods that a revision on trial needs for its own requests, where that is known; a step of its rollout may ask for more. */
   canaryReplicas?: number;
 };
 
 /** Undefined if the ModelDeployment is gone or going: its children go with it, by their owner reference. */
-export const observe = (stores: Stores, key: ObjectKey): Observed | undefined => {
+export const observe = (stores: Stores, key: ObjectKey, now: number): Observed | undefined => {
   const modelDeployment = stores.modelDeployments.get(key);
   if (modelDeployment === undefined || modelDeployment.metadata.deletionTimestamp !== undefined) return undefined;
   const owner = ownerOf(modelDeployment);
@@ -68,6 +70,7 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
   ];
   const controllerRevisions = childrenIn(stores.controllerRevisions);
   const deployments = childrenIn(stores.deployments);
+  const external = externalOf(modelDeployment, deployments, now);
   const pods = stores.pods.labelled(key).filter(isServer);
   return {
     modelDeployment,
@@ -82,7 +85,8 @@ export const observe = (stores: Stores, key: ObjectKey): Observed | undefined =>
     modelRollouts: childrenIn(stores.modelRollouts),
     pods,
     leftRevisions: leftRevisions(stores, owner, pods),
-    replicas: fixedReplicas(modelDeployment, deployments),
+    ...(external === undefined ? {} : { external }),
+    replicas: external?.replicas ?? minReplicasOf(modelDeployment.spec),
     neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],
   };
 };

@@ -138,10 +138,10 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
   };
 
   return async (key, { log, signal }): Promise<Result> => {
-    const seen = observe(stores, key);
+    const now = clock();
+    const seen = observe(stores, key, now);
     if (seen === undefined) return await forget(key);
     if (await reclaimRevisions(client, seen, signal)) return { requeueAfterMs: GONE_MS };
-    const now = clock();
     const { acknowledged, actions, after, givingBack, observation, observed, roles, scale, trial, waits } =
       await decide(key, seen, now);
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal)))
@@ -188,8 +188,9 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     if (error !== undefined) throw error;
     const stray = scale && strayUntil(observed);
     const untilAllCounted = stray === undefined || stray <= now ? undefined : stray - now;
+    const untilScaled = observed.external?.until === undefined ? undefined : observed.external.until - now;
     const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
-    return soonest([...waits, ...curious, ...untilStatus, untilRepeated, untilAllCounted, hindered]);
+    return soonest([...waits, ...curious, ...untilStatus, untilRepeated, untilAllCounted, untilScaled, hindered]);
   };
 };
 

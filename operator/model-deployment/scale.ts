@@ -3,7 +3,7 @@ import { devicesOf, isScaled, type Mark, MODEL_DEPLOYMENT_LABEL, type ScaleStatu
 import type { Phases } from "../scaling/pods.ts";
 import type { Learnt, Scale, Subject } from "../scaling/scaler.ts";
 import { scalingSettings } from "../scaling/settings.ts";
-import { externalStatus, fixedReplicas } from "./external.ts";
+import { externalStatus } from "./external.ts";
 import { deploymentOf, readyOf, routedPort, wantedOf } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
@@ -53,7 +53,7 @@ const learntOf = (scale: ScaleStatus | undefined): Learnt | undefined => {
 
 /** The same observation, with the pods that there are to be. */
 export const withReplicas = (observed: Observed, roles: Roles, scale: Scale | undefined): Observed => {
-  const replicas = scale?.wanted ?? fixedReplicas(observed.modelDeployment, observed.deployments);
+  const replicas = scale?.wanted ?? observed.replicas;
   return {
     ...observed,
     replicas: isProving(roles) ? Math.max(1, replicas) : replicas,
@@ -67,7 +67,7 @@ export const scaleStatus = (observed: Observed, scale: Scale | undefined): Scale
   return {
     replicas: deployments.reduce((sum, { status }) => sum + (status?.replicas ?? 0), 0),
     selector: `${MODEL_DEPLOYMENT_LABEL}=${owner.name}`,
-    ...externalStatus(modelDeployment, deployments),
+    ...externalStatus(modelDeployment, observed.external),
     ...(scale === undefined ? {} : { wanted: scale.wanted, why: scale.why, ...toldOf(scale) }),
   };
 };

@@ -86,6 +86,18 @@ export const invalidManifests: InvalidManifest[] = [
       ),
     ),
   ),
+  ...["amd.com/gpu", "gpu.intel.com/xe"].map((resourceName) =>
+    spec(
+      `cuda on ${resourceName}`,
+      { accelerator: { resourceName }, server: { executionProvider: "cuda" } },
+      "spec.server.executionProvider",
+    ),
+  ),
+  spec(
+    "a delay for batches of one",
+    { server: { batching: { maxBatchSize: 1, maxDelay: "2ms" } } },
+    "spec.server.batching.maxDelay",
+  ),
   model("a port beyond 65535", { uri: "https://models.example.com:65536/a.onnx" }, "spec.model.uri"),
   model("port 99999", { uri: "https://models.example.com:99999/a.onnx" }, "spec.model.uri"),
   model("port 0", { uri: "https://models.example.com:0/a.onnx" }, "spec.model.uri"),

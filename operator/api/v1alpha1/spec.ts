@@ -123,6 +123,13 @@ const batching = z
         }),
       ),
   })
+  .meta(
+    rules({
+      rule: "!has(self.maxDelay) || !has(self.maxBatchSize) || self.maxBatchSize > 1 || self.maxDelay.matches('^(0+(us|ms|s))+$')",
+      message:
+        "spec.server.batching.maxDelay: maxBatchSize 1 turns batching off, so that nothing is waited for; remove one of them",
+    }),
+  )
   .describe(
     "How requests are joined into one run. The server joins them only after it has proved that answers do not change, and only " +
       "where that gains time.",
@@ -274,7 +281,7 @@ export const specSchema = z
           "!has(self.accelerator) || (has(self.accelerator.vendor) && self.accelerator.vendor == 'nvidia') || " +
           "(has(self.server) && has(self.server.executionProvider) && self.server.executionProvider != 'auto')",
         message:
-          "spec.server.executionProvider: must be set (cpu, cuda or tensorrt), because only vendor nvidia implies one",
+          "spec.server.executionProvider: must be set (cpu, or cuda or tensorrt where the devices are NVIDIA's), because only vendor nvidia implies one",
       },
       {
         rule:
@@ -313,9 +320,10 @@ export const specSchema = z
         rule:
           "!has(self.server) || !has(self.server.executionProvider) || " +
           "!(self.server.executionProvider in ['cuda', 'tensorrt']) || !has(self.accelerator) || " +
-          "!has(self.accelerator.vendor) || self.accelerator.vendor == 'nvidia'",
+          "((!has(self.accelerator.vendor) || self.accelerator.vendor == 'nvidia') && " +
+          "!(has(self.accelerator.resourceName) && self.accelerator.resourceName.matches('^(amd[.]com|gpu[.]intel[.]com)/')))",
         message:
-          "spec.server.executionProvider: cuda and tensorrt run on NVIDIA's devices only; set spec.accelerator.vendor to nvidia, or use cpu",
+          "spec.server.executionProvider: cuda and tensorrt run on NVIDIA's devices only; set spec.accelerator to those, or use cpu",
       },
     ),
   );

@@ -151,6 +151,12 @@ const scaleSchema = z
         from: z
           .enum(["spec", "pods"])
           .describe("`spec`: somebody has set `spec.replicas`. `pods`: nobody has, and the pods that there were stay."),
+        until: z
+          .string()
+          .max(40)
+          .meta({ format: "date-time" })
+          .optional()
+          .describe("An HPA that has just begun takes no pod away before."),
       })
       .optional()
       .describe("With `scaling.mode: external`: how many pods there are to be, and who says so."),
