@@ -71,8 +71,10 @@ const policyOfAnother = (world: World) =>
   );
 
 describe("the reconciler of routers", () => {
-  it("makes all parts, and then rests", async () => {
+  it("makes all parts, the account first, and then rests", async () => {
     const { pass, world } = started();
+    await pass();
+    assert.equal(world.get(DEPLOYMENTS, NAME), undefined);
     await pass();
     assert.equal(world.objects.size, 5);
     world.writes.length = 0;
@@ -98,10 +100,22 @@ describe("the reconciler of routers", () => {
     assert.notEqual(world.get(NETWORK_POLICIES, NAME), undefined);
   });
 
+  it("gives no role to another's account, and runs nothing under it", async () => {
+    const { obstacles, pass, world } = started();
+    const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: NAME, namespace: "default" } };
+    await world.client.create(SERVICE_ACCOUNTS, account, { fieldManager: "kubectl" });
+    for (let index = 0; index < 3; index += 1) await pass();
+    assert.deepEqual(obstacles.get("default"), [{ kind: "stranger", objects: [`ServiceAccount ${NAME}`] }]);
+    assert.equal(world.get(DEPLOYMENTS, NAME), undefined);
+    assert.equal(world.get(ROLE_BINDINGS, NAME), undefined);
+  });
+
   it("makes the rest where one part is refused, or fails", async () => {
     const { obstacles, pass, world } = started();
     const webhook = 'Internal error occurred: failed calling webhook "w": refused';
     const answers = [webhook, "etcdserver: leader changed"];
+    world.refuses = (write) => (write.includes("RoleBinding") ? new Error("not yet") : undefined);
+    await pass();
     for (const message of answers) {
       world.refuses = (write) =>
         write.includes("RoleBinding") ? errorFromStatus("create", 500, { message }) : undefined;
@@ -115,6 +129,7 @@ describe("the reconciler of routers", () => {
 
   it("binds its routers anew when the role has another name", async () => {
     const { pass, world } = started();
+    await pass();
     await pass();
     const binding = world.get(ROLE_BINDINGS, NAME);
     assert.ok(binding);

@@ -72,15 +72,19 @@ export const planRouter = (
     return { actions, strangers: [], isRoll: false };
   }
   const intended = routerDeployment(observed, settings, deployment);
+  // nobody else's account gets the routers' role, and no router runs under it
+  const isAccountOurs = account !== undefined && isRouterPart(account);
   const kept = <T extends KubeObject>(resource: Resource<T>, object: T | undefined, part: T): Action[] =>
     object !== undefined && !isRouterPart(object) ? [] : ensure(resource, object, part);
   return {
     actions: [
       ...kept(SERVICE_ACCOUNTS, account, routerAccount(observed)),
-      ...kept(ROLE_BINDINGS, binding, routerBinding(observed, settings.role)),
+      ...(isAccountOurs || binding !== undefined
+        ? kept(ROLE_BINDINGS, binding, routerBinding(observed, settings.role))
+        : []),
       ...kept(NETWORK_POLICIES, policy, routerPolicy(observed, settings.operatorNamespace)),
       ...restored(deployment, intended),
-      ...kept(DEPLOYMENTS, deployment, intended),
+      ...(isAccountOurs || deployment !== undefined ? kept(DEPLOYMENTS, deployment, intended) : []),
       ...kept(POD_DISRUPTION_BUDGETS, budget, routerBudget(observed)),
     ],
     strangers,
