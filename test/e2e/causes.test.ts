@@ -58,6 +58,19 @@ describe("what can keep pods from serving", () => {
     assert.match(waiting.status.message ?? "", /Secret s3-read \(spec\.model\.credentials\) does not exist/);
   });
 
+  it("a Secret that does not say where it may be sent, until it does", async () => {
+    const name = "any-secret";
+    await kubectl("create", "secret", "generic", name, "-n", namespace, "--from-literal=token=not-for-everybody");
+    await put(name, { model: { uri: PRIVATE, credentials: { secretName: name } } });
+    const refused = await until(name, "stalled", isStalled);
+    assert.equal(conditionOf(refused, "Stalled")?.reason, "CredentialsNotForHost");
+    const patch = /kubectl patch secret NAME --type merge -p '(.*)'/.exec(refused.status.message ?? "")?.[1] ?? "";
+    await kubectl("patch", "secret", name, "-n", namespace, "--type", "merge", "-p", patch);
+    await kubectl("delete", "pod", "-n", namespace, "-l", `berth.dev/model-deployment=${name}`);
+    // of an authority that nobody has said to trust: it is asked, at least
+    await until(name, "past its credentials", names("ModelUnreachable"));
+  });
+
   it("a model that takes its time, and how far it is", async () => {
     const name = "slow";
     await put(name, { model: { uri: "http://models.berth-models.svc:8080/trickle/25000/angle.onnx" } });
