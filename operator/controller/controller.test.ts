@@ -11,7 +11,11 @@ import type { Reconcile } from "./result.ts";
 const KEY = { namespace: "default", name: "a" };
 
 /** Runs a controller of one worker with KEY due, until the reconcile has been called `calls` times. */
-const run = async (calls: number, reconcile: Reconcile, timeoutMs = 20) => {
+const run = async (
+  calls: number,
+  reconcile: Reconcile,
+  { timeoutMs = 20, behind = (): readonly string[] => [] } = {},
+) => {
   const metrics = createMetrics(new Registry());
   const stop = new AbortController();
   let called = 0;
@@ -21,7 +25,7 @@ const run = async (calls: number, reconcile: Reconcile, timeoutMs = 20) => {
     return await reconcile(key, context);
   };
   const log = pino({ level: "silent" });
-  const options = { name: "c", workers: 1, reconcile: counted, timeoutMs, behind: () => [], log, metrics };
+  const options = { name: "c", workers: 1, reconcile: counted, timeoutMs, behind, log, metrics };
   const controller = createController(options);
   controller.add(KEY);
   await controller.run(stop.signal);
@@ -69,7 +73,7 @@ test("a stop lets the reconcile that has begun end by itself", async () => {
       isAborted = signal.aborted;
       return {};
     },
-    60_000,
+    { timeoutMs: 60_000 },
   );
   assert.equal(isAborted, false);
 });
@@ -94,4 +98,15 @@ test("passes that wait for nothing begin in turns of the event loop, however man
   setImmediate(count);
   await controller.run(stop.signal);
   assert.ok(passes >= 200 && turns >= 100 && most <= 2, `${passes} passes in ${turns} turns, ${most} in one`);
+});
+
+test("what was written for a key is waited for before it is reconciled again", async () => {
+  const unseen = [["Service", "Deployment"], ["Deployment"]];
+  let left: number | undefined;
+  const reconcile: Reconcile = async () => {
+    left = unseen.length;
+    return {};
+  };
+  await run(1, reconcile, { behind: () => unseen.shift() ?? [] });
+  assert.equal(left, 0);
 });
