@@ -34,6 +34,8 @@ describe("a rollout without spare devices", () => {
           accelerator: { resourceName: DEVICE, vendor: "nvidia" },
           scaling: { minReplicas: replicas },
           rollout: settings,
+          // a device may change hands slowly on a busy machine
+          traffic: { queue: { maxWait: "5m" } },
         }),
       ],
       namespace,

@@ -120,7 +120,7 @@ describe("a canary", () => {
   it("that runs out of memory, or finds no node within its time, is not taken", async () => {
     const before = await seen("with a stable revision", ({ status }) => status.stable?.ready === 2);
     const refused = async (spec: Record<string, unknown>, why: RegExp) => {
-      await applied({ rollout: { ...rollout, progressDeadline: "20s" }, ...spec });
+      await applied(spec);
       const stalled = await seen("rejected", (object) => isStalled(object) && why.test(object.status.message ?? ""));
       assert.match(stalled.status.message ?? "", /was not taken/);
       assert.equal(stalled.status.stable?.revision, before.status.stable?.revision);
@@ -131,7 +131,10 @@ describe("a canary", () => {
     await refused({ resources: { limits: { memory: "48Mi" } } }, /OutOfMemory|CrashLooping/);
     const nowhere = { vendor: "nvidia", products: ["NVIDIA-Z9"] };
     const nobody = { accelerator: nowhere, server: { executionProvider: "cpu" } };
-    await refused(nobody, /not ready within 20s \(rollout.progressDeadline\)/);
+    await refused(
+      { ...nobody, rollout: { ...rollout, progressDeadline: "20s" } },
+      /not ready within 20s \(rollout.progressDeadline\)/,
+    );
   });
 
   it("is refused with settings that cannot be meant", async () => {

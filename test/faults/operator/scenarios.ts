@@ -82,6 +82,6 @@ const leftOvers = async ({ list }: Arena): Promise<number> => {
 };
 
 /** Resolves when the operator has not written for so long: what it does by itself is done. */
-export const quiet = async (lastWriteAt: () => number, ms = 1500): Promise<void> => {
+export const quiet = async (lastWriteAt: () => number, ms = 2500): Promise<void> => {
   while (performance.now() - lastWriteAt() < ms) await sleep(50);
 };
