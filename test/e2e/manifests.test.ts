@@ -93,6 +93,25 @@ describe("manifests", () => {
     });
   }
 
+  it("cores without quotes are owned, changed and given back by server-side apply", async () => {
+    const apply = (cpu: unknown, ...more: string[]) =>
+      world().cluster.kubectl(["apply", "-n", namespace, "--server-side", ...more, "-f", "-"], {
+        input: JSON.stringify(
+          modelDeployment("cores", { scaling: { minReplicas: 0 }, resources: { requests: { cpu } } }),
+        ),
+      });
+    await apply(0.5);
+    await assert.rejects(
+      apply("250m", "--field-manager=another"),
+      /conflict with "kubectl": \.spec\.resources\.requests\.cpu/,
+    );
+    await apply(0.25);
+    const found = await world().cluster.kubectl([
+      ...["get", "mdeploy", "cores", "-n", namespace, "-o", "jsonpath={.spec.resources.requests.cpu}"],
+    ]);
+    assert.equal(found.stdout, "0.25");
+  });
+
   it("there are at least 25 invalid ones", () => {
     assert.ok(invalidManifests.length >= 25, `${invalidManifests.length}`);
   });
