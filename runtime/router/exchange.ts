@@ -125,15 +125,27 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
       send(choice, arm, pod);
       return;
     }
-    const stable = substituteFor(choice.route);
-    if (stable === undefined) {
+    const other = substituteFor(choice.route) ?? helperFor(choice, arm);
+    if (other === undefined) {
       wait(choice, arm);
       return;
     }
-    // a canary without a free pod is no reason for a client to wait
-    countOutcome(arm.counters, "unreachable", undefined);
-    countEvidence(arm.evidence, "unreachable", undefined);
-    replayOn(arm, stable);
+    // a revision without a pod is no reason for a client to wait
+    countUnanswered(choice, arm);
+    replayOn(arm, other);
+  };
+
+  /** Who answers for stable while none of its pods is ready: a canary that clients' requests go to anyway, and that has one free. */
+  const helperFor = ({ route }: Choice, { pods }: Arm): Route | undefined => {
+    if (route.role !== "stable" || pinned !== undefined || pods.some(({ isReady }) => isReady)) return undefined;
+    const canary = port.table()?.routes.find(({ role, weight }) => role === "canary" && weight > 0);
+    return canary !== undefined && pickPod(fleet.arm(canary.revision)) !== undefined ? canary : undefined;
+  };
+
+  /** The revision that chance has chosen gave no answer: that is evidence, whoever else answers. */
+  const countUnanswered = (choice: Choice, { counters, evidence }: Arm): void => {
+    countOutcome(counters, "unreachable", undefined);
+    if (choice.counts && !isReplay) countEvidence(evidence, "unreachable", undefined);
   };
 
   const pickPod = ({ pods }: Arm): LivePod | undefined => {
@@ -180,6 +192,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply): Excha
         expire: () => {
           done();
           counters.refused++;
+          countUnanswered(choice, arm);
           const why = port.shortage();
           const told = why === undefined ? "" : ` (${why})`;
           refuse(503, `no pod of ${arm.revision} was free or ready in time${told}; try again`, RETRY_AFTER_SECONDS);

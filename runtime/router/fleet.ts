@@ -89,6 +89,20 @@ export const createFleet = ({ limits, cap, connect, now }: FleetOptions): Fleet 
   const free = ({ pods }: Arm): number =>
     pods.reduce((sum, { isReady, outstanding }) => sum + (isReady ? Math.max(0, cap - outstanding) : 0), 0);
 
+  /** Free places are for those who wait for this revision first; then for those whose own revision has no pod that is ready. */
+  const release = (arm: Arm, count: number): void => {
+    const waiting = arm.room.size();
+    arm.room.release(count);
+    let left = count - waiting;
+    for (const other of arms.values()) {
+      if (left <= 0) return;
+      if (other === arm || other.pods.some(({ isReady }) => isReady)) continue;
+      const others = other.room.size();
+      other.room.release(left);
+      left -= others;
+    }
+  };
+
   const adopt = (seen: Seen, before: LivePod | undefined): LivePod => {
     if (before !== undefined && samePlace(before.place, seen)) {
       if (seen.isReady || seen.isTerminating) before.asked = false;
@@ -114,14 +128,14 @@ export const createFleet = ({ limits, cap, connect, now }: FleetOptions): Fleet 
       const gone = [...before.values()].filter((pod) => !kept.has(pod));
       for (const pod of gone) pod.client.retire();
       arm.departed = [...arm.departed, ...gone.map((pod) => ({ pod, at: now() }))];
-      arm.room.release(free(arm));
+      release(arm, free(arm));
     },
     setReady(revision, name) {
       const arm = arms.get(revision);
       const pod = arm?.pods.find(({ place }) => place.name === name);
       if (arm === undefined || pod === undefined || pod.isReady) return;
       pod.isReady = pod.asked = true;
-      arm.room.release(free(arm));
+      release(arm, free(arm));
     },
     keepOnly(revisions) {
       for (const [revision, arm] of arms) {
@@ -131,7 +145,7 @@ export const createFleet = ({ limits, cap, connect, now }: FleetOptions): Fleet 
       }
     },
     freed(arm) {
-      if (arm.room.size() > 0) arm.room.release(Math.min(1, free(arm)));
+      release(arm, Math.min(1, free(arm)));
     },
     sweep(time) {
       for (const arm of arms.values()) {
