@@ -18,6 +18,7 @@ import {
   unreadySince,
 } from "./findings.ts";
 import type { Observed } from "./observe.ts";
+import type { Revision } from "./revision.ts";
 import type { Acknowledged } from "./traffic.ts";
 import { assigned, type Trial } from "./trial.ts";
 
@@ -86,12 +87,27 @@ const isReadyFor = (
   const isRescue = now.phase === "finishing" && now.by === "rescue";
   // whoever takes over from a stable revision that answers nobody needs no router for it
   if (routedPort(observed) === undefined && !isRescue) return false;
-  const situation = { plan: capacity.plan, state, steps, replicas: Math.max(1, observed.replicas) };
+  const { plan } = capacity;
+  const all = Math.max(1, observed.replicas);
+  const situation = { plan, state, steps, replicas: plan === "handover" ? roomFor(observed, revision) : all };
   const needed = neededPods({ ...situation, isScaled: isScaled(observed.modelDeployment.spec) });
   const available = availableOf(observed, revision);
   const hasAll = hasAllRequests(observed, revision.name) || (assignment?.candidate.weight ?? 0) === 100;
   if (hasAll && available > 0 && fault === "cluster") return true;
   return capacity.canary >= needed && available >= needed;
+};
+
+/**
+ * Pods that requests need, or those of both revisions that have a node: where the load asks for more than there is room for, a share of
+ * those that there are is what a step can have.
+ */
+const roomFor = (observed: Observed, revision: Revision): number => {
+  const replicas = Math.max(1, observed.replicas);
+  const stable = observed.revisions.find(({ name }) => name === observed.modelDeployment.status?.stable?.revision);
+  const both = stable === undefined ? [revision] : [stable, revision];
+  if (!both.some((one) => lacksRoom(observed, one))) return replicas;
+  const placed = both.reduce((sum, one) => sum + placedOf(observed, one).length, 0);
+  return Math.max(1, Math.min(replicas, placed));
 };
 
 const hasAllRequests = ({ modelDeployment }: Observed, revision: string): boolean =>
@@ -111,7 +127,7 @@ export const mustPlanAgain = (
   const isFirst = state.phase === "preparing" && state.step === 0;
   const isGrowing = state.phase === "preparing" || state.phase === "finishing";
   if (!lacksRoom(observed, revision)) return false;
-  if (capacity.plan === "handover") return isFirst && observed.replicas <= 1;
+  if (capacity.plan === "handover") return isFirst && roomFor(observed, revision) <= 1;
   return (
     capacity.plan === "surge" && (isFirst || (isGrowing && settings.strategy === "canary" && observed.replicas > 1))
   );
@@ -125,7 +141,7 @@ export const planned = (
   now: number,
 ): Trial => {
   const { capacity: before, revision, settings } = trial;
-  const replicas = Math.max(1, observed.replicas);
+  const replicas = roomFor(observed, revision);
   // what the scheduler has refused is known, whatever else is not
   const refused =
     before !== undefined && lacksRoom(observed, revision) ? placedOf(observed, revision).length : undefined;

@@ -83,6 +83,39 @@ describe("the way back of a handover", () => {
   });
 });
 
+describe("a handover whose pods are ready and whose routers follow", () => {
+  it("always comes to its end, and back, whatever the numbers", () => {
+    const chance = fc.record({
+      replicas: fc.integer({ min: 1, max: 200 }),
+      spare: fc.nat(4),
+      isTotal: fc.boolean(),
+      weight: fc.integer({ min: 1, max: 99 }),
+    });
+    fc.assert(
+      fc.property(chance, ({ isTotal, replicas, spare: room, weight }) => {
+        const spare = isTotal ? 0 : room;
+        const of = { replicas, spare, isTotal, steps: [evidenceStep(weight)] };
+        const state: Rollout = { phase: "finishing", by: "command" };
+        let applied: Applied = { stable: replicas, candidate: 0, weight: 0 };
+        const look = () => some({ ...of, state, applied, ready: applied });
+        const needed = neededPods(look());
+        for (let turns = 0; applied.candidate < needed; turns++) {
+          assert.ok(turns <= 2 * replicas + 4, `stays at ${JSON.stringify(applied)}`);
+          const { candidate, stable } = assign(look());
+          applied = { stable: stable.replicas, candidate: candidate.replicas, weight: candidate.weight };
+        }
+        for (let turns = 0; ; turns++) {
+          assert.ok(turns <= 2 * replicas + 4, `does not come back from ${JSON.stringify(applied)}`);
+          const next = giveBack(look());
+          if (next === undefined) return;
+          applied = { stable: next.stable.replicas, candidate: next.candidate.replicas, weight: next.candidate.weight };
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});
+
 describe("an assignment", () => {
   const phases = fc.constantFrom<Rollout["phase"]>("preparing", "shifting", "observing", "paused", "finishing");
   const chance = fc.record({
@@ -193,7 +226,7 @@ describe("an assignment", () => {
             ["candidate", applied.weight],
           ] as const) {
             if (isShortBefore(part, weight)) continue;
-            const allowed = shortageOf({ plan: "handover", spare });
+            const allowed = shortageOf({ plan: "handover", spare, replicas });
             assert.ok(
               applied[part] >= podsFor(weight, replicas) - Math.max(allowed, part === "candidate" ? 1 : 0),
               `${what}: ${part} has ${applied[part]} pods for ${weight} % of ${replicas}`,

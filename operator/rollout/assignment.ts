@@ -49,15 +49,22 @@ export type Situation = {
   isFollowed: boolean;
 };
 
-/** Pods for a share of the requests. Worked: 4 pods, 30 % → 2. */
-export const podsFor = (weight: number, replicas: number): number => Math.ceil((weight * replicas) / 100);
+/**
+ * Pods that a share of the requests needs. Weights are whole percents, so that a share that is rounded up by less than one asks for no
+ * pod more. Worked: 4 pods, 30 % → 2; 3 pods, of which 2 have 67 % → 2.
+ */
+export const podsFor = (weight: number, replicas: number): number =>
+  weight === 0 || weight === 100 ? (weight / 100) * replicas : Math.floor(((weight - 1) * replicas) / 100) + 1;
+
+/** Pods that change hands at a time: one, or a percent of many, which is the least that a weight can move. */
+const stepOf = (replicas: number): number => Math.max(1, Math.ceil(replicas / 100));
 
 /**
- * A revision may be that many pods short of its share while pods change hands: one where there is no room for any pod more, since
- * one has to go before another can come.
+ * A revision may be that many pods short of its share while pods change hands: where there is no room for those beside the others,
+ * they have to go before theirs can come.
  */
-export const shortageOf = ({ plan, spare }: Pick<Situation, "plan" | "spare">): number =>
-  plan === "handover" && spare === 0 ? 1 : 0;
+export const shortageOf = ({ plan, replicas, spare }: Pick<Situation, "plan" | "replicas" | "spare">): number =>
+  plan === "handover" && spare < stepOf(replicas) ? stepOf(replicas) : 0;
 
 /** Pods that the candidate needs before the state goes on. */
 export const neededPods = (
@@ -68,12 +75,12 @@ export const neededPods = (
   switch (plan) {
     case "surge":
       // without weight it gets copies of requests, perhaps of all
-      return isScaled && weight > 0 ? Math.max(1, podsFor(weight, replicas)) : replicas;
+      return isScaled && weight > 0 ? Math.max(1, Math.ceil((weight * replicas) / 100)) : replicas;
     case "swap":
       return state.phase === "preparing" || state.phase === "shifting" ? 0 : replicas;
     case "handover":
       // the last pod of stable goes when the new revision is stable
-      return Math.min(Math.max(podsFor(weight, replicas), 1), Math.max(replicas - 1, 1));
+      return Math.min(Math.max(Math.ceil((weight * replicas) / 100), 1), Math.max(replicas - 1, 1));
   }
 };
 
@@ -136,8 +143,11 @@ const handover = (situation: Situation): Counts => {
   const all = Math.max(isTotal ? replicas : replicas + spare, 2);
   const needed = neededPods(situation);
   const own = Math.min(podsFor(applied.weight, replicas), all - 1);
-  const moved = Math.floor((applied.weight * replicas) / 100);
-  const step = Math.min(ready.candidate + Math.max(1, spare), moved + spare + shortageOf(situation));
+  const moved = replicas - podsFor(100 - applied.weight, replicas);
+  const step = Math.min(
+    ready.candidate + Math.max(stepOf(replicas), spare),
+    moved + Math.max(spare, shortageOf(situation)),
+  );
   const candidate = Math.max(1, own, Math.min(needed, step));
   const stable = Math.max(1, Math.min(replicas, all - candidate));
   if (isFollowed) return { stable, candidate };

@@ -8,7 +8,15 @@ import { enterWorld, ROOT, type World } from "../world/index.ts";
 import { reportersTo } from "../world/reporters.ts";
 
 /** These take minutes each. Unless they are named, or all are asked for, one of them runs, another one each day. */
-const SLOW = ["rollout-harm", "rollout-capacity", "rollout-killed", "scaling-bounds", "releases", "older-crd"];
+const SLOW = [
+  "rollout-harm",
+  "rollout-capacity",
+  "rollout-outages",
+  "rollout-killed",
+  "scaling-bounds",
+  "releases",
+  "older-crd",
+];
 /** And this one wants the machine for itself: it measures. It runs only when it is named or all are asked for. */
 const SLOWEST = ["rollout-latency"];
 const SAMPLE = 1;
