@@ -1,46 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import {
+  isStalled,
+  type Rollout,
+  reason,
+  replicasOf,
+  routes,
+  serving,
+  spec,
+  stable,
+  statusOf,
+  until,
+} from "../../test/simulation/passes.ts";
 import { createWorld, type World } from "../../test/simulation/world.ts";
-import { ACTION_ANNOTATION, findCondition, MODEL_ROLLOUTS, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
+import { ACTION_ANNOTATION, MODEL_ROLLOUTS, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
 import { DEPLOYMENTS, PODS } from "../kube/resources.ts";
-
-type Rollout = NonNullable<ModelDeploymentSpec["rollout"]>;
-
-const spec = (file: string, rollout: Partial<Rollout> = {}): ModelDeploymentSpec => ({
-  model: { uri: `https://models.example.com/${file}.onnx` },
-  rollout: { strategy: "canary", ...rollout },
-});
-
-const statusOf = (world: World) => {
-  const { status } = world.deployment();
-  if (status === undefined) throw new Error("no status");
-  return status;
-};
-const reason = (world: World) => findCondition(statusOf(world).conditions, "Ready")?.reason;
-const isStalled = (world: World) => findCondition(statusOf(world).conditions, "Stalled") !== undefined;
-const stable = (world: World) => statusOf(world).stable?.revision ?? "";
-const routes = (world: World) => statusOf(world).traffic?.routes.map(({ role, weight }) => `${role} ${weight}`);
-
-const serving = async (rollout: Partial<Rollout> = {}): Promise<World> => {
-  const world = createWorld();
-  world.put(spec("one", rollout));
-  await world.settle();
-  return world;
-};
-
-/** Passes, up to `minutes` of the world's time, until something is as it should be. */
-const until = async (world: World, isSo: () => boolean, minutes = 240): Promise<void> => {
-  for (const end = world.now + minutes * 60_000; world.now < end; ) {
-    const before = world.writes.length;
-    const { requeueAfterMs = 1000 } = await world.reconcile();
-    world.act();
-    if (isSo()) return;
-    // what was written brings the next pass at once
-    if (world.writes.length > before) world.now += 10;
-    else world.now += Math.min(Math.max(requeueAfterMs, 1), 60_000);
-  }
-  throw new Error(`it never came to that: ${JSON.stringify(statusOf(world).rollout)} ${statusOf(world).message}`);
-};
 
 /** The weights that the canary had, one after the other. */
 const weightsUntil = async (world: World, isSo: () => boolean): Promise<number[]> => {
@@ -455,10 +429,6 @@ describe("where there is no room for both", () => {
     ...spec(file, { steps, ...rollout }),
     scaling: { minReplicas: 4 },
   });
-  const replicasOf = (world: World) =>
-    Object.fromEntries(
-      world.all(DEPLOYMENTS).map(({ metadata, spec: { replicas } = {} }) => [metadata.name, replicas ?? 0]),
-    );
   const served = (world: World): number =>
     world.all(DEPLOYMENTS).reduce((sum, { status }) => sum + (status?.readyReplicas ?? 0), 0);
 

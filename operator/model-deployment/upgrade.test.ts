@@ -1,50 +1,30 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import {
+  during,
+  isStalled,
+  type Rollout,
+  reason,
+  routes,
+  serving as servingFrom,
+  spec as specOf,
+  stable,
+  statusOf,
+  until,
+} from "../../test/simulation/passes.ts";
 import { createWorld, type World } from "../../test/simulation/world.ts";
-import { ACTION_ANNOTATION, findCondition, MODEL_ROLLOUTS, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
+import { ACTION_ANNOTATION, MODEL_ROLLOUTS, type ModelDeploymentSpec } from "../api/v1alpha1/index.ts";
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../kube/resources.ts";
 
-type Rollout = NonNullable<ModelDeploymentSpec["rollout"]>;
-
-const spec = (file: string, rollout: Partial<Rollout> = {}): ModelDeploymentSpec => ({
-  model: { uri: `https://models.example.com/${file}.onnx` },
-  rollout: { strategy: "canary", steps: [{ weight: "10%" }, { weight: "50%" }], ...rollout },
-});
+const STEPS = [{ weight: "10%" }, { weight: "50%" }];
+const spec = (file: string, rollout: Partial<Rollout> = {}): ModelDeploymentSpec =>
+  specOf(file, { steps: STEPS, ...rollout });
+const serving = (rollout: Partial<Rollout> = {}): Promise<World> => servingFrom({ steps: STEPS, ...rollout });
 
 const digest = `sha256:${"a".repeat(64)}`;
-const statusOf = (world: World) => world.deployment().status ?? assert.fail("no status");
-const reason = (world: World) => findCondition(statusOf(world).conditions, "Ready")?.reason;
-const isStalled = (world: World) => findCondition(statusOf(world).conditions, "Stalled") !== undefined;
-const stable = (world: World) => statusOf(world).stable?.revision ?? "";
-const routes = (world: World) => statusOf(world).traffic?.routes.map(({ role, weight }) => `${role} ${weight}`);
 const revisions = (world: World) => world.all(CONTROLLER_REVISIONS).map(({ metadata }) => metadata.name);
 const imageOf = (world: World, revision: string) =>
   world.get(DEPLOYMENTS, revision)?.spec?.template.spec?.containers[0]?.image;
-
-const until = async (world: World, isSo: () => boolean, minutes = 240): Promise<void> => {
-  for (const end = world.now + minutes * 60_000; world.now < end; ) {
-    const before = world.writes.length;
-    const { requeueAfterMs = 1000 } = await world.reconcile();
-    world.act();
-    if (isSo()) return;
-    if (world.writes.length > before) world.now += 10;
-    else world.now += Math.min(Math.max(requeueAfterMs, 1), 60_000);
-  }
-  throw new Error(`it never came to that: ${JSON.stringify(statusOf(world).rollout)} ${statusOf(world).message}`);
-};
-
-/** Passes for some minutes of the world's time, whatever comes of it. */
-const pass = async (world: World, minutes: number): Promise<void> => {
-  const end = world.now + minutes * 60_000;
-  await until(world, () => world.now + 60_000 >= end, minutes);
-};
-
-const serving = async (rollout: Partial<Rollout> = {}): Promise<World> => {
-  const world = createWorld();
-  world.put(spec("one", rollout));
-  await world.settle();
-  return world;
-};
 
 /** The second revision is rejected by what the routers have counted. */
 const rejecting = async (): Promise<{ world: World; old: string; rejected: string }> => {
@@ -74,7 +54,7 @@ describe("an upgrade of the operator", () => {
     const before = revisions(world);
     for (const [name, settings] of upgrades) {
       upgrade(world, settings);
-      await pass(world, 3);
+      await during(world, 3);
       assert.deepEqual([reason(world), routes(world)], ["RolledBack", ["stable 100"]], name);
       assert.deepEqual(revisions(world), before, name);
       assert.equal(world.get(DEPLOYMENTS, rejected), undefined, name);
@@ -88,7 +68,7 @@ describe("an upgrade of the operator", () => {
     const { name: record = "", revision: canary = "" } = statusOf(world).rollout ?? {};
     for (const [name, settings] of upgrades) {
       upgrade(world, settings);
-      await pass(world, 3);
+      await during(world, 3);
       const { revision, step } = statusOf(world).rollout ?? {};
       assert.deepEqual([revision, step, routes(world)], [canary, 1, ["stable 50", "canary 50"]], name);
       assert.equal(imageOf(world, canary), "berth-runtime:1", name);
@@ -109,13 +89,13 @@ describe("an upgrade of the operator", () => {
       const world = createWorld();
       world.fate = () => fate;
       world.put(spec("one"));
-      await pass(world, 2);
+      await during(world, 2);
       const first = statusOf(world).canary?.revision ?? "";
       upgrade(world);
-      await pass(world, 2);
+      await during(world, 2);
       assert.deepEqual([statusOf(world).canary?.revision, revisions(world)], [first, [first]]);
       world.fate = () => ({ ready: true });
-      await pass(world, 2);
+      await during(world, 2);
       assert.equal(stable(world), first);
     }
   });
@@ -128,7 +108,7 @@ describe("an upgrade of the operator", () => {
     world.put(spec("two"));
     await until(world, () => reason(world) === "ImageUnavailable");
     for (let i = 0; i < 40; i++) {
-      await pass(world, 1);
+      await during(world, 1);
       world.now += 60_000;
     }
     assert.deepEqual([reason(world), statusOf(world).rollout?.rejected], ["ImageUnavailable", undefined]);
@@ -161,7 +141,7 @@ describe("a rejection", () => {
     const { world } = await rejecting();
     const before = revisions(world);
     world.put({ ...spec("two"), resources: { requests: { cpu: "0.1", memory: "256Mi" } }, server: {} });
-    await pass(world, 3);
+    await during(world, 3);
     assert.deepEqual([reason(world), routes(world), revisions(world)], ["RolledBack", ["stable 100"], before]);
   });
 
@@ -169,7 +149,7 @@ describe("a rejection", () => {
     const { world, old, rejected } = await rejecting();
     const told = statusOf(world).rollout?.rejected;
     world.loseStatus();
-    await pass(world, 3);
+    await during(world, 3);
     assert.deepEqual([stable(world), reason(world), routes(world)], [old, "RolledBack", ["stable 100"]]);
     assert.deepEqual(statusOf(world).rollout?.rejected, told);
     assert.equal(world.get(DEPLOYMENTS, rejected), undefined);
@@ -185,7 +165,7 @@ describe("a rejection", () => {
     assert.ok(revisions(world).includes(rejected));
     upgrade(world);
     world.put(spec("two"));
-    await pass(world, 3);
+    await during(world, 3);
     assert.equal(reason(world), "RolledBack");
   });
 
@@ -194,14 +174,14 @@ describe("a rejection", () => {
     const marks = world.get(CONTROLLER_REVISIONS, rejected)?.metadata.annotations ?? assert.fail();
     delete marks["berth.dev/rejected"];
     upgrade(world);
-    await pass(world, 3);
+    await during(world, 3);
     assert.equal(reason(world), "RolledBack");
   });
 
   it("is taken back by retry, also after an upgrade and a lost status", async () => {
     const { world, old, rejected } = await rejecting();
     upgrade(world);
-    await pass(world, 3);
+    await during(world, 3);
     world.quality = () => ({ errors: 0, slower: 1 });
     world.annotate(MODEL_ROLLOUTS, `${rejected}-1`, ACTION_ANNOTATION, "retry");
     await until(world, () => stable(world) !== old);
@@ -218,7 +198,7 @@ describe("a rejection", () => {
     await world.settle();
     assert.deepEqual([stable(world), reason(world), isStalled(world)], [old, "Serving", false]);
     world.put(spec("two"));
-    await pass(world, 3);
+    await during(world, 3);
     assert.equal(reason(world), "RolledBack");
     world.put(spec("two", { analysis: { errors: { floor: "20%" } } }));
     await until(world, () => stable(world) !== old);
