@@ -175,6 +175,20 @@ describe("a write that fails", () => {
     );
   });
 
+  it("of the status holds up no other write", async () => {
+    const world = await serving();
+    const old = stable(world);
+    world.put(spec("two"));
+    await until(world, () => phase(world) === "observing");
+    // the canary's rejection is due in each pass, and cannot be written
+    world.quality = (revision) => ({ errors: revision === old ? 0 : 1, slower: 1 });
+    world.refuses = webhook("ModelDeployment/digits/status");
+    await tolerant(world, 5);
+    world.erase(DEPLOYMENTS, old);
+    await tolerant(world, 1);
+    assert.equal(replicasOf(world)[old], 1, "stable's Deployment is made again");
+  });
+
   it("keeps no first revision from being told of", async () => {
     const world = await serving();
     const fresh = await serving({}, {}, (w) => {

@@ -166,7 +166,9 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     const before = hindrances.get(nameOf(key));
     const first = statusWith(before);
     const isFirst = movesRequests(observed.modelDeployment.status, first);
-    const untilFirst = isFirst ? await write(first) : [];
+    const untilFirst = isFirst ? await write(first).catch(unlessOutdated) : [];
+    // a status that cannot be written holds up no other write: those follow from the one before
+    const untold = untilFirst instanceof Error ? untilFirst : undefined;
 
     const { againAfterMs: untilRepeated, contested, due } = writes.due(key, actions, now);
     const { done, error, obstacles } = await execute(client, observed.owner, due, signal);
@@ -179,7 +181,9 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
     const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirstChild(resource));
     const isDue = !isFirst && (!isBeginning || obstacle !== undefined || error !== undefined);
-    const untilStatus = isDue ? await write(obstacle === before ? first : statusWith(obstacle)) : untilFirst;
+    if (untold !== undefined) throw untold;
+    const waiting = untilFirst instanceof Error ? [] : untilFirst;
+    const untilStatus = isDue ? await write(obstacle === before ? first : statusWith(obstacle)) : waiting;
     // only once the status says what they have led to: a command must not be lost with the operator
     if (isFirst || untilStatus.every((wait) => wait === undefined))
       await answerOrders(client, observed, trial, events, signal);
@@ -211,6 +215,12 @@ const answerOrders = async (
     const metadata = { name, namespace, uid, annotations: { [ACTION_ANNOTATION]: null } };
     await client.patch(MODEL_ROLLOUTS, { metadata }, { fieldManager: FIELD_MANAGER, signal });
   }
+};
+
+/** Who decided on an object that has changed since observes again, before anything else. */
+const unlessOutdated = (error: unknown): Error => {
+  if (!(error instanceof Error) || (error instanceof KubeError && error.kind === "conflict")) throw error;
+  return error;
 };
 
 const nameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
