@@ -77,8 +77,9 @@ export const judge = async (
   const waits = [
     observation?.againAfterMs ?? (steps === undefined ? RATE_MS : undefined),
     lacksRoom(observed, before.revision) ? SURVEY_AGAIN_MS : undefined,
+    // what is past was acted on in this pass, as far as it could be
     ...[swapDeadlineOf(ready, observed), brokenFrom, ready.capacity?.retryAt].map((at) =>
-      at === undefined ? undefined : Math.max(1, at - now),
+      at === undefined || at <= now ? undefined : at - now,
     ),
   ].filter((wait) => wait !== undefined);
   return { trial, observation, againAfterMs: waits.length === 0 ? undefined : Math.min(...waits) };

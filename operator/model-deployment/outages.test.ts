@@ -406,3 +406,14 @@ describe("a stable revision that answers nobody", () => {
     assert.equal(stable(world), old);
   });
 });
+
+describe("a stable revision and its successor that both answer nobody", () => {
+  it("are waited for, and not looked at without a pause", async () => {
+    const world = await serving();
+    world.fate = () => ({ ...good, ready: false });
+    world.put(spec("two"));
+    await during(world, 5);
+    const { requeueAfterMs = 0 } = await world.reconcile();
+    assert.ok(requeueAfterMs > 1000, `again after ${requeueAfterMs} ms`);
+  });
+});
