@@ -60,14 +60,16 @@ export const givingBackOf = (
     applied: appliedOf(observed, capacity, revision.name),
     isFollowed: isFollowed(observed, revision.name, acknowledged),
   });
-  if (next === undefined || (isLate && ready.stable > 0)) return undefined;
+  const rejected = observed.modelDeployment.status?.rollout?.rejected ?? [];
+  const isRejected = rejected.some((one) => one.revision === revision.name);
+  // stable may never come back: one that nobody wants any more does not hold up the next one for that
+  if (next === undefined || (isLate && (ready.stable > 0 || isRejected))) return undefined;
   const [stable, canary] = [next.stable.replicas, next.candidate.replicas];
   const isSame = stable === capacity.stable && canary === capacity.canary;
-  const rejected = observed.modelDeployment.status?.rollout?.rejected ?? [];
   return {
     ...{ name, revision, strategy, weight: next.candidate.weight },
     capacity: isSame ? capacity : { ...capacity, stable, canary, since: now },
-    isRescue: isStableBroken && ready.candidate > 0 && !rejected.some((one) => one.revision === revision.name),
+    isRescue: isStableBroken && ready.candidate > 0 && !isRejected,
   };
 };
 

@@ -416,4 +416,39 @@ describe("a stable revision and its successor that both answer nobody", () => {
     const { requeueAfterMs = 0 } = await world.reconcile();
     assert.ok(requeueAfterMs > 1000, `again after ${requeueAfterMs} ms`);
   });
+
+  it("hold up no third one that does", async () => {
+    for (const weight of [0, 50]) {
+      const steps = [{ weight: "50%" }];
+      const world = await serving({ steps });
+      const old = stable(world);
+      withoutTraffic(world);
+      if (weight === 0) world.fate = () => ({ ...good, ready: false });
+      world.put(spec("two", { steps }));
+      await until(world, () => phase(world) === (weight === 0 ? "preparing" : "observing"));
+      const second = candidate(world);
+      world.fate = (revision) => ({ ...good, ready: revision !== old && revision !== second });
+      await during(world, 1);
+      world.put(spec("three", { steps }));
+      await until(world, () => stable(world) !== old && stable(world) !== second, 15);
+    }
+  });
+
+  it("hold up no third one where a person has aborted the second", async () => {
+    const steps = [{ weight: "50%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 2 } };
+    const world = await serving({ steps }, more, (w) => {
+      w.slots = 2;
+    });
+    const old = stable(world);
+    withoutTraffic(world);
+    world.put(spec("two", { steps }, more));
+    await until(world, () => phase(world) === "observing");
+    const second = candidate(world);
+    world.fate = (revision) => ({ ...good, ready: revision !== old });
+    order(world, "abort");
+    await during(world, 1);
+    world.put(spec("three", { steps }, more));
+    await until(world, () => stable(world) !== old && stable(world) !== second, 60);
+  });
 });

@@ -187,8 +187,10 @@ export const giveBack = (
   const { applied, isFollowed, isTotal, ready, replicas, spare } = situation;
   const back = Math.min(100, Math.floor((100 * (ready.stable + shortageOf(situation))) / replicas));
   // a candidate that has no pods any more gives back what it cannot serve
-  const weight = ready.candidate === 0 && ready.stable > 0 ? 0 : Math.min(applied.weight, 100 - back);
-  if (weight === 0 && applied.weight === 0 && isFollowed && ready.stable > 0) return undefined;
+  const weight = ready.candidate === 0 ? 0 : Math.min(applied.weight, 100 - back);
+  // where neither serves, whatever is wanted next may
+  const mayEnd = ready.stable > 0 || ready.candidate === 0;
+  if (weight === 0 && applied.weight === 0 && isFollowed && mayEnd) return undefined;
   const all = Math.max(isTotal ? replicas : replicas + spare, 2);
   const own = isFollowed
     ? Math.min(applied.candidate, Math.max(1, podsFor(applied.weight, replicas)))
