@@ -57,7 +57,7 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
     ...(fatal === undefined ? {} : { fatal }),
     ...(command === undefined ? {} : { command }),
   });
-  const isHeld = command === "pause" && state.phase === "preparing";
+  const isHeld = command === "pause" && (state.phase === "preparing" || state.phase === "finishing");
   const isBack = isLate && fault === "cluster" && state.phase === "preparing" && capacity !== undefined;
   const after = isBack ? { ...capacity, retryAt: now + progressMs(observed) } : withoutRetry(capacity, state);
   return assigned({ ...trial, state, isHeld, capacity: after }, observed, acknowledged, now);

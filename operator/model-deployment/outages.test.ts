@@ -261,6 +261,44 @@ describe("promote", () => {
   });
 });
 
+describe("a pause", () => {
+  it("holds a rollout whose steps are done, too, until it ends", async () => {
+    const steps = [{ weight: "50%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
+    for (const how of ["spec", "command"] as const)
+      for (const slots of [4, 5]) {
+        const world = await serving({ steps }, more, (w) => {
+          w.slots = slots;
+        });
+        const old = stable(world);
+        world.put(spec("two", { steps }, more));
+        await until(world, () => phase(world) === "finishing");
+        const before = routes(world);
+        if (how === "spec") world.put(spec("two", { steps, paused: true }, more));
+        else order(world, "pause");
+        await during(world, 10);
+        assert.deepEqual([stable(world), routes(world)], [old, before], how);
+        assert.match(statusOf(world).message ?? "", /paused by spec|held by the command/);
+        if (how === "spec") world.put(spec("two", { steps }, more));
+        else order(world, "resume");
+        await until(world, () => stable(world) !== old, 30);
+      }
+  });
+
+  it("of the spec holds no rollout that a person has promoted", async () => {
+    const steps = [{ weight: "50%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
+    const world = await serving({ steps }, more, (w) => {
+      w.slots = 4;
+    });
+    const old = stable(world);
+    world.put(spec("two", { steps, paused: true }, more));
+    await until(world, () => readyPods(world, candidate(world)) > 0);
+    order(world, "promote");
+    await until(world, () => stable(world) !== old, 30);
+  });
+});
+
 describe("what is the cluster's", () => {
   it("rejects no canary that serves: more load than there is room for", async () => {
     const steps = [{ weight: "50%", pause: true }];

@@ -1,6 +1,6 @@
 /** A trial in words. Pure. */
 import { ACTION_ANNOTATION } from "../api/v1alpha1/index.ts";
-import { type Trial, trialWeight } from "./trial.ts";
+import { isPausedBySpec, type Trial, trialWeight } from "./trial.ts";
 
 /** `step 2 of 3: 25 % of the requests go to digits-2` */
 export const stepInWords = (trial: Trial): string => {
@@ -33,8 +33,10 @@ const capacityInWords = ({ capacity }: Trial): string => {
   return `; capacity ${plan}: ${told} (${why})`;
 };
 
-const pausedInWords = ({ isHeld, name, state }: Trial): string => {
+const pausedInWords = (trial: Trial): string => {
+  const { isHeld, name, state } = trial;
   if (isHeld) return ", held by the command pause";
+  if (state.phase === "finishing" && isPausedBySpec(trial)) return ", paused by spec.rollout.paused";
   if (state.phase !== "paused") return "";
   switch (state.by) {
     case "spec":

@@ -103,13 +103,17 @@ export const situationOf = (
     replicas: Math.max(1, observed.replicas),
     isTotal: isTotal(observed),
     isScaled: isScaled(observed.modelDeployment.spec),
-    isHeld: isHeld || settings.isPaused,
+    isHeld: isHeld || isPausedBySpec({ settings, state }),
     // a slower one needs more than its share of stable's pods, where there is room for them
     demand: observed.canaryReplicas ?? 0,
     ready: servingOf(observed, revision),
     applied: appliedOf(observed, capacity, revision.name),
     isFollowed: isFollowed(observed, revision.name, acknowledged),
   };
+
+/** What a person has promoted goes on. */
+export const isPausedBySpec = ({ settings, state }: Pick<Trial, "settings" | "state">): boolean =>
+  settings.isPaused && !(state.phase === "finishing" && state.by === "command");
 
 /** The same trial with its assignment, and with the capacity that follows from it. */
 export const assigned = (trial: Trial, observed: Observed, acknowledged: Acknowledged, now: number): Trial => {

@@ -169,6 +169,7 @@ const candidateWeight = (situation: Situation): number => {
       return Math.max(before, Math.min(target, moved));
     }
     case "finishing":
+      if (isHeld) return applied.weight;
       // stable answers nobody: whoever answers gets all
       if (state.by === "rescue") return ready.candidate > 0 ? 100 : applied.weight;
       return plan === "surge" ? applied.weight : Math.max(applied.weight, Math.min(99, byPods));

@@ -112,7 +112,9 @@ export const next = (state: Rollout, facts: Facts): Rollout => {
     case "paused":
       return unpause(state, facts);
     case "finishing":
-      return facts.isComplete ? { phase: "promoted", by: state.by } : state;
+      return facts.isComplete && !facts.isPausedBySpec && command !== "pause"
+        ? { phase: "promoted", by: state.by }
+        : state;
   }
 };
 
