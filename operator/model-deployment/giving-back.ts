@@ -5,7 +5,7 @@
 import { giveBack } from "../rollout/assignment.ts";
 import { rolloutSettings } from "../rollout/settings.ts";
 import { appliedOf, type Capacity, capacityOf, isFollowed, isTotal, servingOf } from "./applied.ts";
-import { deploymentOf, progressMs } from "./findings.ts";
+import { availableOf, deploymentOf, progressMs } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
@@ -31,8 +31,11 @@ export const leftRollout = ({ modelDeployment, revisions, ...observed }: Observe
   const revision = revisions.find(({ name }) => name === rollout?.revision);
   if (rollout?.name === undefined || rollout.strategy === undefined || capacity === undefined) return undefined;
   if (stable === undefined || revision === undefined || revision.name === stable.name) return undefined;
-  // a swap's way back is stable's start, whoever comes next
-  if (capacity.plan === "swap" || deploymentOf({ modelDeployment, revisions, ...observed }, revision) === undefined)
+  const all = { modelDeployment, revisions, ...observed };
+  if (deploymentOf(all, revision) === undefined) return undefined;
+  // a swap's way back is stable's start, whoever comes next; the same revision must make room for it, unless it serves by now
+  const isWanted = candidate?.name === revision.name && rolloutSettings(modelDeployment.spec) === undefined;
+  if (capacity.plan === "swap" && (!isWanted || availableOf(all, revision) >= Math.max(1, capacity.canary)))
     return undefined;
   const isUnderWay =
     rollout.phase !== "retreating" &&
@@ -63,7 +66,8 @@ export const givingBackOf = (
   const rejected = observed.modelDeployment.status?.rollout?.rejected ?? [];
   const isRejected = rejected.some((one) => one.revision === revision.name);
   // stable may never come back: one that nobody wants any more does not hold up the next one for that
-  if (next === undefined || (isLate && (ready.stable > 0 || isRejected))) return undefined;
+  const mayEnd = ready.stable > 0 || isRejected || capacity.plan === "swap";
+  if (next === undefined || (isLate && mayEnd)) return undefined;
   const [stable, canary] = [next.stable.replicas, next.candidate.replicas];
   const isSame = stable === capacity.stable && canary === capacity.canary;
   return {

@@ -25,7 +25,7 @@ import {
   type ModelDeploymentSpec,
 } from "../api/v1alpha1/index.ts";
 import { KubeError } from "../kube/errors.ts";
-import { DEPLOYMENTS, PODS } from "../kube/resources.ts";
+import { DEPLOYMENTS, PODS, SERVICES } from "../kube/resources.ts";
 
 const good = { ready: true, digest: `sha256:${"a".repeat(64)}` };
 const order = (world: World, word: string) =>
@@ -136,6 +136,22 @@ describe("a handover", () => {
     }
   });
 
+  it("that is to be immediate from now on does the same, and clients stay with the routers until then", async () => {
+    const { old, second, world } = await inTheMiddle();
+    world.put(spec("two", { strategy: "immediate" }, wide));
+    let most = 0;
+    await until(world, () => {
+      if (stable(world) === old && statusOf(world).rollout?.revision !== undefined) {
+        most = Math.max(most, mostMissing(world, 4, old), mostMissing(world, 4, second));
+        assert.equal(world.get(SERVICES, NAME)?.spec?.selector?.["berth.dev/revision"], undefined);
+      }
+      return statusOf(world).rollout === undefined;
+    });
+    assert.deepEqual([most, readyPods(world, old), stable(world)], [1, 3, old]);
+    world.slots = 8;
+    await until(world, () => stable(world) === second, 30);
+  });
+
   it("that does harm gets no request more, whatever stable has", async () => {
     const { old, second, world } = await inTheMiddle();
     world.quality = (revision) => ({ errors: revision === second ? 0.5 : 0, slower: 1 });
@@ -230,6 +246,21 @@ describe("a swap", () => {
     assert.notEqual(statusOf(world).rollout?.capacity?.retryAt, undefined);
     world.fate = () => good;
     await until(world, () => stable(world) !== old, 180);
+  });
+
+  it("that is to be immediate from now on brings stable's pod back first, unless its own is ready", async () => {
+    const { old, world } = await inTheMiddle();
+    world.put(spec("two", { strategy: "immediate" }));
+    await until(world, () => readyPods(world, old) === 1 && weightOf(world, old) === 100, 1);
+    world.slots = 2;
+    world.fate = () => good;
+    await until(world, () => stable(world) !== old, 5);
+    const other = await inTheMiddle();
+    other.world.fate = () => good;
+    await until(other.world, () => readyPods(other.world, candidate(other.world)) === 1, 1);
+    other.world.put(spec("two", { strategy: "immediate" }));
+    await pass(other.world);
+    assert.notEqual(stable(other.world), other.old);
   });
 
   it("is promoted by a person only once a pod of it is ready", async () => {

@@ -18,6 +18,7 @@ import { controllerRevision } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service, switchedAtOf, type Target } from "./children/service.ts";
 import {
+  availableOf,
   deadlineOf,
   deploymentOf,
   isAvailable,
@@ -95,6 +96,12 @@ export const plan = (
     candidate === undefined || mayRun ? undefined : START_AGAIN_MS,
   ].filter((wait) => wait !== undefined && wait > 0);
   const promoted = promotedBy(observed, roles, trial, givingBack);
+  const port = routedPort(observed);
+  // clients stay with the routers as long as these split the requests, whatever the spec wants next
+  const target = (revision: Revision): Target =>
+    givingBack !== undefined && port !== undefined
+      ? { to: "router", port }
+      : targetOf(observed, revision, acknowledged);
   return {
     actions: [
       ...(unrecorded === undefined
@@ -104,7 +111,7 @@ export const plan = (
       ...(stable === undefined ? [] : run(observed, stable)),
       ...(candidate !== undefined && mayRun ? run(observed, candidate) : []),
       ...(givingBack !== undefined && givingBack.revision !== candidate ? run(observed, givingBack.revision) : []),
-      ...(serving === undefined ? [] : clientService(observed, roles, targetOf(observed, serving, acknowledged), now)),
+      ...(serving === undefined ? [] : clientService(observed, roles, target(serving), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
       ...recordActions(observed, stable?.name ?? "", trial, evidence, now),
@@ -125,7 +132,9 @@ const promotedBy = (
 ): Revision | undefined => {
   if (givingBack !== undefined) return givingBack.isRescue ? givingBack.revision : undefined;
   if (candidate === undefined) return undefined;
-  const takesOver = trial === undefined ? isAvailable(observed, candidate) : trial.state.phase === "promoted";
+  // the pods that it has left of a rollout may be fewer than requests need
+  const hasAll = isAvailable(observed, candidate) && availableOf(observed, candidate) >= observed.replicas;
+  const takesOver = trial === undefined ? hasAll : trial.state.phase === "promoted";
   return takesOver ? candidate : undefined;
 };
 

@@ -185,7 +185,11 @@ const candidateWeight = (situation: Situation): number => {
 export const giveBack = (
   situation: Pick<Situation, "plan" | "spare" | "replicas" | "isTotal" | "ready" | "applied" | "isFollowed">,
 ): Pick<Assignment, "stable" | "candidate"> | undefined => {
-  const { applied, isFollowed, isTotal, ready, replicas, spare } = situation;
+  const { applied, isFollowed, isTotal, plan, ready, replicas, spare } = situation;
+  if (plan === "swap")
+    return ready.stable > 0 && applied.candidate === 0
+      ? undefined
+      : { stable: { replicas, weight: 100 }, candidate: { replicas: 0, weight: 0 } };
   const back = Math.min(100, Math.floor((100 * (ready.stable + shortageOf(situation))) / replicas));
   // a candidate that has no pods any more gives back what it cannot serve
   const weight = ready.candidate === 0 ? 0 : Math.min(applied.weight, 100 - back);
