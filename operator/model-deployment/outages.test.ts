@@ -449,6 +449,19 @@ describe("a stable revision that answers nobody", () => {
     assert.equal(readyPods(world, stable(world)), 4);
   });
 
+  it("serves again where it comes back before its successor is whole, and that one is gone", async () => {
+    const steps = [{ weight: "25%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
+    const world = await serving({ steps }, more);
+    const old = stable(world);
+    withoutTraffic(world);
+    world.fate = (revision, index) => ({ ...good, ready: revision !== old && index < 1 });
+    world.put(spec("two", { steps, progressDeadline: "2h" }, more));
+    await until(world, () => phase(world) === "finishing", 10);
+    world.fate = (revision) => ({ ...good, ready: revision === old });
+    await until(world, () => weightOf(world, old) === 100, 1);
+  });
+
   it("is not replaced by one that answers with nothing but errors, nor against a pause", async () => {
     const steps = [{ weight: "20%" }];
     for (const paused of [false, true]) {

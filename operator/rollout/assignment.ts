@@ -171,7 +171,7 @@ const candidateWeight = (situation: Situation): number => {
     case "finishing":
       if (isHeld) return applied.weight;
       // stable answers nobody: whoever answers gets all
-      if (state.by === "rescue") return ready.candidate > 0 ? 100 : applied.weight;
+      if (state.by === "rescue") return ready.candidate > 0 ? 100 : ready.stable > 0 ? 0 : applied.weight;
       return plan === "surge" ? applied.weight : Math.max(applied.weight, Math.min(99, byPods));
     default:
       return weightOf(state, steps);
