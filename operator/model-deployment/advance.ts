@@ -12,6 +12,7 @@ import {
   deadlineOf,
   isAvailable,
   lacksRoom,
+  lacksRoomForLong,
   placedOf,
   progressMs,
   routedPort,
@@ -89,7 +90,7 @@ const isReadyFor = (
   if (routedPort(observed) === undefined && !isRescue) return false;
   const { plan } = capacity;
   const all = Math.max(1, observed.replicas);
-  const situation = { plan, state, steps, replicas: plan === "handover" ? roomFor(observed, revision) : all };
+  const situation = { plan, state, steps, replicas: plan === "handover" ? roomFor(observed, revision, time) : all };
   const needed = neededPods({ ...situation, isScaled: isScaled(observed.modelDeployment.spec) });
   const available = availableOf(observed, revision);
   const hasAll = hasAllRequests(observed, revision.name) || (assignment?.candidate.weight ?? 0) === 100;
@@ -101,11 +102,11 @@ const isReadyFor = (
  * Pods that requests need, or those of both revisions that have a node: where the load asks for more than there is room for, a share of
  * those that there are is what a step can have.
  */
-const roomFor = (observed: Observed, revision: Revision): number => {
+const roomFor = (observed: Observed, revision: Revision, now: number): number => {
   const replicas = Math.max(1, observed.replicas);
   const stable = observed.revisions.find(({ name }) => name === observed.modelDeployment.status?.stable?.revision);
   const both = stable === undefined ? [revision] : [stable, revision];
-  if (!both.some((one) => lacksRoom(observed, one))) return replicas;
+  if (!both.some((one) => lacksRoomForLong(observed, one, now))) return replicas;
   const placed = both.reduce((sum, one) => sum + placedOf(observed, one).length, 0);
   return Math.max(1, Math.min(replicas, placed));
 };
@@ -127,7 +128,7 @@ export const mustPlanAgain = (
   const isFirst = state.phase === "preparing" && state.step === 0;
   const isGrowing = state.phase === "preparing" || state.phase === "finishing";
   if (!lacksRoom(observed, revision)) return false;
-  if (capacity.plan === "handover") return isFirst && roomFor(observed, revision) <= 1;
+  if (capacity.plan === "handover") return isFirst && roomFor(observed, revision, now) <= 1;
   return (
     capacity.plan === "surge" && (isFirst || (isGrowing && settings.strategy === "canary" && observed.replicas > 1))
   );
@@ -141,7 +142,7 @@ export const planned = (
   now: number,
 ): Trial => {
   const { capacity: before, revision, settings } = trial;
-  const replicas = roomFor(observed, revision);
+  const replicas = roomFor(observed, revision, now);
   // what the scheduler has refused is known, whatever else is not
   const refused =
     before !== undefined && lacksRoom(observed, revision) ? placedOf(observed, revision).length : undefined;

@@ -4,7 +4,7 @@ import { covers } from "../apply/drift.ts";
 import type { Deployment, KubeObject, Pod } from "../kube/objects.ts";
 import { routedPortOf } from "./children/service.ts";
 import type { Observed } from "./observe.ts";
-import { dequeuedAt, isGated, isOver, revisionOf, unscheduled } from "./pods.ts";
+import { dequeuedAt, isGated, isOver, revisionOf, unscheduled, unscheduledSince } from "./pods.ts";
 import type { Revision } from "./revision.ts";
 
 /** A pod that became ready so long after it had its node was ready before, and has been unready since. */
@@ -41,6 +41,17 @@ export const podsOf = ({ pods }: Observed, { name }: Revision): Pod[] => pods.fi
 export const lacksRoom = (observed: Observed, revision: Revision): boolean =>
   podsOf(observed, revision).some(
     (pod) => pod.metadata.deletionTimestamp === undefined && unscheduled(pod, "Unschedulable") !== undefined,
+  );
+
+/** The scheduler tries a pod again some seconds after another one has left, which takes its time to go itself. */
+const MAKING_ROOM_MS = 60_000;
+
+/** Pods of it have found no room for longer than it takes one that gives its place up. */
+export const lacksRoomForLong = (observed: Observed, revision: Revision, now: number): boolean =>
+  podsOf(observed, revision).some(
+    (pod) =>
+      pod.metadata.deletionTimestamp === undefined &&
+      now - (unscheduledSince(pod) ?? Number.POSITIVE_INFINITY) >= MAKING_ROOM_MS,
   );
 
 /** Those of its pods that have a node, and with it the devices that they want. */

@@ -88,6 +88,25 @@ describe("a handover", () => {
     assert.equal(most, 1);
   });
 
+  it("is not taken for one without room where pods wait for the scheduler to try them again", async () => {
+    const half = [{ weight: "50%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 6 } };
+    const world = await serving({ steps: half }, more, (w) => {
+      w.slots = 6;
+    });
+    const old = stable(world);
+    const born = new Map(world.all(PODS).map(({ metadata }) => [metadata.name, 0]));
+    world.fate = (revision, index) => {
+      const key = `${revision}-${index}`;
+      if (!world.get(PODS, key)) born.set(key, world.now);
+      const isBackedOff = world.now - (born.get(key) ?? 0) < 10_000;
+      return isBackedOff ? { ready: false, pending: "0/1 nodes are available: 1 Insufficient nvidia.com/gpu." } : good;
+    };
+    world.put(spec("two", { steps: half }, more));
+    await until(world, () => stable(world) !== old);
+    assert.ok(readyPods(world, stable(world)) >= 5, `${readyPods(world, stable(world))} of 6 pods`);
+  });
+
   const atSixty = [{ weight: "20%" }, { weight: "40%" }, { weight: "60%" }];
   const wide: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
   const inTheMiddle = async (): Promise<{ world: World; old: string; second: string }> => {

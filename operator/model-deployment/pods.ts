@@ -32,6 +32,12 @@ export const unscheduled = (pod: Pod, reason: "Unschedulable" | "SchedulingGated
   return condition?.status === "False" && condition.reason === reason ? (condition.message ?? "") : undefined;
 };
 
+/** Since when (ms since 1970) it waits for a node; undefined where it does not. */
+export const unscheduledSince = (pod: Pod): number | undefined => {
+  if (unscheduled(pod, "Unschedulable") === undefined) return undefined;
+  return Date.parse(String(scheduled(pod)?.lastTransitionTime)) || 0;
+};
+
 /** Kept from the scheduler, by Kueue or another gatekeeper. */
 export const isGated = (pod: Pod): boolean => unscheduled(pod, "SchedulingGated") !== undefined;
 
