@@ -493,6 +493,26 @@ describe("a stable revision that answers nobody", () => {
     }
   });
 
+  it("is not meant where it slept, and takes its time to start", async () => {
+    const steps = [{ weight: "20%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 0, maxReplicas: 4 } };
+    for (const isBroken of [false, true]) {
+      const world = await serving({ steps }, more);
+      const old = stable(world);
+      withoutTraffic(world);
+      const { scale } = world;
+      world.scale = (subject) => ({ ...scale(subject), wanted: subject.isProving ? 1 : 0 });
+      await world.settle();
+      assert.equal(readyPods(world, old), 0);
+      const from = world.now;
+      world.fate = (revision) =>
+        revision !== old ? good : isBroken ? broken : { ...good, ready: world.now - from >= 300_000 };
+      world.put(spec("two", { steps }, more));
+      await during(world, 15);
+      assert.equal(stable(world) !== old, isBroken);
+    }
+  });
+
   it("comes back within two minutes, and nothing is replaced", async () => {
     const steps = [{ weight: "20%" }];
     const world = await serving({ steps, paused: false });

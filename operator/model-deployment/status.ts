@@ -3,6 +3,7 @@ import {
   devicesOf,
   executionProviderOf,
   type FetchProgress,
+  findCondition,
   type Mark,
   type ModelDeploymentStatus,
   progressDeadlineOf,
@@ -30,6 +31,8 @@ import {
   isServing,
   named,
   placedOf,
+  podsOf,
+  progressMs,
   readyOf,
   routedPort,
   wantedOf,
@@ -106,7 +109,7 @@ export const statusOf = (
     conditions: toConditions(
       [
         ...marksOf(verdict),
-        availability(observed, shown, verdict),
+        availability(observed, shown, verdict, now),
         ...aspects(observed, newest, cause, scale?.shortage),
         ...signalMarks(observed, scale, now),
       ],
@@ -309,12 +312,23 @@ const marksOf = ({ message, ready, reason, reconciling, stalled }: Verdict): Mar
   ...(stalled === undefined ? [] : [{ type: "Stalled", status: "True", reason, message } as const]),
 ];
 
-const availability = (observed: Observed, shown: Revision | undefined, verdict: Verdict): Mark =>
+const availability = (observed: Observed, shown: Revision | undefined, verdict: Verdict, now: number): Mark =>
   shown !== undefined && readyOf(observed, shown) > 0
     ? { type: "Available", status: "True", reason: "Serving", message: `${shown.name} answers requests` }
-    : shown !== undefined && verdict.ready === "True" && (isAsleep(observed, shown) || isWaking(observed, shown))
+    : shown !== undefined &&
+        ((verdict.ready === "True" && (isAsleep(observed, shown) || isWaking(observed, shown))) ||
+          isWoken(observed, shown, now))
       ? { type: "Available", status: "True", reason: "ScaledToZero", message: "requests are held until a pod is ready" }
       : { type: "Available", status: "False", reason: "NoPodReady", message: "no pod is ready to answer requests" };
+
+/** It slept until a rollout asked for a pod of it: one that starts, as long as it may and nothing is wrong with it, is no outage. */
+const isWoken = (observed: Observed, revision: Revision, now: number): boolean => {
+  const before = findCondition(observed.modelDeployment.status?.conditions, "Available");
+  if (before?.reason !== "ScaledToZero" || !isWaking(observed, revision)) return false;
+  const started = podsOf(observed, revision).map(({ metadata }) => Date.parse(String(metadata.creationTimestamp)) || 0);
+  const deadline = Math.min(now, ...started) + progressMs(observed);
+  return now < deadline && explain(subjectOf(observed, revision, now)) === undefined;
+};
 
 const devicesHeld = (observed: Observed, revision: Revision): string | undefined => {
   const devices = devicesOf(revision.spec);
