@@ -12,13 +12,23 @@ import { runFetch } from "./command.ts";
 const bytes = Buffer.alloc(100_000, 8);
 const hex = createHash("sha256").update(bytes).digest("hex");
 
-test("fetch resumes after a cut connection, and refuses wrong checksums, web pages and large models", async (t) => {
+const CODED: Record<string, string | string[]> = {
+  "/aws-chunked": "aws-chunked",
+  "/utf-8": "UTF-8",
+  "/empty": "",
+  "/gzip": "gzip",
+  "/both": ["aws-chunked", "gzip"],
+};
+
+test("fetch resumes after a cut connection, and refuses wrong checksums, web pages, coded and large models", async (t) => {
   let cut = true;
   const server = createServer((request, response) => {
     if (request.url === "/none") return void response.writeHead(404).end();
     if (request.url === "/page") return void response.end("<html>");
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
     const range = from > 0 ? { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {};
+    const coding = CODED[request.url ?? ""];
+    if (coding !== undefined) response.setHeader("content-encoding", coding);
     response.writeHead(from > 0 ? 206 : 200, { etag: '"a"', "content-length": bytes.length - from, ...range });
     if (!cut) return void response.end(bytes.subarray(from));
     cut = false;
@@ -51,6 +61,10 @@ test("fetch resumes after a cut connection, and refuses wrong checksums, web pag
     );
   assert.deepEqual(await run("/model", hex), { digest: `sha256:${hex}`, bytes: bytes.length });
   assert.deepEqual(readFileSync(to), bytes);
+  for (const path of ["/aws-chunked", "/utf-8", "/empty"])
+    assert.deepEqual(await run(path, undefined), { digest: `sha256:${hex}`, bytes: bytes.length }, path);
+  for (const path of ["/gzip", "/both"])
+    await assert.rejects(run(path, undefined), { code: "ModelUriInvalid", message: /content-encoding gzip/ });
   await assert.rejects(run("/model", "0".repeat(64)), { code: "ChecksumMismatch" });
   await assert.rejects(run("/model", undefined, 1000), { code: "DiskFull", message: /97\.7 KiB.*1000 bytes/ });
   await assert.rejects(run("/none", undefined), { code: "ModelNotFound" });

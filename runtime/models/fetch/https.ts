@@ -2,6 +2,7 @@ import { getCACertificates } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
 import { Failure } from "../../termination.ts";
 import { type AddressPolicy, resolveHost } from "./address-policy.ts";
+import { codingsOf } from "./content-coding.ts";
 import { lookupOf, type ModelProxy, proxyFor, refusalByProxy, throughProxy } from "./proxy.ts";
 import { type Opened, type Resume, type Source, TransientFailure } from "./source.ts";
 import { parseModelUri, redact } from "./uri.ts";
@@ -93,7 +94,8 @@ const readResponse = async (
   const { statusCode, headers } = response;
   const header = (name: string): string | undefined => [headers[name] ?? []].flat()[0];
   const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(header("content-range") ?? "");
-  const failure = statusFailure(url, statusCode, options) ?? encodingFailure(url, header("content-encoding"));
+  const failure =
+    statusFailure(url, statusCode, options) ?? encodingFailure(url, codingsOf(headers["content-encoding"]));
   if (failure !== undefined || (statusCode === 206 && Number(range?.[1]) !== resume?.offset)) {
     await agent.destroy();
     throw failure ?? new TransientFailure(`${redact(url.href)} answered with another range than it was asked for`);
@@ -135,12 +137,12 @@ const statusFailure = (url: URL, status: number, { authorization }: HttpsOptions
   return new Failure("ModelUriInvalid", `${shown} answered ${status}, which is no model`);
 };
 
-const encodingFailure = (url: URL, encoding: string | undefined): Failure | undefined =>
-  encoding === undefined || encoding === "identity"
+const encodingFailure = (url: URL, codings: readonly string[]): Failure | undefined =>
+  codings.length === 0
     ? undefined
     : new Failure(
         "ModelUriInvalid",
-        `${redact(url.href)} sends the model with content-encoding ${encoding}; it must send it as it is`,
+        `${redact(url.href)} sends the model with content-encoding ${codings.join(", ")}; it must send it as it is`,
       );
 
 /** RFC 9110: a weak ETag is no proof of equal bytes, and a date is one only if it lies well before the answer. */
