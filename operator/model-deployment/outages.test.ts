@@ -62,6 +62,26 @@ describe("a handover", () => {
     assert.deepEqual(routes(world), ["stable 100"]);
   });
 
+  it("does so when the load goes down to one pod", async () => {
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 1, maxReplicas: 4 } };
+    let wanted = 4;
+    const world = await serving({ steps }, more, (w) => {
+      const { scale } = w;
+      w.slots = 4;
+      w.scale = (subject) => ({ ...scale(subject), wanted });
+    });
+    const old = stable(world);
+    world.put(spec("two", { steps }, more));
+    await until(world, () => phase(world) === "observing");
+    assert.equal(statusOf(world).rollout?.capacity?.plan, "handover");
+    wanted = 1;
+    await until(world, () => {
+      const share = weightOf(world, old);
+      assert.ok(share === 0 || readyPods(world, old) >= 1, `stable has ${share} % of the requests and no pod`);
+      return stable(world) !== old;
+    });
+  });
+
   it("keeps spec.replicas for both revisions together, where somebody else counts them", async () => {
     const world = await serving({ steps }, external(4));
     const old = stable(world);
@@ -308,6 +328,30 @@ describe("promote", () => {
     await until(world, () => stable(world) !== old, 5);
     assert.equal(readyPods(world, stable(world)), 2);
     assert.equal(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict, "promoted by a command");
+  });
+
+  it("at one pod of ten moves no more requests than there are pods for", async () => {
+    const steps = [{ weight: "10%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 10 } };
+    for (const slots of [30, 10]) {
+      const world = await serving({ steps }, more, (w) => {
+        w.slots = slots;
+      });
+      const old = stable(world);
+      world.put(spec("two", { steps }, more));
+      await until(world, () => phase(world) === "observing");
+      const next = candidate(world);
+      order(world, "promote");
+      let most = 0;
+      await until(world, () => {
+        most = Math.max(most, mostMissing(world, 10, old), mostMissing(world, 10, next));
+        return stable(world) !== old;
+      });
+      // without room for a pod more, one is short while it changes hands
+      assert.equal(most, slots === 30 ? 0 : 1);
+      await world.settle();
+      assert.equal(readyPods(world, stable(world)), 10);
+    }
   });
 });
 

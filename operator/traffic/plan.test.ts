@@ -54,6 +54,11 @@ describe("the router of a namespace", () => {
     assert.deepEqual(planRouter(router, settings), { actions: [], strangers: [], isRoll: false });
   });
 
+  it("listens on IPv6 and IPv4", () => {
+    const { args = [] } = router.deployment?.spec?.template.spec?.containers[0] ?? {};
+    assert.equal(args[args.indexOf("--host") + 1], "::");
+  });
+
   it("loses what somebody else has put into its pods, and begins again where it was paused", () => {
     const edited = withDeployment((deployment) => ({
       ...deployment,

@@ -137,6 +137,11 @@ describe("the pod template", () => {
     assert.ok(failureThreshold * periodSeconds >= 168 * 3600);
   });
 
+  it("listens on IPv6 and IPv4", () => {
+    const { args = [] } = render(full).server;
+    assert.equal(args[args.indexOf("--host") + 1], "::");
+  });
+
   it("shows credentials to the init container alone", () => {
     const { fetch, server } = render(full);
     assert.ok(fetch.volumeMounts?.some(({ name }) => name === "credentials"));
