@@ -12,7 +12,7 @@ import { advance, isOverdue, mustPlanAgain, planned, swapDeadlineOf } from "./ad
 import { writtenWeight } from "./applied.ts";
 import { explain, givenUp } from "./explain/explain.ts";
 import { faultOf } from "./faults.ts";
-import { lacksRoom, podsOf, startMsOf } from "./findings.ts";
+import { lacksRoom, podsOf, progressMs, startMsOf } from "./findings.ts";
 import { leftRollout } from "./giving-back.ts";
 import type { Observed } from "./observe.ts";
 import { brokenAt, SILENT_INTERVALS } from "./outage.ts";
@@ -60,18 +60,19 @@ export const judge = async (
   const steps = before.steps ?? (rate === undefined ? undefined : stepsFor(rate, before.settings.minMs));
   const begun = { ...before, steps };
   const isCramped = mustPlanAgain(begun, observed, now);
+  const brokenFrom = brokenAt(observed, stableOf(observed));
+  const brokenForMs = now >= (brokenFrom ?? Number.POSITIVE_INFINITY) ? progressMs(observed) : undefined;
   const ready =
     begun.capacity === undefined || isCramped
-      ? planned(begun, observed, await roomOf(survey, observed, begun, now), now)
+      ? planned(begun, observed, { ...(await roomOf(survey, observed, begun, now)), brokenForMs }, now)
       : begun;
-  const brokenFrom = brokenAt(observed, stableOf(observed));
   const { silent } = observation ?? {};
   const findings = {
     ...{ acknowledged, ...troubleOf(ready, observed, now), command: commandFor(observed, before) },
     verdict: observation?.verdict,
     isSplitRight: observation?.isSplitRight ?? true,
     isAnswering: (silent?.canary ?? 0) === 0,
-    isStableBroken: now >= (brokenFrom ?? Number.POSITIVE_INFINITY) || (silent?.stable ?? 0) >= SILENT_INTERVALS,
+    isStableBroken: brokenForMs !== undefined || (silent?.stable ?? 0) >= SILENT_INTERVALS,
   };
   const trial = advance(ready, observed, findings, now);
   const waits = [

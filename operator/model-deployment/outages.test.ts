@@ -525,6 +525,27 @@ describe("a stable revision that answers nobody", () => {
     await until(world, () => weightOf(world, old) === 100, 1);
   });
 
+  it("is replaced where its only pod holds the only room, or a strategy needs room for both", async () => {
+    for (const [strategy, replicas] of [
+      ["canary", 1],
+      ["shadow", 1],
+      ["blueGreen", 1],
+      ["shadow", 3],
+      ["blueGreen", 3],
+    ] as const) {
+      const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: replicas } };
+      const world = await serving({ strategy }, more, (w) => {
+        w.slots = replicas;
+      });
+      const old = stable(world);
+      world.fate = (revision) => (revision === old ? broken : good);
+      world.put(spec("two", { strategy }, more));
+      await until(world, () => stable(world) !== old, 30);
+      await world.settle();
+      assert.equal(readyPods(world, stable(world)), replicas);
+    }
+  });
+
   it("is not replaced by one that answers with nothing but errors, nor against a pause", async () => {
     const steps = [{ weight: "20%" }];
     for (const paused of [false, true]) {

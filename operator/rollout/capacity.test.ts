@@ -38,6 +38,20 @@ describe("where a new revision finds room", () => {
     waits({ strategy: "blueGreen", replicas: 2 }, /needs both revisions whole/);
   });
 
+  it("is that of a stable revision that answers nobody, for as long as pods may take", () => {
+    for (const some of [
+      { replicas: 1, startMs: undefined },
+      { strategy: "shadow" },
+      { strategy: "blueGreen" },
+    ] as const) {
+      const { plan, readyWithinMs } = chosen({ ...some, brokenForMs: 600_000 });
+      assert.deepEqual([plan, readyWithinMs], ["swap", 600_000]);
+      assert.equal(chosen({ ...some, brokenForMs: 600_000, rival: "other/pod" }).plan, "surge");
+      assert.equal(chosen({ ...some, brokenForMs: 600_000, fits: 4 }).plan, "surge");
+    }
+    assert.equal(chosen({ brokenForMs: 600_000 }).plan, "handover");
+  });
+
   it("is what the spec says", () => {
     for (const wanted of ["surge", "handover", "swap"] as const) assert.equal(chosen({ wanted }).plan, wanted);
     assert.equal(chosen({ wanted: "swap", startMs: undefined }).readyWithinMs, 30_000);

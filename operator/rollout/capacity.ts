@@ -26,6 +26,8 @@ export type Situation = {
   rival: string | undefined;
   /** `replicas` are those of both revisions together: somebody else says how many there are. */
   isTotal?: boolean;
+  /** Stable answers nobody, and its pods hold the room: nothing is lost when they go, for as long (ms) as the new ones may take. */
+  brokenForMs?: number | undefined;
 };
 
 /** `spare`: pods that fit beside stable's. `readyWithinMs`: of a swap; after that there is just time for the way back. */
@@ -36,7 +38,7 @@ const SLACK = 1.25;
 
 /** Before anything is created. */
 export const choosePlan = (situation: Situation): Chosen => {
-  const { fits, isTotal, maxWaitMs, replicas, rival, startMs, strategy, wanted } = situation;
+  const { brokenForMs, fits, isTotal, maxWaitMs, replicas, rival, startMs, strategy, wanted } = situation;
   const spare = Math.min(fits ?? replicas, replicas);
   const back = startMs === undefined ? maxWaitMs / 2 : Math.min(startMs * SLACK, maxWaitMs / 2);
   const swap = (why: string): Chosen => ({ plan: "swap", why, spare: 0, readyWithinMs: Math.round(maxWaitMs - back) });
@@ -53,6 +55,8 @@ export const choosePlan = (situation: Situation): Chosen => {
   if (fits >= replicas) return surge(`there is room for ${replicas} more`);
   const lack = `there is room for ${fits} of ${replicas} more`;
   if (strategy === "canary" && replicas > 1) return { plan: "handover", why: lack, spare };
+  if (brokenForMs !== undefined && rival === undefined)
+    return { ...swap(`${lack}, and stable, which has the rest, answers nobody`), readyWithinMs: brokenForMs };
   if (strategy === "shadow" || replicas > 1)
     return surge(`${lack}; strategy ${strategy} needs both revisions whole, and waits for it`);
   if (rival !== undefined) return surge(`${lack}; it waits, since ${rival} would take what stable gives up`);
