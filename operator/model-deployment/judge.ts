@@ -126,7 +126,9 @@ const roomOf = async (survey: Survey, observed: Observed, { revision, settings }
   const { spec } = revision.template;
   const surveyed = settings.capacity === "surge" ? undefined : await survey(now);
   const serving = stableOf(observed);
+  const empty = surveyed?.rooms.map((room) => ({ ...room, free: room.total }));
   return {
+    isNowhere: empty !== undefined && spec !== undefined && fits(empty, spec, 1) === 0,
     fits: surveyed === undefined || spec === undefined ? undefined : fits(surveyed.rooms, spec, replicas),
     rival: surveyed === undefined || spec === undefined ? undefined : await inSlices(rivalOf(surveyed, spec, owner)),
     startMs: serving && startMsOf(observed, serving),

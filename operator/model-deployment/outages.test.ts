@@ -410,6 +410,25 @@ describe("what is the cluster's", () => {
     assert.ok(readyPods(world, candidate(world)) >= 1);
   });
 
+  it("takes no pod from stable for one that no node would take, were it empty", async () => {
+    for (const replicas of [1, 2]) {
+      const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: replicas } };
+      const world = await serving({ progressDeadline: "1m" }, more, (w) => {
+        w.slots = replicas;
+      });
+      const old = stable(world);
+      const nowhere: Partial<ModelDeploymentSpec> = {
+        ...more,
+        accelerator: { vendor: "nvidia", products: ["NVIDIA-Z9"] },
+        server: { executionProvider: "cpu" },
+      };
+      world.put(spec("two", { progressDeadline: "1m" }, nowhere));
+      await during(world, 30, () => assert.equal(readyPods(world, old), replicas));
+      assert.equal(isStalled(world), false);
+      assert.match(statusOf(world).message ?? "", /no node would take its pods/);
+    }
+  });
+
   it("rejects no canary that has no room at all: it waits, and says so", async () => {
     const steps = [{ weight: "50%" }];
     const world = await serving({ steps, capacity: "surge" }, {}, (w) => {

@@ -52,6 +52,15 @@ describe("where a new revision finds room", () => {
     assert.equal(chosen({ brokenForMs: 600_000 }).plan, "handover");
   });
 
+  it("is asked of nobody where no node would take a pod, were it empty: stable keeps all of its own", () => {
+    for (const replicas of [1, 4])
+      for (const brokenForMs of [undefined, 1000])
+        assert.deepEqual(
+          [chosen({ replicas, brokenForMs, isNowhere: true }).plan, chosen({ replicas, isNowhere: true }).spare],
+          ["surge", 0],
+        );
+  });
+
   it("is what the spec says", () => {
     for (const wanted of ["surge", "handover", "swap"] as const) assert.equal(chosen({ wanted }).plan, wanted);
     assert.equal(chosen({ wanted: "swap", startMs: undefined }).readyWithinMs, 30_000);

@@ -24,6 +24,8 @@ export type Situation = {
   maxWaitMs: number;
   /** A pod of somebody else that waits for the same resources, and would have them before ours has. */
   rival: string | undefined;
+  /** No node would take the pod, were it empty: nothing that stable gives up helps. */
+  isNowhere?: boolean;
   /** `replicas` are those of both revisions together: somebody else says how many there are. */
   isTotal?: boolean;
   /** Stable answers nobody, and its pods hold the room: nothing is lost when they go, for as long (ms) as the new ones may take. */
@@ -38,7 +40,7 @@ const SLACK = 1.25;
 
 /** Before anything is created. */
 export const choosePlan = (situation: Situation): Chosen => {
-  const { brokenForMs, fits, isTotal, maxWaitMs, replicas, rival, startMs, strategy, wanted } = situation;
+  const { brokenForMs, fits, isNowhere, isTotal, maxWaitMs, replicas, rival, startMs, strategy, wanted } = situation;
   const spare = Math.min(fits ?? replicas, replicas);
   const back = startMs === undefined ? maxWaitMs / 2 : Math.min(startMs * SLACK, maxWaitMs / 2);
   const swap = (why: string): Chosen => ({ plan: "swap", why, spare: 0, readyWithinMs: Math.round(maxWaitMs - back) });
@@ -53,6 +55,8 @@ export const choosePlan = (situation: Situation): Chosen => {
   if (fits === undefined)
     return { plan: "surge", why: "what the nodes have left is not known: one pod is asked for at a time", spare: 0 };
   if (fits >= replicas) return surge(`there is room for ${replicas} more`);
+  if (isNowhere === true)
+    return { plan: "surge", why: "no node would take its pods, whatever stable gives up: it waits for one", spare: 0 };
   const lack = `there is room for ${fits} of ${replicas} more`;
   if (strategy === "canary" && replicas > 1) return { plan: "handover", why: lack, spare };
   if (brokenForMs !== undefined && rival === undefined)

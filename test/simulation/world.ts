@@ -295,12 +295,14 @@ export const createWorld = (): World => {
     }
     return placed;
   };
-  const room = (left: number) => ({
-    ...{ node: "node", labels: {}, taints: [], total: new Map() },
-    free: new Map([
-      ["pods", BigInt(Math.max(0, left)) * ONE],
+  const amounts = (pods: number) =>
+    new Map([
+      ["pods", BigInt(Math.max(0, pods)) * ONE],
       ...["cpu", "memory"].map((resource): [string, bigint] => [resource, 10n ** 24n]),
-    ]),
+    ]);
+  const room = (left: number) => ({
+    ...{ node: "node", labels: {}, taints: [] },
+    ...{ total: amounts(Math.min(world.slots, 1e6)), free: amounts(left) },
   });
   const ensurePod = ({ metadata: { name, labels = {} }, spec }: Deployment, index: number): void => {
     const fate = world.fate(name, index);
