@@ -69,6 +69,14 @@ describe("the pods and requests of a handover", () => {
   });
 });
 
+describe("the pods of a surge", () => {
+  it("are asked for one by one where room is not known, and stay though some are not ready", () => {
+    const surge = { plan: "surge" as const, replicas: 10, ready: { stable: 10, candidate: 4 } };
+    assert.equal(assign(some({ ...surge, applied: { stable: 10, candidate: 4, weight: 0 } })).candidate.replicas, 5);
+    assert.equal(assign(some({ ...surge, applied: { stable: 10, candidate: 9, weight: 0 } })).candidate.replicas, 9);
+  });
+});
+
 describe("the way back of a handover", () => {
   it("gives stable its requests as its pods come back", () => {
     const at = (stable: number, applied: Applied) => {

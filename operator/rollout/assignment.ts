@@ -129,7 +129,8 @@ const surge = (situation: Situation): Counts => {
   const needed = Math.max(neededPods(situation), demand);
   const next = ready.candidate + Math.max(1, spare);
   const kept = Math.min(applied.candidate, podsFor(applied.weight, replicas));
-  return { stable: replicas, candidate: Math.max(kept, Math.min(needed, next)) };
+  // a pod that is not ready for a moment is none that was never asked for
+  return { stable: replicas, candidate: Math.max(kept, Math.min(needed, Math.max(next, applied.candidate))) };
 };
 
 /**

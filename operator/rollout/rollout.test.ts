@@ -67,6 +67,7 @@ describe("a rollout", () => {
   });
 
   it("takes no evidence where nothing serves beside it, but pods that are ready", () => {
+    assert.deepEqual([evidenceStep(99).proof, evidenceStep(100).proof], ["evidence", "health"]);
     const alone: Step[] = [{ weight: 100, pause: false, proof: "health" }];
     const late = { steps: alone, now: 60_000 };
     assert.deepEqual(through(observing(0), { ...late, isReady: false }), observing(0));
