@@ -16,6 +16,7 @@ import {
   placedOf,
   progressMs,
   routedPort,
+  stableByStatus,
   unreadySince,
 } from "./findings.ts";
 import type { Observed } from "./observe.ts";
@@ -104,7 +105,7 @@ const isReadyFor = (
  */
 const roomFor = (observed: Observed, revision: Revision, now: number): number => {
   const replicas = Math.max(1, observed.replicas);
-  const stable = observed.revisions.find(({ name }) => name === observed.modelDeployment.status?.stable?.revision);
+  const stable = stableByStatus(observed);
   const both = stable === undefined ? [revision] : [stable, revision];
   if (!both.some((one) => lacksRoomForLong(observed, one, now))) return replicas;
   const placed = both.reduce((sum, one) => sum + placedOf(observed, one).length, 0);

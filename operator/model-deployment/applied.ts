@@ -2,7 +2,7 @@
 import type { RolloutStatus } from "../api/v1alpha1/index.ts";
 import type { Applied, Situation } from "../rollout/assignment.ts";
 import type { Chosen } from "../rollout/capacity.ts";
-import { availableOf } from "./findings.ts";
+import { availableOf, stableByStatus } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Acknowledged } from "./traffic.ts";
@@ -43,7 +43,7 @@ export const appliedOf = (
 
 /** Pods of both that serve. */
 export const servingOf = (observed: Observed, candidate: Revision): Situation["ready"] => {
-  const stable = observed.revisions.find(({ name }) => name === observed.modelDeployment.status?.stable?.revision);
+  const stable = stableByStatus(observed);
   return {
     stable: stable === undefined ? 0 : availableOf(observed, stable),
     candidate: availableOf(observed, candidate),

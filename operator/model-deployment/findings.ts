@@ -18,6 +18,10 @@ export const progressMs = ({ modelDeployment }: Observed): number =>
 export const named = <T extends KubeObject>(objects: T[], name: string): T | undefined =>
   objects.find(({ metadata }) => metadata.name === name);
 
+/** The revision that the status says is stable; undefined where none is, or the status was lost. */
+export const stableByStatus = ({ modelDeployment, revisions }: Observed): Revision | undefined =>
+  revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
+
 export const deploymentOf = ({ deployments }: Observed, { name }: Revision): Deployment | undefined =>
   named(deployments, name);
 

@@ -12,7 +12,7 @@ import { advance, isOverdue, mustPlanAgain, planned, swapDeadlineOf } from "./ad
 import { writtenWeight } from "./applied.ts";
 import { explain, givenUp } from "./explain/explain.ts";
 import { faultOf } from "./faults.ts";
-import { lacksRoom, podsOf, progressMs, startMsOf } from "./findings.ts";
+import { lacksRoom, podsOf, progressMs, stableByStatus, startMsOf } from "./findings.ts";
 import { leftRollout } from "./giving-back.ts";
 import type { Observed } from "./observe.ts";
 import { brokenAt, SILENT_INTERVALS } from "./outage.ts";
@@ -60,7 +60,7 @@ export const judge = async (
   const steps = before.steps ?? (rate === undefined ? undefined : stepsFor(rate, before.settings.minMs));
   const begun = { ...before, steps };
   const isCramped = mustPlanAgain(begun, observed, now);
-  const brokenFrom = brokenAt(observed, stableOf(observed));
+  const brokenFrom = brokenAt(observed, stableByStatus(observed));
   const brokenForMs = now >= (brokenFrom ?? Number.POSITIVE_INFINITY) ? progressMs(observed) : undefined;
   const ready =
     begun.capacity === undefined || isCramped
@@ -85,9 +85,6 @@ export const judge = async (
   ].filter((wait) => wait !== undefined);
   return { trial, observation, againAfterMs: waits.length === 0 ? undefined : Math.min(...waits) };
 };
-
-const stableOf = ({ modelDeployment, revisions }: Observed) =>
-  revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
 
 /** What the routers have counted of it, where it is in their table. */
 const observationOf = (observer: Observer, observed: Observed, trial: Trial | undefined, now: number) => {
@@ -125,7 +122,7 @@ const roomOf = async (survey: Survey, observed: Observed, { revision, settings }
   const { owner, modelDeployment, replicas } = observed;
   const { spec } = revision.template;
   const surveyed = settings.capacity === "surge" ? undefined : await survey(now);
-  const serving = stableOf(observed);
+  const serving = stableByStatus(observed);
   const empty = surveyed?.rooms.map((room) => ({ ...room, free: room.total }));
   return {
     isNowhere: empty !== undefined && spec !== undefined && fits(empty, spec, 1) === 0,

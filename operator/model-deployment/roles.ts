@@ -11,6 +11,7 @@ import {
 import { rolloutSettings } from "../rollout/settings.ts";
 import { scalingSettings } from "../scaling/settings.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
+import { stableByStatus } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import { rejectedBefore } from "./rejections.ts";
 import { canonical, type Revision, revisionSpecOf } from "./revision.ts";
@@ -55,10 +56,9 @@ export const rolesOf = (observed: Observed, settings: RenderSettings): Roles => 
 };
 
 /** Status is the authority; without it (a restore), the latest promotion that is written on a ControllerRevision. */
-const stableOf = ({ modelDeployment, revisions }: Observed): Revision | undefined => {
-  const byStatus = revisions.find(({ name }) => name === modelDeployment.status?.stable?.revision);
-  const promoted = revisions.filter((revision) => revision.promoted !== undefined);
-  return byStatus ?? promoted.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0))[0];
+const stableOf = (observed: Observed): Revision | undefined => {
+  const promoted = observed.revisions.filter((revision) => revision.promoted !== undefined);
+  return stableByStatus(observed) ?? promoted.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0))[0];
 };
 
 const refuse = ({ modelDeployment }: Observed, { allowHttpModels }: RenderSettings): Refusal | undefined => {
