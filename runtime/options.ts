@@ -23,13 +23,14 @@ export type ServeOptions = {
   grpcPort: number;
   adminPort: number;
   executionProvider: ExecutionProvider;
-  /** Undefined: as many as there are processors, or one where the execution provider is a device. */
+  /** Undefined: as many as there are processors and memory for, or one where the execution provider is a device. */
   shards: number | undefined;
   maxBatchSize: number;
   maxDelayMs: number;
   requestTimeoutMs: number;
   drainTimeoutMs: number;
-  maxBodyBytes: number;
+  /** Undefined: by the memory limit (see `serverBudgets`). */
+  maxBodyBytes: number | undefined;
   maxConnectionAgeMs: number;
   logFormat: "json" | "text";
   terminationLog: string;
@@ -83,14 +84,16 @@ export const SERVE_HELP = `Serve an ONNX model over HTTP and gRPC (Open Inferenc
   --admin-port PORT           /livez /readyz /metrics /statusz (default: ${ADMIN_PORT}; 0 = any free port)
   --execution-provider EP     cpu, cuda or tensorrt; never falls back to another (default: cpu)
   --shards N                  processes that run the model side by side, and share its weights
-                              (default: the CPU limit, at most ${MAX_DEFAULT_SHARDS}; 1 on a device)
+                              (default: the CPU limit, at most ${MAX_DEFAULT_SHARDS}, fewer where the memory limit is
+                              small; 1 on a device)
   --max-batch-size N          the most requests' items that one run takes together; 1 = never (default: 32). Batching
                               begins only when it was proved that answers do not change, and stays where it gains
   --max-delay DURATION        how long a request may wait for others to join its batch though a shard is free
                               (default: 0s: batches form from what waits while the shards are busy)
   --request-timeout DURATION  a request that takes longer fails; a run that hangs this long is killed (default: 30s)
   --drain-timeout DURATION    after SIGTERM, end at the latest after this long (default: 20s)
-  --max-body SIZE             largest request body, before and after decompression, and gRPC message (default: 64Mi)
+  --max-body SIZE             largest request body, before and after decompression, and gRPC message (default: 64Mi, less
+                              under a memory limit below 1Gi: 24Mi under 512Mi, 4Mi under 256Mi)
   --max-connection-age DURATION  a connection that is older is closed after its answer, so that clients spread over
                               new servers (default: 5m)
   --log-format FORMAT         json or text (default: text on a terminal, else json)
@@ -190,7 +193,7 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
     maxDelayMs: duration(values, "max-delay", 0, 0),
     requestTimeoutMs: duration(values, "request-timeout", 30_000),
     drainTimeoutMs: duration(values, "drain-timeout", 20_000),
-    maxBodyBytes: size(values, "max-body") ?? 64 * 1024 ** 2,
+    maxBodyBytes: size(values, "max-body"),
     maxConnectionAgeMs: duration(values, "max-connection-age", 300_000),
     logFormat: choice(values, "log-format", ["json", "text"], isTerminal ? "text" : "json"),
     terminationLog: text(values, "termination-log") ?? TERMINATION_LOG,

@@ -5,12 +5,6 @@ import { type DoorMessage, type DoorStart, doorMessageSchema, type SupervisorMes
 /** The door answers a ping between two requests; one that takes longer than this is stuck for good. */
 const STUCK_MS = 10_000;
 const PING_MS = 1000;
-/**
- * The door's heap is not collected as a whole before it has this size, tensors included. They count as its memory, and it is
- * small besides, so that V8 would mark all of it a few times a second: with answers of 1 MB that was a third of the door's time,
- * and a quarter of the rate.
- */
-const DOOR_HEAP_MIB = 256;
 
 export type DoorEvents = {
   message(message: DoorMessage): void;
@@ -26,10 +20,15 @@ export type DoorThread = {
 
 /** Starts the thread that owns the data ports, the queue and the shards, and watches that it turns. */
 export const startDoor = (start: DoorStart, events: DoorEvents): DoorThread => {
-  setFlagsFromString(`--initial-old-space-size=${DOOR_HEAP_MIB}`);
+  const { oldMib, youngMib } = start.budgets.heap;
+  // The door's heap is not collected as a whole before it has this size, tensors included. They count as its memory, and it is
+  // small besides, so that V8 would mark all of it a few times a second: with answers of 1 MB that was a third of the door's
+  // time, and a quarter of the rate, under 256.
+  setFlagsFromString(`--initial-old-space-size=${oldMib}`);
   const worker = new Worker(new URL("./door.ts", import.meta.url), {
     workerData: start,
     env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
+    ...(youngMib === undefined ? {} : { resourceLimits: { maxYoungGenerationSizeMb: youngMib } }),
   });
   let unanswered: number | undefined;
   let ended = false;

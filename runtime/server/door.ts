@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { cpuLimit } from "../engine/cpu-limit.ts";
 import type { Service } from "../inference/index.ts";
-import { MAX_DEFAULT_SHARDS } from "../options.ts";
 import { createInferenceService } from "../protocols/open-inference/grpc/service.ts";
 import { createOpenInference } from "../protocols/open-inference/index.ts";
 import { openInferencePaths } from "../protocols/open-inference/openapi.ts";
@@ -17,6 +16,7 @@ import { createHttpServer, type HttpServer } from "./http/index.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
 import { notOpened } from "./not-opened.ts";
 import { type PoolModel, startPool } from "./shards/pool.ts";
+import { createMemory } from "./shares.ts";
 
 // The thread that owns the data ports, the queue and the shards. No model runs here, so it always turns.
 
@@ -39,7 +39,10 @@ const GRPC_BOUNDS = {
 const start: DoorStart = workerData;
 const tell = (message: DoorMessage): void => parentPort?.postMessage(message);
 const onCpu = start.executionProvider === "cpu";
+const { budgets } = start;
 const cpus = cpuLimit();
+/** One account for all that waits here. */
+const memory = createMemory(budgets.waitingBytes, systemClock.now);
 
 let draining = false;
 let serving: { scheduler: Scheduler; http: HttpServer; grpc: GrpcServer } | undefined;
@@ -67,7 +70,8 @@ const open = async (model: PoolModel): Promise<void> => {
       maxDelayMs: start.maxDelayMs,
       requestTimeoutMs: start.requestTimeoutMs,
       maxQueued: MAX_QUEUED,
-      maxQueuedBytes: 4 * start.maxBodyBytes,
+      maxQueuedBytes: budgets.queuedBytes,
+      memory,
     },
     systemClock,
     shapes,
@@ -79,7 +83,8 @@ const open = async (model: PoolModel): Promise<void> => {
     infer: scheduler.infer,
     statistics: scheduler.statistics,
   };
-  const { maxBodyBytes, maxConnectionAgeMs } = start;
+  const { maxConnectionAgeMs } = start;
+  const { maxBodyBytes } = budgets;
   const report = (error: unknown): void => logError(error, "a gRPC call failed");
   const log = { error: ({ err }: { err: unknown }, message: string) => logError(err, message) };
   const http = createHttpServer(
@@ -88,7 +93,7 @@ const open = async (model: PoolModel): Promise<void> => {
       createTensorflowRoutes(service),
       createOpenApi(service, [openInferencePaths(service), tensorflowPaths(service)]),
     ],
-    { maxBodyBytes, maxConnectionAgeMs },
+    { maxBodyBytes, maxConnectionAgeMs, memory },
     log,
   );
   const grpc = createGrpcServer(
@@ -96,6 +101,7 @@ const open = async (model: PoolModel): Promise<void> => {
     {
       ...GRPC_BOUNDS,
       maxMessageBytes: maxBodyBytes,
+      memory,
       maxConnectionAgeMs,
       graceMs: start.requestTimeoutMs,
       healthNames: [start.name],
@@ -113,7 +119,7 @@ const open = async (model: PoolModel): Promise<void> => {
 
 const expectShard = (inMs: number): void => serving?.scheduler.expectShard(systemClock.now() + inMs);
 
-const shards = start.shards ?? (onCpu ? Math.min(cpus, MAX_DEFAULT_SHARDS) : 1);
+const { shards } = budgets;
 const pool = startPool(
   {
     model: start.model,
@@ -188,6 +194,7 @@ parentPort?.on("message", (raw) => {
           grpc: grpc.snapshot(),
           scheduler: scheduler.snapshot(),
           statistics: scheduler.statistics(),
+          memory: { used: memory.usedBytes(), most: memory.mostBytes },
         };
         tell({ type: "snapshot", snapshot });
       }

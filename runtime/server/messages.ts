@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { FailureCode } from "../../operator/api/v1alpha1/pod-contract.ts";
 import type { ServeOptions } from "../options.ts";
 import type { Snapshot } from "../telemetry/snapshot.ts";
+import type { Budgets } from "./budgets.ts";
 
 // What the supervisor and the door tell each other. Both are threads of one process; both parse what arrives.
 
@@ -65,4 +66,4 @@ export const supervisorMessageSchema = z.discriminatedUnion("type", [
 export type SupervisorMessage = z.infer<typeof supervisorMessageSchema>;
 
 /** What the door is started with. */
-export type DoorStart = ServeOptions & { serverVersion: string };
+export type DoorStart = ServeOptions & { serverVersion: string; budgets: Budgets };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createShares, SMALL_BYTES, YOUNG_MS } from "./shares.ts";
+import { createMemory, createShares, SMALL_BYTES, YOUNG_MS } from "./shares.ts";
 
 /** A clock on which all that is held is old by the next look. */
 const hurried = () => {
@@ -154,4 +154,30 @@ test("large messages, young ones too, leave the reserve to the small", () => {
   assert.throws(() => young().take(1), /too many large messages/, "the reserve has its end");
   large.release();
   young().take(most / 2 - most / 8);
+});
+
+test("requests, bodies and answers are one account: what one holds the others cannot have", () => {
+  const memory = createMemory(100, hurried());
+  const body = memory.nextShare().lease(() => false);
+  body.take(50);
+  assert.equal(memory.take(40), true);
+  assert.equal(memory.usedBytes(), 90);
+  assert.equal(memory.take(40), false, "nothing was taken");
+  assert.throws(() => body.take(20), /too many large messages/);
+  memory.give(40);
+  body.take(20);
+  assert.equal(memory.take(30), true);
+});
+
+test("a request that is admitted has a body that has grown old make room, and is never made to", () => {
+  const memory = createMemory(100, hurried());
+  const body = memory.nextShare().lease(() => {
+    body.end();
+    return true;
+  });
+  body.take(80);
+  assert.equal(memory.take(60), true);
+  assert.equal(memory.usedBytes(), 60);
+  const late = memory.nextShare().lease(() => false);
+  assert.throws(() => late.take(50), /too many large messages/);
 });

@@ -33,6 +33,20 @@ export const SMALL_BYTES = 65_536;
 const SMALL = 1 / 1024;
 const RESERVE = 1 / 8;
 
+/** All that waits, counted once. */
+export type Memory = {
+  readonly mostBytes: number;
+  nextShare(): Share;
+  /** For what nobody can evict, such as a request that was admitted; false where there is no room. */
+  take(bytes: number): boolean;
+  /** Gives back what `take` has taken. */
+  give(bytes: number): void;
+  usedBytes(): number;
+};
+
+export const createShares = (mostBytes: number, now: () => number): (() => Share) =>
+  createMemory(mostBytes, now).nextShare;
+
 /**
  * The memory for messages that are not whole yet, that wait, or that their client does not take: `mostBytes` for all
  * connections together, and the reserve on top. Once it is used up, what the connection with the most has held for longest makes room, if that is more
@@ -40,7 +54,7 @@ const RESERVE = 1 / 8;
  *
  * @param now milliseconds, never going back
  */
-export const createShares = (mostBytes: number, now: () => number): (() => Share) => {
+export const createMemory = (mostBytes: number, now: () => number): Memory => {
   let left = mostBytes;
   const holders = new Set<Holder>();
   const reserve = Math.floor(mostBytes * RESERVE);
@@ -68,7 +82,9 @@ export const createShares = (mostBytes: number, now: () => number): (() => Share
     return true;
   };
 
-  return () => {
+  /** Stands for whoever asks for the first time. */
+  const newcomer: Holder = { bytes: 0, leases: new Map() };
+  const nextShare = (): Share => {
     const holder: Holder = { bytes: 0, leases: new Map() };
     const lease = (evict: (heldMs: number) => boolean): Lease => {
       let taken = 0;
@@ -105,6 +121,19 @@ export const createShares = (mostBytes: number, now: () => number): (() => Share
       return own;
     };
     return { lease };
+  };
+  return {
+    mostBytes,
+    nextShare,
+    take(bytes) {
+      if (!makeRoom(bytes, newcomer)) return false;
+      left -= bytes;
+      return true;
+    },
+    give(bytes) {
+      left += bytes;
+    },
+    usedBytes: () => mostBytes - left,
   };
 };
 

@@ -44,9 +44,10 @@ export const statusReport = (known: Known, snapshot: Snapshot | undefined): obje
 };
 
 /** Times in milliseconds; a run of n items is expected to take `each` + n × `perItem`. */
-const load = ({ scheduler, http, grpc }: Snapshot): object => ({
+const load = ({ scheduler, http, grpc, memory }: Snapshot): object => ({
   batching: scheduler.batching,
   queue: { requests: scheduler.queued, bytes: scheduler.queuedBytes },
+  waitingBytes: memory,
   inFlight: scheduler.inFlight,
   runs: scheduler.running,
   serviceTimeMs:

@@ -1,11 +1,15 @@
+import { statSync } from "node:fs";
 import type { FailureCode } from "../../operator/api/v1alpha1/pod-contract.ts";
+import { cpuLimit } from "../engine/cpu-limit.ts";
 import { listenAddress } from "../listen-address.ts";
-import { packageVersion, type ServeOptions } from "../options.ts";
+import { memoryLimit } from "../memory-limit.ts";
+import { MAX_DEFAULT_SHARDS, packageVersion, type ServeOptions } from "../options.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { renderMetrics } from "../telemetry/metrics.ts";
 import type { Snapshot } from "../telemetry/snapshot.ts";
 import { writeTermination } from "../termination.ts";
 import { createAdminServer } from "./admin.ts";
+import { type Budgets, serverBudgets } from "./budgets.ts";
 import { startDoor } from "./door-thread.ts";
 import { curlExample } from "./example.ts";
 import type { DoorMessage, LoadedMessage, ReadyMessage } from "./messages.ts";
@@ -19,11 +23,22 @@ const COLLECT_MS = 250;
 /** The shards get this long to be gone before the process ends; they would notice its end by themselves. */
 const STOP_MS = 500;
 
+const budgetsOf = ({ model, executionProvider, shards, maxBodyBytes }: ServeOptions): Budgets =>
+  serverBudgets({
+    limitBytes: memoryLimit(),
+    // one that is not there is told of by those who load it
+    modelBytes: statSync(model, { throwIfNoEntry: false })?.size ?? 0,
+    wantedShards: executionProvider === "cpu" ? Math.min(cpuLimit(), MAX_DEFAULT_SHARDS) : 1,
+    shards,
+    maxBodyBytes,
+  });
+
 /** Serves until it is told to end. Resolves to the exit code. */
 export const supervise = (options: ServeOptions, log: Logger): Promise<number> => {
   const { promise, resolve } = Promise.withResolvers<number>();
   const started = performance.now();
   const serverVersion = packageVersion();
+  const budgets = budgetsOf(options);
   let loaded: LoadedMessage | undefined;
   let digest: string | undefined;
   let ready: ReadyMessage | undefined;
@@ -185,7 +200,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
 
   // The door begins while the admin port opens: a cold start counts in milliseconds.
   const door = startDoor(
-    { ...options, serverVersion },
+    { ...options, serverVersion, budgets },
     {
       message: onMessage,
       ended: (how) => fail(undefined, `the server's data thread failed: ${how}`),

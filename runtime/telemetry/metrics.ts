@@ -27,7 +27,7 @@ const own = (known: Known): Metric[] => {
   ];
 };
 
-const load = ({ http, grpc, scheduler, statistics }: Snapshot): Metric[] => {
+const load = ({ http, grpc, scheduler, statistics, memory }: Snapshot): Metric[] => {
   const { counters } = scheduler;
   const status = (protocol: string, requests: Readonly<Record<string, number>>): Value[] =>
     Object.entries(requests).map(([code, value]) => ({ value, labels: { protocol, code } }));
@@ -63,7 +63,14 @@ const load = ({ http, grpc, scheduler, statistics }: Snapshot): Metric[] => {
     ),
     single("gauge", "berth_inflight_requests", "Inferences that wait or run.", scheduler.queued + scheduler.inFlight),
     single("gauge", "berth_queued_requests", "Inferences that wait.", scheduler.queued),
-    single("gauge", "berth_queued_bytes", "Bytes of the inputs of all that wait or run.", scheduler.queuedBytes),
+    single(
+      "gauge",
+      "berth_queued_bytes",
+      "Memory that all inferences that wait or run are charged for.",
+      scheduler.queuedBytes,
+    ),
+    single("gauge", "berth_waiting_bytes", "Memory of bodies, requests and answers that wait.", memory.used),
+    single("gauge", "berth_waiting_bytes_limit", "The most that those may hold.", memory.most),
     single("gauge", "berth_batch_size", "The most items that a run takes together now.", scheduler.batching.size),
     metric("gauge", "berth_connections", "Open connections.", [
       { value: http.connections, labels: { protocol: "http" } },

@@ -9,4 +9,6 @@ export type Snapshot = {
   grpc: GrpcSnapshot;
   scheduler: SchedulerSnapshot;
   statistics: ModelStatistics;
+  /** Bytes of what waits: held now, and at most. */
+  memory: { used: number; most: number };
 };

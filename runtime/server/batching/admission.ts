@@ -54,6 +54,12 @@ export const refuse = (
       retry,
     );
   }
+  if (bytes > options.maxQueuedBytes) {
+    return new RequestError(
+      "TooLarge",
+      `the request takes ${bytes} bytes of memory (its tensors, and about 100 for each string), all that are unanswered may take ${options.maxQueuedBytes}; send less at once, or raise the memory limit (resources.limits.memory)`,
+    );
+  }
   if (live.bytes + bytes > options.maxQueuedBytes) {
     const message = `unanswered requests hold ${live.bytes} bytes of at most ${options.maxQueuedBytes}, and this one has ${bytes}`;
     return new RequestError("Overloaded", `${message}; try again in ${retry} s`, retry);
@@ -68,6 +74,16 @@ export const refuse = (
   const load = { now, itemsAhead, perItemMs, busyUntil, shards, shardExpectedAt: workers.expectedAt };
   return refusal(load, deadline, group.cost.runs > 0 ? estimate(group.cost, rows) : 0);
 };
+
+/** Takes what a request is charged for; why it cannot be admitted where there is no room. */
+export const takeMemory = ({ memory }: State["live"], bytes: number): RequestError | undefined =>
+  memory === undefined || memory.take(bytes)
+    ? undefined
+    : new RequestError(
+        "Overloaded",
+        "bodies, requests and answers hold all the memory that there is for them; try again",
+        1,
+      );
 
 /** Why a request that has until `deadline` and takes `runMs` is not admitted; undefined where it is. */
 export const refusal = (load: Load, deadline: number, runMs: number): RequestError | undefined => {

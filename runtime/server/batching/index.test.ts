@@ -12,7 +12,7 @@ const OPTIONS: SchedulerOptions = {
   maxBatchSize: 8,
   maxDelayMs: 0,
   requestTimeoutMs: 30_000,
-  maxQueuedBytes: 1_000_000,
+  maxQueuedBytes: 10_000_000,
   maxQueued: 1000,
 };
 
@@ -202,12 +202,37 @@ test("the queue's bounds hold, in number and bytes", async () => {
   const { scheduler, values, send, time } = await rig({ maxQueued: 2, maxBatchSize: 1 });
   for (let i = 0; i < 3; i++) send(i);
   assert.equal(values()[2], "Overloaded");
-  const small = await rig({ maxQueuedBytes: 40, maxBatchSize: 1 });
+  // 8 bytes for each row, and 2048 for each request
+  const small = await rig({ maxQueuedBytes: 4136, maxBatchSize: 1 });
   small.send(1, { rows: 4 });
   small.send(2, { rows: 2 });
   assert.equal(small.values()[1], "Overloaded");
+  small.send(3, { rows: 262 });
+  assert.equal(small.values()[2], "TooLarge", "it would not fit into an empty queue");
   await time.runUntil(2000);
   assert.deepEqual([scheduler.snapshot().queued, scheduler.snapshot().queuedBytes], [0, 0]);
+});
+
+test("what is admitted is taken from the memory for all, and given back once, however it ends", async () => {
+  let used = 0;
+  const memory = {
+    take: (bytes: number) => {
+      if (used + bytes > 3 * 2056) return false;
+      used += bytes;
+      return true;
+    },
+    give: (bytes: number) => {
+      used -= bytes;
+    },
+  };
+  const { values, send, time } = await rig({ memory, maxBatchSize: 1 });
+  for (let i = 0; i < 5; i++) send(i, i === 1 ? { deadline: 1020 } : {});
+  assert.deepEqual(values().slice(3), ["Overloaded", "Overloaded"]);
+  assert.equal(used, 3 * 2056);
+  await time.runUntil(2000);
+  assert.equal(used, 0);
+  send(9);
+  assert.equal(used, 2056);
 });
 
 test("without a shard: refused, but kept while one is expected in time", async () => {

@@ -4,7 +4,8 @@
 import { RequestError } from "../../inference/errors.ts";
 import type { Infer, Model } from "../../inference/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
-import { refuse } from "./admission.ts";
+import { refuse, takeMemory } from "./admission.ts";
+import { chargeOf } from "./charge.ts";
 import { type Clock, newAlarm } from "./clock.ts";
 import { add, statisticsOf } from "./counters.ts";
 import { groupOf } from "./groups.ts";
@@ -44,11 +45,10 @@ export const createScheduler = (
     const now = clock.now();
     const shape = sharing.shapeOf(call);
     const level = levelOf(call.priority);
-    let bytes = 0;
-    for (const tensor of call.inputs.values()) bytes += tensor.bytes.length;
+    const bytes = chargeOf(call.inputs);
     const deadline = Math.min(call.deadline ?? Number.POSITIVE_INFINITY, now + options.requestTimeoutMs);
     const group = groupOf(groups, shape, now);
-    const refused = refuse(state, group, { rows: shape.rows, bytes, level, deadline }, now);
+    const refused = refuse(state, group, { rows: shape.rows, bytes, level, deadline }, now) ?? takeMemory(live, bytes);
     if (refused !== undefined) {
       countError(counters, refused);
       add(counters.fail, 1, 0);

@@ -1,5 +1,6 @@
 import { RequestError } from "../../inference/errors.ts";
 import type { Tensor } from "../../tensors/index.ts";
+import type { Memory } from "../shares.ts";
 import { add, type Counters, record } from "./counters.ts";
 import { addDeadline, dropDeadline } from "./deadlines.ts";
 import { noteArrival } from "./hold.ts";
@@ -12,8 +13,10 @@ export type Live = {
   /** Requests that wait, and that are in a run. */
   queued: number;
   inFlight: number;
-  /** Of the inputs of both. */
+  /** What both are charged for. */
   bytes: number;
+  /** Where that is taken from, besides. */
+  readonly memory: Pick<Memory, "take" | "give"> | undefined;
   /** Items that wait, by level of priority. */
   readonly itemsAt: Float64Array;
   /** The groups that have something waiting. */
@@ -21,8 +24,9 @@ export type Live = {
   readonly deadlines: Entry[];
 };
 
-export const newLive = (counters: Counters, requestTimeoutMs: number): Live => ({
+export const newLive = (counters: Counters, requestTimeoutMs: number, memory: Live["memory"]): Live => ({
   counters,
+  memory,
   requestTimeoutMs,
   queued: 0,
   inFlight: 0,
@@ -74,6 +78,7 @@ const leave = (live: Live, entry: Entry): boolean => {
   entry.state = "answered";
   dropDeadline(live.deadlines, entry);
   live.bytes -= entry.bytes;
+  live.memory?.give(entry.bytes);
   return true;
 };
 

@@ -1,5 +1,6 @@
 import type { Infer, ModelStatistics } from "../../inference/index.ts";
 import type { Shard } from "../shards/types.ts";
+import type { Memory } from "../shares.ts";
 import type { Counters } from "./counters.ts";
 
 /** Times in milliseconds. */
@@ -8,8 +9,10 @@ export type SchedulerOptions = {
   maxBatchSize: number;
   maxDelayMs: number;
   requestTimeoutMs: number;
-  /** Bytes of the inputs of what waits and runs. */
+  /** What waits and runs may take together (see `charge.ts`). */
   maxQueuedBytes: number;
+  /** What is taken from it stays until the request is answered. Default: nothing but `maxQueuedBytes` bounds it. */
+  memory?: Pick<Memory, "take" | "give">;
   /** Requests that wait. */
   maxQueued: number;
   /** What a job costs besides its run (see Policy). */
@@ -24,7 +27,7 @@ export type SchedulerOptions = {
 export type BatchingState = "disabled" | "proving" | "unproved" | "on" | "paused";
 
 export type SchedulerSnapshot = {
-  /** Requests that wait, and the bytes of the inputs of all that were not answered yet. */
+  /** Requests that wait, and what all that were not answered yet are charged for, in bytes. */
   queued: number;
   queuedBytes: number;
   /** Requests that are in a run. */

@@ -4,7 +4,7 @@ import { performance } from "node:perf_hooks";
 import { listenAddress } from "../../listen-address.ts";
 import { type After, after as afterMs } from "../after.ts";
 import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
-import { createShares } from "../shares.ts";
+import { createShares, type Memory } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
 import type { Bound } from "./call.ts";
 import { type Calls, callsOf } from "./count.ts";
@@ -37,6 +37,8 @@ export type GrpcServerOptions = {
   now?: () => number;
   /** For the ends of connections that are too old. */
   after?: After;
+  /** One account for messages and for what others hold. Default: one of its own, of 16 of the largest messages. */
+  memory?: Memory;
 };
 
 export type GrpcSnapshot = { connections: number; calls: Calls[] };
@@ -57,7 +59,7 @@ export type GrpcServer = {
   close(): void;
 };
 
-/** So many of the largest messages may be there at a time; the queue and HTTP take a quarter of this each. */
+/** Without an account that is given: so many of the largest messages may be there at a time. */
 const BUFFERED_MESSAGES = 16;
 /** For the last frames of a connection that has outlasted the grace. */
 const LINGER_MS = 250;
@@ -91,7 +93,7 @@ export const createGrpcServer = (
 
   const now = options.now ?? (() => performance.now());
   const callOptions = { maxMessageBytes, now, report };
-  const nextShare = createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
+  const nextShare = options.memory?.nextShare ?? createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
   const connectionOptions: ConnectionOptions = { ...options, now };
   const connections = new Set<Connection>();
   const sweepLater = createSweep(connections, SWEEP_MS, now);

@@ -24,7 +24,7 @@ const MAX_LINGER_MS = 30_000;
 /** One past its age that has been idle for less may be just about to carry a request, and the next answer will end it. */
 const AGED_IDLE_MS = 5000;
 const PROBE_AGAIN_MS = 20;
-/** A smaller answer does not count while it waits for its client: as many as there may be connections take 256 MiB. */
+/** A larger answer is counted before it is written; a smaller one only where its client does not take it at once. */
 const UNCOUNTED_BYTES = 64 * 1024;
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -284,6 +284,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     }
     const flushed = writeAnswer(socket, text, parts, bodyLength);
     if (flushed) unsent.release();
+    else if (bodyLength <= UNCOUNTED_BYTES) countUnsent(bodyLength);
     countStatus(counters, response.status);
     if (head !== undefined) {
       counters.inFlight--;
@@ -302,6 +303,17 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       state = "writing";
       deadline = now + times.transferMs + length / MIN_BYTES_PER_MS;
       socket.pause();
+    }
+  };
+
+  /** Of a small answer that has been written and that the client does not take. */
+  const countUnsent = (bytes: number): void => {
+    try {
+      unsent.take(bytes);
+      unsentBytes = bytes;
+    } catch {
+      shared.logError(new Error(`a client that did not take its answer of ${bytes} bytes was disconnected`));
+      socket.destroy();
     }
   };
 

@@ -5,7 +5,7 @@
 import { createServer } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { listenAddress } from "../../listen-address.ts";
-import { createShares } from "../shares.ts";
+import { createShares, type Memory } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
 import { type Connection, type Shared, serveConnection } from "./connection.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
@@ -25,6 +25,8 @@ export type HttpServerOptions = {
   maxBufferedBytes?: number;
   /** Of all answers together, larger than 64 KiB, that their clients have not taken. Default: 16 of the largest bodies. */
   maxUnsentBytes?: number;
+  /** Instead of both: one account for these and for what others hold. An answer counts half of it at most. */
+  memory?: Memory;
   times?: Partial<Times>;
   /** Milliseconds, never going back; from 0 to 1. */
   now?: () => number;
@@ -61,7 +63,9 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
   const { maxBodyBytes, maxConnectionAgeMs } = options;
   const maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   const random = options.random ?? Math.random;
-  const maxUnsentBytes = options.maxUnsentBytes ?? UNSENT_ANSWERS * maxBodyBytes;
+  const { memory } = options;
+  const maxUnsentBytes =
+    memory === undefined ? (options.maxUnsentBytes ?? UNSENT_ANSWERS * maxBodyBytes) : memory.mostBytes / 2;
   const now = options.now ?? (() => performance.now());
   const counters = createCounters();
   const connections = new Set<Connection>();
@@ -69,8 +73,8 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
   let date = "";
   const shared: Shared = {
     router: createRouter(routes),
-    nextIncoming: createShares(options.maxBufferedBytes ?? BUFFERED_BODIES * maxBodyBytes, now),
-    nextUnsent: createShares(maxUnsentBytes, now),
+    nextIncoming: memory?.nextShare ?? createShares(options.maxBufferedBytes ?? BUFFERED_BODIES * maxBodyBytes, now),
+    nextUnsent: memory?.nextShare ?? createShares(maxUnsentBytes, now),
     maxUnsentBytes,
     maxBodyBytes,
     times: { ...TIMES, ...options.times },

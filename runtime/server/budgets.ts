@@ -1,0 +1,71 @@
+import { MIB, waitingBytes } from "../memory-limit.ts";
+
+/** What the supervisor and the door take together at rest (measured 118 MB) and grow by under load within the heaps below. */
+const DOOR_BYTES = 160 * MIB;
+/** A shard without its model: 74 MB measured. */
+const SHARD_BYTES = 80 * MIB;
+/** A model's weights are in memory about twice: as they were read, and as they are laid out for the processor. */
+const WEIGHT_COPIES = 2;
+/** From this limit on nothing is scaled down: heaps, and the largest body, are those that measured best. */
+const AMPLE_BYTES = 2048 * MIB;
+const LARGEST_BODY = 64 * MIB;
+
+/** What is known before the first shard has loaded. `shards`, `maxBodyBytes`: as they were asked for; undefined: not. */
+export type Known = {
+  limitBytes: number;
+  modelBytes: number;
+  /** As many shards as make sense for the processors. */
+  wantedShards: number;
+  shards: number | undefined;
+  maxBodyBytes: number | undefined;
+};
+
+export type Budgets = {
+  shards: number;
+  /** For all that waits together: bodies, queued requests, answers that are not taken. */
+  waitingBytes: number;
+  /** Of those, for requests that were admitted. */
+  queuedBytes: number;
+  maxBodyBytes: number;
+  /** Of one run's outputs, before they are written for the client. */
+  maxAnswerBytes: number;
+  /** Of the door's heap: what is collected as a whole no sooner, and what is young; undefined: V8's own default. */
+  heap: { oldMib: number; youngMib: number | undefined };
+};
+
+/**
+ * Divides the pod's memory limit. Worked for a small model, two processors and no options:
+ *
+ *   limit     shards   waits     queued    body      answer    heap (old, young)
+ *   256 MiB   1        16 MiB    8 MiB     4 MiB     4 MiB     16, 8
+ *   512 MiB   2        96 MiB    48 MiB    24 MiB    24 MiB    32, 16
+ *   1 GiB     2        352 MiB   176 MiB   64 MiB    88 MiB    64, 32
+ *   2 GiB     2        864 MiB   432 MiB   64 MiB    216 MiB   256, V8's
+ *   8 GiB     2        2 GiB     1 GiB     64 MiB    512 MiB   256, V8's
+ *
+ * What was asked for is kept: for a larger --max-body what waits has room for two of them, whatever else that costs.
+ */
+export const serverBudgets = (known: Known): Budgets => {
+  const { limitBytes, modelBytes, wantedShards } = known;
+  const ample = limitBytes >= AMPLE_BYTES;
+  const beside = DOOR_BYTES + WEIGHT_COPIES * modelBytes;
+  // a quarter is left for requests
+  const fitting = Math.max(1, Math.floor((0.75 * limitBytes - beside) / SHARD_BYTES));
+  const shards = known.shards ?? Math.min(wantedShards, fitting);
+  const room = waitingBytes(limitBytes, beside + shards * SHARD_BYTES);
+  const maxBodyBytes = known.maxBodyBytes ?? Math.min(LARGEST_BODY, Math.floor(room / 4));
+  const waiting = Math.max(room, 2 * maxBodyBytes);
+  return {
+    shards,
+    waitingBytes: waiting,
+    queuedBytes: Math.floor(waiting / 2),
+    maxBodyBytes,
+    maxAnswerBytes: Math.floor(waiting / 4),
+    heap: ample
+      ? { oldMib: 256, youngMib: undefined }
+      : {
+          oldMib: Math.max(16, Math.floor(limitBytes / 16 / MIB)),
+          youngMib: Math.max(8, Math.floor(limitBytes / 32 / MIB)),
+        },
+  };
+};
