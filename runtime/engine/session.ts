@@ -12,7 +12,7 @@ import {
   type Tensor,
   type TensorInfo,
 } from "../tensors/index.ts";
-import { encodeStrings, splitStrings } from "../tensors/strings.ts";
+import { encodeStrings, MOST_STRINGS, stringStarts } from "../tensors/strings.ts";
 import { Failure } from "../termination.ts";
 import { InferenceError } from "./errors.ts";
 import { describeOnnxError, isInputError } from "./onnxruntime-errors.ts";
@@ -153,15 +153,14 @@ const NumericTensor: new (type: string, data: NumericArray, dims: readonly numbe
 
 const toOrtTensor = (name: string, { datatype, shape, bytes }: Tensor): OrtTensor => {
   if (datatype !== "BYTES") return new NumericTensor(DATATYPES[datatype].onnx, elements(datatype, bytes), shape);
-  const parts = splitStrings(bytes, elementCount(shape) ?? -1);
-  if (parts === undefined) {
+  const count = elementCount(shape) ?? -1;
+  const starts = stringStarts(bytes, count);
+  if (starts === undefined) {
     throw new InferenceError("input", `input "${name}" has not the number of strings that its shape [${shape}] says`);
   }
-  return new ort.Tensor(
-    "string",
-    parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString("utf8")),
-    shape,
-  );
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const texts = Array.from({ length: count }, (_, i) => text.toString("utf8", starts[i], (starts[i + 1] ?? 0) - 4));
+  return new ort.Tensor("string", texts, shape);
 };
 
 const fromOrtTensor = (
@@ -175,6 +174,12 @@ const fromOrtTensor = (
   const { data, dims } = value;
   if (Array.isArray(data)) {
     if (datatype !== "BYTES") throw new InferenceError("internal", `output "${name}" has strings, not ${datatype}`);
+    if (data.length > MOST_STRINGS) {
+      throw new InferenceError(
+        "input",
+        `output "${name}" has ${data.length} strings for this request, at most ${MOST_STRINGS} may be in one tensor; send less at once`,
+      );
+    }
     return { datatype, shape: dims, bytes: encodeStrings(data) };
   }
   if (datatype === "BYTES" || value.type !== DATATYPES[datatype].onnx) {

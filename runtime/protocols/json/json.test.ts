@@ -270,3 +270,11 @@ it("broken text is refused with a message, and reads nothing beyond its end", ()
     { numRuns: 3000 },
   );
 });
+
+it("more strings than a tensor may have are refused by name, whether the shape says how many there are or not", () => {
+  const most = "1048576";
+  const text = `[${'"",'.repeat(1_048_576)}""]`;
+  refused(() => read(text, "BYTES"), new RegExp(`t "x": has 1048577 strings, at most ${most}`));
+  refused(() => read(text, "BYTES", [1_048_577]), new RegExp(`t "x": has 1048577 strings, at most ${most}`));
+  assert.equal(read(text.replace('"",', ""), "BYTES").shape[0], 1_048_576);
+});

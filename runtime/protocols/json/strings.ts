@@ -1,5 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { invalid, type RequestError } from "../../inference/errors.ts";
+import { boundStrings } from "../../inference/strings.ts";
+import { MOST_STRINGS } from "../../tensors/strings.ts";
 import { findString, nextByte, notJson, QUOTE, readString, type Source, type StringSpan } from "./source.ts";
 import type { Sink } from "./tensor.ts";
 import type { TensorSpec } from "./types.ts";
@@ -69,7 +71,7 @@ export const createStrings = (
         if (byte === QUOTE) readPlain(source);
         else if (byte === 0x7b && spec.base64 === true) readBase64(source);
         else throw wrong(source, spec, count);
-        count++;
+        if (++count > MOST_STRINGS) boundStrings(spec.label, count);
         if (nextByte(source) !== COMMA) return count - before;
         source.at++;
         nextByte(source);

@@ -1,4 +1,5 @@
 import { invalid, type RequestError } from "../../inference/errors.ts";
+import { boundStrings } from "../../inference/strings.ts";
 import {
   bytesOf,
   DATATYPES,
@@ -42,6 +43,7 @@ export const readTensor = (source: Source, spec: TensorSpec): Tensor => {
   const first = nextByte(source);
   if (first !== OPEN && spec.shape !== undefined) throw invalid(`${label}: data must be an array`);
   const wanted = spec.shape === undefined ? undefined : countOf(source, spec, spec.shape);
+  if (datatype === "BYTES" && wanted !== undefined) boundStrings(label, wanted);
   const sink = createSink(datatype, spec, wanted);
   const nesting = readLists(source, spec, sink, first);
   const { shape = nesting.sizes } = spec;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { bytesOf, type Datatype, elements, type NumericArray, type NumericDatatype } from "../../tensors/index.ts";
+import { encodeStrings } from "../../tensors/strings.ts";
 import { NUMBER_ROOM, putFloat, putInteger } from "./digits.ts";
 import { shortest, writeFloat } from "./float.ts";
 import { append, type JsonText, writeFlat, writeNested } from "./write.ts";
@@ -137,5 +138,39 @@ describe("a large tensor", () => {
     append(parts, [new Uint8Array(1), "c"]);
     append(parts, ["d", "e"]);
     assert.deepEqual(parts, ["ab", new Uint8Array(1), "cde"]);
+  });
+});
+
+describe("strings as bytes", () => {
+  const tensorOf = (values: readonly string[], shape: readonly number[]) => ({
+    datatype: "BYTES" as const,
+    shape,
+    bytes: encodeStrings(values),
+  });
+  const read = (text: JsonText): unknown => JSON.parse(Buffer.concat(text.map((part) => Buffer.from(part))).toString());
+
+  it("are read back as they were, whatever they hold and however long they are", () => {
+    const one = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 90 }),
+      fc.constantFrom("", '"', "\\", "a", "\u2028", "x".repeat(70_000)),
+    );
+    fc.assert(
+      fc.property(fc.array(one, { minLength: 65, maxLength: 80 }), (values) => {
+        assert.deepEqual(read(writeFlat(tensorOf(values, [values.length]))), values);
+        const encoded = read(writeNested(tensorOf(values, [values.length, 1]), true));
+        assert.deepEqual(
+          encoded,
+          values.map((value) => [{ b64: Buffer.from(value).toString("base64") }]),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("of which there are many are chunks of bytes, not a text and a view for each", () => {
+    const values = Array<string>(200_000).fill("");
+    const text = writeFlat(tensorOf(values, [values.length]));
+    assert.ok(text.length < 20 && text.every((part) => part instanceof Uint8Array), `${text.length} parts`);
+    assert.deepEqual(read(text), values);
   });
 });

@@ -1,4 +1,5 @@
-import { elements, type Tensor } from "../../tensors/index.ts";
+import { elementCount, elements, type Tensor } from "../../tensors/index.ts";
+import { stringStarts } from "../../tensors/strings.ts";
 import { NUMBER_ROOM, putFloat, putInteger, putText } from "./digits.ts";
 
 /** What is written so far: whole chunks, and one that is being filled. No text is copied, at most one chunk is not full. */
@@ -17,9 +18,12 @@ const CLOSE = 0x5d;
 /** Writes the elements from `from` to before `to`, with commas between them. */
 type Fill = (output: Output, from: number, to: number) => void;
 
-/** A numeric tensor of one element or more as lists nested by `shape`, in chunks; undefined for types that it does not write. */
-export const writeLarge = (tensor: Tensor, shape: readonly number[]): Uint8Array[] | undefined => {
-  const fill = fillOf(tensor);
+/**
+ * A tensor of one element or more as lists nested by `shape`, in chunks; undefined for types that it does not write.
+ * @param base64 whether elements of BYTES are written as {"b64": "…"}
+ */
+export const writeLarge = (tensor: Tensor, shape: readonly number[], base64 = false): Uint8Array[] | undefined => {
+  const fill = tensor.datatype === "BYTES" ? strings(tensor, base64) : fillOf(tensor);
   if (fill === undefined) return undefined;
   const size = shape.at(-1) ?? 1;
   // how many innermost lists one list of each axis holds
@@ -84,6 +88,54 @@ const longs = (values: BigInt64Array): Fill => {
     const low = halves[2 * i] ?? 0;
     return halves[2 * i + 1] === low >> 31 ? putInteger(bytes, view, at, low) : putText(bytes, at, String(values[i]));
   });
+};
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Most are short and need no escape: those are copied as they are. */
+const strings = ({ bytes, shape }: Tensor, base64: boolean): Fill => {
+  const starts = stringStarts(bytes, elementCount(shape) ?? 0) ?? new Uint32Array();
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return (output, from, to) => {
+    for (let i = from; i < to; i++) {
+      if (i > from) put(output, COMMA, 1);
+      const start = starts[i] ?? 0;
+      const end = (starts[i + 1] ?? 0) - 4;
+      if (base64) putBytes(output, Buffer.from(`{"b64":"${all.toString("base64", start, end)}"}`));
+      else if (end - start > SHORT_BYTES || !isPlain(all, start, end)) {
+        putBytes(output, Buffer.from(JSON.stringify(all.toString("utf8", start, end))));
+      } else {
+        if (output.at + end - start + 2 > output.bytes.length) nextChunk(output);
+        output.bytes[output.at++] = QUOTE;
+        for (let at = start; at < end; at++) output.bytes[output.at++] = all[at] ?? 0;
+        output.bytes[output.at++] = QUOTE;
+      }
+    }
+  };
+};
+
+const SHORT_BYTES = 64;
+
+/** Whether it stands in JSON as it is: ASCII without what needs an escape. */
+const isPlain = (bytes: Uint8Array, from: number, to: number): boolean => {
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte < 0x20 || byte >= 0x80 || byte === QUOTE || byte === BACKSLASH) return false;
+  }
+  return true;
+};
+
+const putBytes = (output: Output, text: Uint8Array): void => {
+  if (output.at + text.length > output.bytes.length) {
+    nextChunk(output);
+    if (text.length > output.bytes.length) {
+      output.chunks.push(text);
+      return;
+    }
+  }
+  output.bytes.set(text, output.at);
+  output.at += text.length;
 };
 
 const each =

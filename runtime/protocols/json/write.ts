@@ -1,5 +1,5 @@
 import { elementCount, elements, type Tensor } from "../../tensors/index.ts";
-import { splitStrings } from "../../tensors/strings.ts";
+import { stringStarts } from "../../tensors/strings.ts";
 import { shortest, writeFloat } from "./float.ts";
 import { writeLarge } from "./write-large.ts";
 
@@ -28,7 +28,7 @@ export const append = (to: JsonText, text: JsonText): void => {
 };
 
 const write = (tensor: Tensor, shape: readonly number[], base64: boolean): JsonText => {
-  const large = (elementCount(shape) ?? 0) > FEW ? writeLarge(tensor, shape) : undefined;
+  const large = (elementCount(shape) ?? 0) > FEW ? writeLarge(tensor, shape, base64) : undefined;
   return large ?? [nest(writerOf(tensor, base64), shape, 0, 0)];
 };
 
@@ -52,14 +52,11 @@ const nest = (write: Write, shape: readonly number[], axis: number, from: number
 const writerOf = ({ datatype, bytes, shape }: Tensor, base64: boolean): Write => {
   if (datatype === "FP16") throw new Error("FP16 has no JSON form");
   if (datatype === "BYTES") {
-    const values = splitStrings(bytes, elementCount(shape) ?? 0) ?? [];
-    const text = (index: number): Buffer => {
-      const { buffer, byteOffset, length } = values[index] ?? new Uint8Array(0);
-      return Buffer.from(buffer, byteOffset, length);
-    };
-    return base64
-      ? (index) => `{"b64":"${text(index).toString("base64")}"}`
-      : (index) => JSON.stringify(text(index).toString());
+    const starts = stringStarts(bytes, elementCount(shape) ?? 0) ?? new Uint32Array();
+    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const text = (index: number, encoding: "utf8" | "base64"): string =>
+      all.toString(encoding, starts[index], (starts[index + 1] ?? 0) - 4);
+    return base64 ? (index) => `{"b64":"${text(index, "base64")}"}` : (index) => JSON.stringify(text(index, "utf8"));
   }
   const array = elements(datatype, bytes);
   if (datatype === "BOOL") return (index) => (array[index] === 1 ? "true" : "false");

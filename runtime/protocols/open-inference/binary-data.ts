@@ -1,6 +1,7 @@
-import { isUtf8 } from "node:buffer";
 import { invalid } from "../../inference/errors.ts";
+import { boundStrings } from "../../inference/strings.ts";
 import { DATATYPES, type Datatype } from "../../tensors/index.ts";
+import { wrongStrings } from "../../tensors/strings.ts";
 
 /**
  * The binary tensor data extension: checks that `bytes` are exactly `count` elements; they are used as they are.
@@ -22,25 +23,7 @@ export const checkBinaryData = (label: string, datatype: Datatype, bytes: Uint8A
 };
 
 const checkStrings = (label: string, bytes: Uint8Array, count: number): void => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  // each element takes 4 bytes at least, so that no count makes this loop longer than the body
-  for (let index = 0; index < count; index++) {
-    if (at + 4 > bytes.length)
-      throw invalid(`${label}: its shape wants ${count} strings, the data ends after ${index}`);
-    const length = view.getUint32(at, true);
-    at += 4;
-    if (at + length > bytes.length) {
-      throw invalid(`${label}: string ${index} says ${length} bytes, ${bytes.length - at} are left`);
-    }
-    checkString(label, index, bytes.subarray(at, at + length));
-    at += length;
-  }
-  if (at < bytes.length) throw invalid(`${label}: ${bytes.length - at} bytes are left over after ${count} strings`);
-};
-
-/** onnxruntime takes UTF-8 and stops at NUL: other bytes would reach the model changed. */
-const checkString = (label: string, index: number, bytes: Uint8Array): void => {
-  if (bytes.includes(0)) throw invalid(`${label}: string ${index} holds a NUL byte, which cannot be passed on`);
-  if (!isUtf8(bytes)) throw invalid(`${label}: string ${index} is not UTF-8, other bytes cannot be passed on`);
+  boundStrings(label, count);
+  const wrong = wrongStrings(bytes, count);
+  if (wrong !== undefined) throw invalid(`${label}: ${wrong}`);
 };

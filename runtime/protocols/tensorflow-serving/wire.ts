@@ -100,7 +100,7 @@ export const pieces = (): Pieces => ({ parts: [], length: 0 });
 
 export const finish = (message: Pieces): Buffer => Buffer.concat(message.parts, message.length);
 
-const add = (message: Pieces, part: Uint8Array): void => {
+export const add = (message: Pieces, part: Uint8Array): void => {
   message.parts.push(part);
   message.length += part.length;
 };

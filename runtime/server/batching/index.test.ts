@@ -488,3 +488,22 @@ test("batching that does not gain any more is found out, though only batches run
   assert.equal(scheduler.snapshot().batching.state, "paused");
   scheduler.close();
 });
+
+test("whatever protocol it came by, a tensor of too many strings is refused by name before it waits", async () => {
+  const { scheduler } = await rig();
+  const count = 1_048_577;
+  const x = { datatype: "BYTES" as const, shape: [count, 1], bytes: new Uint8Array(4 * count) };
+  const infer = () => scheduler.infer({ inputs: new Map([["words", x]]), outputs: ["y"] });
+  assert.throws(
+    infer,
+    (error) => error instanceof RequestError && /input "words": has 1048577 strings/.test(error.message),
+  );
+  assert.equal(scheduler.snapshot().queuedBytes, 0);
+});
+
+test("a request of strings is charged about 100 bytes for each of them besides its own", async () => {
+  const { scheduler } = await rig({ maxQueuedBytes: 1_000_000, maxBatchSize: 1 });
+  const x = { datatype: "BYTES" as const, shape: [10_000, 1], bytes: new Uint8Array(40_000) };
+  const infer = () => scheduler.infer({ inputs: new Map([["words", x]]), outputs: ["y"] });
+  assert.throws(infer, (error) => error instanceof RequestError && error.code === "TooLarge");
+});

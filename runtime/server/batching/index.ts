@@ -3,7 +3,8 @@
  */
 import { RequestError } from "../../inference/errors.ts";
 import type { Infer, Model } from "../../inference/index.ts";
-import type { Tensor } from "../../tensors/index.ts";
+import { boundStrings } from "../../inference/strings.ts";
+import { elementCount, type Tensor } from "../../tensors/index.ts";
 import { refuse, takeMemory } from "./admission.ts";
 import { chargeOf } from "./charge.ts";
 import { type Clock, newAlarm } from "./clock.ts";
@@ -45,6 +46,9 @@ export const createScheduler = (
     const now = clock.now();
     const shape = sharing.shapeOf(call);
     const level = levelOf(call.priority);
+    for (const [name, { datatype, shape }] of call.inputs) {
+      if (datatype === "BYTES") boundStrings(`input "${name}"`, elementCount(shape) ?? 0);
+    }
     const bytes = chargeOf(call.inputs);
     const deadline = Math.min(call.deadline ?? Number.POSITIVE_INFINITY, now + options.requestTimeoutMs);
     const group = groupOf(groups, shape, now);

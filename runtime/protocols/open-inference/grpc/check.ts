@@ -1,8 +1,9 @@
 /** Checks a decoded request against the model. Messages are worded as those of the REST side. */
-import { isUtf8 } from "node:buffer";
 import { invalid, RequestError } from "../../../inference/errors.ts";
 import type { InferenceCall, Model } from "../../../inference/index.ts";
+import { boundStrings } from "../../../inference/strings.ts";
 import { DATATYPES, elementCount, type NumericDatatype, type Tensor, type TensorInfo } from "../../../tensors/index.ts";
+import { wrongStrings } from "../../../tensors/strings.ts";
 import { readClasses } from "../classification.ts";
 import { readContents } from "./contents.ts";
 import type { InferRequest, Parameter, Parameters, RequestInput } from "./request.ts";
@@ -74,6 +75,7 @@ const readInput = (info: TensorInfo, input: RequestInput, raw: Buffer | undefine
   if (count === undefined) {
     throw invalid(`input "${name}": shape [${input.shape}] has more elements than can be counted`);
   }
+  if (datatype === "BYTES") boundStrings(`input "${name}"`, count);
   if (input.parameters.has("shared_memory_region")) {
     throw new RequestError("Unsupported", `input "${name}": shared memory is not supported, send the data itself`);
   }
@@ -113,30 +115,9 @@ const checkRaw = (name: string, datatype: NumericDatatype, bytes: Buffer, count:
   if (wrong >= 0) throw invalid(`input "${name}": data[${wrong}] is ${bytes[wrong]}, BOOL wants 0 or 1`);
 };
 
-/** Each element takes 4 bytes at least, so that no count makes this loop longer than the message. */
 const checkStrings = (name: string, bytes: Uint8Array, count: number): void => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  for (let index = 0; index < count; index++) {
-    if (at + 4 > bytes.length) {
-      throw invalid(`input "${name}": its shape wants ${count} strings, the data ends after ${index}`);
-    }
-    const length = view.getUint32(at, true);
-    at += 4;
-    if (at + length > bytes.length) {
-      throw invalid(`input "${name}": string ${index} says ${length} bytes, ${bytes.length - at} are left`);
-    }
-    const text = bytes.subarray(at, at + length);
-    // onnxruntime takes UTF-8 and stops at NUL: other bytes would reach the model changed
-    if (text.includes(0)) throw invalid(`input "${name}": string ${index} holds a NUL byte, which cannot be passed on`);
-    if (!isUtf8(text)) {
-      throw invalid(`input "${name}": string ${index} is not UTF-8, other bytes cannot be passed on`);
-    }
-    at += length;
-  }
-  if (at < bytes.length) {
-    throw invalid(`input "${name}": ${bytes.length - at} bytes are left over after ${count} strings`);
-  }
+  const wrong = wrongStrings(bytes, count);
+  if (wrong !== undefined) throw invalid(`input "${name}": ${wrong}`);
 };
 
 const wantedOutputs = (model: Model, request: InferRequest): string[] => {
