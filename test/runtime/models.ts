@@ -38,7 +38,7 @@ process.on("exit", () => rmSync(ROOT, { recursive: true, force: true }));
 export const newDirectory = (): string => mkdtempSync(join(ROOT, "d-"));
 
 /** @param shape sizes, or names of dimensions that may have any size */
-const value = (name: string, type: ElementType, shape: readonly (number | string)[]) => ({
+export const value = (name: string, type: ElementType, shape: readonly (number | string)[]) => ({
   name,
   type: {
     tensorType: {
@@ -49,8 +49,12 @@ const value = (name: string, type: ElementType, shape: readonly (number | string
 });
 
 /** @param graph a GraphProto in the form that protobufjs takes */
-const write = (graph: object): string => {
-  const model = { irVersion: 7, opsetImport: [{ domain: "", version: 14 }], producerName: "berth", graph };
+export const write = (graph: object): string => {
+  const opsetImport = [
+    { domain: "", version: 14 },
+    { domain: "ai.onnx.ml", version: 2 },
+  ];
+  const model = { irVersion: 7, opsetImport, producerName: "berth", graph };
   const file = join(newDirectory(), "model.onnx");
   writeFileSync(file, onnx.ModelProto.encode(onnx.ModelProto.fromObject(model)).finish());
   return file;

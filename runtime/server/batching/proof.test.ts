@@ -35,9 +35,9 @@ test("rows that do not meet are proved, with the times of each size", async () =
   assert.deepEqual(proof.axes, { inputs: [0], outputs: [0] });
   assert.deepEqual(
     proof.measured.map(({ items }) => items),
-    [1, 2, 3, 8, 32],
+    [1, 2, 3, 7, 32],
   );
-  assert.deepEqual([...new Set(sizes)], [1, 2, 3, 8, 32]);
+  assert.deepEqual([...new Set(sizes)], [1, 2, 3, 7, 32]);
 });
 
 test("what differs by rounding only is the same", async () => {
@@ -65,7 +65,7 @@ test("rows that meet are found out", async () => {
   // only the last row of what is large is wrong
   await refuted(
     (values, rows) => ({ shape: [rows, 2], values: values.map((v, i) => (rows >= 8 && i === 14 ? 0.5 * v : v)) }),
-    /"y" changes when 8 requests/,
+    /"y" changes when 32 requests/,
   );
 });
 
@@ -149,5 +149,5 @@ test("a text of one token that its mask may hide is tried with more tokens", asy
   const examples = new Map(["ids", "mask"].map((name) => [name, [1, 1]]));
   const proof = await prove(model, examples, 8, probe);
   assert.ok(proof.proved, JSON.stringify(proof));
-  assert.deepEqual([...new Set(lengths)], [1, 8]);
+  assert.deepEqual([...new Set(lengths)], [8]);
 });

@@ -1,9 +1,11 @@
 import type { Model } from "../../inference/index.ts";
-import type { Tensor } from "../../tensors/index.ts";
 import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/types.ts";
 import { type BatchAxes, batchCandidates, type Candidate } from "./axis.ts";
-import { joinInput, Misfit, splitOutput } from "./join.ts";
-import { isVoid, magnitude, same, sample, seeded } from "./samples.ts";
+import { type Comparison, Coupled, newComparison } from "./comparison.ts";
+import { joinInput, Misfit } from "./join.ts";
+import { seeded } from "./samples.ts";
+import { isVoid, magnitude, same } from "./tolerance.ts";
+import { newRows, Refuted, type Row, type Rows, type Run, type Tensors, TooSlow } from "./trials.ts";
 
 /** What a run of so many items took, in the shard. */
 export type Measured = { items: number; ms: number };
@@ -16,20 +18,16 @@ export type Proof =
 /** Runs a job when traffic leaves room; `expectedMs` is what it will take about. Rejects as a shard does. */
 export type Probe = (job: Job, expectedMs: number) => Promise<JobResult>;
 
-/** Different rows, each run alone once: a cycle of them fills every batch. */
-const ROWS = 5;
 /** A batch that would take longer is not tried: requests may be waiting behind it. */
 const LONGEST_PROBE_MS = 200;
-/** Where one item takes longer than this, batching would cost others more than it gains. */
-const LONGEST_ITEM_MS = 500;
 /** Comparing them stops the event loop: about 1 ms for each MiB. */
 const MAX_PROBE_BYTES = 8 * 1024 ** 2;
 const SEED = 20_240_229;
 
 /**
- * Finds out whether the model answers requests together as it does apart: rows of made-up values run alone, and then in
- * batches of several sizes and orders. `shapes`: an example of each input, with which the model has run.
- * Rejects only where something is wrong with the caller, never for what the model does.
+ * Finds out whether the model answers requests together as it does apart: rows of made-up values, of very different sizes
+ * too, run alone, and then beside each other in batches of several sizes and orders. `shapes`: an example of each input,
+ * with which the model has run. Rejects only where something is wrong with the caller, never for what the model does.
  */
 export const prove = async (
   model: Model,
@@ -41,7 +39,8 @@ export const prove = async (
   if ("reason" in found) return { proved: false, reason: found.reason };
   let reason = "";
   for (const candidate of found.candidates) {
-    for (const examples of [shapes, enlarged(model, candidate, shapes)]) {
+    // the larger one first: what happens between the tokens of a text does not show where there is one
+    for (const examples of [enlarged(model, candidate, shapes), shapes]) {
       if (examples === undefined) continue;
       try {
         return await proveOne(model, candidate, examples, maxBatch, probe);
@@ -51,13 +50,15 @@ export const prove = async (
         reason ||= `along "${candidate.name}", ${told}`;
         // a model that brings its process down is not tried again, and one that is slow stays slow
         if (error instanceof ShardLost || error instanceof TooSlow) return { proved: false, reason };
+        // fewer tokens would only hide it
+        if (error instanceof Coupled) break;
       }
     }
   }
   return { proved: false, reason };
 };
 
-/** Open dimensions have this size where 1 has shown nothing: a text of one token that a mask hides has no meaning. */
+/** Open dimensions besides the batch have this size where the example has 1. */
 const ENLARGED = 8;
 
 /** The same with more than 1 in open dimensions besides the batch; undefined where there are none. */
@@ -78,17 +79,12 @@ const enlarged = (
   return changed ? new Map(larger) : undefined;
 };
 
-class Refuted extends Error {}
-class TooSlow extends Refuted {}
-
 const explain = (error: unknown): string | undefined => {
   if (error instanceof Refuted || error instanceof Misfit) return error.message;
   if (error instanceof InferenceError) return `the model does not run: ${error.message}`;
   if (error instanceof ShardLost) return `the model's process ended in a trial: ${error.message}`;
   return undefined;
 };
-
-type Row = ReadonlyMap<string, Tensor>;
 
 const proveOne = async (
   model: Model,
@@ -102,125 +98,115 @@ const proveOne = async (
     const axis = candidate.inputs[i];
     return (examples.get(name) ?? shape.map((size) => size ?? 1)).map((size, at) => (at === axis ? 1 : size));
   });
-  const shared = model.inputs.map(({ datatype }, i) => sample(datatype, shapes[i] ?? [], random));
-  const rows: Row[] = Array.from({ length: ROWS }, () => {
-    const tensors = model.inputs.map(({ name, datatype }, i): [string, Tensor] => {
-      const common = shared[i];
-      if (candidate.inputs[i] === undefined && common !== undefined) return [name, common];
-      return [name, sample(datatype, shapes[i] ?? [], random)];
-    });
-    return new Map(tensors);
-  });
   const outputs = model.outputs.map(({ name }) => name);
-  const run = (members: readonly Row[], expectedMs: number): Promise<JobResult> => {
-    const inputs = model.inputs.map(({ name }, i) => joinInput(name, candidate.inputs[i], tensorsOf(members, name)));
+  const run: Run = (members, expectedMs) => {
+    const inputs = model.inputs.map(({ name }, i) =>
+      joinInput(
+        name,
+        candidate.inputs[i],
+        members.map((row) => row.get(name)).filter((tensor) => tensor !== undefined),
+      ),
+    );
     return probe({ inputs, outputs }, expectedMs);
   };
+  const rows = await newRows(model, candidate, shapes, run, random);
+  const base = tellingRows(outputs, rows);
+  const comparison = newComparison(outputs, candidate.outputs, rows);
 
-  const alone: Row[] = [];
-  let aloneMs = 0;
-  for (const row of rows) {
-    const result = await run([row], aloneMs);
-    alone.push(result.outputs);
-    aloneMs = alone.length === 1 ? result.runMs : Math.min(aloneMs, result.runMs);
-    if (aloneMs > LONGEST_ITEM_MS)
-      throw new TooSlow(`one request takes ${seconds(aloneMs)}, too long to wait for others`);
-  }
-  checkTelling(outputs, alone);
-
-  const measured: Measured[] = [{ items: 1, ms: aloneMs }];
-  const rowBytes = [...(rows[0]?.values() ?? []), ...(alone[0]?.values() ?? [])].reduce(
-    (sum, { bytes }) => sum + bytes.length,
-    0,
-  );
-  let axes: number[] | undefined;
-  let perItemMs = aloneMs;
-  for (const size of sizesUpTo(maxBatch)) {
+  const measured: Measured[] = [{ items: 1, ms: rows.aloneMs }];
+  const rowBytes = bytesOf(rows.plain[0]);
+  let perItemMs = rows.aloneMs;
+  for (const [turn, size] of sizesUpTo(maxBatch).entries()) {
     if (size > 2 && (size * perItemMs > LONGEST_PROBE_MS || size * rowBytes > MAX_PROBE_BYTES)) break;
-    let best = Number.POSITIVE_INFINITY;
-    // two runs, each row at another place: an answer that depends on the place is not the same
-    for (const turn of [size - 1, 2 * size + 1]) {
-      const order = Array.from({ length: size }, (_, i) => (i + turn) % ROWS);
-      const result = await run(
-        order.map((row) => rows[row] ?? new Map()),
-        size * perItemMs,
-      );
-      axes ??= outputs.map((name, i) => outputAxis(name, candidate.outputs[i] ?? [], alone[0], result.outputs, size));
-      for (const [i, name] of outputs.entries()) compare(name, axes[i] ?? 0, order, alone, result.outputs);
-      best = Math.min(best, result.runMs);
-    }
-    measured.push({ items: size, ms: best });
-    perItemMs = best / size;
+    const batches = batchesOf(size, base, rows, turn);
+    const ms = await proveSize(batches, run, comparison, size * perItemMs);
+    measured.push({ items: size, ms });
+    perItemMs = ms / size;
   }
-  if (axes === undefined) throw new Refuted("there was nothing to try");
-  return { proved: true, name: candidate.name, axes: { inputs: candidate.inputs, outputs: axes }, shapes, measured };
+  if (measured.length === 1) throw new Refuted("there was nothing to try");
+  const axes = { inputs: candidate.inputs, outputs: comparison.axes() };
+  return { proved: true, name: candidate.name, axes, shapes, measured };
 };
 
-/** 2, 3, then four times as many up to the maximum: cheap ones first, so that what cannot batch costs little. */
-const sizesUpTo = (most: number): number[] => [...new Set([2, 3, 8, 32, most])].filter((size) => size <= most);
+/** 2, 3, then about four times as many up to the maximum: cheap ones first, so that what cannot batch costs little. */
+const sizesUpTo = (most: number): number[] => [...new Set([2, 3, 7, 32, most])].filter((size) => size <= most);
 
-/** Results that are the same whatever comes in, or no numbers at all, would prove anything. */
-const checkTelling = (outputs: readonly string[], alone: readonly Row[]): void => {
+/**
+ * One batch, and the same with other rows in half of the places, and in the other half: each row has had other neighbours on
+ * both sides, and none of its bits may depend on them.
+ */
+type Batches = { first: readonly Row[]; changed: readonly (readonly Row[])[] };
+
+const batchesOf = (size: number, base: readonly Row[], { wide, extreme }: Rows, turn: number): Batches => {
+  const first = cycle(size, base, turn);
+  const large = wide.length > 0 ? wide : base;
+  const strange = extreme.length > 0 ? extreme : large;
+  const put = (others: readonly Row[], parity: number): Row[] =>
+    first.map((row, i) => (i % 2 === parity ? (others[(turn + (i >> 1)) % others.length] ?? row) : row));
+  // sizes in turn begin with the other half, so that small batches of both kinds have it first and last
+  return { first, changed: [put(large, turn % 2), put(strange, 1 - (turn % 2))] };
+};
+
+const cycle = (size: number, rows: readonly Row[], turn: number): Row[] =>
+  Array.from({ length: size }, (_, i) => rows[(i + turn) % rows.length]).filter((row) => row !== undefined);
+
+/** Milliseconds of the fastest run. */
+const proveSize = async (
+  { first, changed }: Batches,
+  run: Run,
+  comparison: Comparison,
+  expectedMs: number,
+): Promise<number> => {
+  const inputsOf = (members: readonly Row[]): Tensors[] => members.map(({ inputs }) => inputs);
+  const before = await run(inputsOf(first), expectedMs);
+  let best = before.runMs;
+  comparison.withAlone(first, before.outputs);
+  for (const members of changed) {
+    const { outputs, runMs } = await run(inputsOf(members), expectedMs);
+    best = Math.min(best, runMs);
+    comparison.withAlone(members, outputs);
+    const kept = first.flatMap((row, i) => (row === members[i] ? [i] : []));
+    const apart = comparison.firstChanged(kept, first.length, before.outputs, outputs);
+    if (apart === undefined) continue;
+    // on some devices sums are made in any order: then the very same batch is not answered alike either
+    const again = await run(inputsOf(first), expectedMs);
+    comparison.unlessUnsteady(kept, first.length, before.outputs, outputs, again.outputs);
+  }
+  return best;
+};
+
+/**
+ * The rows that batches are filled with: the plain ones, or all where the plain ones are answered alike, as by a tree whose
+ * splits lie elsewhere. Results that are the same whatever comes in, or no numbers at all, would prove anything.
+ */
+const tellingRows = (outputs: readonly string[], { plain, wide }: Rows): readonly Row[] => {
   for (const name of outputs) {
-    const tensors = tensorsOf(alone, name);
-    if (tensors.some(isVoid)) throw new Refuted(`output "${name}" has no finite number for made-up inputs`);
-    const [one] = tensors;
-    const other = tensors.find((tensor) => tensor.shape.join() !== one?.shape.join());
-    if (one !== undefined && other !== undefined) {
-      throw new Refuted(`the shape of output "${name}" depends on the values: ${shape(one)} and ${shape(other)}`);
+    if (plain.some(({ answer }) => isVoid(answer.get(name) ?? EMPTY))) {
+      throw new Refuted(`output "${name}" has no finite number for made-up inputs`);
     }
   }
-  const differs = outputs.some((name) => {
-    const [one, ...others] = tensorsOf(alone, name);
-    return one !== undefined && others.some((other) => !same(one, other, Math.max(magnitude(one), magnitude(other))));
+  if (tells(outputs, plain)) return plain;
+  const all = [...wide, ...plain];
+  if (tells(outputs, all)) return all;
+  throw new Refuted("the model answers all made-up inputs alike, so nothing can be shown");
+};
+
+const EMPTY = { datatype: "BOOL", shape: [0], bytes: new Uint8Array(0) } as const;
+
+const tells = (outputs: readonly string[], [first, ...others]: readonly Row[]): boolean =>
+  outputs.some((name) => {
+    const one = first?.answer.get(name);
+    return (
+      one !== undefined &&
+      others.some(({ answer }) => {
+        const other = answer.get(name);
+        return other !== undefined && !same(one, other, Math.max(magnitude(one), magnitude(other)));
+      })
+    );
   });
-  if (!differs) throw new Refuted("the model answers all made-up inputs alike, so nothing can be shown");
+
+const bytesOf = (row: Row | undefined): number => {
+  let sum = 0;
+  for (const { bytes } of [...(row?.inputs.values() ?? []), ...(row?.answer.values() ?? [])]) sum += bytes.length;
+  return sum;
 };
-
-const outputAxis = (
-  name: string,
-  possible: readonly number[],
-  alone: Row | undefined,
-  together: ReadonlyMap<string, Tensor>,
-  size: number,
-): number => {
-  const one = alone?.get(name);
-  const several = together.get(name);
-  if (one === undefined || several === undefined) throw new Refuted(`output "${name}" is missing`);
-  const axis = possible.find((at) =>
-    several.shape.every((length, i) => length === (i === at ? size : one.shape[i]) && (i !== at || one.shape[i] === 1)),
-  );
-  if (axis !== undefined && several.shape.length === one.shape.length) return axis;
-  throw new Refuted(`output "${name}" is ${shape(one)} for one request and ${shape(several)} for ${size}`);
-};
-
-const compare = (
-  name: string,
-  axis: number,
-  order: readonly number[],
-  alone: readonly Row[],
-  together: ReadonlyMap<string, Tensor>,
-): void => {
-  const whole = together.get(name);
-  if (whole === undefined) throw new Refuted(`output "${name}" is missing`);
-  const scale = Math.max(...tensorsOf(alone, name).map(magnitude));
-  const parts = splitOutput(
-    name,
-    whole,
-    axis,
-    order.map(() => 1),
-  );
-  for (const [i, row] of order.entries()) {
-    const part = parts[i];
-    const expected = alone[row]?.get(name);
-    if (part === undefined || expected === undefined || !same(expected, part, scale)) {
-      throw new Refuted(`output "${name}" changes when ${order.length} requests run together`);
-    }
-  }
-};
-
-const tensorsOf = (rows: readonly Row[], name: string): Tensor[] =>
-  rows.map((row) => row.get(name)).filter((tensor) => tensor !== undefined);
-
-const shape = (tensor: Tensor): string => `[${tensor.shape.join(", ")}]`;
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

@@ -1,11 +1,4 @@
-import {
-  DATATYPES,
-  type Datatype,
-  elementCount,
-  floats,
-  type NumericDatatype,
-  type Tensor,
-} from "../../tensors/index.ts";
+import { DATATYPES, type Datatype, elementCount, type NumericDatatype, type Tensor } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 
 /** Made-up values for a proof: the same ones for the same seed. */
@@ -22,58 +15,161 @@ export const seeded = (seed: number): Random => {
   };
 };
 
+/** How the values of one row are made up, by what its inputs hold. */
+export type Recipe = {
+  name: string;
+  /** Roughly the greatest magnitude of its floats, for what rounding may change; at least 1. */
+  scale: number;
+  float(random: Random): number;
+  /** @param range how many whole numbers from 0 on the input takes, by what is known of it */
+  whole(random: Random, range: number): number;
+  text(random: Random): string;
+};
+
+/** Floats in [-1, 1]; whole numbers 0 or 1, which are valid as tokens, masks, types and flags alike; "0" or "1". */
+export const PLAIN: Recipe = {
+  name: "plain",
+  scale: 1,
+  float: (random) => random() * 2 - 1,
+  whole: (random) => (random() < 0.5 ? 0 : 1),
+  text: (random) => (random() < 0.5 ? "0" : "1"),
+};
+
+const below = (random: Random, range: number): number => Math.floor(random() * range);
+const pick = (random: Random, from: readonly string[]): string => from[below(random, from.length)] ?? "";
+
+/** Unlike each other in length, script, case and what they could mean. */
+const WORDS = ["good", "Bad", "the quick brown fox", "Überraschung", "Москва", "日本語", "no", "x"];
+const NUMBERS = ["-12.5", "7", "0.001", "1e6", "42"];
+const long = (random: Random): string => `${pick(random, WORDS)} `.repeat(1 + below(random, 40));
+
+const around = (scale: number): ((random: Random) => number) => {
+  return (random) => scale * (random() * 2 - 1);
+};
+const ofRange = below;
+
+/** Whole numbers that go up to here are no places in a table. */
+export const NUMBERS_FROM = 100_000;
+
 /**
- * Floats in [-1, 1]; whole numbers 0 or 1, which are valid as tokens, masks, types and flags alike. Of several the first is
- * 1: of a mask that hides all the mean is no number.
+ * Rows unlike the plain ones, which a model takes or refuses: other magnitudes and signs, the whole range of what is looked
+ * up, and texts of other lengths. What the model answers to them alone it must answer to them in a batch.
  */
-export const sample = (datatype: Datatype, shape: readonly number[], random: Random): Tensor => {
+export const WIDE: readonly Recipe[] = [
+  { name: "thousands", scale: 1e3, float: around(1e3), whole: ofRange, text: (random) => pick(random, WORDS) },
+  {
+    name: "pixels",
+    scale: 255,
+    float: (random) => random() * 255,
+    whole: (_, range) => range - 1,
+    text: (random) => pick(random, NUMBERS),
+  },
+  { name: "negative", scale: 1e3, float: (random) => -1e3 * random(), whole: ofRange, text: long },
+  { name: "small", scale: 1, float: around(0.01), whole: () => 0, text: () => "" },
+  {
+    name: "spread",
+    scale: 1e4,
+    float: (random) => (random() < 0.5 ? -1 : 1) * 10 ** (random() * 6 - 2),
+    whole: (random, range) => Math.floor(range ** random()) - 1,
+    text: (random) => pick(random, [...WORDS, ...NUMBERS, ""]),
+  },
+  { name: "thirties", scale: 30, float: around(30), whole: ofRange, text: (random) => pick(random, WORDS) },
+  { name: "zeros", scale: 1, float: () => 0, whole: ofRange, text: long },
+  { name: "millions", scale: 1e6, float: around(1e6), whole: ofRange, text: (random) => pick(random, WORDS) },
+];
+
+/** Rows that need not have an answer that means anything. Beside them the others must answer as ever. */
+export const EXTREME: readonly Recipe[] = [
+  {
+    name: "huge",
+    scale: 1e30,
+    float: around(1e30),
+    // what is looked up in a table is refused beyond it, and what is a number of things to make must not become a million
+    whole: (random, range) => (range >= NUMBERS_FROM ? around(1e6)(random) : below(random, range)),
+    text: () => "long ".repeat(400),
+  },
+  {
+    name: "NaN",
+    scale: 1,
+    float: (random) => (random() < 0.3 ? Number.NaN : random()),
+    whole: ofRange,
+    text: () => "",
+  },
+  {
+    name: "infinite",
+    scale: 1,
+    float: (random) => (random() < 0.5 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
+    whole: (_, range) => -range,
+    text: () => "",
+  },
+];
+
+/** The greatest and least of what a type of whole numbers holds, as far as made-up values go. */
+const LIMITS: Partial<Record<NumericDatatype, readonly [least: number, most: number]>> = {
+  BOOL: [0, 1],
+  UINT8: [0, 255],
+  INT8: [-128, 127],
+  UINT16: [0, 65_535],
+  INT16: [-32_768, 32_767],
+  UINT32: [0, 2 ** 31],
+  UINT64: [0, 2 ** 31],
+};
+const ANY: readonly [number, number] = [-(2 ** 31), 2 ** 31 - 1];
+
+/** How many whole numbers from 0 on the type holds. */
+export const rangeOf = (datatype: Datatype): number =>
+  isWhole(datatype) ? (LIMITS[datatype] ?? ANY)[1] + 1 : Number.POSITIVE_INFINITY;
+
+export const isWhole = (datatype: Datatype): datatype is NumericDatatype =>
+  datatype !== "BYTES" && datatype !== "FP16" && datatype !== "FP32" && datatype !== "FP64";
+
+/** Half precision ends at 65,504. */
+const MOST_FP16 = 65_504;
+
+/** One input of a row. @param range of whole numbers, from 0 on */
+export const sample = (
+  datatype: Datatype,
+  shape: readonly number[],
+  random: Random,
+  recipe: Recipe = PLAIN,
+  range = 2,
+): Tensor => {
   const count = elementCount(shape) ?? 0;
   if (datatype === "BYTES") {
-    return { datatype, shape, bytes: encodeStrings(Array.from({ length: count }, () => (random() < 0.5 ? "0" : "1"))) };
+    return { datatype, shape, bytes: encodeStrings(Array.from({ length: count }, () => recipe.text(random))) };
   }
   const size = DATATYPES[datatype].bytes;
   const bytes = new Uint8Array(count * size);
   const view = new DataView(bytes.buffer);
+  const [least, most] = LIMITS[datatype] ?? ANY;
   for (let i = 0; i < count; i++) {
-    if (datatype === "FP32") view.setFloat32(i * size, random() * 2 - 1, true);
-    else if (datatype === "FP64") view.setFloat64(i * size, random() * 2 - 1, true);
-    // sign and ten bits of fraction at the exponent of [0.5, 1): any of them is a good half-precision number
-    else if (datatype === "FP16")
-      view.setUint16(i * size, (random() < 0.5 ? 0x8000 : 0) | 0x3800 | (random() * 1024), true);
-    // little-endian: the lowest byte alone makes 0 or 1 in every size
-    else bytes[i * size] = random() < 0.5 && (i > 0 || count === 1) ? 0 : 1;
+    if (datatype === "FP32") view.setFloat32(i * size, recipe.float(random), true);
+    else if (datatype === "FP64") view.setFloat64(i * size, recipe.float(random), true);
+    else if (datatype === "FP16") view.setUint16(i * size, halfBits(recipe.float(random)), true);
+    else {
+      // of several the first of a plain row is 1: of a mask that hides all the mean is no number
+      const drawn = recipe === PLAIN && i === 0 && count > 1 ? 1 : Math.trunc(recipe.whole(random, range));
+      writeWhole(view, i * size, size, Math.min(Math.max(drawn, least), most));
+    }
   }
   return { datatype, shape, bytes };
 };
 
-/** How far floats of one value may be apart, as part of the greatest of its output. Half precision has 11 bits. */
-const TOLERANCE: Partial<Record<NumericDatatype, number>> = { FP16: 1e-2, FP32: 1e-4, FP64: 1e-6 };
-
-/** Whether two values are the same but for rounding. `scale`: the greatest magnitude of that output. */
-export const same = (one: Tensor, other: Tensor, scale: number): boolean => {
-  if (one.datatype !== other.datatype || one.shape.join() !== other.shape.join()) return false;
-  const tolerance = one.datatype === "BYTES" ? undefined : TOLERANCE[one.datatype];
-  const [left, right] = [floats(one), floats(other)];
-  if (tolerance === undefined || left === undefined || right === undefined)
-    return Buffer.compare(one.bytes, other.bytes) === 0;
-  for (let i = 0; i < left.length; i++) {
-    const value = left[i] ?? 0;
-    const against = right[i] ?? 0;
-    if (Object.is(value, against) || value === against) continue;
-    if (!(Math.abs(value - against) <= tolerance * scale)) return false;
-  }
-  return true;
+const writeWhole = (view: DataView, at: number, size: number, value: number): void => {
+  if (size === 1) view.setInt8(at, value);
+  else if (size === 2) view.setInt16(at, value, true);
+  else if (size === 4) view.setInt32(at, value, true);
+  else view.setBigInt64(at, BigInt(value), true);
 };
 
-/** The greatest finite magnitude; 0 where there is none or the type is no float. */
-export const magnitude = (tensor: Tensor): number => {
-  let most = 0;
-  for (const value of floats(tensor) ?? []) if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
-  return most;
-};
-
-/** Whether nothing in it can be compared: a float output without one finite number. */
-export const isVoid = (tensor: Tensor): boolean => {
-  const values = floats(tensor);
-  return values !== undefined && values.length > 0 && !values.some((value) => Number.isFinite(value));
+/** The bits of the nearest half: not all that runs this knows Float16Array. */
+const halfBits = (value: number): number => {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  if (magnitude === Number.POSITIVE_INFINITY) return sign | 0x7c00;
+  const held = Math.min(magnitude, MOST_FP16);
+  const exponent = Math.max(-14, Math.floor(Math.log2(held || 1)));
+  if (held < 2 ** -14) return sign | Math.round(held * 2 ** 24);
+  return sign | Math.min(((exponent + 15) << 10) + Math.round((held / 2 ** exponent - 1) * 1024), 0x7bff);
 };

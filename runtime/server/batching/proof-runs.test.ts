@@ -1,0 +1,90 @@
+/** The proof with the real onnxruntime, and by its runs alone: nobody looks at the graph here. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ANGLE_MODEL, denseModel } from "../../../test/runtime/models.ts";
+import * as models from "../../../test/runtime/row-models.ts";
+import { warmUp } from "../../engine/first-run.ts";
+import { loadModel } from "../../engine/session.ts";
+import type { Tensor } from "../../tensors/index.ts";
+import type { Job, JobResult } from "../shards/types.ts";
+import { prove } from "./proof.ts";
+
+const proofOf = async (file: string, maxBatch = 32) => {
+  const engine = await loadModel(file, { executionProvider: "cpu", intraOpThreads: 1 });
+  const warm = await warmUp(engine);
+  assert.equal(warm.outcome, "passed");
+  const shapes = new Map(Object.entries(warm.outcome === "passed" ? warm.shapes : {}));
+  const { inputs, outputs } = engine;
+  let runs = 0;
+  let items = 0;
+  /** Of what the model took, of each input of whole numbers. */
+  const greatest = new Map<string, number>();
+  const probe = async (job: Job): Promise<JobResult> => {
+    const tensors = job.inputs.map(({ name, datatype, shape, parts }): [string, Tensor] => [
+      name,
+      { datatype, shape, bytes: Uint8Array.from(Buffer.concat(parts)) },
+    ]);
+    runs += 1;
+    items += job.inputs[0]?.shape[0] ?? 0;
+    const outputs = await engine.run(new Map(tensors), job.outputs);
+    for (const [name, { datatype, bytes }] of tensors) {
+      const all = datatype === "INT64" ? Array.from(new BigInt64Array(bytes.buffer), Number) : [];
+      greatest.set(name, Math.max(greatest.get(name) ?? 0, ...all));
+    }
+    return { outputs, runMs: 0.01 };
+  };
+  const proof = await prove({ name: "m", version: "1", inputs, outputs }, shapes, maxBatch, probe);
+  return { proof, runs, items, greatest };
+};
+
+describe("rows that depend on each other", () => {
+  const coupled: Record<string, () => string> = {
+    "a quantised classifier of texts": models.quantisedText,
+    "a quantised classifier that tells its label only": models.quantisedLabel,
+    "halves with one scale": models.quantisedHalves,
+    "divided by the greatest above 1": models.normalised,
+    "divided by the greatest above 255": () => models.normalised(255),
+    "divided by the greatest above 100,000": () => models.normalised(100_000),
+    "halved beside what is below -500": () => models.halvedWhere("FP32", "ReduceMin", "Less", -500),
+    "halved beside what is above 10^20": () => models.halvedWhere("FP32", "ReduceMax", "Greater", 1e20),
+    "halved beside an id above 50": () => models.halvedWhere("INT64", "ReduceMax", "Greater", 50),
+    "halved beside a byte above 200": () => models.halvedWhere("UINT8", "ReduceMax", "Greater", 200),
+    "halved beside a negative number": () => models.halvedWhere("INT32", "ReduceMin", "Less", -100),
+    "zero beside a NaN": models.zeroWhereNaN,
+  };
+  for (const [name, file] of Object.entries(coupled)) {
+    test(name, async () => {
+      const { proof } = await proofOf(file());
+      assert.match(
+        proof.proved ? "proved" : proof.reason,
+        /changes (when \d+ requests run together|with the requests)/,
+      );
+    });
+  }
+});
+
+describe("rows that do not", () => {
+  const independent: Record<string, () => string> = {
+    "dense layers": () => denseModel([16, 64, 64, 3]),
+    "each row by its own greatest": models.normalisedByRow,
+    "tables of different sizes": models.embeddings,
+    trees: models.trees,
+    neighbours: models.neighbours,
+    "texts by a table": models.encodedTexts,
+    "a picture's angle": () => ANGLE_MODEL,
+  };
+  for (const [name, file] of Object.entries(independent)) {
+    test(name, async (t) => {
+      const { proof, runs, items } = await proofOf(file());
+      assert.ok(proof.proved, proof.proved ? "" : proof.reason);
+      // a proof ends: what it may take of a start is bounded
+      assert.ok(runs <= 50 && items <= 200, `${runs} runs, ${items} items`);
+      t.diagnostic(`${runs} runs, ${items} items`);
+    });
+  }
+});
+
+test("ids are tried over the whole of their table, and no further", async () => {
+  const { greatest } = await proofOf(models.embeddings());
+  assert.deepEqual([greatest.get("ids"), greatest.get("types")], [299, 1]);
+});
