@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { ANGLE_MODEL, denseModel } from "../../../test/runtime/models.ts";
 import * as models from "../../../test/runtime/row-models.ts";
 import { warmUp } from "../../engine/first-run.ts";
+import { givenOutputs } from "../../engine/output-shapes.ts";
 import { loadModel } from "../../engine/session.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import type { Job, JobResult } from "../shards/types.ts";
@@ -14,7 +15,8 @@ const proofOf = async (file: string, maxBatch = 32) => {
   const warm = await warmUp(engine);
   assert.equal(warm.outcome, "passed");
   const shapes = new Map(Object.entries(warm.outcome === "passed" ? warm.shapes : {}));
-  const { inputs, outputs } = engine;
+  const { inputs } = engine;
+  const outputs = await givenOutputs(engine, warm);
   let runs = 0;
   let items = 0;
   /** Of what the model took, of each input of whole numbers. */
@@ -69,6 +71,7 @@ describe("rows that do not", () => {
     "each row by its own greatest": models.normalisedByRow,
     "tables of different sizes": models.embeddings,
     trees: models.trees,
+    "trees whose label is said to be [1]": () => models.trees([1]),
     neighbours: models.neighbours,
     "texts by a table": models.encodedTexts,
     "a picture's angle": () => ANGLE_MODEL,

@@ -30,7 +30,8 @@ export const shardMessageSchema = z.discriminatedUnion("type", [
     outputs: z.array(tensorInfo),
     loadSeconds: z.number(),
   }),
-  z.object({ type: z.literal("ready"), warmUp, warmUpSeconds: z.number() }),
+  /** `outputs`: as the first runs gave them, where that is not what the model declares. */
+  z.object({ type: z.literal("ready"), warmUp, warmUpSeconds: z.number(), outputs: z.array(tensorInfo) }),
   failed,
 ]);
 export type ShardMessage = z.infer<typeof shardMessageSchema>;

@@ -186,12 +186,12 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
         } else failed(slot, message.code, message.message);
     }
   };
-  const onReady = (slot: Slot, { warmUp, warmUpSeconds }: Extract<ShardMessage, { type: "ready" }>): void => {
+  const onReady = (slot: Slot, { outputs, warmUp, warmUpSeconds }: Extract<ShardMessage, { type: "ready" }>): void => {
     const { process, loaded } = slot;
     if (process === undefined || loaded === undefined) return;
     slot.step = "serving";
     startMs = performance.now() - slot.startedAt;
-    const { inputs, outputs, loadSeconds } = loaded;
+    const { inputs, loadSeconds } = loaded;
     if (!everReady) {
       everReady = true;
       const sharedWeights = slot.usesCopy;

@@ -1,5 +1,6 @@
 import { InferenceError } from "../../engine/errors.ts";
 import { warmUp } from "../../engine/first-run.ts";
+import { givenOutputs } from "../../engine/output-shapes.ts";
 import { type Engine, loadModel } from "../../engine/session.ts";
 import { answerEncoder, decodeControl, decodeJob, encodeControl, encodeRefusal } from "./frames.ts";
 import { startLifeline } from "./lifeline.ts";
@@ -21,7 +22,8 @@ const load = async (message: LoadMessage): Promise<Engine> => {
   tell({ type: "loaded", inputs: [...inputs], outputs: [...outputs], loadSeconds: secondsSince(started) });
   const warmUpStarted = performance.now();
   const warm = await warmUp(engine);
-  tell({ type: "ready", warmUp: warm, warmUpSeconds: secondsSince(warmUpStarted) });
+  const warmUpSeconds = secondsSince(warmUpStarted);
+  tell({ type: "ready", warmUp: warm, warmUpSeconds, outputs: await givenOutputs(engine, warm) });
   return engine;
 };
 
