@@ -11,6 +11,8 @@ const tensorInfo = z.object({
   datatype: z.string(),
   shape: z.array(z.number().nullable()),
   symbols: z.array(z.string().nullable()),
+  anyRank: z.boolean().optional(),
+  default: z.object({ shape: z.array(z.number()), base64: z.string() }).optional(),
 });
 const warmUp = z.discriminatedUnion("outcome", [
   z.object({ outcome: z.literal("passed"), shapes: z.record(z.string(), z.array(z.number())) }),

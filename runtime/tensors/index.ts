@@ -28,7 +28,14 @@ export type TensorInfo = {
   shape: (number | null)[];
   /** The model's names of its open dimensions, such as "batch"; `null` where it names none. As long as `shape`. */
   symbols: (string | null)[];
+  /** The model does not say how many dimensions there are: any shape fits, and `shape` is empty. */
+  anyRank?: boolean | undefined;
+  /** Of an input that a request may leave out: what the model then takes. */
+  default?: DefaultValue | undefined;
 };
+
+/** A tensor of an input's type as plain data, since it goes from process to process as JSON. */
+export type DefaultValue = { shape: number[]; base64: string };
 
 /**
  * A value of `shape`, row-major and little-endian. For BYTES each element is its length as an unsigned 32-bit number

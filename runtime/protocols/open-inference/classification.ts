@@ -11,7 +11,7 @@ export const MAX_CLASSES = 10_000;
  */
 export const readClasses = ({ name, datatype }: TensorInfo, value: unknown): number | undefined => {
   const classes = typeof value === "bigint" ? Number(value) : value;
-  if (classes === undefined || classes === 0) return undefined;
+  if (classes === undefined || classes === null || classes === 0) return undefined;
   if (typeof classes !== "number" || !Number.isSafeInteger(classes) || classes < 0 || classes > MAX_CLASSES) {
     throw invalid(`output "${name}": parameter classification must be the number of classes, 1 to ${MAX_CLASSES}`);
   }

@@ -14,12 +14,22 @@ export const modelMetadata = (model: Model) => ({
   outputs: model.outputs.map(tensorMetadata),
 });
 
-/** The protocol writes -1 for a dimension that may have any size. */
-const tensorMetadata = ({ name, datatype, shape }: TensorInfo) => ({
-  name,
-  datatype,
-  shape: shape.map((dimension) => dimension ?? -1),
-});
+/**
+ * The protocol writes -1 for a dimension that may have any size. It has no word for a tensor that may have any number of dimensions, nor
+ * for an input that may be left out: these are parameters.
+ */
+const tensorMetadata = ({ name, datatype, shape, anyRank = false, default: value }: TensorInfo) => {
+  const parameters = {
+    ...(anyRank ? { unknown_rank: true } : {}),
+    ...(value === undefined ? {} : { optional: true }),
+  };
+  return {
+    name,
+    datatype,
+    shape: shape.map((dimension) => dimension ?? -1),
+    ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
+  };
+};
 
 const duration = ({ count, ns }: Duration) => ({ count, ns: Math.round(ns) });
 const NONE = { count: 0, ns: 0 };

@@ -65,7 +65,7 @@ const createInfer = (service: Service, now: () => number): Handle => {
     const { id, parameters } = parsed.envelope;
     const outputs = wantedOutputs(model, parsed);
     const call: InferenceCall = { inputs: parsed.inputs, outputs: outputs.map(({ name }) => name) };
-    if (parameters !== undefined) schedule(call, parameters, now);
+    if (parameters !== undefined && parameters !== null) schedule(call, parameters, now);
     const inference = service.infer(call);
     // Not a closure: made here it was seen to keep all of the request alive until a major collection (pauses of 3 to 5 ms).
     request.onGone = inference.cancel;

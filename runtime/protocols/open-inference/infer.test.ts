@@ -196,6 +196,32 @@ describe("the JSON of a request", () => {
     await refuses(deep(100_000), /^input "x": data has more than 100 levels/);
   });
 
+  it("may have null for what may be left out", async () => {
+    const { infer, calls, refuses } = await rest({ x: { type: "FP32", shape: ["n"] } });
+    const given = `"name":"x","datatype":"FP32","shape":[1]`;
+    const request = (input: string, more: string) => `{"id":null,"parameters":null,${more},"inputs":[{${input}}]}`;
+    const nothing = `{"binary_data_output":null,"timeout":null,"priority":null}`;
+    for (const body of [
+      request(`${given},"data":[5],"parameters":null`, `"outputs":null`),
+      request(`${given},"parameters":{"binary_data_size":null,"shared_memory_region":null},"data":[5]`, `"outputs":[]`),
+      request(
+        `"data":[5],${given}`,
+        `"outputs":[{"name":"x.out","parameters":{"binary_data":null,"classification":null,"shared_memory_region":null}}]`,
+      ),
+      `{"parameters":${nothing},"inputs":[{${given},"data":[5]}]}`,
+    ]) {
+      const { bytes } = await infer(body);
+      assert.deepEqual(JSON.parse(bytes.toString()).outputs[0].data, [5]);
+      assert.ok(!bytes.toString().includes('"id"'));
+      assert.equal(calls.at(-1)?.deadline, undefined);
+    }
+    const binary = request(`${given},"data":null,"parameters":{"binary_data_size":4}`, `"outputs":null`);
+    await infer(binary, bytesOf(Float32Array.of(5)));
+    await refuses(request(`${given},"data":null`, `"outputs":null`), /input "x": data must be an array/);
+    await refuses(request(`${given},"data":[null]`, `"outputs":null`), /input "x"/);
+    await refuses(`{"inputs":null}`, /inputs/);
+    await refuses(`{"inputs":[{"name":"x","datatype":null,"shape":[1],"data":[5]}]}`, /input "x": datatype/);
+  });
   it("has no special keys", async () => {
     const { infer, refuses } = await rest({ x: { type: "INT32", shape: [1] } });
     const good = tensor("x", "INT32", [1], "[7]");

@@ -1,5 +1,6 @@
 import { invalid, RequestError } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
+import { addDefaults, fits, namelessInput } from "../../inference/inputs.ts";
 import { DATATYPES, elementCount, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 import { parseDocument } from "../json/document.ts";
@@ -14,6 +15,9 @@ export type ReadRequest = { envelope: InferEnvelope; inputs: Map<string, Tensor>
 
 type RequestInput = InferEnvelope["inputs"][number];
 
+/** The first byte of `null`, with which clients write what they leave out. */
+const NULL = 0x6e;
+
 /**
  * A reader of bodies of POST …/infer. Its second argument is the Inference-Header-Content-Length: so many bytes of JSON, then
  * the binary tensors in the order of the inputs; undefined where the body is all JSON.
@@ -21,8 +25,8 @@ type RequestInput = InferEnvelope["inputs"][number];
 export const createReader = (model: Model): ((body: Uint8Array, headerLength: string | undefined) => ReadRequest) => {
   const infos = new Map(model.inputs.map((info) => [info.name, info]));
   // Data that come after their name, type and shape, as clients send them, are read at once; others when these are known.
-  const choose: Choose = (path, parent) => {
-    if (path.length !== 3 || path[2] !== "data" || path[0] !== "inputs") return undefined;
+  const choose: Choose = (path, parent, first) => {
+    if (path.length !== 3 || path[2] !== "data" || path[0] !== "inputs" || first === NULL) return undefined;
     if (!("name" in parent)) return "later";
     const { name, datatype, shape } = parent;
     const info = typeof name === "string" ? infos.get(name) : undefined;
@@ -31,7 +35,11 @@ export const createReader = (model: Model): ((body: Uint8Array, headerLength: st
   };
   return (body, headerLength) => {
     const jsonLength = headerLength === undefined ? body.length : readHeaderLength(headerLength, body.length);
-    if (jsonLength === 0 && headerLength !== undefined) return readRaw(model, body);
+    if (jsonLength === 0 && headerLength !== undefined) {
+      const read = readRaw(model, body);
+      addDefaults(model, read.inputs);
+      return read;
+    }
     const envelope = checkEnvelope(parseDocument(body.subarray(0, jsonLength), choose));
     checkNames(infos, envelope.inputs);
     const inputs = new Map<string, Tensor>();
@@ -39,7 +47,7 @@ export const createReader = (model: Model): ((body: Uint8Array, headerLength: st
     for (const input of envelope.inputs) {
       const info = infos.get(input.name);
       if (info === undefined) continue; // checkNames has refused it
-      if (input.parameters?.shared_memory_region !== undefined) {
+      if ((input.parameters?.shared_memory_region ?? undefined) !== undefined) {
         throw new RequestError(
           "Unsupported",
           `input "${info.name}": shared memory is not supported, send the data itself`,
@@ -51,7 +59,8 @@ export const createReader = (model: Model): ((body: Uint8Array, headerLength: st
         continue;
       }
       const count = checkType(info, input);
-      if (input.data !== undefined) throw invalid(`input "${info.name}": has both data and binary_data_size`);
+      if ((input.data ?? undefined) !== undefined)
+        throw invalid(`input "${info.name}": has both data and binary_data_size`);
       if (at + size > body.length) {
         throw invalid(`input "${info.name}": binary_data_size is ${size}, the body has ${body.length - at} bytes left`);
       }
@@ -61,6 +70,7 @@ export const createReader = (model: Model): ((body: Uint8Array, headerLength: st
       at += size;
     }
     if (at < body.length) throw invalid(`the body has ${body.length - at} bytes after the last binary input`);
+    addDefaults(model, inputs);
     return { envelope, inputs, raw: false };
   };
 };
@@ -87,9 +97,12 @@ const readHeaderLength = (header: string, bodyLength: number): number => {
 
 /** A body that is the bytes of the only input. */
 const readRaw = (model: Model, body: Uint8Array): ReadRequest => {
-  const [info, another] = model.inputs;
-  if (info === undefined || another !== undefined) {
+  const info = namelessInput(model);
+  if (info === undefined) {
     throw invalid("Inference-Header-Content-Length is 0: without JSON the model must have one input");
+  }
+  if (info.anyRank === true) {
+    throw invalid(`input "${info.name}": without JSON nothing says its shape, and the model does not; send JSON`);
   }
   const { name, datatype, shape } = info;
   const label = `input "${name}"`;
@@ -119,14 +132,10 @@ const checkNames = (infos: ReadonlyMap<string, TensorInfo>, inputs: readonly Req
     }
   }
   if (inputs.length === infos.size) return;
-  const missing = [...infos.keys()].filter((name) => inputs.every((input) => input.name !== name));
-  throw invalid(`input ${list(missing)} is missing`);
-};
-
-const fits = ({ shape: wanted }: TensorInfo, shape: readonly number[]): boolean => {
-  if (wanted.length !== shape.length) return false;
-  for (let i = 0; i < shape.length; i++) if (wanted[i] !== null && wanted[i] !== shape[i]) return false;
-  return true;
+  const missing = [...infos.values()].filter(
+    ({ name, default: value }) => value === undefined && inputs.every((input) => input.name !== name),
+  );
+  if (missing.length > 0) throw invalid(`input ${list(missing.map(({ name }) => name))} is missing`);
 };
 
 const checkType = (info: TensorInfo, input: RequestInput): number => {
@@ -147,7 +156,7 @@ const checkType = (info: TensorInfo, input: RequestInput): number => {
 
 const binarySize = (input: RequestInput): number | undefined => {
   const size = input.parameters?.binary_data_size;
-  if (size === undefined) return undefined;
+  if (size === undefined || size === null) return undefined;
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
     throw invalid(`input "${input.name}": binary_data_size must be a number of bytes`);
   }

@@ -66,7 +66,10 @@ const infer = (operationId: string, { model }: Service): Operation => ({
   request: {
     required: true,
     content: {
-      "application/json": { schema: schemaOf(requestSchema), example: { inputs: model.inputs.map(exampleOf) } },
+      "application/json": {
+        schema: schemaOf(requestSchema),
+        example: { inputs: model.inputs.filter((info) => info.default === undefined).map(exampleOf) },
+      },
       "application/octet-stream": BINARY,
     },
   },
@@ -81,8 +84,8 @@ const infer = (operationId: string, { model }: Service): Operation => ({
 const EXAMPLE_ELEMENTS = 4096;
 
 /** An input with 1 for each open dimension; without data where these have no JSON form or are too many to show. */
-const exampleOf = ({ name, datatype, shape }: TensorInfo) => {
-  const sizes = shape.map((size) => size ?? 1);
+const exampleOf = ({ name, datatype, shape, anyRank }: TensorInfo) => {
+  const sizes = anyRank === true ? [1] : shape.map((size) => size ?? 1);
   const count = elementCount(sizes) ?? Number.POSITIVE_INFINITY;
   const tensor = { name, shape: sizes, datatype };
   if (datatype === "FP16" || count > EXAMPLE_ELEMENTS) return tensor;

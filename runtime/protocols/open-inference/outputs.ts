@@ -17,13 +17,13 @@ export const wantedOutputs = (model: Model, { envelope, raw }: ReadRequest): Wan
   const binary = raw || (flag("the request", envelope.parameters, "binary_data_output") ?? false);
   const asked = envelope.outputs;
   const wanted: WantedOutput[] =
-    asked === undefined || asked.length === 0
+    asked === undefined || asked === null || asked.length === 0
       ? model.outputs.map(({ name }) => ({ name, binary, classes: undefined }))
       : asked.map(({ name, parameters }, i) => {
           if (asked.some((other, j) => j < i && other.name === name)) {
             throw invalid(`output "${name.slice(0, 253)}" is asked for twice`);
           }
-          if (parameters?.shared_memory_region !== undefined) {
+          if ((parameters?.shared_memory_region ?? undefined) !== undefined) {
             const text = `output "${name.slice(0, 253)}": shared memory is not supported, the answer has the data`;
             throw new RequestError("Unsupported", `${text}; leave the parameter shared_memory_region out`);
           }
@@ -51,21 +51,22 @@ const outputOf = (model: Model, name: string): TensorInfo => {
 
 const flag = (of: string, parameters: Parameters, name: string): boolean | undefined => {
   const value = parameters?.[name];
-  if (value === undefined || typeof value === "boolean") return value;
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "boolean") return value;
   throw invalid(`${of}: parameter ${name} must be true or false`);
 };
 
 /** The answer to POST …/infer: JSON, and after it the outputs that were asked for in binary form. */
 export const writeResponse = (
   model: Model,
-  id: string | undefined,
+  id: string | null | undefined,
   wanted: readonly WantedOutput[],
   results: ReadonlyMap<string, Tensor>,
 ): HttpResponse => {
   const binaries: Uint8Array[] = [];
   const parts: JsonText = [];
   let json = `{"model_name":"${model.name}","model_version":"${model.version}"`;
-  if (id !== undefined) json += `,"id":${JSON.stringify(id)}`;
+  if (id !== undefined && id !== null) json += `,"id":${JSON.stringify(id)}`;
   json += ',"outputs":[';
   for (let i = 0; i < wanted.length; i++) {
     const { name = "", binary = false, classes } = wanted[i] ?? {};

@@ -3,30 +3,36 @@ import { z } from "zod";
 
 const parameters = z.record(z.string(), z.unknown());
 
+/** What may be left out may be null as well: clients in many languages write it so. */
 export const requestSchema = z.object({
-  id: z.string().max(1024).optional(),
-  parameters: parameters.optional(),
+  id: z.string().max(1024).nullish(),
+  parameters: parameters.nullish(),
   inputs: z
     .array(
       z.object({
         name: z.string(),
         shape: z.array(z.int().nonnegative()).max(64),
         datatype: z.string(),
-        parameters: parameters.optional(),
+        parameters: parameters.nullish(),
         data: z.unknown().optional(),
       }),
     )
     .max(1024),
   outputs: z
-    .array(z.object({ name: z.string(), parameters: parameters.optional() }))
+    .array(z.object({ name: z.string(), parameters: parameters.nullish() }))
     .max(1024)
-    .optional(),
+    .nullish(),
 });
 export type InferEnvelope = z.infer<typeof requestSchema>;
 
-export const indexRequestSchema = z.object({ ready: z.boolean().optional() });
+export const indexRequestSchema = z.object({ ready: z.boolean().nullish() });
 
-const tensorMetadata = z.object({ name: z.string(), datatype: z.string(), shape: z.array(z.int().min(-1)) });
+const tensorMetadata = z.object({
+  name: z.string(),
+  datatype: z.string(),
+  shape: z.array(z.int().min(-1)),
+  parameters: z.object({ unknown_rank: z.boolean().optional(), optional: z.boolean().optional() }).optional(),
+});
 const duration = z.object({ count: z.int().nonnegative(), ns: z.int().nonnegative() });
 const computed = { compute_input: duration, compute_infer: duration, compute_output: duration };
 

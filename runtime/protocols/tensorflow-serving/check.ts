@@ -1,4 +1,5 @@
 import { invalid } from "../../inference/errors.ts";
+import { fits } from "../../inference/inputs.ts";
 import type { TensorInfo } from "../../tensors/index.ts";
 
 /** `["a", "b"]` as `"a", "b"`. */
@@ -9,14 +10,12 @@ export const showShape = (shape: readonly (number | null)[]): string => `[${shap
 /** A name out of a request, in quotes and no longer than a message may be. */
 export const shown = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 
-/** Throws a RequestError where a tensor of this shape is none for the input. */
-export const checkShape = (info: TensorInfo, shape: readonly number[]): void => {
-  const fits =
-    shape.length === info.shape.length &&
-    shape.every((size, axis) => size >= 0 && size === (info.shape[axis] ?? size) && Number.isSafeInteger(size));
-  if (fits) return;
+/** Throws a RequestError where a tensor of this shape is none for the input. `hint`: what its message adds. */
+export const checkShape = (info: TensorInfo, shape: readonly number[], hint = ""): void => {
+  if (fits(info, shape)) return;
   const given = shape.length > 64 ? `${shape.length} dimensions` : showShape(shape);
-  throw invalid(`input "${info.name}": shape is ${given}, the model wants ${showShape(info.shape)} (-1: any size)`);
+  const wanted = `${showShape(info.shape)} (-1: any size)`;
+  throw invalid(`input "${info.name}": shape is ${given}, the model wants ${wanted}${hint}`);
 };
 
 export const unknownInput = (name: string, inputs: readonly TensorInfo[]) =>

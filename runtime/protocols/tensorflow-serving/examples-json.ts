@@ -7,10 +7,14 @@ import { showShape } from "./check.ts";
 import { classesOf, type Example, type FeatureValues, type Task, valuesOf } from "./examples.ts";
 import { checkSignatureName, readObject } from "./predict-json.ts";
 
+/** The first byte of `null`, with which clients write what they leave out. */
+const NULL = 0x6e;
+
 /** Reads the body of POST …:classify and …:regress. Throws a RequestError. */
 export const readExamples = (model: Model, body: Uint8Array): { examples: Example[]; context: Example | undefined } => {
   const infos = new Map(model.inputs.map((info) => [info.name, info]));
-  const parsed = parseDocument(body, ([root, second, third, ...more]) => {
+  const parsed = parseDocument(body, ([root, second, third, ...more], _parent, first) => {
+    if (first === NULL) return undefined;
     const name = root === "examples" ? third : root === "context" && third === undefined ? second : undefined;
     const info = more.length === 0 && typeof name === "string" ? infos.get(name) : undefined;
     if (info === undefined) return undefined;
@@ -23,7 +27,7 @@ export const readExamples = (model: Model, body: Uint8Array): { examples: Exampl
   if (!Array.isArray(examples)) throw invalid(`"examples" must be a list of objects`);
   return {
     examples: examples.map((example, i) => readExample(`example ${i}`, example)),
-    context: context === undefined ? undefined : readExample("the context", context),
+    context: context === undefined || context === null ? undefined : readExample("the context", context),
   };
 };
 

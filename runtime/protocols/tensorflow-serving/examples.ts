@@ -1,34 +1,38 @@
 /**
  * Classify and Regress: examples, each a few named features, become the model's inputs, and its outputs become classes
  * with scores, or values. A model answers
- * - Classify, if it has an output "scores" or just one output that is FP32 [n, classes]; an output "classes", BYTES of the
- *   same shape, gives the labels, which are empty without it;
+ * - Classify, if it has an output "scores" or just one output that is FP32 [n, classes]; an output "classes" (or
+ *   "scores_classes"), BYTES of the same shape, gives the labels, which are empty without it;
  * - Regress, if it has an output "outputs" or just one output that is FP32 [n] or [n, 1].
  */
 import { invalid } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
+import { addDefaults } from "../../inference/inputs.ts";
 import { elements, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { splitStrings } from "../../tensors/strings.ts";
 import { quoted, showShape } from "./check.ts";
+
+/** What to send where the answers to examples cannot be told apart. */
+export const PREDICT_INSTEAD = "ask for whole tensors with predict";
 
 /** Values of one feature of one example, in the type of the input of its name. */
 export type FeatureValues = { count: number; bytes: Uint8Array };
 export type Example = ReadonlyMap<string, FeatureValues>;
 
+/** Examples as tensors: the inputs `byRow` have a row for each of `count` examples, and others their default. */
+export type ExampleRows = { inputs: Map<string, Tensor>; byRow: ReadonlySet<string>; count: number };
+
 /**
  * The inputs for these examples, one row each. What the context has and an example has not is the same for all. Features
  * that are no input are of no account, as where TensorFlow parses examples.
  */
-export const inputsOf = (
-  model: Model,
-  examples: readonly Example[],
-  context: Example | undefined,
-): Map<string, Tensor> => {
+export const inputsOf = (model: Model, examples: readonly Example[], context: Example | undefined): ExampleRows => {
   if (examples.length === 0) throw invalid("there are no examples");
   const inputs = new Map<string, Tensor>();
   for (const info of model.inputs) {
-    const rows = examples.map((example, i) => {
-      const values = example.get(info.name) ?? context?.get(info.name);
+    const given = examples.map((example) => example.get(info.name) ?? context?.get(info.name));
+    if (info.default !== undefined && given.every((values) => values === undefined)) continue;
+    const rows = given.map((values, i) => {
       if (values === undefined) throw invalid(`example ${i}: feature "${info.name}" is missing`);
       return values;
     });
@@ -37,10 +41,14 @@ export const inputsOf = (
     const bytes = rows.length === 1 && only !== undefined ? only.bytes : Buffer.concat(rows.map((row) => row.bytes));
     inputs.set(info.name, { datatype: info.datatype, shape, bytes });
   }
-  return inputs;
+  const byRow = new Set(inputs.keys());
+  addDefaults(model, inputs);
+  return { inputs, byRow, count: examples.length };
 };
 
 const shapeOf = (info: TensorInfo, rows: readonly FeatureValues[]): number[] => {
+  // examples are flat lists: of any shape they make rows and values
+  if (info.anyRank === true) return shapeOf({ ...info, anyRank: false, shape: [null, null] }, rows);
   const wants = `the model wants ${showShape(info.shape)} (-1: any size), a row for each example`;
   const [batch, ...rest] = info.shape;
   if (batch === undefined) throw invalid(`input "${info.name}" cannot be given as examples: ${wants}`);
@@ -74,16 +82,17 @@ export const outputsFor = (model: Model, task: Task): string[] => {
       `this model cannot ${task}: it needs one output, or one named "${wanted}", of ${form}; it has ${names}`,
     );
   }
-  const labels = task === "classify" && model.outputs.some(isLabels);
-  return labels ? [found.name, LABELS] : [found.name];
+  const labels = task === "classify" ? model.outputs.find((info) => isLabels(info, found.name)) : undefined;
+  return labels === undefined ? [found.name] : [found.name, labels.name];
 };
 
-const LABELS = "classes";
-const isScores = ({ datatype, shape }: TensorInfo) => datatype === "FP32" && shape.length === 2;
+const isScores = ({ datatype, shape, anyRank }: TensorInfo) =>
+  datatype === "FP32" && (shape.length === 2 || anyRank === true);
 const isValues = ({ datatype, shape }: TensorInfo) =>
   datatype === "FP32" && (shape.length === 1 || (shape.length === 2 && (shape[1] ?? 1) === 1));
-const isLabels = ({ name, datatype, shape }: TensorInfo) =>
-  name === LABELS && datatype === "BYTES" && shape.length === 2;
+/** The second name is what scikit-learn's classifiers get here for the keys of their maps. */
+const isLabels = ({ name, datatype, shape }: TensorInfo, scores: string) =>
+  (name === "classes" || name === `${scores}_classes`) && datatype === "BYTES" && shape.length === 2;
 
 /** The scores of the examples, one after the other, `classes` of each. */
 export type Classes = { classes: number; scores: Tensor; labels: readonly Uint8Array[] | undefined };

@@ -326,7 +326,7 @@ describe("TensorFlow Serving over gRPC", () => {
         ],
       ],
     );
-    const sent = calls[0]?.inputs;
+    const sent = calls.at(-1)?.inputs;
     assert.deepEqual(sent?.get("x")?.shape, [2, 2]);
     assert.deepEqual(Buffer.from(sent?.get("x")?.bytes ?? []), Buffer.from(floats(1, 2, 3, 4)));
     assert.deepEqual(Buffer.from(sent?.get("n")?.bytes ?? []), Buffer.from(bytesOf(Int32Array.of(-4, -4))));

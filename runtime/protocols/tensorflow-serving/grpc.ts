@@ -1,11 +1,13 @@
 import { invalid, RequestError } from "../../inference/errors.ts";
 import type { Service } from "../../inference/index.ts";
+import { addDefaults } from "../../inference/inputs.ts";
 import { AS_BYTES } from "../../server/grpc/as-bytes.ts";
 import type { GrpcService, UnaryMethod } from "../../server/grpc/types.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import { quoted, shown, unknownInput } from "./check.ts";
 import { readInput } from "./example-proto.ts";
-import { classesOf, floatsOf, inputsOf, outputsFor, type Task, valuesOf } from "./examples.ts";
+import { classesOf, floatsOf, inputsOf, outputsFor, PREDICT_INSTEAD, type Task, valuesOf } from "./examples.ts";
+import { createRunRows, type Run, type RunRows } from "./rows.ts";
 import {
   checkModelSpec,
   readModelSpec,
@@ -36,7 +38,6 @@ export type GrpcOptions = {
   maxTensorBytes: number;
 };
 
-type Run = (inputs: ReadonlyMap<string, Tensor>, outputs: readonly string[]) => Promise<ReadonlyMap<string, Tensor>>;
 type Answer = (request: Uint8Array, run: Run) => Pieces | Promise<Pieces>;
 
 const PROTO = new URL("proto/serving.proto", import.meta.url);
@@ -59,12 +60,13 @@ export const createGrpcServices = (service: Service, options: GrpcOptions): Grpc
     const codecs = Object.fromEntries(Object.keys(answers).map((method) => [method, AS_BYTES]));
     return { name, protoFiles: [PROTO], methods, codecs };
   };
+  const runRows = createRunRows(service.model);
   return [
     serviceOf("tensorflow.serving.PredictionService", {
       Predict: predict(service, options.maxTensorBytes),
-      Classify: examples(service, "classify"),
-      Regress: examples(service, "regress"),
-      MultiInference: multiInference(service),
+      Classify: examples(service, "classify", runRows),
+      Regress: examples(service, "regress", runRows),
+      MultiInference: multiInference(service, runRows),
       GetModelMetadata: metadata(service),
     }),
     serviceOf("tensorflow.serving.ModelService", {
@@ -103,7 +105,8 @@ const predict = ({ model }: Service, maxTensorBytes: number): Answer => {
       if (info === undefined) throw unknownInput(key, model.inputs);
       inputs.set(key, readTensorProto(info, value, maxTensorBytes));
     }
-    for (const { name } of model.inputs) if (!inputs.has(name)) throw invalid(`input "${name}" is missing`);
+    const [missing] = addDefaults(model, inputs);
+    if (missing !== undefined) throw invalid(`input "${missing}" is missing`);
     const unknown = filter.find((name) => !names.includes(name));
     if (unknown !== undefined) {
       throw invalid(`output_filter: ${shown(unknown)} is unknown; the model's outputs are ${quoted(names)}`);
@@ -122,13 +125,14 @@ const predict = ({ model }: Service, maxTensorBytes: number): Answer => {
 };
 
 const examples =
-  ({ model }: Service, task: Task): Answer =>
+  ({ model }: Service, task: Task, runRows: RunRows): Answer =>
   async (request, run) => {
     const { first, second } = pairOf(request);
     checkModelSpec(model, readModelSpec(first));
     const outputs = outputsFor(model, task);
     const input = readInput(model.inputs, second);
-    const results = await run(inputsOf(model, input.examples, input.context), outputs);
+    const rows = inputsOf(model, input.examples, input.context);
+    const results = await runRows(run, rows, outputs, PREDICT_INSTEAD);
     const answer = pieces();
     addMessage(answer, 1, resultOf(task, outputs, results, input.examples.length));
     addMessage(answer, 2, writeModelSpec(model));
@@ -187,7 +191,7 @@ const MAX_TASKS = 64;
 
 /** Several tasks on the same examples: the model runs once. */
 const multiInference =
-  ({ model }: Service): Answer =>
+  ({ model }: Service, runRows: RunRows): Answer =>
   async (request, run) => {
     const tasks: { task: Task; outputs: string[] }[] = [];
     let input: Uint8Array = new Uint8Array();
@@ -207,7 +211,8 @@ const multiInference =
     if (tasks.length === 0) throw invalid("there are no tasks");
     const read = readInput(model.inputs, input);
     const wanted = new Set(tasks.flatMap(({ outputs }) => outputs));
-    const results = await run(inputsOf(model, read.examples, read.context), [...wanted]);
+    const rows = inputsOf(model, read.examples, read.context);
+    const results = await runRows(run, rows, [...wanted], PREDICT_INSTEAD);
     const answer = pieces();
     for (const { task, outputs } of tasks) {
       const result = pieces();

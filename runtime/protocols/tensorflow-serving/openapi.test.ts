@@ -88,6 +88,10 @@ for (const [what, right, body] of [
   ["a text for a number", false, { instances: [{ ...row, x: ["1", 2] }] }],
   ["a number for a text", false, { instances: [{ ...row, s: 1 }] }],
   ["neither form", false, {}],
+  ["null for what may be left out", true, { signature_name: null, inputs: null, instances: [row] }],
+  ["null for the other form", true, { instances: null, inputs: { x: [[1, 2]], s: ["a"] } }],
+  ["null for both forms", false, { instances: null, inputs: null }],
+  ["null for an input", false, { instances: [{ ...row, x: null }] }],
 ] as const) {
   test(`schema and reader agree: ${what} ${right ? "is" : "is not"} a request`, async () => {
     assert.equal(schemas.predictRequest(model).safeParse(body).success, right);

@@ -1,41 +1,70 @@
 import { invalid } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
-import { elementCount, type Tensor, type TensorInfo } from "../../tensors/index.ts";
+import { addDefaults, fits, namelessInput } from "../../inference/inputs.ts";
+import { elements, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 import { parseDocument } from "../json/document.ts";
 import type { Choose, TensorSpec } from "../json/types.ts";
 import { append, type JsonText, writeNested } from "../json/write.ts";
 import { checkShape, quoted, shown, showShape, unknownInput } from "./check.ts";
+import { rowStarts } from "./rows.ts";
 import { checkSignature } from "./signature.ts";
 import { checkString } from "./tensor-proto.ts";
 
 /** Rows: a list of instances, answered with a list of predictions. Columns: whole tensors, answered with whole tensors. */
 export type Form = "rows" | "columns";
-export type PredictRequest = { form: Form; inputs: Map<string, Tensor> };
+export type PredictRequest =
+  | { form: "columns"; inputs: Map<string, Tensor> }
+  /** `byRow`: the inputs that have a row for each of `count` instances. */
+  | { form: "rows"; inputs: Map<string, Tensor>; byRow: ReadonlySet<string>; count: number };
+
+/** What to send where rows cannot be answered. */
+export const COLUMNS_INSTEAD = `send "inputs" (columns) instead of "instances", which are answered with whole tensors`;
 
 const OPEN_OBJECT = 0x7b;
+/** The first byte of `null`, with which clients write what they leave out. */
+const NULL = 0x6e;
 
-/** Reads the body of POST …:predict. Throws a RequestError. */
-export const readPredict = (model: Model, body: Uint8Array): PredictRequest => {
-  const [first] = model.inputs;
-  const only = model.inputs.length === 1 ? first : undefined;
-  const document = readObject(parseDocument(body, chooseFor(model, only, hasInnerObject(body))));
-  checkSignatureName(document);
-  const { instances, inputs } = document;
-  if ((instances === undefined) === (inputs === undefined)) {
-    throw invalid(`the request needs exactly one of "instances" (rows) and "inputs" (columns)`);
-  }
-  const tensors = instances === undefined ? readColumns(model, only, inputs) : readRows(model, only, instances);
-  for (const info of model.inputs) {
-    const tensor = tensors.get(info.name);
-    if (tensor === undefined) throw invalid(`input "${info.name}" is missing`);
-    if (instances !== undefined && tensor.shape[0] === 0) throw invalid(`"instances" is empty`);
-    if (instances !== undefined && info.shape.length === 0) {
-      throw invalid(`input "${info.name}" has no batch dimension, so it cannot be given in rows; give "inputs"`);
+/** A reader of the bodies of POST …:predict. It throws a RequestError. */
+export const createPredictReader = (model: Model): ((body: Uint8Array) => PredictRequest) => {
+  const only = namelessInput(model);
+  return (body) => {
+    const document = readObject(parseDocument(body, chooseFor(model, only, hasInnerObject(body))));
+    checkSignatureName(document);
+    const instances = document.instances ?? undefined;
+    const inputs = document.inputs ?? undefined;
+    if ((instances === undefined) === (inputs === undefined)) {
+      throw invalid(`the request needs exactly one of "instances" (rows) and "inputs" (columns)`);
     }
-    checkShape(info, tensor.shape);
-  }
-  return { form: instances === undefined ? "columns" : "rows", inputs: tensors };
+    const rows = instances === undefined ? undefined : readRows(model, only, instances);
+    const tensors = rows?.tensors ?? readColumns(model, only, inputs);
+    for (const info of model.inputs) {
+      const tensor = tensors.get(info.name);
+      if (tensor === undefined) continue;
+      if (rows !== undefined && info.shape.length === 0 && info.anyRank !== true) {
+        throw invalid(`input "${info.name}" has no batch dimension, so it cannot be given in rows; give "inputs"`);
+      }
+      checkShape(info, tensor.shape, hintOf(info, tensor));
+    }
+    const byRow = new Set(tensors.keys());
+    const [missing] = addDefaults(model, tensors);
+    if (missing !== undefined) throw invalid(`input "${missing}" is missing`);
+    return rows === undefined
+      ? { form: "columns", inputs: tensors }
+      : { form: "rows", inputs: tensors, byRow, count: rows.count };
+  };
+};
+
+/** People leave out the last dimension where it is 1, as columns of tables have it: [-1, 1]. */
+const hintOf = (info: TensorInfo, { datatype, shape, bytes }: Tensor): string => {
+  if (info.anyRank === true || shape.length + 1 !== info.shape.length || !fits(info, [...shape, 1])) return "";
+  const value = datatype === "BYTES" ? JSON.stringify(firstString(bytes)) : elements(datatype, bytes)[0];
+  return `; put each value in a list of its own: [${value}] instead of ${value}`;
+};
+
+const firstString = (bytes: Uint8Array): string => {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return text.length < 4 ? "" : text.toString("utf8", 4, 4 + text.readUInt32LE());
 };
 
 /** Where there is no object but the outermost one, a list of instances is one tensor, and can be read as such. */
@@ -54,6 +83,7 @@ const specOf = ({ name, datatype }: TensorInfo, row?: string | number): TensorSp
 const chooseFor = (model: Model, only: TensorInfo | undefined, innerObject: boolean): Choose => {
   const infos = new Map(model.inputs.map((info) => [info.name, info]));
   return (path, parent, first) => {
+    if (first === NULL) return undefined;
     const [root, second, third] = path;
     const plain = first !== OPEN_OBJECT ? only : undefined;
     if (root === "inputs") {
@@ -80,7 +110,7 @@ export const readObject = (document: unknown): Fields => {
 };
 
 export const checkSignatureName = ({ signature_name: name }: Fields): void => {
-  if (name === undefined) return;
+  if (name === undefined || name === null) return;
   if (typeof name !== "string") throw invalid("signature_name must be a string");
   checkSignature(name);
 };
@@ -106,17 +136,21 @@ const readColumns = (model: Model, only: TensorInfo | undefined, inputs: unknown
 const names = (model: Model): string => quoted(model.inputs.map(({ name }) => name));
 
 const namedTensors = (model: Model, where: string, fields: Fields): [string, Tensor][] =>
-  Object.entries(fields).map(([name, value]) => {
-    if (isTensor(value)) return [name, value];
-    if (model.inputs.some((info) => info.name === name))
-      throw invalid(`${where}: input ${shown(name)} holds no tensor`);
-    throw unknownInput(name, model.inputs);
+  Object.entries(fields).flatMap(([name, value]): [string, Tensor][] => {
+    if (isTensor(value)) return [[name, value]];
+    if (!model.inputs.some((info) => info.name === name)) throw unknownInput(name, model.inputs);
+    if (value === null) return [];
+    throw invalid(`${where}: input ${shown(name)} holds no tensor`);
   });
 
-const readRows = (model: Model, only: TensorInfo | undefined, instances: unknown): Map<string, Tensor> => {
+type Rows = { tensors: Map<string, Tensor>; count: number };
+
+const readRows = (model: Model, only: TensorInfo | undefined, instances: unknown): Rows => {
   if (only !== undefined && isTensor(instances)) {
-    if (instances.shape.length === 0) throw invalid(`"instances" must be a list`);
-    return new Map([[only.name, instances]]);
+    const [count] = instances.shape;
+    if (count === undefined) throw invalid(`"instances" must be a list`);
+    if (count === 0) throw invalid(`"instances" is empty`);
+    return { tensors: new Map([[only.name, instances]]), count };
   }
   if (!Array.isArray(instances)) throw invalid(`"instances" must be a list`);
   if (instances.length === 0) throw invalid(`"instances" is empty`);
@@ -136,10 +170,16 @@ const readRows = (model: Model, only: TensorInfo | undefined, instances: unknown
         ? [[only.name, value]]
         : namedTensors(model, `instance ${i}`, isFields(instance) ? instance : {});
     for (const [name, tensor] of given) rows.get(name)?.push(tensor);
-    for (const [name, list] of rows)
-      if (list.length !== i + 1) throw invalid(`instance ${i}: input "${name}" is missing`);
+    for (const info of model.inputs) {
+      const list = rows.get(info.name) ?? [];
+      if (list.length === i + 1 || (list.length === 0 && info.default !== undefined)) continue;
+      const [without, other] = list.length > i ? [0, i] : [i, 0];
+      const why = info.default === undefined ? "is missing" : `is missing, and instance ${other} has it`;
+      throw invalid(`instance ${without}: input "${info.name}" ${why}`);
+    }
   }
-  return new Map([...rows].map(([name, list]) => [name, stack(name, list)]));
+  const given = [...rows].filter(([, list]) => list.length > 0);
+  return { tensors: new Map(given.map(([name, list]) => [name, stack(name, list)])), count: instances.length };
 };
 
 const stack = (name: string, rows: readonly Tensor[]): Tensor => {
@@ -158,16 +198,18 @@ const stack = (name: string, rows: readonly Tensor[]): Tensor => {
 
 /** Throws a RequestError where the outputs have no such form: better before the model runs than after. */
 export const checkForm = (model: Model, form: Form): void => {
-  for (const { name, datatype, shape } of model.outputs) {
+  for (const { name, datatype, shape, anyRank } of model.outputs) {
     if (datatype === "FP16") throw invalid(`output "${name}": FP16 has no JSON form; ask over gRPC`);
-    if (form === "rows" && shape.length === 0) throw noRows(name);
+    if (form === "rows" && shape.length === 0 && anyRank !== true) {
+      throw invalid(`output "${name}" has no batch dimension, so there are no predictions of rows; ${COLUMNS_INSTEAD}`);
+    }
   }
 };
 
-const noRows = (name: string) =>
-  invalid(`output "${name}" has no batch dimension, so there are no predictions of rows; send "inputs" instead`);
-
-/** The answer: without the output's name where the model has just one. Outputs named …_bytes are base64. */
+/**
+ * The answer: without the output's name where the model has just one. Outputs named …_bytes are base64. In rows each output has
+ * as many as there are instances.
+ */
 export const writePredict = (model: Model, form: Form, outputs: ReadonlyMap<string, Tensor>): JsonText => {
   const tensors = model.outputs.map(({ name }) => {
     const tensor = outputs.get(name);
@@ -176,17 +218,6 @@ export const writePredict = (model: Model, form: Form, outputs: ReadonlyMap<stri
   });
   const [first] = tensors;
   const key = form === "rows" ? `{"predictions":` : `{"outputs":`;
-  if (form === "rows") {
-    const count = first?.tensor.shape[0];
-    for (const { name, tensor } of tensors) {
-      if (tensor.shape[0] === undefined) throw noRows(name);
-      if (tensor.shape[0] !== count) {
-        throw invalid(
-          `output "${name}" has ${tensor.shape[0]} rows, output "${first?.name}" has ${count}; send "inputs" instead`,
-        );
-      }
-    }
-  }
   if (first !== undefined && tensors.length === 1) return [key, ...writeNested(first.tensor, first.base64), "}"];
   const parts: JsonText = [key];
   if (form === "columns") {
@@ -212,20 +243,3 @@ export const writePredict = (model: Model, form: Form, outputs: ReadonlyMap<stri
   append(parts, ["]}"]);
   return parts;
 };
-
-/** Where in its bytes each row of a tensor begins, and where the last one ends. */
-const rowStarts = ({ datatype, shape, bytes }: Tensor): number[] => {
-  const [rows = 0] = shape;
-  if (datatype !== "BYTES") return Array.from({ length: rows + 1 }, (_, row) => (row * bytes.length) / rows);
-  const perRow = elementCount(shape.slice(1)) ?? 0;
-  let at = 0;
-  return Array.from({ length: rows + 1 }, () => {
-    const start = at;
-    // a text is its length in four bytes, and so many bytes
-    for (let i = 0; i < perRow && at < bytes.length; i++) at += 4 + sizeAt(bytes, at);
-    return start;
-  });
-};
-
-const sizeAt = (bytes: Uint8Array, at: number): number =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at, true);

@@ -68,6 +68,7 @@ const serverOf = (
     });
   return { world, routes, send, post, fails };
 };
+const rowsOf = ({ inputs }: InferenceCall): number => [...inputs.values()][0]?.shape[0] ?? 0;
 const input = (world: World, name: string): unknown[] => {
   const tensor = world.calls.at(-1)?.inputs.get(name);
   assert.ok(tensor);
@@ -211,8 +212,8 @@ test("strings of a single input may be base64 where a value stands", async () =>
 });
 
 test("rows of base64 objects for a single input", async () => {
-  const { world, post, fails } = serverOf([info("s", "BYTES", [null])], [info("y", "FP32", [null])], () => ({
-    y: floats([2], 1, 2),
+  const { world, post, fails } = serverOf([info("s", "BYTES", [null])], [info("y", "FP32", [null])], (call) => ({
+    y: floats([rowsOf(call)], ...[1, 2].slice(0, rowsOf(call))),
   }));
   await post("predict", '{"instances":[{"b64":"w6k="},{"b64":"YQ=="}]}');
   assert.deepEqual(input(world, "s"), [[2], ["é", "a"]]);
@@ -238,7 +239,7 @@ test("outputs of unequal rows are no predictions", async () => {
     [info("y", "FP32", [null]), info("z", "FP32", [null])],
     () => outputs,
   );
-  await fails("predict", '{"instances":[1]}', /output "z" has 2 rows, output "y" has 1/);
+  await fails("predict", '{"instances":[1]}', /output "z" has the shape \[2\] for 1 row:.*send "inputs"/);
 });
 
 describe("classify and regress", () => {
@@ -246,11 +247,14 @@ describe("classify and regress", () => {
     serverOf(
       [info("x", "FP32", [null, 2]), info("n", "INT32", [null])],
       [info("scores", "FP32", [null, 2]), info("classes", "BYTES", [null, 2]), info("v", "FP32", [null, 1])],
-      () => ({
-        scores: floats([2, 2], 0.1, 0.9, Number.NaN, 1),
-        classes: strings([2, 2], "no", "yes", 'n"o', "yes"),
-        v: floats([2, 1], 0.5, 2),
-      }),
+      (call) => {
+        const n = rowsOf(call);
+        return {
+          scores: floats([n, 2], ...[0.1, 0.9, Number.NaN, 1].slice(0, 2 * n)),
+          classes: strings([n, 2], ...["no", "yes", 'n"o', "yes"].slice(0, 2 * n)),
+          v: floats([n, 1], ...[0.5, 2].slice(0, n)),
+        };
+      },
     );
   const body = '{"context":{"n":4,"unused":"z"},"examples":[{"x":[1,2]},{"x":[3,4],"n":[5]}]}';
   test("examples are rows, the context fills what they lack", async () => {
@@ -266,10 +270,14 @@ describe("classify and regress", () => {
     assert.deepEqual(input(world, "n"), [[2], [4, 5]]);
     assert.deepEqual(world.calls[0]?.outputs, ["scores", "classes"]);
     assert.deepEqual(JSON.parse(await post("regress", body)), { results: [0.5, 2] });
-    assert.deepEqual(world.calls[1]?.outputs, ["v"]);
+    assert.deepEqual(world.calls.at(-1)?.outputs, ["v"]);
   });
   test("what is wrong is named", async () => {
-    const { fails } = scorer();
+    const { fails } = serverOf(
+      [info("x", "FP32", [null, 2]), info("n", "INT32", [null])],
+      [info("scores", "FP32", [null, 2])],
+      () => ({ scores: floats([2, 2], 1, 2, 3, 4) }),
+    );
     await fails("classify", '{"examples":[]}', /no examples/);
     await fails("classify", "{}", /"examples" must be a list/);
     await fails("classify", '{"examples":[1]}', /example 0 must be an object/);
@@ -278,10 +286,30 @@ describe("classify and regress", () => {
     await fails(
       "classify",
       '{"examples":[{"n":1,"x":[1,2]}]}',
-      /output "scores" has the shape \[2,2\].*\[1, classes\]/,
+      /output "scores" has the shape \[2,2\] for 1 row:.*with predict/,
     );
     await pair().fails("regress", '{"examples":[]}', /cannot regress.*"outputs".*"y", "t_bytes"/);
   });
+});
+
+test("null stands for what may be left out", async () => {
+  const { post, fails } = single();
+  const answer = { predictions: [[1, 2]] };
+  for (const more of ['"signature_name":null', '"inputs":null', '"parameters":null']) {
+    assert.deepEqual(JSON.parse(await post("predict", `{${more},"instances":[[1,2]]}`)), answer);
+  }
+  assert.deepEqual(JSON.parse(await post("predict", '{"instances":null,"inputs":[[1,2]]}')), { outputs: [[1, 2]] });
+  await fails("predict", '{"instances":null,"inputs":null}', /exactly one/);
+  await fails("predict", '{"instances":[null]}', /input "x"/);
+  await fails("predict", '{"instances":[{"x":null}]}', /instance 0: input "x" is missing/);
+  await fails("predict", '{"inputs":{"x":null}}', /input "x" is missing/);
+  await fails("predict", '{"instances":[[1,null]]}', /input "x"/);
+  const scorer = serverOf([info("x", "FP32", [null])], [info("y", "FP32", [null])], ({ inputs }) => ({
+    y: inputs.get("x") ?? floats([0]),
+  }));
+  const body = '{"signature_name":null,"context":null,"examples":[{"x":1,"z":null}]}';
+  assert.deepEqual(JSON.parse(await scorer.post("regress", body)), { results: [1] });
+  await scorer.fails("regress", '{"examples":[{"x":null}]}', /example 0: feature "x" is missing/);
 });
 
 test("status, metadata and the list of models, by version and by label", async () => {

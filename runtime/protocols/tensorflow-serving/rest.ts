@@ -1,11 +1,11 @@
 import { invalid } from "../../inference/errors.ts";
 import type { Service } from "../../inference/index.ts";
 import type { Handle, HttpRequest, HttpResponse, Routes } from "../../server/http/types.ts";
-import type { Tensor } from "../../tensors/index.ts";
 import { shown } from "./check.ts";
-import { inputsOf, outputsFor, type Task } from "./examples.ts";
+import { inputsOf, outputsFor, PREDICT_INSTEAD, type Task } from "./examples.ts";
 import { readExamples, writeResults } from "./examples-json.ts";
-import { checkForm, readPredict, writePredict } from "./predict-json.ts";
+import { COLUMNS_INSTEAD, checkForm, createPredictReader, writePredict } from "./predict-json.ts";
+import { createRunRows, type Run, type RunRows } from "./rows.ts";
 import { LABEL, metadataJson, statusJson } from "./signature.ts";
 
 type Paths = Map<string, Partial<Record<"GET" | "POST", Handle>>>;
@@ -15,6 +15,8 @@ const JSON_HEADERS = { "content-type": "application/json" };
 /** TensorFlow Serving's REST paths for one model, and with them KServe's V1, whose paths are the same. */
 export const createRoutes = (service: Service): Routes => {
   const { model } = service;
+  const runRows = createRunRows(model);
+  const handlePredict = predict(service, runRows);
   const paths: Paths = new Map([["/v1/models", get(() => ({ models: [model.name] }))]]);
   for (const base of basesOf(service)) {
     paths.set(
@@ -25,9 +27,9 @@ export const createRoutes = (service: Service): Routes => {
       `${base}/metadata`,
       get(() => metadataJson(model)),
     );
-    paths.set(`${base}:predict`, { POST: predict(service) });
-    paths.set(`${base}:classify`, { POST: task(service, "classify") });
-    paths.set(`${base}:regress`, { POST: task(service, "regress") });
+    paths.set(`${base}:predict`, { POST: handlePredict });
+    paths.set(`${base}:classify`, { POST: task(service, "classify", runRows) });
+    paths.set(`${base}:regress`, { POST: task(service, "regress", runRows) });
   }
   return { paths, explain: (path) => explain(service, path) };
 };
@@ -44,36 +46,38 @@ const get = (answer: () => object) => ({
 
 const ok = (parts: HttpResponse["parts"]): HttpResponse => ({ status: 200, headers: { ...JSON_HEADERS }, parts });
 
-const run = (
-  service: Service,
-  request: HttpRequest,
-  inputs: ReadonlyMap<string, Tensor>,
-  outputs: readonly string[],
-): Promise<ReadonlyMap<string, Tensor>> => {
-  const inference = service.infer({ inputs, outputs });
-  request.onGone = inference.cancel;
-  return inference.result;
-};
+const runner =
+  (service: Service, request: HttpRequest): Run =>
+  (inputs, outputs) => {
+    const inference = service.infer({ inputs, outputs });
+    request.onGone = inference.cancel;
+    return inference.result;
+  };
 
-const predict = (service: Service): Handle => {
+const predict = (service: Service, runRows: RunRows): Handle => {
   const { model } = service;
   const names = model.outputs.map(({ name }) => name);
+  const read = createPredictReader(model);
   return async (request) => {
-    const { form, inputs } = readPredict(model, request.body);
-    checkForm(model, form);
-    return ok(writePredict(model, form, await run(service, request, inputs, names)));
+    const asked = read(request.body);
+    checkForm(model, asked.form);
+    const run = runner(service, request);
+    const results =
+      asked.form === "rows" ? await runRows(run, asked, names, COLUMNS_INSTEAD) : await run(asked.inputs, names);
+    return ok(writePredict(model, asked.form, results));
   };
 };
 
 const task =
-  (service: Service, kind: Task): Handle =>
+  (service: Service, kind: Task, runRows: RunRows): Handle =>
   async (request) => {
     const { model } = service;
     const outputs = outputsFor(model, kind);
     const half = model.inputs.find(({ datatype }) => datatype === "FP16");
     if (half !== undefined) throw invalid(`input "${half.name}": FP16 has no JSON form; ask over gRPC`);
     const { examples, context } = readExamples(model, request.body);
-    const results = await run(service, request, inputsOf(model, examples, context), outputs);
+    const rows = inputsOf(model, examples, context);
+    const results = await runRows(runner(service, request), rows, outputs, PREDICT_INSTEAD);
     return ok(writeResults(kind, outputs, results, examples.length));
   };
 

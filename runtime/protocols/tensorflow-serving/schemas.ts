@@ -4,11 +4,13 @@
  */
 import { z } from "zod";
 import type { Model } from "../../inference/index.ts";
+import { namelessInput } from "../../inference/inputs.ts";
 import type { Datatype, TensorInfo } from "../../tensors/index.ts";
 import type { Task } from "./examples.ts";
 import { SIGNATURE } from "./signature.ts";
 
-const signature_name = z.literal(SIGNATURE).optional();
+// What may be left out may be null as well.
+const signature_name = z.literal(SIGNATURE).nullish();
 /** NaN and infinities stand bare in the text, which is no JSON and so no part of a schema. */
 const number = z.number();
 
@@ -33,26 +35,36 @@ const ELEMENTS: Readonly<Record<Datatype, z.ZodType>> = {
   BYTES: z.union([z.string().regex(/^[^\0]*$/), z.strictObject({ b64: z.base64() })]),
 };
 
-/** Nested lists down to the elements, of the axes from `axis` on. */
-const nested = ({ datatype, shape }: TensorInfo, axis: number): z.ZodType =>
-  shape
-    .slice(axis)
-    .reduceRight<z.ZodType>((of, size) => (size === null ? z.array(of) : z.array(of).length(size)), ELEMENTS[datatype]);
+/** Nested lists down to the elements, of the axes from `axis` on; of any depth where the model does not say how many there are. */
+const nested = ({ datatype, shape, anyRank }: TensorInfo, axis: number): z.ZodType =>
+  anyRank === true
+    ? z.union([ELEMENTS[datatype], z.array(z.unknown())])
+    : shape
+        .slice(axis)
+        .reduceRight<z.ZodType>(
+          (of, size) => (size === null ? z.array(of) : z.array(of).length(size)),
+          ELEMENTS[datatype],
+        );
 
 const named = (model: Model, axis: number) =>
-  z.strictObject(Object.fromEntries(model.inputs.map((info) => [info.name, nested(info, axis)])));
+  z.strictObject(
+    Object.fromEntries(
+      model.inputs.map((info) => {
+        const tensor = nested(info, axis);
+        return [info.name, info.default === undefined ? tensor : tensor.nullish()];
+      }),
+    ),
+  );
 
 const orNamed = (model: Model, axis: number): z.ZodType => {
-  const [only, ...others] = model.inputs;
-  return only === undefined || others.length > 0
-    ? named(model, axis)
-    : z.union([nested(only, axis), named(model, axis)]);
+  const only = namelessInput(model);
+  return only === undefined ? named(model, axis) : z.union([nested(only, axis), named(model, axis)]);
 };
 
 export const predictRequest = (model: Model) =>
   z.union([
-    z.object({ signature_name, instances: z.array(orNamed(model, 1)).min(1) }),
-    z.object({ signature_name, inputs: orNamed(model, 0) }),
+    z.object({ signature_name, instances: z.array(orNamed(model, 1)).min(1), inputs: z.null().optional() }),
+    z.object({ signature_name, inputs: orNamed(model, 0), instances: z.null().optional() }),
   ]);
 
 export const predictResponse = z.union([
@@ -63,8 +75,8 @@ export const predictResponse = z.union([
 const feature = ({ datatype }: TensorInfo) => z.union([ELEMENTS[datatype], z.array(ELEMENTS[datatype])]);
 
 export const examplesRequest = (model: Model) => {
-  const features = z.object(Object.fromEntries(model.inputs.map((info) => [info.name, feature(info).optional()])));
-  return z.object({ signature_name, context: features.optional(), examples: z.array(features).min(1) });
+  const features = z.object(Object.fromEntries(model.inputs.map((info) => [info.name, feature(info).nullish()])));
+  return z.object({ signature_name, context: features.nullish(), examples: z.array(features).min(1) });
 };
 
 export const resultsResponse: Readonly<Record<Task, z.ZodType>> = {

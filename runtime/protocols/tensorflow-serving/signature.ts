@@ -110,11 +110,11 @@ export const writeSignatures = (model: Model): Pieces => {
   return any;
 };
 
-const writeTensorInfo = ({ name, datatype, shape }: TensorInfo): Pieces => {
+const writeTensorInfo = ({ name, datatype, shape, anyRank }: TensorInfo): Pieces => {
   const message = pieces();
   addText(message, 1, name);
   addNumber(message, 2, TYPES[datatype].number);
-  addMessage(message, 3, writeShape(shape));
+  addMessage(message, 3, writeShape(shape, anyRank));
   return message;
 };
 
@@ -134,10 +134,10 @@ export const metadataJson = (model: Model) => ({
   },
 });
 
-const tensorInfoJson = ({ name, datatype, shape }: TensorInfo) => ({
+const tensorInfoJson = ({ name, datatype, shape, anyRank = false }: TensorInfo) => ({
   name,
   dtype: TYPES[datatype].name,
-  tensor_shape: { dim: shape.map((size) => ({ size: String(size ?? -1), name: "" })), unknown_rank: false },
+  tensor_shape: { dim: shape.map((size) => ({ size: String(size ?? -1), name: "" })), unknown_rank: anyRank },
 });
 
 /** GET /v1/models/M. `name` and `ready` are KServe's, which asks the same path. */

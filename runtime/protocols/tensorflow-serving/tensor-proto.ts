@@ -261,9 +261,10 @@ export const writeTensorProto = ({ datatype, shape, bytes }: Tensor): Pieces => 
   return message;
 };
 
-/** A size of `null` is written as -1: any. */
-export const writeShape = (shape: readonly (number | null)[]): Pieces => {
+/** A size of `null` is written as -1: any. `anyRank`: the number of dimensions is open as well. */
+export const writeShape = (shape: readonly (number | null)[], anyRank = false): Pieces => {
   const message = pieces();
+  if (anyRank) addNumber(message, 3, 1);
   for (const size of shape) {
     const dimension = pieces();
     addNumber(dimension, 1, size ?? -1);

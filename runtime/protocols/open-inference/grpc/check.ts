@@ -1,6 +1,7 @@
 /** Checks a decoded request against the model. Messages are worded as those of the REST side. */
 import { invalid, RequestError } from "../../../inference/errors.ts";
 import type { InferenceCall, Model } from "../../../inference/index.ts";
+import { addDefaults, fits } from "../../../inference/inputs.ts";
 import { boundStrings } from "../../../inference/strings.ts";
 import { DATATYPES, elementCount, type NumericDatatype, type Tensor, type TensorInfo } from "../../../tensors/index.ts";
 import { wrongStrings } from "../../../tensors/strings.ts";
@@ -56,9 +57,8 @@ const readInputs = (model: Model, request: InferRequest): Map<string, Tensor> =>
     if (tensors.has(name)) throw invalid(`input "${name}" is given twice`);
     tensors.set(name, readInput(info, input, raw[index]));
   }
-  if (tensors.size < model.inputs.length) {
-    throw invalid(`input ${list(model.inputs.filter(({ name }) => !tensors.has(name)))} is missing`);
-  }
+  const missing = addDefaults(model, tensors);
+  if (missing.length > 0) throw invalid(`input ${missing.map((name) => `"${name}"`).join(", ")} is missing`);
   return tensors;
 };
 
@@ -67,7 +67,7 @@ const readInput = (info: TensorInfo, input: RequestInput, raw: Buffer | undefine
   if (input.datatype !== datatype) {
     throw invalid(`input "${name}": datatype is ${shorten(input.datatype)}, the model wants ${datatype}`);
   }
-  if (!fits(info.shape, input.shape)) {
+  if (!fits(info, input.shape)) {
     const wanted = info.shape.map((size) => size ?? -1);
     throw invalid(`input "${name}": shape is [${input.shape}], the model wants [${wanted}] (-1: any size)`);
   }
@@ -91,16 +91,6 @@ const readInput = (info: TensorInfo, input: RequestInput, raw: Buffer | undefine
   if (datatype === "BYTES") checkStrings(name, raw, count);
   else checkRaw(name, datatype, raw, count);
   return { datatype, shape: input.shape, bytes: raw };
-};
-
-const fits = (wanted: TensorInfo["shape"], shape: readonly number[]): boolean => {
-  if (wanted.length !== shape.length) return false;
-  for (let i = 0; i < shape.length; i++) {
-    const size = shape[i] ?? -1;
-    const want = wanted[i] ?? null;
-    if (size < 0 || !Number.isSafeInteger(size) || (want !== null && want !== size)) return false;
-  }
-  return true;
 };
 
 const checkRaw = (name: string, datatype: NumericDatatype, bytes: Buffer, count: number): void => {

@@ -431,8 +431,8 @@ test("health, metadata, configuration, statistics and the index are those of the
       backend: "onnxruntime",
       max_batch_size: 0,
       input: [
-        { name: "x", data_type: "TYPE_FP32", dims: [-1, 2] },
-        { name: "s", data_type: "TYPE_STRING", dims: [-1] },
+        { name: "x", data_type: "TYPE_FP32", dims: [-1, 2], optional: false },
+        { name: "s", data_type: "TYPE_STRING", dims: [-1], optional: false },
       ],
       output: [
         { name: "y", data_type: "TYPE_FP32", dims: [-1, 2] },

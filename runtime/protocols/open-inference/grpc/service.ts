@@ -159,10 +159,11 @@ const metadataOf = ({ name, datatype, shape }: TensorInfo) => ({
   shape: shape.map((size) => size ?? -1),
 });
 
-const configOf = ({ name, datatype, shape }: TensorInfo) => ({
+const configOf = ({ name, datatype, shape, default: value }: TensorInfo) => ({
   name,
   data_type: datatype === "BYTES" ? "TYPE_STRING" : `TYPE_${datatype}`,
   dims: shape.map((size) => size ?? -1),
+  ...(value === undefined ? {} : { optional: true }),
 });
 
 const NEVER: Duration = { count: 0, ns: 0 };
