@@ -345,6 +345,16 @@ describe("a revision that gets copies only", () => {
     assert.deepEqual([weights, stable(world)], [[0], old]);
     assert.match(statusOf(world).message ?? "", /worse than stable by its outputs/);
   });
+
+  it("is rejected where one answer in 25 has NaN for stable's number", async () => {
+    const world = await serving(shadow);
+    const old = stable(world);
+    world.quality = (revision) => ({ errors: 0, slower: 1, nan: revision === old ? 0 : 0.04 });
+    world.put(spec("two", shadow));
+    const weights = await weightsUntil(world, () => isStalled(world) || stable(world) !== old);
+    assert.deepEqual([weights, stable(world)], [[0], old]);
+    assert.match(statusOf(world).message ?? "", /worse than stable by its outputs/);
+  });
 });
 
 describe("blue and green", () => {

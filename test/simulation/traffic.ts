@@ -1,13 +1,24 @@
 /** What a router counts of 100 requests a second: by chance, and by the same chance each time. */
 import { LATENCY_EDGES, type Traffic } from "../../operator/api/v1alpha1/index.ts";
 import type { PodCounts as Counts, RouterCounts } from "../../operator/traffic/routers.ts";
+import { judge } from "../../runtime/router/shadow/judge.ts";
+import { readJsonAnswer } from "../../runtime/router/shadow/read-answer.ts";
 import { randomFrom } from "../world/random.ts";
 
 /**
  * `errors`: the share of requests that fail; `slower`: by which factor the others are; `disagrees`: the share of its answers that differ
- * from stable's.
+ * from stable's; `nan`: the share in which NaN stands where stable has a number.
  */
-export type Quality = { errors: number; slower: number; disagrees?: number };
+export type Quality = { errors: number; slower: number; disagrees?: number; nan?: number };
+
+const answer = (score: string) => ({
+  outputs: readJsonAnswer(
+    Buffer.from(`{"outputs":[{"name":"score","datatype":"FP32","shape":[1],"data":[${score}]}]}`),
+    undefined,
+  ),
+});
+/** What the routers make of such a pair. */
+const NAN = judge(answer("0.5"), answer("NaN"), new Map());
 
 const PER_SECOND = 100;
 /** Of latencies in seconds: their median, and the standard deviation of their logarithm. */
@@ -21,6 +32,7 @@ export const createTraffic = (seed = 1) => {
   const random = randomFrom(seed);
   const counted = new Map<string, Record<string, Counts>>();
   const pairs = { canary: { compared: 0, disagreed: 0 }, self: { compared: 0, disagreed: 0 } };
+  let incomparable = 0;
   let last: number | undefined;
   // Box and Muller's
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
@@ -56,10 +68,16 @@ export const createTraffic = (seed = 1) => {
         if (canary === undefined || isCanary || random() * 100 >= (canary.shadow ?? 0)) continue;
         const isSelf = random() < SELF_SHARE;
         const compared = pairs[isSelf ? "self" : "canary"];
+        const { disagrees = 0, nan = 0 } = quality(isSelf ? revision : canary.revision);
+        const hasNaN = nan > 0 && random() < nan;
+        if (hasNaN && NAN.kind === "incomparable") {
+          incomparable += 1;
+          continue;
+        }
         compared.compared += 1;
-        if (random() < (quality(isSelf ? revision : canary.revision).disagrees ?? 0)) compared.disagreed += 1;
+        if (hasNaN ? NAN.kind === "disagrees" : random() < disagrees) compared.disagreed += 1;
       }
-      const shadow = structuredClone({ ...pairs, failed: 0, incomparable: 0 });
+      const shadow = structuredClone({ ...pairs, failed: 0, incomparable });
       return [{ id: "router", startedAt: 0, revisions: Object.fromEntries(counted), shadow }];
     },
   };

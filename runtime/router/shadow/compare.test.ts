@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { bytesOf, type Datatype, type NumericArray, type Tensor } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 import { compare, type Tolerance } from "./compare.ts";
+import type { Output } from "./outputs.ts";
 
 const tensor = (datatype: Datatype, shape: number[], array: NumericArray): Tensor => ({
   datatype,
@@ -17,9 +18,11 @@ const labels = (values: string[]): Tensor => ({
   bytes: encodeStrings(values),
 });
 
+const output = (name: string, value: Tensor): Output => ({ ...value, name, declared: value.datatype });
+
 /** Of one output, "y": the part that differs, or why it cannot be told. */
 const differing = (stable: Tensor, canary: Tensor, tolerance?: Tolerance): number | string => {
-  const answer = (y: Tensor) => new Map([["y", y]]);
+  const answer = (y: Tensor) => new Map([["y", output("y", y)]]);
   const compared = compare(answer(stable), answer(canary), new Map(tolerance ? [["y", tolerance]] : []));
   if (compared.kind !== "compared") return compared.reason;
   const [y] = compared.outputs;
@@ -41,8 +44,6 @@ describe("two answers to one request", () => {
     const values = fc.array(fc.float(), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(values, fc.constantFrom(...ALL), (some, tolerance) => {
-        // The angle of a vector that has no finite length is no angle.
-        fc.pre(tolerance.kind !== "cosine" || some.every(Number.isFinite));
         assert.equal(differing(floats(some), floats(some), tolerance), 0);
       }),
     );
@@ -51,6 +52,32 @@ describe("two answers to one request", () => {
   it("disagree under every tolerance where the canary has NaN and stable a number", () => {
     for (const tolerance of ALL)
       assert.equal(differing(floats([1, 2], [1, 2]), floats([Number.NaN, Number.NaN], [1, 2]), tolerance), 1);
+  });
+
+  it("disagree under every tolerance wherever the canary has NaN or infinity, and stable a number", () => {
+    const numbers = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 20 });
+    const lost = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
+    const shaped = fc.constantFrom<(count: number) => number[]>(
+      (count) => [count],
+      (count) => [1, count],
+      (count) => [count, 1],
+    );
+    fc.assert(
+      fc.property(numbers, fc.nat(), lost, shaped, fc.constantFrom(...ALL), (some, at, none, shape, tolerance) => {
+        // the class that stable puts first is first of the canary's too
+        fc.pre(tolerance.kind !== "topK" || Number.isNaN(none));
+        const other = some.with(at % some.length, none);
+        const [stable, canary] = [floats(some, shape(some.length)), floats(other, shape(some.length))];
+        assert.ok(Number(differing(stable, canary, tolerance)) > 0);
+        const compared = compare(
+          new Map([["y", output("y", stable)]]),
+          new Map([["y", output("y", canary)]]),
+          new Map([["y", tolerance]]),
+        );
+        assert.ok(compared.kind === "compared" && !compared.agrees);
+        assert.equal(compared.reason, 'output "y" has numbers of stable where the canary has NaN or infinity');
+      }),
+    );
   });
 
   it("agree where both have NaN in the same places, and rank the rest alike", () => {
@@ -114,7 +141,7 @@ describe("two answers to one request", () => {
       'output "y" is FP32 [1, 2] of stable, FP32 [1, 3] of the canary',
     );
     assert.match(String(differing(floats([1]), labels(["1"]))), /FP32 \[1\] of stable, BYTES \[1\] of the canary/);
-    assert.deepEqual(compare(new Map([["y", floats([1])]]), new Map(), new Map()), {
+    assert.deepEqual(compare(new Map([["y", output("y", floats([1]))]]), new Map(), new Map()), {
       kind: "different",
       reason: 'the canary does not answer with output "y"',
     });
@@ -123,18 +150,76 @@ describe("two answers to one request", () => {
   it("disagree as one pair where one output of several does", () => {
     const answer = (b: number) =>
       new Map([
-        ["a", floats([1])],
-        ["b", floats([b])],
+        ["a", output("a", floats([1]))],
+        ["b", output("b", floats([b]))],
       ]);
     const compared = compare(answer(1), answer(2), new Map());
     assert.deepEqual(compared, {
       kind: "compared",
       agrees: false,
       outputs: [
-        { name: "a", agrees: true, differing: 0 },
-        { name: "b", agrees: false, differing: 1 },
+        { place: "a", agrees: true, differing: 0 },
+        { place: "b", agrees: false, differing: 1 },
       ],
     });
+  });
+
+  it("disagree where one output does and the tolerance of another fits nothing", () => {
+    const answer = (score: number) =>
+      new Map([
+        ["label", output("label", labels(["cat"]))],
+        ["score", output("score", floats([score]))],
+      ]);
+    const misfit = new Map([["label", { kind: "topK", k: 1 } as const]]);
+    assert.equal(compare(answer(1), answer(1), misfit).kind, "incomparable");
+    const compared = compare(answer(1), answer(2), misfit);
+    assert.ok(compared.kind === "compared" && !compared.agrees);
+    assert.equal(compare(answer(1), new Map([["label", output("label", labels(["cat"]))]]), misfit).kind, "different");
+  });
+
+  it("are told by the types that they say, whatever they are held as", () => {
+    const said = (declared: string) => new Map([["y", { ...floats([1]), name: "y", declared }]]);
+    const compared = compare(said("FP16"), said("FP32"), new Map());
+    assert.deepEqual(compared, {
+      kind: "different",
+      reason: 'output "y" is FP16 [1] of stable, FP32 [1] of the canary',
+    });
+    const held = (value: Tensor) => new Map([["y", { ...value, name: "y", declared: "INT64" }]]);
+    const long = tensor("INT64", [1], BigInt64Array.of(7n));
+    const same = compare(held(long), held(tensor("FP64", [1], Float64Array.of(7))), new Map());
+    assert.ok(same.kind === "compared" && same.agrees);
+  });
+
+  it("of one output without a name are held to the only tolerance that there is", () => {
+    const unnamed = (...values: number[]) =>
+      new Map([["predictions", { ...floats(values, [1, values.length]), name: undefined, declared: undefined }]]);
+    const [a, b] = [unnamed(0.1, 0.9), unnamed(0.4, 0.6)];
+    const agrees = (tolerances: [string, Tolerance][]) => {
+      const compared = compare(a, b, new Map(tolerances));
+      return compared.kind === "compared" && compared.agrees;
+    };
+    const best: Tolerance = { kind: "topK", k: 1 };
+    assert.deepEqual(
+      [
+        agrees([]),
+        agrees([["p", best]]),
+        agrees([
+          ["p", best],
+          ["q", best],
+        ]),
+      ],
+      [false, true, false],
+    );
+  });
+
+  it("of no known type are classes where all numbers are whole: that two are close to each other is nothing", () => {
+    const untyped = (...values: number[]) =>
+      new Map([["label", { ...floats(values), name: "label", declared: undefined }]]);
+    const agrees = (a: number[], b: number[]) => {
+      const compared = compare(untyped(...a), untyped(...b), new Map());
+      return compared.kind === "compared" && compared.agrees;
+    };
+    assert.deepEqual([agrees([1001], [1001]), agrees([1001], [1002]), agrees([1001], [1002.5])], [true, false, true]);
   });
 
   it("have rows as long as a vocabulary", () => {

@@ -1,6 +1,6 @@
 /** Whether two answers to the same request say the same: stable's, which the client got, and the canary's, which nobody sees. Pure. */
 import { elementCount, elements, floats, type Tensor } from "../../tensors/index.ts";
-import { splitStrings } from "../../tensors/strings.ts";
+import type { Output, Outputs } from "./outputs.ts";
 
 /** When two values of an output count as the same. */
 export type Tolerance =
@@ -20,7 +20,7 @@ export type Tolerance =
 export const CLOSE = { kind: "close", absolute: 1e-3, relative: 1e-2 } as const;
 
 export type OutputComparison = {
-  name: string;
+  place: string;
   agrees: boolean;
   /** The part of its rows (of its elements where it is compared element by element) that differ, in [0, 1]. */
   differing: number;
@@ -28,46 +28,78 @@ export type OutputComparison = {
 
 export type Comparison =
   /** `agrees`: every output does. A request is one pair, however many rows it has. */
-  | { kind: "compared"; agrees: boolean; outputs: readonly OutputComparison[] }
+  | { kind: "compared"; agrees: boolean; outputs: readonly OutputComparison[]; reason?: string }
   /** They are not even the same tensors: no tolerance helps, and people must be told of the output. */
   | { kind: "different"; reason: string }
-  /** The tolerance does not fit the output: nothing can be said. */
+  /** The tolerance does not fit an output, and the others agree: nothing can be said. */
   | { kind: "incomparable"; reason: string };
-
-type Answer = ReadonlyMap<string, Tensor>;
 
 /**
  * Compares output by output. Without a tolerance of its own, an output of floating point numbers must be `CLOSE`, any other one
  * equal. Outputs that only the canary has are new, and not compared. NaN equals NaN and nothing else: a canary that answers
  * NaN where stable has a number disagrees under every tolerance.
  *
- * @param stable outputs by name
- * @param canary outputs by name
+ * @param stable outputs by place
+ * @param canary outputs by place
  * @param tolerances by name of the output
  */
-export const compare = (stable: Answer, canary: Answer, tolerances: ReadonlyMap<string, Tolerance>): Comparison => {
+export const compare = (stable: Outputs, canary: Outputs, tolerances: ReadonlyMap<string, Tolerance>): Comparison => {
   const outputs: OutputComparison[] = [];
-  for (const [name, ours] of stable) {
-    const theirs = canary.get(name);
-    if (theirs === undefined) return different(`the canary does not answer with output "${name}"`);
+  let misfit: string | undefined;
+  let reason: string | undefined;
+  for (const [place, ours] of stable) {
+    const theirs = canary.get(place);
+    if (theirs === undefined) return different(`the canary does not answer with output "${place}"`);
     const [was, is] = [describe(ours), describe(theirs)];
-    if (was !== is) return different(`output "${name}" is ${was} of stable, ${is} of the canary`);
-    const tolerance = tolerances.get(name) ?? (floats(ours) ? CLOSE : EQUAL);
-    if (ours.datatype === "BYTES" && tolerance.kind !== "equal")
-      return incomparable(
-        `output "${name}" has strings; they can only be compared with "equal", not "${tolerance.kind}"`,
-      );
+    if (was !== is) return different(`output "${place}" is ${was} of stable, ${is} of the canary`);
+    const tolerance = toleranceOf(ours, theirs, tolerances, stable.size);
+    if (ours.datatype === "BYTES" && tolerance.kind !== "equal") {
+      misfit ??= `output "${place}" has strings; they can only be compared with "equal", not "${tolerance.kind}"`;
+      continue;
+    }
     const differing = share(ours, theirs, tolerance);
-    outputs.push({ name, agrees: differing === 0, differing });
+    outputs.push({ place, agrees: differing === 0, differing });
+    if (differing > 0 && losesNumbers(ours, theirs))
+      reason ??= `output "${place}" has numbers of stable where the canary has NaN or infinity`;
   }
-  return { kind: "compared", agrees: outputs.every(({ agrees }) => agrees), outputs };
+  const agrees = outputs.every((output) => output.agrees);
+  // what disagrees does so, whatever else cannot be told
+  if (agrees && misfit !== undefined) return { kind: "incomparable", reason: misfit };
+  return { kind: "compared", agrees, outputs, ...(reason === undefined ? {} : { reason }) };
 };
 
 const EQUAL: Tolerance = { kind: "equal" };
 
 const different = (reason: string): Comparison => ({ kind: "different", reason });
-const incomparable = (reason: string): Comparison => ({ kind: "incomparable", reason });
-const describe = ({ datatype, shape }: Tensor): string => `${datatype} [${shape.join(", ")}]`;
+const describe = ({ datatype, declared, shape }: Output): string =>
+  `${declared ?? (datatype === "BYTES" ? "text" : "numbers")} [${shape.join(", ")}]`;
+
+/** Of all that can be wrong with a canary's numbers, this is told of: it is no matter of tolerances. */
+const losesNumbers = (ours: Tensor, theirs: Tensor): boolean => {
+  const [a, b] = [floats(ours), floats(theirs)];
+  if (a === undefined || b === undefined) return false;
+  return b.some((each, at) => !Number.isFinite(each) && Number.isFinite(a[at]));
+};
+
+/** The only output of an answer that gives it no name is the one that the only tolerance is of. */
+const toleranceOf = (
+  ours: Output,
+  theirs: Output,
+  tolerances: ReadonlyMap<string, Tolerance>,
+  outputs: number,
+): Tolerance => {
+  const [only, ...others] = tolerances.values();
+  const isOnly = ours.name === undefined && outputs === 1 && others.length === 0;
+  const named = ours.name === undefined ? undefined : tolerances.get(ours.name);
+  return named ?? (isOnly ? only : undefined) ?? (isFloating(ours, theirs) ? CLOSE : EQUAL);
+};
+
+/** Numbers of an unknown type that are all whole, in both answers, are classes or counts: that two are close to each other is nothing. */
+const isFloating = (ours: Output, theirs: Output): boolean => {
+  const numbers = floats(ours);
+  if (numbers === undefined) return false;
+  return ours.declared !== undefined || !numbers.every(Number.isInteger) || !floats(theirs)?.every(Number.isInteger);
+};
 
 /** The part that differs. */
 const share = (ours: Tensor, theirs: Tensor, tolerance: Tolerance): number => {
@@ -89,15 +121,35 @@ const share = (ours: Tensor, theirs: Tensor, tolerance: Tolerance): number => {
 /** 64-bit integers keep all of their bits. */
 type Numbers = ArrayLike<number | bigint>;
 
+/** Walked side by side: a view of each would take a hundred bytes for each. */
 const stringShare = (ours: Tensor, theirs: Tensor): number => {
+  if (Buffer.compare(ours.bytes, theirs.bytes) === 0) return 0;
+  if (ours.datatype !== theirs.datatype) return 1;
   const count = elementCount(ours.shape) ?? 0;
-  const [a, b] = [splitStrings(ours.bytes, count), splitStrings(theirs.bytes, count)];
-  // What does not parse as strings agrees only where it is the same, and as a whole.
-  if (a === undefined || b === undefined) return Buffer.compare(ours.bytes, theirs.bytes) === 0 ? 0 : 1;
-  return part(count, (at) => Buffer.compare(a[at] ?? NOTHING, b[at] ?? NOTHING) === 0);
+  const [next, other] = [walk(ours.bytes), walk(theirs.bytes)];
+  return part(count, () => {
+    const [a, b] = [next(), other()];
+    return a.to - a.from === b.to - b.from && sameBytes(ours.bytes, theirs.bytes, a, b);
+  });
 };
 
-const NOTHING = new Uint8Array();
+type Span = { from: number; to: number };
+
+/** Each call gives the place of the next string, in one object for all of them. */
+const walk = (bytes: Uint8Array): (() => Span) => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const span = { from: 0, to: 0 };
+  return () => {
+    span.from = span.to + 4;
+    span.to = span.from + (span.from > bytes.length ? 0 : view.getUint32(span.from - 4, true));
+    return span;
+  };
+};
+
+const sameBytes = (ours: Uint8Array, theirs: Uint8Array, a: Span, b: Span): boolean => {
+  for (let i = 0; i < a.to - a.from; i++) if (ours[a.from + i] !== theirs[b.from + i]) return false;
+  return true;
+};
 
 const part = (count: number, agrees: (at: number) => boolean): number => {
   let differing = 0;
@@ -119,7 +171,10 @@ const byRow = (
 };
 
 const isSame = (x: number | bigint | undefined, y: number | bigint | undefined): boolean =>
-  x === y || (Number.isNaN(x) && Number.isNaN(y));
+  x === y ||
+  (Number.isNaN(x) && Number.isNaN(y)) ||
+  // 64 bits in the one answer, in the other read from JSON
+  (typeof x !== typeof y && Number(x) === Number(y));
 
 const isClose = (
   x: number | bigint | undefined,
@@ -140,8 +195,9 @@ const isAmongFirst = (stable: readonly number[], canary: readonly number[], k: n
   return canary.filter((each) => each > score).length < k;
 };
 
-/** Vectors without a direction agree with each other only. */
+/** Vectors without a direction agree with each other only; those with a number that is not finite have none that can be told. */
 const isAligned = (x: readonly number[], y: readonly number[], least: number): boolean => {
+  if (!x.every(Number.isFinite)) return x.every((each, at) => isSame(each, y[at]));
   const [length, other] = [norm(x), norm(y)];
   if (length === 0 || other === 0) return length === other;
   // Each is divided first: the product of two large vectors is beyond what a number holds.

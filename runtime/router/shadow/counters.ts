@@ -10,11 +10,14 @@ export type ShadowCounters = {
   self: PairCounts;
   /** Disagreements by output, as far as there are not too many. */
   outputs: Map<string, number>;
-  /** Stable had answered, and the canary did not. */
+  /** Stable had answered, and the canary did not, or with an error. */
   failed: number;
-  /** Requests that were to be copied and were not, for want of memory or of room on the canary, or which it was too busy to answer. */
+  /**
+   * Requests that were to be copied and were not, for want of memory or of room on the canary; which it was too busy to answer; or
+   * which did not reach it.
+   */
   dropped: number;
-  /** Answers that cannot be read, or that a tolerance does not fit. */
+  /** Stable's answer cannot be read, or a tolerance does not fit it: no evidence. Where the canary's alone cannot be read, they disagree. */
   incomparable: number;
   /** Of the last answer that could not be compared, or was of other tensors: these disagree. */
   reason: string | undefined;

@@ -3,16 +3,18 @@
  * Some go to stable once more instead: how often a model disagrees with itself is no fault of a canary. Under load copies are
  * what is dropped first.
  */
-import { gunzip } from "node:zlib";
+import { setImmediate } from "node:timers/promises";
 import { leastOutstanding } from "../balance.ts";
 import type { Capture } from "../exchange.ts";
 import type { Fleet } from "../fleet.ts";
 import type { KeptBytes } from "../kept-bytes.ts";
-import { type AnswerHead, fieldOf, type Message } from "../message.ts";
+import { fieldOf, type Message, type Sent } from "../message.ts";
 import type { Route, Table } from "../table.ts";
-import { compare, type Tolerance } from "./compare.ts";
+import { type Collected, collect } from "./collect.ts";
+import type { Tolerance } from "./compare.ts";
 import { createShadowCounters, type ShadowCounters } from "./counters.ts";
-import { type Outputs, readGrpcAnswer, readJsonAnswer } from "./read-answer.ts";
+import { judge } from "./judge.ts";
+import { type Answer, isInference, readAnswer } from "./read-answer.ts";
 
 export type Shadow = {
   /** Stable begins to answer this request. Undefined: it is not copied. */
@@ -44,20 +46,27 @@ const FIRST_PAIRS = 30;
 const MOST_COPIES = 32;
 /** Of its cap, what a pod may be busy with and still get copies: clients come first. */
 const BUSY_SHARE = 0.25;
-/** A larger answer is not compared; reading one of JSON takes some 10 ms. */
+/** Of stable's answer; a larger one is not compared. Reading one of JSON takes some 10 ms. */
 const MOST_ANSWER = 1024 ** 2;
+/** The same numbers may take more digits: a canary's answer that is larger still is another one. */
+const MOST_THEIRS = 4 * MOST_ANSWER;
+/** As they are read, where they came compressed. */
+const MOST_PLAIN = { ours: 2 * MOST_ANSWER, theirs: 2 * MOST_THEIRS } as const;
 const MOST_OUTPUTS = 64;
-/** What a pod says that has too much to do: that is no fault of its model. */
+/** What a pod says that has too much to do. */
 const OVERLOADED: ReadonlySet<number> = new Set([429, 503]);
 
-type Answer = { head: AnswerHead; bytes: Buffer };
+/** `busy`: it was not asked, or had no time: that is no fault of its model. `failed`: it was, and did not answer as stable has. */
+type Told = Answer | "busy" | "failed" | "large";
 
 export const createShadow = (options: ShadowOptions): Shadow => {
-  const { cap, fleet, kept, random, tolerances } = options;
+  const { cap, fleet, kept, random } = options;
   const counters = createShadowCounters();
   let copies = 0;
   /** Of a stable revision: copies that went to it again. */
   let self = { revision: "", copies: 0 };
+  /** Answers are read one pair after another, so that no more than two are in memory as tensors. */
+  let judged: Promise<void> = Promise.resolve();
 
   const selfShare = ({ revision }: Route): number => {
     if (self.revision !== revision) self = { revision, copies: 0 };
@@ -70,49 +79,58 @@ export const createShadow = (options: ShadowOptions): Shadow => {
     counters.incomparable++;
     note(reason);
   };
-
-  const judge = async (kind: "canary" | "self", ours: Answer, theirs: Answer, grpc: boolean): Promise<void> => {
-    const [stable, other] = [await outputsOf(ours, grpc), await outputsOf(theirs, grpc)];
-    const result = compare(stable, other, tolerances());
-    if (result.kind === "incomparable") {
-      incomparable(result.reason);
-      return;
-    }
-    const counts = counters[kind];
-    counts.compared++;
-    if (result.kind === "different") {
-      counts.disagreed++;
-      note(result.reason);
-      return;
-    }
-    if (result.agrees) return;
-    counts.disagreed++;
+  const disagrees = (kind: "canary" | "self", outputs: readonly string[], reason: string | undefined): void => {
+    counters[kind].compared++;
+    counters[kind].disagreed++;
+    // what stable says of itself is no news of the canary
     if (kind === "self") return;
-    for (const { agrees, name } of result.outputs) {
+    if (reason !== undefined) note(reason);
+    for (const name of outputs) {
       const known = counters.outputs.get(name);
-      if (!agrees && (known !== undefined || counters.outputs.size < MOST_OUTPUTS))
-        counters.outputs.set(name, (known ?? 0) + 1);
+      if (known !== undefined || counters.outputs.size < MOST_OUTPUTS) counters.outputs.set(name, (known ?? 0) + 1);
     }
   };
 
-  /** Asks a pod of `route` once more; `busy`: none could take it. */
-  const ask = (message: Message, route: Route): Promise<Answer | "busy" | undefined> => {
+  const weigh = async (kind: "canary" | "self", message: Message, ours: Answer, theirs: Answer): Promise<void> => {
+    // other requests go on between two pairs
+    await setImmediate();
+    const stable = await readAnswer(message, ours, MOST_PLAIN.ours);
+    const other = await readAnswer(message, theirs, MOST_PLAIN.theirs);
+    const judgement = judge(stable, other, options.tolerances());
+    if (judgement.kind === "incomparable") incomparable(judgement.reason);
+    else if (judgement.kind === "disagrees") disagrees(kind, judgement.outputs, judgement.reason);
+    else counters[kind].compared++;
+  };
+
+  /** Asks a pod of `route` once more; what its answer takes besides the `had` bytes of stable's is added to `memory`. */
+  const ask = (message: Message, route: Route, had: number, memory: Memory): Promise<Told> => {
     const arm = fleet.arm(route.revision);
     const pod = leastOutstanding(arm.pods, Math.max(1, cap * BUSY_SHARE), random());
     if (pod === undefined) return Promise.resolve("busy");
     pod.outstanding++;
-    const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
-    const collected = collect(resolve);
+    const { promise, resolve } = Promise.withResolvers<Told>();
+    let isShort = false;
+    const fits = (bytes: number): boolean => {
+      if (bytes > MOST_THEIRS) return false;
+      isShort = !memory.grow(had + bytes);
+      return !isShort;
+    };
+    const collected = collect(fits, (answer) => {
+      if (answer === "large") sent?.abort();
+      resolve(isShort ? "busy" : toldBy(answer));
+    });
+    let sent: Sent | undefined;
     const timer = setTimeout(() => {
-      sent.abort();
-      resolve(undefined);
+      sent?.abort();
+      resolve("failed");
     }, options.timeoutMs());
-    const sent = pod.client.send(message, {
+    sent = pod.client.send(message, {
       head: collected.head,
       data: collected.data,
       flush: () => undefined,
       end: collected.end,
-      failed: () => resolve(undefined),
+      // a request that has reached nobody says nothing
+      failed: (kind) => resolve(kind === "unreachable" ? "busy" : "failed"),
     });
     return promise.finally(() => {
       clearTimeout(timer);
@@ -121,22 +139,17 @@ export const createShadow = (options: ShadowOptions): Shadow => {
     });
   };
 
-  const copy = async (message: Message, route: Route, ours: Answer): Promise<void> => {
-    const isSelf = route.role === "stable";
-    try {
-      const theirs = await ask(message, route);
-      if (theirs === "busy" || (theirs !== undefined && OVERLOADED.has(theirs.head.outcome))) {
-        counters.dropped++;
-        return;
-      }
-      if (theirs === undefined || theirs.head.outcome >= 400) {
-        if (!isSelf) counters.failed++;
-        return;
-      }
-      await judge(isSelf ? "self" : "canary", ours, theirs, message.protocol === "grpc");
-    } catch (error) {
-      incomparable(error instanceof Error ? error.message : String(error));
-    }
+  const copy = async (message: Message, route: Route, ours: Answer, memory: Memory): Promise<void> => {
+    const kind = route.role === "stable" ? "self" : "canary";
+    const told = await ask(message, route, ours.bytes.length, memory);
+    if (told === "busy") counters.dropped++;
+    else if (told === "large")
+      disagrees(kind, [], `the canary answers ${ours.bytes.length} bytes of stable with more than ${MOST_THEIRS}`);
+    else if (told !== "failed") {
+      judged = judged.then(() => weigh(kind, message, ours, told)).catch((error) => incomparable(String(error)));
+      await judged;
+    } else if (kind === "self") disagrees(kind, [], undefined);
+    else counters.failed++;
   };
 
   /** The canary is not too busy with requests whose clients wait. */
@@ -151,11 +164,12 @@ export const createShadow = (options: ShadowOptions): Shadow => {
       const routes = options.table()?.routes ?? [];
       const canary = routes.find(({ role }) => role === "canary");
       const stable = routes.find(({ role }) => role === "stable");
-      if (canary === undefined || stable === undefined || body.kind !== "whole" || message.method !== "POST") return;
+      if (canary === undefined || stable === undefined || body.kind !== "whole" || !isInference(message)) return;
       if (random() * 100 >= canary.shadow) return;
       const route = random() < selfShare(stable) ? stable : canary;
-      const bytes = body.bytes + MOST_ANSWER;
-      if (copies >= MOST_COPIES || !hasRoom(route) || !kept.take(bytes)) {
+      const memory = takeMemory(kept, body.bytes);
+      if (copies >= MOST_COPIES || !hasRoom(route) || memory === undefined) {
+        memory?.give();
         counters.dropped++;
         return;
       }
@@ -163,58 +177,49 @@ export const createShadow = (options: ShadowOptions): Shadow => {
       if (route === stable) self.copies++;
       const done = (): void => {
         copies--;
-        kept.give(bytes);
+        memory.give();
       };
-      const collected = collect((ours) => {
-        if (ours === undefined || ours.head.outcome >= 400) done();
-        else void copy(message, route, ours).finally(done);
-      });
+      const collected = collect(
+        (bytes) => bytes <= MOST_ANSWER,
+        (ours) => {
+          if (ours === "large") incomparable(`answers of more than ${MOST_ANSWER} bytes are not compared`);
+          if (typeof ours === "string" || ours.head.outcome >= 400) done();
+          else void copy(message, route, ours, memory).finally(done);
+        },
+      );
       return { head: collected.head, data: collected.data, end: collected.end, dropped: () => collected.drop() };
     },
   };
 };
 
-/** Puts an answer together; `done` is called once, without one where it is too large or does not end. */
-const collect = (done: (answer: Answer | undefined) => void) => {
-  let head: AnswerHead | undefined;
-  let pieces: Buffer[] = [];
-  let bytes = 0;
-  let over = false;
-  const finish = (answer: Answer | undefined): void => {
-    if (over) return;
-    over = true;
-    done(answer);
-  };
+/** Of the bytes that the router keeps: a request's body and its two answers, of which most are far smaller than the largest. */
+type Memory = {
+  /** False where there is no room for answers of so many bytes. */
+  grow(answers: number): boolean;
+  give(): void;
+};
+
+const takeMemory = (kept: KeptBytes, body: number): Memory | undefined => {
+  let taken = body + MOST_ANSWER;
+  if (!kept.take(taken)) return undefined;
   return {
-    head: (found: AnswerHead) => {
-      head = found;
+    grow: (answers) => {
+      const more = body + answers - taken;
+      if (more <= 0) return true;
+      if (!kept.take(more)) return false;
+      taken += more;
+      return true;
     },
-    data: (piece: Buffer) => {
-      if (over) return;
-      pieces.push(piece);
-      bytes += piece.length;
-      if (bytes <= MOST_ANSWER) return;
-      pieces = [];
-      finish(undefined);
-    },
-    end: (_trailers: unknown, outcome?: number) =>
-      finish(head && { head: { ...head, outcome: outcome ?? head.outcome }, bytes: Buffer.concat(pieces) }),
-    drop: () => finish(undefined),
+    give: () => kept.give(taken),
   };
 };
 
-const outputsOf = async ({ bytes, head }: Answer, grpc: boolean): Promise<Outputs> => {
-  if (grpc) return readGrpcAnswer(bytes);
-  const encoding = fieldOf(head.fields, "content-encoding") ?? "identity";
-  if (encoding !== "identity" && encoding !== "gzip") throw new Error(`answers with content-encoding ${encoding}`);
-  const plain = encoding === "gzip" ? await unzip(bytes) : bytes;
-  const jsonBytes = fieldOf(head.fields, "inference-header-content-length");
-  return readJsonAnswer(plain, jsonBytes === undefined ? undefined : Number(jsonBytes));
+/** A pod that has too much to do says when to come back; without that it is the answer that this request gets. */
+const toldBy = (collected: Collected): Told => {
+  if (collected === "large") return "large";
+  if (collected === "cut") return "failed";
+  const { fields, outcome } = collected.head;
+  const isLater = ["retry-after", "grpc-retry-pushback-ms"].some((name) => fieldOf(fields, name) !== undefined);
+  if (OVERLOADED.has(outcome) && isLater) return "busy";
+  return outcome >= 400 ? "failed" : collected;
 };
-
-const unzip = (bytes: Buffer): Promise<Buffer> =>
-  new Promise((resolve, reject) =>
-    gunzip(bytes, { maxOutputLength: 8 * MOST_ANSWER }, (error, plain) =>
-      error === null ? resolve(plain) : reject(error),
-    ),
-  );

@@ -1,180 +1,112 @@
-/** The outputs in an answer, in whichever of the served protocols it is, so that two of them can be compared. Pure. */
-import { z } from "zod";
-import { readContents } from "../../protocols/open-inference/grpc/contents.ts";
-import {
-  readBytes,
-  readerOf,
-  readInt64,
-  readString,
-  readTag,
-  skipUnknown,
-} from "../../protocols/open-inference/grpc/wire.ts";
-import { bytesOf, DATATYPES, elementCount, isDatatype, type Tensor } from "../../tensors/index.ts";
-import { encodeStrings } from "../../tensors/strings.ts";
+/** The outputs in an answer, in whichever of the served protocols it is, so that two of them can be compared. */
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
+import { parseDocument } from "../../protocols/json/document.ts";
+import { type AnswerHead, fieldOf, type Message } from "../message.ts";
+import { splitMessages } from "./grpc-messages.ts";
+import type { Outputs } from "./outputs.ts";
+import { isFields, listsLater, readFields } from "./read-fields.ts";
+import { readModelInfer, readModelStreamInfer } from "./read-model-infer.ts";
+import { readTensors } from "./read-open-inference.ts";
+import { readClassify, readMultiInference, readPredict, readRegress } from "./read-tensorflow.ts";
 
-export type Outputs = ReadonlyMap<string, Tensor>;
+export type Answer = { head: AnswerHead; bytes: Buffer };
+/** What can be compared; or why it cannot. */
+export type Read = { outputs: Outputs } | { unreadable: string };
+
+type ReadMessages = (messages: readonly Buffer[], most: number) => Outputs;
+
+const one =
+  (read: (message: Buffer, most: number) => Outputs): ReadMessages =>
+  (messages, most) => {
+    const [message, ...others] = messages;
+    if (message === undefined || others.length > 0) throw new Error(`it has ${messages.length} messages, not one`);
+    return read(message, most);
+  };
+
+/** By the path of the call. Others ask for no inference. */
+const CALLS: ReadonlyMap<string, ReadMessages> = new Map<string, ReadMessages>([
+  ["/inference.GRPCInferenceService/ModelInfer", one((message) => readModelInfer([message]))],
+  ["/inference.GRPCInferenceService/ModelStreamInfer", readModelStreamInfer],
+  ["/tensorflow.serving.PredictionService/Predict", one(readPredict)],
+  ["/tensorflow.serving.PredictionService/Classify", one(readClassify)],
+  ["/tensorflow.serving.PredictionService/Regress", one(readRegress)],
+  ["/tensorflow.serving.PredictionService/MultiInference", one(readMultiInference)],
+]);
+
+/** Whether its answer says something of the model: a probe that is answered alike by both is no evidence. */
+export const isInference = ({ method, protocol, target }: Message): boolean =>
+  protocol === "grpc" ? CALLS.has(target) : method === "POST";
+
+/** @param most the most bytes that it may have when it is decompressed */
+export const readAnswer = async ({ protocol, target }: Message, answer: Answer, most: number): Promise<Read> => {
+  try {
+    const call = protocol === "grpc" ? CALLS.get(target) : undefined;
+    const outputs = call === undefined ? await readHttp(answer, most) : await readCall(call, answer, most);
+    // two answers that say nothing would agree
+    return outputs.size === 0 ? { unreadable: "it has no outputs" } : { outputs };
+  } catch (error) {
+    return { unreadable: wordsOf(error) };
+  }
+};
+
+/** The readers are those of the server, and speak of a request. */
+const wordsOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error))
+    .replace(/^the request is/, "it is")
+    .replace(/^input "/, 'output "');
+
+const readHttp = async ({ bytes, head }: Answer, most: number): Promise<Outputs> => {
+  const coding = fieldOf(head.fields, "content-encoding") ?? "identity";
+  const plain = await decode(bytes, coding.trim().toLowerCase(), most);
+  return readJsonAnswer(plain, fieldOf(head.fields, "inference-header-content-length"));
+};
 
 /**
- * Outputs by name: tensors of the Open Inference Protocol as they are; of other JSON (TensorFlow Serving's, KServe V1's, a
- * server's own) each field of the first level, its numbers in the order in which they stand, as one vector. Fields that differ
- * from answer to answer though it says the same (ids, versions) are left out.
+ * Tensors of the Open Inference Protocol by their names; of other JSON its fields.
  *
  * @param jsonBytes the header `inference-header-content-length`, where tensors follow the JSON
  * @throws Error where it is none of these
  */
-export const readJsonAnswer = (bytes: Buffer, jsonBytes: number | undefined): Outputs => {
-  const parsed: unknown = JSON.parse(bytes.toString("utf8", 0, jsonBytes ?? bytes.length));
-  const envelope = envelopeSchema.safeParse(parsed);
-  if (envelope.success) return readTensors(envelope.data.outputs, bytes.subarray(jsonBytes ?? bytes.length));
-  return readLeaves(z.record(z.string(), z.unknown()).parse(parsed));
+export const readJsonAnswer = (bytes: Buffer, jsonBytes: string | undefined): Outputs => {
+  const length = jsonBytes === undefined ? bytes.length : /^\d{1,9}$/.test(jsonBytes) ? Number(jsonBytes) : -1;
+  if (length < 0 || length > bytes.length) throw new Error("its inference-header-content-length is wrong");
+  const [json, binary] = [bytes.subarray(0, length), bytes.subarray(length)];
+  const document = parseDocument(json, listsLater);
+  if (Array.isArray(document)) return readFields({ predictions: json });
+  if (!isFields(document)) throw new Error("it is no JSON object");
+  const { outputs } = document;
+  const tensors = outputs instanceof Uint8Array ? readTensors(outputs, binary) : undefined;
+  return tensors ?? readFields(document);
 };
 
-const envelopeSchema = z.object({
-  outputs: z.array(
-    z.object({
-      name: z.string(),
-      datatype: z.string(),
-      shape: z.array(z.int().min(0)),
-      data: z.array(z.unknown()).optional(),
-      parameters: z.object({ binary_data_size: z.int().min(0).optional() }).optional(),
-    }),
-  ),
-});
-type JsonOutput = z.infer<typeof envelopeSchema>["outputs"][number];
-
-const readTensors = (outputs: readonly JsonOutput[], binary: Buffer): Outputs => {
-  const tensors = new Map<string, Tensor>();
-  let at = 0;
-  for (const { data, datatype, name, parameters, shape } of outputs) {
-    if (!isDatatype(datatype)) throw new Error(`output "${name}" is of the unknown type ${datatype.slice(0, 40)}`);
-    const size = parameters?.binary_data_size;
-    if (size !== undefined) {
-      const whole = size === (elementCount(shape) ?? -1) * (datatype === "BYTES" ? 0 : DATATYPES[datatype].bytes);
-      if (at + size > binary.length || (datatype !== "BYTES" && !whole))
-        throw new Error(`output "${name}" has other bytes than its shape says`);
-      tensors.set(name, { datatype, shape, bytes: binary.subarray(at, at + size) });
-      at += size;
-    } else tensors.set(name, fromJson(name, datatype, shape, (data ?? []).flat(Number.POSITIVE_INFINITY)));
+const readCall = async (read: ReadMessages, { bytes, head }: Answer, most: number): Promise<Outputs> => {
+  const coding = fieldOf(head.fields, "grpc-encoding") ?? "identity";
+  const messages: Buffer[] = [];
+  let left = most;
+  for (const { compressed, message } of splitMessages(bytes)) {
+    const plain = await decode(message, compressed ? coding : "identity", left);
+    left -= plain.length;
+    messages.push(plain);
   }
-  return tensors;
+  return read(messages, most);
 };
 
-/**
- * Numbers of JSON are compared as FP64, whatever they were: a bound on their difference needs no more. Whole numbers stay whole: that two
- * classes are close to each other is nothing.
- */
-const fromJson = (name: string, datatype: string, shape: readonly number[], values: readonly unknown[]): Tensor => {
-  if (values.length !== elementCount(shape)) throw new Error(`output "${name}" has ${values.length} elements`);
-  if (datatype === "BYTES") return { datatype: "BYTES", shape, bytes: encodeStrings(values.map(String)) };
-  if (/^(BOOL|U?INT\d+)$/.test(datatype))
-    return { datatype: "INT64", shape, bytes: bytesOf(BigInt64Array.from(values, wholeOf)) };
-  return { datatype: "FP64", shape, bytes: bytesOf(Float64Array.from(values, numberOf)) };
-};
+type Decode = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
 
-/** NaN and infinities have no JSON of their own; servers write null or a string. */
-const numberOf = (value: unknown): number =>
-  typeof value === "boolean" ? Number(value) : typeof value === "number" ? value : Number.parseFloat(String(value));
-
-const wholeOf = (value: unknown): bigint => {
-  const number = numberOf(value);
-  return BigInt(Number.isFinite(number) ? Math.trunc(number) : 0);
-};
-
-/** Ids, versions and times: they say nothing of the model's answer. */
-const NOT_COMPARED: ReadonlySet<string> = new Set([
-  "id",
-  "model_name",
-  "model_version",
-  "model_spec",
-  "parameters",
-  "created",
+const DECODERS: ReadonlyMap<string, Decode> = new Map<string, Decode>([
+  ["gzip", promisify(gunzip)],
+  ["x-gzip", promisify(gunzip)],
+  ["deflate", promisify(inflate)],
+  ["br", promisify(brotliDecompress)],
+  ["zstd", promisify(zstdDecompress)],
 ]);
 
-const readLeaves = (answer: Readonly<Record<string, unknown>>): Outputs => {
-  const tensors = new Map<string, Tensor>();
-  for (const [name, value] of Object.entries(answer)) {
-    if (NOT_COMPARED.has(name)) continue;
-    const numbers: number[] = [];
-    const texts: string[] = [];
-    collect(value, numbers, texts, 0);
-    if (numbers.length > 0)
-      tensors.set(name, { datatype: "FP64", shape: [numbers.length], bytes: bytesOf(Float64Array.from(numbers)) });
-    if (texts.length > 0)
-      tensors.set(`${name} (text)`, { datatype: "BYTES", shape: [texts.length], bytes: encodeStrings(texts) });
-  }
-  return tensors;
-};
-
-const MOST_DEPTH = 32;
-
-/** Keys are text, too: two answers with other classes do not say the same. */
-const collect = (value: unknown, numbers: number[], texts: string[], depth: number): void => {
-  if (depth > MOST_DEPTH) throw new Error("it is nested too deeply");
-  if (typeof value === "number") numbers.push(value);
-  else if (typeof value === "boolean" || value === null) texts.push(String(value));
-  else if (typeof value === "string") texts.push(value);
-  else if (Array.isArray(value)) for (const one of value) collect(one, numbers, texts, depth + 1);
-  else if (typeof value === "object") {
-    for (const [key, one] of Object.entries(value)) {
-      texts.push(key);
-      collect(one, numbers, texts, depth + 1);
-    }
-  }
-};
-
-const PREFIX_BYTES = 5;
-// Fields of ModelInferResponse and of its InferOutputTensor, as tags: number × 8 + wire type.
-const OUTPUTS = 42;
-const RAW = 50;
-const NAME = 10;
-const DATATYPE = 18;
-const SHAPE_PACKED = 26;
-const SHAPE = 24;
-const CONTENTS = 42;
-
-/**
- * @param bytes a whole answer of a unary call: its one message, with gRPC's prefix
- * @throws Error where it is no ModelInferResponse
- */
-export const readGrpcAnswer = (bytes: Buffer): Outputs => {
-  if (bytes.length < PREFIX_BYTES || bytes[0] !== 0 || bytes.readUInt32BE(1) !== bytes.length - PREFIX_BYTES)
-    throw new Error("it is not one message without compression");
-  const reader = readerOf(bytes.subarray(PREFIX_BYTES));
-  const outputs: GrpcOutput[] = [];
-  const raw: Buffer[] = [];
-  while (reader.at < reader.end) {
-    const tag = readTag(reader);
-    if (tag === OUTPUTS) outputs.push(readOutput(readBytes(reader)));
-    else if (tag === RAW) raw.push(readBytes(reader));
-    else skipUnknown(reader, tag, 0);
-  }
-  return new Map(outputs.map((output, i) => [output.name, tensorOf(output, raw[i])]));
-};
-
-type GrpcOutput = { name: string; datatype: string; shape: number[]; contents: Buffer[] };
-
-const readOutput = (bytes: Buffer): GrpcOutput => {
-  const reader = readerOf(bytes);
-  const output: GrpcOutput = { name: "", datatype: "", shape: [], contents: [] };
-  while (reader.at < reader.end) {
-    const tag = readTag(reader);
-    if (tag === NAME) output.name = readString(reader);
-    else if (tag === DATATYPE) output.datatype = readString(reader);
-    else if (tag === SHAPE) output.shape.push(readInt64(reader));
-    else if (tag === SHAPE_PACKED) {
-      const packed = readerOf(readBytes(reader));
-      while (packed.at < packed.end) output.shape.push(readInt64(packed));
-    } else if (tag === CONTENTS) output.contents.push(readBytes(reader));
-    else skipUnknown(reader, tag, 0);
-  }
-  return output;
-};
-
-const tensorOf = ({ contents, datatype, name, shape }: GrpcOutput, raw: Buffer | undefined): Tensor => {
-  if (!isDatatype(datatype)) throw new Error(`output "${name}" is of the unknown type "${datatype.slice(0, 40)}"`);
-  const count = elementCount(shape) ?? 0;
-  const bytes = raw ?? readContents(name, datatype, contents, count);
-  if (datatype !== "BYTES" && bytes.length !== count * DATATYPES[datatype].bytes)
-    throw new Error(`output "${name}" has other bytes than its shape says`);
-  return { datatype, shape, bytes };
+const decode = async (bytes: Buffer, coding: string, most: number): Promise<Buffer> => {
+  const decoder = coding === "identity" || coding === "" ? undefined : DECODERS.get(coding);
+  if (decoder === undefined && coding !== "identity" && coding !== "")
+    throw new Error(`it is encoded as ${coding.slice(0, 40)}`);
+  const plain = decoder === undefined ? bytes : await decoder(bytes, { maxOutputLength: Math.max(1, most) });
+  if (plain.length > most) throw new Error(`it has more than ${most} bytes`);
+  return plain;
 };

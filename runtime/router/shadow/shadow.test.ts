@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { afterEach, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "node:test";
+import { until } from "../../../test/world/patience.ts";
 import { createFleet, type Fleet } from "../fleet.ts";
-import { createKeptBytes } from "../kept-bytes.ts";
+import { createKeptBytes, type KeptBytes } from "../kept-bytes.ts";
 import type { AnswerHead, Events, Message } from "../message.ts";
 import { createShadow, type Shadow } from "./index.ts";
 
@@ -18,26 +18,32 @@ const message: Message = {
   body: { kind: "whole", pieces: [Buffer.from("{}")], bytes: 2 },
 };
 
+type Given = number[] | number | { bytes: Buffer } | { outcome: number; fields: string[] } | "unreachable" | "broken";
 /** What each revision's pods answer a copy with; a number is a status. */
-type Answers = Record<string, () => number[] | number>;
+type Answers = Record<string, () => Given>;
+type World = { shadow: Shadow; fleet: Fleet; kept: KeptBytes };
 
-const world = (
-  answers: Answers,
-  random: () => number,
-  kept = createKeptBytes(64 * 1024 ** 2),
-): { shadow: Shadow; fleet: Fleet } => {
+const tell = (given: Given, events: Events): void => {
+  if (given === "unreachable" || given === "broken") {
+    events.failed(given, "as asked");
+    return;
+  }
+  const outcome = typeof given === "number" ? given : "outcome" in given ? given.outcome : 200;
+  const fields = typeof given === "object" && "fields" in given ? given.fields : [];
+  events.head({ ...head(outcome), fields: [...head().fields, ...fields] });
+  if (Array.isArray(given)) events.data(answer(given));
+  else if (typeof given === "object" && "bytes" in given) events.data(given.bytes);
+  events.end([], outcome);
+};
+
+const world = (answers: Answers, random: () => number, kept = createKeptBytes(64 * 1024 ** 2)): World => {
   const fleet = createFleet({
     limits: () => ({ maxRequests: 10, maxBytes: 1000, maxWaitMs: 1000 }),
     cap: 8,
     now: () => performance.now(),
     connect: ({ name }) => ({
       send: (_message, events: Events) => {
-        const given = answers[name]?.() ?? 500;
-        setImmediate(() => {
-          events.head(head(typeof given === "number" ? given : 200));
-          if (typeof given !== "number") events.data(answer(given));
-          events.end([], typeof given === "number" ? given : 200);
-        });
+        setImmediate(() => tell(answers[name]?.() ?? 500, events));
         return { pause: () => undefined, resume: () => undefined, abort: () => undefined };
       },
       sweep: () => undefined,
@@ -58,72 +64,167 @@ const world = (
     timeoutMs: () => 1000,
     tolerances: () => new Map(),
   });
-  return { shadow, fleet };
+  return { shadow, fleet, kept };
 };
 
-/** Stable answers a request with `values`. */
-const answered = async ({ answered }: Shadow, values: number[]): Promise<boolean> => {
-  const capture = answered(message);
+/** Stable answers a request with `values`, and what comes of it is counted. False: it is not copied. */
+const answered = async (
+  { kept, shadow }: World,
+  values: number[] | Buffer,
+  of: Message = message,
+): Promise<boolean> => {
+  const capture = shadow.answered(of);
   capture?.head(head());
-  capture?.data(answer(values));
+  capture?.data(Buffer.isBuffer(values) ? values : answer(values));
   capture?.end([]);
-  await sleep(5);
+  await until("the pair is counted", () => kept.used() === 0);
   return capture !== undefined;
 };
 
-describe("shadowed requests", () => {
-  afterEach(() => sleep(1));
+/** A flat list as JSON has it, with bare NaN. */
+const bare = (...values: number[]): Buffer =>
+  Buffer.from(`{"outputs":[{"name":"p","datatype":"FP32","shape":[${values.length}],"data":[${values.join(",")}]}]}`);
 
+describe("shadowed requests", () => {
   it("count pairs that agree and those that do not, by output", async () => {
     let values = [0.1, 0.9];
-    const { shadow } = world({ b: () => values }, () => 0.4);
-    await answered(shadow, [0.1, 0.9]);
+    const one = world({ b: () => values }, () => 0.4);
+    await answered(one, [0.1, 0.9]);
     values = [0.9, 0.1];
-    await answered(shadow, [0.1, 0.9]);
-    assert.deepEqual(shadow.counters.canary, { compared: 2, disagreed: 1 });
-    assert.deepEqual([...shadow.counters.outputs], [["p", 1]]);
+    await answered(one, [0.1, 0.9]);
+    assert.deepEqual(one.shadow.counters.canary, { compared: 2, disagreed: 1 });
+    assert.deepEqual([...one.shadow.counters.outputs], [["p", 1]]);
+  });
+
+  it("disagree where the canary answers NaN and stable does not, and agree where both do", async () => {
+    let given = bare(0.1, Number.NaN);
+    const one = world({ b: () => ({ bytes: given }) }, () => 0.4);
+    await answered(one, bare(0.1, 0.9));
+    assert.deepEqual(one.shadow.counters.canary, { compared: 1, disagreed: 1 });
+    assert.equal(one.shadow.counters.incomparable, 0);
+    assert.match(one.shadow.counters.reason ?? "", /output "p" has numbers of stable where the canary has NaN/);
+    await answered(one, bare(0.1, Number.NaN));
+    given = bare(0.1, 0.9);
+    await answered(one, bare(0.1, Number.NaN));
+    assert.deepEqual(one.shadow.counters.canary, { compared: 3, disagreed: 2 });
+  });
+
+  it("disagree where stable's answer can be read and the canary's cannot; where stable's cannot they are no evidence", async () => {
+    const broken = [
+      ...["", "null", "{}", '{"outputs":[]}', "<html>", `{"outputs":[{"name":"p"`],
+      ...[`{"outputs":[{"name":"p","datatype":"FP32","shape":[2],"data":[1]}]}`],
+    ].map((text) => Buffer.from(text));
+    for (const bytes of broken) {
+      const one = world({ b: () => ({ bytes }) }, () => 0.4);
+      await answered(one, [1, 2]);
+      const { canary, failed, incomparable, reason } = one.shadow.counters;
+      assert.deepEqual([canary, failed, incomparable], [{ compared: 1, disagreed: 1 }, 0, 0], String(bytes));
+      assert.ok((reason ?? "") !== "");
+      const other = world({ b: () => [1, 2] }, () => 0.4);
+      await answered(other, bytes);
+      assert.deepEqual(other.shadow.counters.canary, { compared: 0, disagreed: 0 }, String(bytes));
+      assert.equal(other.shadow.counters.incomparable, 1);
+      assert.match(other.shadow.counters.reason ?? "", /^stable's answer cannot be compared: /);
+    }
   });
 
   it("are as many as the route says", async () => {
-    const { shadow } = world({ b: () => [1] }, () => 0.5);
-    assert.equal(await answered(shadow, [1]), false);
-    assert.equal(shadow.counters.canary.compared, 0);
+    const one = world({ b: () => [1] }, () => 0.5);
+    assert.equal(await answered(one, [1]), false);
+    assert.equal(one.shadow.counters.canary.compared, 0);
   });
 
-  it("go to stable again now and then, which tells what chance there is in the model", async () => {
-    const { shadow } = world({ a: () => [Math.random()], b: () => [1] }, () => 0.05);
-    for (let i = 0; i < 3; i++) await answered(shadow, [5]);
-    assert.deepEqual([shadow.counters.self, shadow.counters.canary.compared], [{ compared: 3, disagreed: 3 }, 0]);
+  it("go to stable again now and then, which tells what chance there is in the model, and how often it fails", async () => {
+    let given: Given = [4];
+    const one = world({ a: () => given, b: () => [1] }, () => 0.05);
+    for (let i = 0; i < 3; i++) await answered(one, [5]);
+    assert.deepEqual(
+      [one.shadow.counters.self, one.shadow.counters.canary.compared],
+      [{ compared: 3, disagreed: 3 }, 0],
+    );
+    given = 500;
+    await answered(one, [5]);
+    assert.deepEqual(one.shadow.counters.self, { compared: 4, disagreed: 4 });
+    assert.deepEqual([one.shadow.counters.failed, one.shadow.counters.reason], [0, undefined]);
   });
 
   it("tell where the canary fails, and where its answers are of another shape: these disagree", async () => {
-    let given: number[] | number = 500;
-    const { shadow } = world({ b: () => given }, () => 0.4);
-    await answered(shadow, [1, 2]);
+    let given: Given = 500;
+    const one = world({ b: () => given }, () => 0.4);
+    await answered(one, [1, 2]);
     given = [1, 2, 3];
-    await answered(shadow, [1, 2]);
-    const { canary, failed, incomparable, reason } = shadow.counters;
+    await answered(one, [1, 2]);
+    const { canary, failed, incomparable, reason } = one.shadow.counters;
     assert.deepEqual([failed, incomparable, canary], [1, 0, { compared: 1, disagreed: 1 }]);
-    assert.match(reason ?? "", /output "p" is FP64 \[2\] of stable, FP64 \[3\] of the canary/);
+    assert.match(reason ?? "", /output "p" is FP32 \[2\] of stable, FP32 \[3\] of the canary/);
+  });
+
+  it("are dropped where the canary has too much to do or was not reached, and fail with any other error", async () => {
+    const later = { fields: ["retry-after", "1"] };
+    const pushed = { fields: ["grpc-retry-pushback-ms", "1000"] };
+    for (const [given, dropped] of [
+      [{ outcome: 503, ...later }, 1],
+      [{ outcome: 429, ...later }, 1],
+      [{ outcome: 503, ...pushed }, 1],
+      ["unreachable", 1],
+      // as gRPC's INTERNAL is told
+      [503, 0],
+      [{ outcome: 500, ...later }, 0],
+      [400, 0],
+      ["broken", 0],
+    ] as const) {
+      const one = world(
+        { b: () => (typeof given === "object" ? { ...given, fields: [...given.fields] } : given) },
+        () => 0.4,
+      );
+      await answered(one, [1]);
+      const { counters } = one.shadow;
+      assert.deepEqual([counters.dropped, counters.failed], [dropped, 1 - dropped], JSON.stringify(given));
+    }
   });
 
   it("are the first to be dropped: where the canary is busy, or memory is short", async () => {
-    const { fleet, shadow } = world({ b: () => [1] }, () => 0.4);
-    const [pod] = fleet.arm("b").pods;
+    const one = world({ b: () => [1] }, () => 0.4);
+    const [pod] = one.fleet.arm("b").pods;
     if (pod !== undefined) pod.outstanding = 2;
-    assert.equal(await answered(shadow, [1]), false);
-    const short = world({ b: () => [1] }, () => 0.4, createKeptBytes(1000)).shadow;
+    assert.equal(await answered(one, [1]), false);
+    const short = world({ b: () => [1] }, () => 0.4, createKeptBytes(1000));
     assert.equal(await answered(short, [1]), false);
-    assert.deepEqual([shadow.counters.dropped, short.counters.dropped], [1, 1]);
+    assert.deepEqual([one.shadow.counters.dropped, short.shadow.counters.dropped], [1, 1]);
+  });
+
+  it("are told of where stable's answers are too large, and disagree where the canary's alone are", async () => {
+    const spaced = (bytes: number) => Buffer.concat([bare(1, 2), Buffer.alloc(bytes, " ")]);
+    let given = bare(1, 2);
+    const one = world({ b: () => ({ bytes: given }) }, () => 0.4);
+    await answered(one, spaced(1024 ** 2));
+    assert.deepEqual([one.shadow.counters.incomparable, one.shadow.counters.canary.compared], [1, 0]);
+    assert.match(one.shadow.counters.reason ?? "", /more than 1048576 bytes are not compared/);
+    given = spaced(2 * 1024 ** 2);
+    await answered(one, bare(1, 2));
+    assert.deepEqual(one.shadow.counters.canary, { compared: 1, disagreed: 0 });
+    given = spaced(4 * 1024 ** 2);
+    await answered(one, bare(1, 2));
+    assert.deepEqual(one.shadow.counters.canary, { compared: 2, disagreed: 1 });
+    const short = world({ b: () => ({ bytes: given }) }, () => 0.4, createKeptBytes(1.5 * 1024 ** 2));
+    given = spaced(2 * 1024 ** 2);
+    await answered(short, bare(1, 2));
+    assert.deepEqual([short.shadow.counters.dropped, short.shadow.counters.canary.compared], [1, 0]);
   });
 
   it("give back all memory, also where stable's answer does not end", async () => {
-    const kept = createKeptBytes(64 * 1024 ** 2);
-    const { shadow } = world({ b: () => [1] }, () => 0.4, kept);
-    await answered(shadow, [1]);
-    const capture = shadow.answered(message);
-    assert.ok(kept.used() > 0);
+    const one = world({ b: () => [1] }, () => 0.4);
+    await answered(one, [1]);
+    const capture = one.shadow.answered(message);
+    assert.ok(one.kept.used() > 0);
     capture?.dropped();
-    assert.equal(kept.used(), 0);
+    assert.equal(one.kept.used(), 0);
+  });
+
+  it("are none of calls that ask for no inference: a probe that both answer alike is no evidence", async () => {
+    const one = world({ b: () => [1] }, () => 0.4);
+    const probe = { ...message, protocol: "grpc" as const, target: "/inference.GRPCInferenceService/ServerReady" };
+    assert.equal(await answered(one, [1], probe), false);
+    assert.equal(await answered(one, [1], { ...message, method: "GET" }), false);
   });
 });

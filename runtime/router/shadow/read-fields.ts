@@ -1,0 +1,136 @@
+/** The numbers and texts of any other JSON: TensorFlow Serving's, KServe V1's, a server's own. Pure. */
+import { RequestError } from "../../inference/errors.ts";
+import { parseDocument } from "../../protocols/json/document.ts";
+import { parseTensor } from "../../protocols/json/tensor.ts";
+import type { Choose, JsonValue } from "../../protocols/json/types.ts";
+import { bytesOf, elements } from "../../tensors/index.ts";
+import { encodeStrings } from "../../tensors/strings.ts";
+import { numberOf } from "./json-number.ts";
+import { addOutput, type Output, type Outputs } from "./outputs.ts";
+
+export type Fields = Readonly<Record<string, JsonValue>>;
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+
+/** Ids, versions and times: they say nothing of the model's answer. */
+const NOT_COMPARED: ReadonlySet<string> = new Set([
+  ...["id", "model_name", "model_version", "model_spec", "parameters", "created"],
+]);
+/** Of these the fields are the outputs, as rows or as columns; a single output stands in it without its name. */
+const ENVELOPES: ReadonlySet<string> = new Set(["predictions", "outputs"]);
+
+/** Lists are read as tensors where they are some, so that a long one costs no object for each element. */
+export const listsLater: Choose = (path, _parent, first) => (first === 0x5b && path.length <= 8 ? "later" : undefined);
+/** Lists in lists that are no tensors are read once for each level: below this one, as they are. */
+const MOST_LEVELS = 4;
+
+/**
+ * Each field of the first level, and each field of the rows or columns of an envelope, is an output: its numbers with their shape,
+ * and its texts. What is no list of numbers has, besides, the lengths of its lists.
+ */
+export const readFields = (document: Fields): Outputs => {
+  const found: Found = { numbers: new Map(), texts: new Map(), lengths: new Map() };
+  for (const [key, value] of Object.entries(document)) {
+    if (NOT_COMPARED.has(key)) continue;
+    const isEnvelope = ENVELOPES.has(key);
+    visit(found, { place: key, name: isEnvelope ? undefined : key, isEnvelope }, value, 0);
+  }
+  const outputs = new Map<string, Output>();
+  for (const [place, { name, shapes, values }] of found.numbers) {
+    const shape = shapeOf(shapes, values.length);
+    if (new Set(shapes).size > 1) found.lengths.set(place, [...(found.lengths.get(place) ?? []), ...shapes]);
+    addOutput(outputs, place, {
+      ...{ name, declared: undefined, datatype: "FP64", shape, bytes: bytesOf(Float64Array.from(values)) },
+    });
+  }
+  for (const [place, { name, values }] of found.texts) addTexts(outputs, `${place} (text)`, name, values);
+  // what has neither has no lengths to be told of
+  for (const [place, lengths] of found.lengths)
+    if (outputs.size > 0) addTexts(outputs, `${place} (lengths)`, undefined, [lengths.join(" ")]);
+  return outputs;
+};
+
+const addTexts = (outputs: Map<string, Output>, place: string, name: string | undefined, values: string[]): void =>
+  addOutput(outputs, place, {
+    ...{ name: name === undefined ? undefined : `${name} (text)`, declared: "text", datatype: "BYTES" },
+    ...{ shape: [values.length], bytes: encodeStrings(values) },
+  });
+
+type Place = { place: string; name: string | undefined; isEnvelope: boolean };
+/** `shapes`: of the pieces that came one after another. */
+type Found = {
+  numbers: Map<string, { name: string | undefined; values: number[]; shapes: string[] }>;
+  texts: Map<string, { name: string | undefined; values: string[] }>;
+  lengths: Map<string, string[]>;
+};
+
+/** Pieces of one shape are rows; others have lost theirs. */
+const shapeOf = (shapes: readonly string[], count: number): number[] => {
+  const [first = ""] = shapes;
+  if (shapes.some((shape) => shape !== first)) return [count];
+  const shape = first === "" ? [] : first.split(",").map(Number);
+  return shapes.length === 1 ? shape : [shapes.length, ...shape];
+};
+
+const visit = (found: Found, place: Place, value: JsonValue, depth: number): void => {
+  if (depth > MOST_DEPTH) throw new Error("it is nested too deeply");
+  if (value instanceof Uint8Array) visitText(found, place, value, depth);
+  else if (typeof value === "number") addNumbers(found, place, [value], []);
+  else if (typeof value === "string") textsAt(found, place).push(value);
+  else if (Array.isArray(value)) visitList(found, place, value, depth);
+  else if (!isFields(value)) textsAt(found, place).push(String(value));
+  else
+    for (const [key, one] of Object.entries(value)) {
+      // other fields name classes and the like: two answers with other names do not say the same
+      if (!place.isEnvelope) textsAt(found, place).push(key);
+      const inner = place.isEnvelope ? { place: `${place.place}.${key}`, name: key, isEnvelope: false } : place;
+      visit(found, inner, one, depth + 1);
+    }
+};
+
+const MOST_DEPTH = 32;
+
+/** A list that was left for later. */
+const visitText = (found: Found, place: Place, text: Uint8Array, depth: number): void => {
+  try {
+    const { bytes, shape } = parseTensor(text, { label: place.place, datatype: "FP64", shape: undefined });
+    addNumbers(found, place, elements("FP64", bytes), shape);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    visit(found, place, parseDocument(text, depth < MOST_LEVELS ? listsLater : () => undefined), depth + 1);
+  }
+};
+
+/** Missing numbers among others are no numbers, whatever they are written as; among texts they are texts. */
+const visitList = (found: Found, place: Place, list: readonly JsonValue[], depth: number): void => {
+  if (list.some((one) => typeof one === "number")) {
+    const numbers = list.map(numberOf);
+    const known = numbers.filter((one) => one !== undefined);
+    if (known.length === numbers.length) {
+      addNumbers(found, place, known, [known.length]);
+      return;
+    }
+  }
+  const lengths = found.lengths.get(place.place) ?? [];
+  found.lengths.set(place.place, lengths);
+  lengths.push(String(list.length));
+  for (const one of list) visit(found, place, one, depth + 1);
+};
+
+const addNumbers = (
+  found: Found,
+  { name, place }: Place,
+  values: ArrayLike<number | bigint>,
+  shape: readonly number[],
+): void => {
+  const known = found.numbers.get(place) ?? { name, values: [], shapes: [] };
+  found.numbers.set(place, known);
+  for (let i = 0; i < values.length; i++) known.values.push(Number(values[i]));
+  known.shapes.push(shape.join(","));
+};
+
+const textsAt = (found: Found, { name, place }: Place): string[] => {
+  const known = found.texts.get(place) ?? { name, values: [] };
+  found.texts.set(place, known);
+  return known.values;
+};
