@@ -4,7 +4,7 @@ import { neededPods } from "../rollout/assignment.ts";
 import { choosePlan, type Situation as Room, SWAP_STEPS } from "../rollout/capacity.ts";
 import type { Verdict } from "../rollout/evidence/verdict.ts";
 import { type Command, next, type Rollout } from "../rollout/machine.ts";
-import { isTotal } from "./applied.ts";
+import { type Capacity, isTotal } from "./applied.ts";
 import type { Cause } from "./explain/cause.ts";
 import type { Fault } from "./faults.ts";
 import {
@@ -12,15 +12,13 @@ import {
   deadlineOf,
   isAvailable,
   lacksRoom,
-  lacksRoomForLong,
   placedOf,
   progressMs,
   routedPort,
-  stableByStatus,
   unreadySince,
 } from "./findings.ts";
 import type { Observed } from "./observe.ts";
-import type { Revision } from "./revision.ts";
+import { holdersOf, roomFor, sharedRoom } from "./shared-room.ts";
 import type { Acknowledged } from "./traffic.ts";
 import { assigned, type Trial } from "./trial.ts";
 
@@ -90,26 +88,12 @@ const isReadyFor = (
   // whoever takes over from a stable revision that answers nobody needs no router for it
   if (routedPort(observed) === undefined && !isRescue) return false;
   const { plan } = capacity;
-  const all = Math.max(1, observed.replicas);
-  const situation = { plan, state, steps, replicas: plan === "handover" ? roomFor(observed, revision, time) : all };
+  const situation = { plan, state, steps, ...sharedRoom(capacity, observed) };
   const needed = neededPods({ ...situation, isScaled: isScaled(observed.modelDeployment.spec) });
   const available = availableOf(observed, revision);
   const hasAll = hasAllRequests(observed, revision.name) || (assignment?.candidate.weight ?? 0) === 100;
   if (hasAll && available > 0 && fault === "cluster") return true;
   return capacity.canary >= needed && available >= needed;
-};
-
-/**
- * Pods that requests need, or those of both revisions that have a node: where the load asks for more than there is room for, a share of
- * those that there are is what a step can have.
- */
-const roomFor = (observed: Observed, revision: Revision, now: number): number => {
-  const replicas = Math.max(1, observed.replicas);
-  const stable = stableByStatus(observed);
-  const both = stable === undefined ? [revision] : [stable, revision];
-  if (!both.some((one) => lacksRoomForLong(observed, one, now))) return replicas;
-  const placed = both.reduce((sum, one) => sum + placedOf(observed, one).length, 0);
-  return Math.max(1, Math.min(replicas, placed));
 };
 
 const hasAllRequests = ({ modelDeployment }: Observed, revision: string): boolean =>
@@ -156,7 +140,11 @@ export const planned = (
   if (before?.plan === chosen.plan) return { ...trial, capacity: { ...kept, ...chosen } };
   const own = before?.plan === "swap" ? settings.steps : trial.steps;
   const steps = chosen.plan === "swap" ? SWAP_STEPS : own;
-  return { ...trial, steps, capacity: { ...chosen, stable: kept.stable, canary: kept.canary, since: now } };
+  const begun: Capacity = { ...chosen, stable: kept.stable, canary: kept.canary, since: now };
+  if (chosen.plan !== "handover") return { ...trial, steps, capacity: begun };
+  const isFull = replicas < observed.replicas;
+  const placed = isFull ? replicas + chosen.spare : holdersOf(observed, revision).length;
+  return { ...trial, steps, capacity: { ...begun, placed, ...(isFull ? { fullSince: now } : {}) } };
 };
 
 /**

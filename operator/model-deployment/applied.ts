@@ -8,25 +8,41 @@ import type { Revision } from "./revision.ts";
 import type { Acknowledged } from "./traffic.ts";
 
 /**
- * `since`: when the replicas last changed. `retryAt`: a swap found no room for the new pods, and is not tried again before. Both in
+ * `since`: when the replicas last changed. `retryAt`: a swap found no room for the new pods, and is not tried again before. Of a handover:
+ * `placed`, the most pods of both that had a node at once, and `fullSince`, when those were found to be all that there is room for. Times in
  * milliseconds since 1970.
  */
-export type Capacity = Chosen & { stable: number; canary: number; since: number; retryAt?: number };
+export type Capacity = Chosen & {
+  stable: number;
+  canary: number;
+  since: number;
+  retryAt?: number;
+  placed?: number;
+  fullSince?: number;
+};
 
 export const capacityOf = ({ capacity }: RolloutStatus): Capacity | undefined => {
   if (capacity === undefined) return undefined;
-  const { readyWithinMs, retryAt, since, ...rest } = capacity;
+  const { fullSince, placed, readyWithinMs, retryAt, since, ...rest } = capacity;
   return {
     ...rest,
     since: Date.parse(since) || 0,
+    ...(placed === undefined ? {} : { placed }),
+    ...(fullSince === undefined ? {} : { fullSince: Date.parse(fullSince) || 0 }),
     ...(readyWithinMs === undefined ? {} : { readyWithinMs }),
     ...(retryAt === undefined ? {} : { retryAt: Date.parse(retryAt) || 0 }),
   };
 };
 
-export const capacityStatus = ({ retryAt, since, ...rest }: Capacity): NonNullable<RolloutStatus["capacity"]> => ({
+export const capacityStatus = ({
+  fullSince,
+  retryAt,
+  since,
+  ...rest
+}: Capacity): NonNullable<RolloutStatus["capacity"]> => ({
   ...rest,
   since: new Date(since).toISOString(),
+  ...(fullSince === undefined ? {} : { fullSince: new Date(fullSince).toISOString() }),
   ...(retryAt === undefined ? {} : { retryAt: new Date(retryAt).toISOString() }),
 });
 

@@ -48,7 +48,7 @@ export const lacksRoom = (observed: Observed, revision: Revision): boolean =>
   );
 
 /** The scheduler tries a pod again some seconds after another one has left, which takes its time to go itself. */
-const MAKING_ROOM_MS = 60_000;
+export const MAKING_ROOM_MS = 60_000;
 
 /** Pods of it have found no room for longer than it takes one that gives its place up. */
 export const lacksRoomForLong = (observed: Observed, revision: Revision, now: number): boolean =>

@@ -9,6 +9,7 @@ import { availableOf, deploymentOf, progressMs } from "./findings.ts";
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
+import { sharedRoom, withRoom } from "./shared-room.ts";
 import type { Acknowledged, Share } from "./traffic.ts";
 
 export type GivingBack = {
@@ -54,12 +55,13 @@ export const givingBackOf = (
 ): GivingBack | undefined => {
   const left = leftRollout(observed, roles);
   if (left === undefined) return undefined;
-  const { capacity, name, revision, strategy } = left;
+  const { name, revision, strategy } = left;
+  const capacity = withRoom(left.capacity, observed, revision, now);
   const ready = servingOf(observed, revision);
   const isLate = now >= capacity.since + progressMs(observed);
   const next = giveBack({
-    ...{ plan: capacity.plan, spare: capacity.spare, isTotal: isTotal(observed), ready },
-    replicas: Math.max(1, observed.replicas),
+    ...{ plan: capacity.plan, isTotal: isTotal(observed), ready },
+    ...sharedRoom(capacity, observed),
     applied: appliedOf(observed, capacity, revision.name),
     isFollowed: isFollowed(observed, revision.name, acknowledged),
   });

@@ -18,6 +18,7 @@ import type { Observed } from "./observe.ts";
 import { brokenAt, SILENT_INTERVALS } from "./outage.ts";
 import { commandFor, memoryOf } from "./record.ts";
 import type { Roles } from "./roles.ts";
+import { askedAgainAt, withRoom } from "./shared-room.ts";
 import { subjectOf } from "./subject.ts";
 import { type Acknowledged, mustAsk } from "./traffic.ts";
 import type { Trial } from "./trial.ts";
@@ -60,12 +61,14 @@ export const judge = async (
   const steps = before.steps ?? (rate === undefined ? undefined : stepsFor(rate, before.settings.minMs));
   const begun = { ...before, steps };
   const isCramped = mustPlanAgain(begun, observed, now);
-  const brokenFrom = brokenAt(observed, stableByStatus(observed));
+  const serving = stableByStatus(observed);
+  const brokenFrom = brokenAt(observed, serving);
   const brokenForMs = now >= (brokenFrom ?? Number.POSITIVE_INFINITY) ? progressMs(observed) : undefined;
-  const ready =
+  const placed =
     begun.capacity === undefined || isCramped
       ? planned(begun, observed, { ...(await roomOf(survey, observed, begun, now)), brokenForMs }, now)
       : begun;
+  const ready = { ...placed, capacity: placed.capacity && withRoom(placed.capacity, observed, before.revision, now) };
   const { silent } = observation ?? {};
   const findings = {
     ...{ acknowledged, ...troubleOf(ready, observed, now), command: commandFor(observed, before) },
@@ -77,9 +80,11 @@ export const judge = async (
   const trial = advance(ready, observed, findings, now);
   const waits = [
     observation?.againAfterMs ?? (steps === undefined ? RATE_MS : undefined),
-    lacksRoom(observed, before.revision) ? SURVEY_AGAIN_MS : undefined,
+    [before.revision, serving].some((one) => one !== undefined && lacksRoom(observed, one))
+      ? SURVEY_AGAIN_MS
+      : undefined,
     // what is past was acted on in this pass, as far as it could be
-    ...[swapDeadlineOf(ready, observed), brokenFrom, ready.capacity?.retryAt].map((at) =>
+    ...[swapDeadlineOf(ready, observed), brokenFrom, ready.capacity?.retryAt, askedAgainAt(ready.capacity)].map((at) =>
       at === undefined || at <= now ? undefined : at - now,
     ),
   ].filter((wait) => wait !== undefined);

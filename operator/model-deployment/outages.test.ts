@@ -199,6 +199,69 @@ describe("a handover", () => {
   });
 });
 
+describe("a handover with more load than room before it begins", () => {
+  const steps = [{ weight: "50%" }];
+  const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
+  const cramped = async (rollout: Partial<Rollout> = {}, slots = 2): Promise<{ world: World; old: string }> => {
+    const world = await serving({ steps, ...rollout }, { scaling: { minReplicas: slots } }, (w) => {
+      w.slots = slots;
+    });
+    world.put(spec("one", { steps, ...rollout }, more));
+    await during(world, 5);
+    const old = stable(world);
+    world.put(spec("two", { steps, ...rollout }, more));
+    return { world, old };
+  };
+
+  it("goes by the pods that have a node, and takes none of those for one that finds none", async () => {
+    for (const rollout of [{}, { capacity: "handover" as const }]) {
+      const { old, world } = await cramped(rollout);
+      assert.equal(readyPods(world, old), 2);
+      await until(world, () => phase(world) === "observing", 30);
+      assert.deepEqual([readyPods(world, old), readyPods(world, candidate(world))], [1, 1]);
+      assert.deepEqual(routes(world), ["stable 50", "canary 50"]);
+      assert.match(statusOf(world).message ?? "", /requests need more pods, and no node takes them/);
+      await until(world, () => stable(world) !== old, 60);
+      await world.settle();
+      assert.equal(readyPods(world, stable(world)), 2);
+      assert.equal(replicasOf(world)[stable(world)], 4, "what requests need is asked for again");
+    }
+  });
+
+  it("keeps the pods that find no node away for minutes, and asks again in case that nodes have come", async () => {
+    const { world } = await cramped({ steps: [{ weight: "50%", pause: true }] });
+    await until(world, () => phase(world) === "paused", 30);
+    let changes = 0;
+    let before = JSON.stringify(replicasOf(world));
+    await during(world, 60, () => {
+      const now = JSON.stringify(replicasOf(world));
+      if (now !== before) changes++;
+      before = now;
+      assert.deepEqual(routes(world), ["stable 50", "canary 50"]);
+    });
+    assert.ok(changes >= 2 && changes <= 2 * 12, `the replicas changed ${changes} times in an hour`);
+    world.slots = 4;
+    await until(world, () => readyPods(world, stable(world)) === 2 && readyPods(world, candidate(world)) === 2, 7);
+  });
+
+  it("goes back by them, too", async () => {
+    const { old, world } = await cramped({ steps: [{ weight: "50%", pause: true }] });
+    await until(world, () => phase(world) === "paused", 30);
+    const second = candidate(world);
+    let least = 2;
+    world.put(spec("one", { steps }, more));
+    await until(
+      world,
+      () => {
+        least = Math.min(least, readyPods(world, old) + readyPods(world, second));
+        return statusOf(world).rollout?.revision === undefined && readyPods(world, old) === 2;
+      },
+      5,
+    );
+    assert.ok(least >= 1);
+  });
+});
+
 describe("a write that fails", () => {
   const webhook = (what: string) => (write: string) =>
     write.includes(what)

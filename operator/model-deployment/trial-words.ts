@@ -21,7 +21,7 @@ export const stepInWords = (trial: Trial): string => {
 /** Nothing is said of what costs nobody anything. */
 const capacityInWords = ({ capacity }: Trial): string => {
   if (capacity === undefined || capacity.plan === "surge") return "";
-  const { canary, plan, retryAt, stable, why } = capacity;
+  const { canary, fullSince, plan, retryAt, stable, why } = capacity;
   if (retryAt !== undefined) {
     const at = new Date(retryAt).toISOString().slice(11, 19);
     return `; capacity swap: its pods found no room in stable's place in time, and are tried again at ${at} UTC`;
@@ -30,7 +30,8 @@ const capacityInWords = ({ capacity }: Trial): string => {
     plan === "swap"
       ? "its pods take the place of stable's"
       : `stable hands pods over, and has ${stable} beside ${canary}`;
-  return `; capacity ${plan}: ${told} (${why})`;
+  const full = fullSince === undefined ? "" : "; requests need more pods, and no node takes them";
+  return `; capacity ${plan}: ${told} (${why})${full}`;
 };
 
 const pausedInWords = (trial: Trial): string => {

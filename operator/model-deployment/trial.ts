@@ -9,6 +9,7 @@ import { appliedOf, type Capacity, capacityOf, isFollowed, isTotal, servingOf } 
 import type { Observed } from "./observe.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./roles.ts";
+import { sharedRoom } from "./shared-room.ts";
 import type { Acknowledged, Share } from "./traffic.ts";
 
 export type Trial = {
@@ -98,9 +99,8 @@ export const situationOf = (
   acknowledged: Acknowledged,
 ): Situation | undefined =>
   capacity && {
-    ...{ plan: capacity.plan, spare: capacity.spare, state, steps },
-    // requests that come need a pod, though none does at the moment
-    replicas: Math.max(1, observed.replicas),
+    ...{ plan: capacity.plan, state, steps },
+    ...sharedRoom(capacity, observed),
     isTotal: isTotal(observed),
     isScaled: isScaled(observed.modelDeployment.spec),
     isHeld: isHeld || isPausedBySpec({ settings, state }),

@@ -86,6 +86,19 @@ const rolloutStatusSchema = z
         stable: z.int32().min(0).describe("Pods that the stable revision has meanwhile."),
         canary: z.int32().min(0).describe("Pods that the new one has."),
         since: z.string().max(40).meta({ format: "date-time" }).describe("When these numbers last changed."),
+        placed: z
+          .int32()
+          .min(0)
+          .optional()
+          .describe("Of a handover: the most pods of both revisions that had a node at once."),
+        fullSince: z
+          .string()
+          .max(40)
+          .meta({ format: "date-time" })
+          .optional()
+          .describe(
+            "Of a handover: requests need more pods than that, and no node took them. They are asked for again after five minutes.",
+          ),
         readyWithinMs: z.int32().min(0).optional().describe("Of a swap: after this stable's pods are brought back."),
         retryAt: z
           .string()
