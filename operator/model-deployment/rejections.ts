@@ -30,8 +30,10 @@ export const rejectionsOf = ({ modelDeployment: { status }, revisions }: Observe
 
 /** The rejection of this very revision, by the analysis that holds now. */
 export const rejectionInForce = (observed: Observed, { name }: Revision): Rejected | undefined => {
-  const key = rolloutSettings(observed.modelDeployment.spec)?.analysisKey;
-  return rejectionsOf(observed).find(({ analysis, revision }) => revision === name && analysis === key);
+  const { analysisKey, formerKey } = rolloutSettings(observed.modelDeployment.spec) ?? {};
+  return rejectionsOf(observed).find(
+    ({ analysis, revision }) => revision === name && (analysis === analysisKey || analysis === formerKey),
+  );
 };
 
 /**

@@ -26,12 +26,14 @@ const revisions = (world: World) => world.all(CONTROLLER_REVISIONS).map(({ metad
 const imageOf = (world: World, revision: string) =>
   world.get(DEPLOYMENTS, revision)?.spec?.template.spec?.containers[0]?.image;
 
+const attempts = (world: World) => world.all(MODEL_ROLLOUTS).map(({ metadata }) => metadata.name);
+
 /** The second revision is rejected by what the routers have counted. */
-const rejecting = async (): Promise<{ world: World; old: string; rejected: string }> => {
-  const world = await serving();
+const rejecting = async (rollout: Partial<Rollout> = {}): Promise<{ world: World; old: string; rejected: string }> => {
+  const world = await serving(rollout);
   const old = stable(world);
   world.quality = (revision) => ({ errors: revision === old ? 0.001 : 0.05, slower: 1 });
-  world.put(spec("two"));
+  world.put(spec("two", rollout));
   await until(world, () => isStalled(world));
   await world.settle();
   return { world, old, rejected: statusOf(world).rollout?.rejected?.[0]?.revision ?? assert.fail() };
@@ -189,6 +191,21 @@ describe("a rejection", () => {
     assert.deepEqual([statusOf(world).rollout, isStalled(world)], [undefined, false]);
     const marks = world.all(CONTROLLER_REVISIONS).map(({ metadata }) => metadata.annotations?.["berth.dev/rejected"]);
     assert.deepEqual(marks, [undefined, undefined].concat(marks.length > 2 ? [undefined] : []));
+  });
+
+  it("holds for the same analysis in other words, and for the key that an operator before has written of it", async () => {
+    const tolerances = [{ output: "y", match: "topK" as const }];
+    const { world, rejected } = await rejecting({ analysis: { outputs: { tolerances } } });
+    const outputs = { maxDisagreement: "2.0%", tolerances: [{ k: 1, match: "topK" as const, output: "y" }] };
+    world.put(spec("two", { analysis: { outputs, latency: { mode: "gate" } } }));
+    await during(world, 3);
+    assert.deepEqual(attempts(world), [`${rejected}-1`]);
+    world.put(spec("two", { analysis: { outputs: { tolerances } } }));
+    const told = world.deployment().status?.rollout?.rejected?.[0] ?? assert.fail();
+    told.analysis = "errors:1.25/0.005 latency:gate outputs:0.02 tolerances:a200baa3";
+    upgrade(world);
+    await during(world, 3);
+    assert.deepEqual([reason(world), attempts(world)], ["RolledBack", [`${rejected}-1`]]);
   });
 
   it("does not hold against another analysis, and the spec of stable clears the error", async () => {

@@ -1,6 +1,12 @@
 /** What `spec.rollout` says, with what it leaves out. Pure. */
 import { createHash } from "node:crypto";
-import { isRolledOut, type ModelDeploymentSpec, type OutputTolerance, parseDuration } from "../api/v1alpha1/index.ts";
+import {
+  isRolledOut,
+  type ModelDeploymentSpec,
+  type OutputTolerance,
+  parseDuration,
+  toleranceOf,
+} from "../api/v1alpha1/index.ts";
 import type { Plan } from "./capacity.ts";
 import { ERROR_LIMITS } from "./evidence/errors.ts";
 import { ANALYSIS, type Analysis, OUTPUTS } from "./evidence/evidence.ts";
@@ -23,8 +29,10 @@ export type RolloutSettings = {
   isPaused: boolean;
   capacity: "auto" | Plan;
   analysis: Analysis;
-  /** Equal for equal analyses: a revision that one has rejected may be tried by another. */
+  /** Equal for equal analyses, however they are written: a revision that one has rejected may be tried by another. */
   analysisKey: string;
+  /** As operators before have written it of the same analysis: what they have rejected stays so. */
+  formerKey: string;
 };
 
 /** Undefined where a new revision takes over at once. */
@@ -33,6 +41,7 @@ export const rolloutSettings = ({ rollout }: Pick<ModelDeploymentSpec, "rollout"
   const strategy = rollout.strategy ?? "canary";
   if (strategy === "immediate") return undefined;
   const analysis = analysisOf(strategy, rollout.analysis);
+  const tolerances = rollout.analysis?.outputs?.tolerances ?? [];
   return {
     strategy,
     steps: stepsOf(strategy, rollout, analysis),
@@ -43,7 +52,8 @@ export const rolloutSettings = ({ rollout }: Pick<ModelDeploymentSpec, "rollout"
     isPaused: rollout.paused === true,
     capacity: rollout.capacity ?? "auto",
     analysis,
-    analysisKey: keyOf(strategy, analysis, rollout.analysis?.outputs?.tolerances),
+    analysisKey: keyOf(strategy, analysis, canonical(tolerances)),
+    formerKey: keyOf(strategy, analysis, tolerances),
   };
 };
 
@@ -62,11 +72,7 @@ const analysisOf = (strategy: Strategy, spec: RolloutSpec["analysis"] = {}): Ana
   return timed === undefined || latency?.mode === "off" ? limits : { ...limits, latency: timed };
 };
 
-const keyOf = (
-  strategy: Strategy,
-  { errors, latency, outputs }: Analysis,
-  tolerances: readonly OutputTolerance[] = [],
-): string =>
+const keyOf = (strategy: Strategy, { errors, latency, outputs }: Analysis, tolerances: readonly unknown[]): string =>
   [
     ...(strategy === "canary" ? [] : [strategy]),
     ...(errors === undefined ? [] : [`errors:${errors.maxIncrease}/${errors.floor}`]),
@@ -75,7 +81,11 @@ const keyOf = (
     ...(outputs === undefined || tolerances.length === 0 ? [] : [`tolerances:${digestOf(tolerances)}`]),
   ].join(" ");
 
-const digestOf = (tolerances: readonly OutputTolerance[]): string =>
+/** Their order says nothing, and neither does a default that is written out, nor how a number is. */
+const canonical = (tolerances: readonly OutputTolerance[]): unknown[] =>
+  tolerances.map((one) => [one.output, toleranceOf(one)] as const).toSorted(([one], [other]) => (one < other ? -1 : 1));
+
+const digestOf = (tolerances: readonly unknown[]): string =>
   createHash("sha256").update(JSON.stringify(tolerances)).digest("hex").slice(0, 8);
 
 const stepsOf = (strategy: Strategy, { steps }: RolloutSpec, { outputs }: Analysis): Step[] | undefined => {

@@ -1,4 +1,5 @@
 /** Whether two answers to the same request say the same: stable's, which the client got, and the canary's, which nobody sees. Pure. */
+import { CLOSE } from "../../../operator/api/v1alpha1/index.ts";
 import { elementCount, elements, floats, type Tensor } from "../../tensors/index.ts";
 import type { Output, Outputs } from "./outputs.ts";
 
@@ -12,12 +13,6 @@ export type Tolerance =
   | { kind: "close"; absolute: number; relative: number }
   /** Along the last axis, the cosine of the angle between the two vectors is at least so much: embeddings. */
   | { kind: "cosine"; least: number };
-
-/**
- * What onnxruntime's execution providers, and one model in FP32 and FP16, differ by; far less than what another model does.
- * FP16 has 11 significant bits, a relative 5e-4 for each operation.
- */
-export const CLOSE = { kind: "close", absolute: 1e-3, relative: 1e-2 } as const;
 
 export type OutputComparison = {
   place: string;

@@ -1,8 +1,7 @@
 /** What a router needs of a ModelDeployment. */
 import { z } from "zod";
-import { type OutputTolerance, parseDuration, toleranceListSchema } from "../../../operator/api/v1alpha1/index.ts";
+import { parseDuration, toleranceListSchema, toleranceOf } from "../../../operator/api/v1alpha1/index.ts";
 import type { Settings } from "../model-router.ts";
-import { CLOSE, type Tolerance } from "../shadow/compare.ts";
 
 export type Wanted = {
   settings: Settings;
@@ -66,25 +65,3 @@ export const decodeModelDeployment = (object: unknown, before?: Wanted): Wanted 
     port: status.traffic.port,
   };
 };
-
-const COSINE = 0.99;
-
-const toleranceOf = ({ absolute, k = 1, least, match, relative }: OutputTolerance): Tolerance => {
-  switch (match) {
-    case "equal":
-      return { kind: "equal" };
-    case "topK":
-      return { kind: "topK", k };
-    case "cosine":
-      return { kind: "cosine", least: least === undefined ? COSINE : shareOf(least) };
-    case "close":
-      return {
-        kind: "close",
-        absolute: absolute === undefined ? CLOSE.absolute : Number(absolute),
-        relative: relative === undefined ? CLOSE.relative : shareOf(relative),
-      };
-  }
-};
-
-/** `25%` is 0.25. */
-const shareOf = (percent: string): number => Number(percent.replace("%", "")) / 100;
