@@ -75,6 +75,7 @@ const open = async (model: PoolModel): Promise<void> => {
     },
     systemClock,
     shapes,
+    { random: Math.random, onEnded: (message) => tell({ type: "error", message }) },
   );
   const service: Service = {
     model: served,

@@ -45,7 +45,7 @@ export const statusReport = (known: Known, snapshot: Snapshot | undefined): obje
 
 /** Times in milliseconds; a run of n items is expected to take `each` + n × `perItem`. */
 const load = ({ scheduler, http, grpc, memory }: Snapshot): object => ({
-  batching: scheduler.batching,
+  batching: { ...scheduler.batching, checks: scheduler.checks },
   queue: { requests: scheduler.queued, bytes: scheduler.queuedBytes },
   waitingBytes: memory,
   inFlight: scheduler.inFlight,

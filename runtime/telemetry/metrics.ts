@@ -72,6 +72,18 @@ const load = ({ http, grpc, scheduler, statistics, memory }: Snapshot): Metric[]
     single("gauge", "berth_waiting_bytes", "Memory of bodies, requests and answers that wait.", memory.used),
     single("gauge", "berth_waiting_bytes_limit", "The most that those may hold.", memory.most),
     single("gauge", "berth_batch_size", "The most items that a run takes together now.", scheduler.batching.size),
+    single(
+      "gauge",
+      "berth_batching_ended",
+      "1 where an answer in a batch was not the one alone, and requests run apart for good.",
+      scheduler.batching.state === "ended" ? 1 : 0,
+    ),
+    metric(
+      "counter",
+      "berth_batch_checks_total",
+      "Requests of batches that were run again alone and compared, by what came of it.",
+      Object.entries(scheduler.checks).map(([result, value]) => ({ value, labels: { result } })),
+    ),
     metric("gauge", "berth_connections", "Open connections.", [
       { value: http.connections, labels: { protocol: "http" } },
       { value: grpc.connections, labels: { protocol: "grpc" } },

@@ -6,6 +6,7 @@ import type { Model } from "../../inference/index.ts";
 import { InferenceError, type Shard, ShardLost } from "../shards/types.ts";
 import { groupOf, newGroups } from "./groups.ts";
 import { createScheduler, type SchedulerOptions } from "./index.ts";
+import { seeded } from "./samples.ts";
 import { floats, newSimulatedShard, newSimulatedTime, numbers, rowsModel } from "./simulated.ts";
 
 const OPTIONS: SchedulerOptions = {
@@ -29,7 +30,11 @@ const rig = async (
 ) => {
   const time = newSimulatedTime();
   const { clock } = time;
-  const scheduler = createScheduler(rowsModel, { ...OPTIONS, ...options }, clock, new Map([["x", [1, 2]]]));
+  const ended: string[] = [];
+  const scheduler = createScheduler(rowsModel, { ...OPTIONS, ...options }, clock, new Map([["x", [1, 2]]]), {
+    random: seeded(1),
+    onEnded: (message) => ended.push(message),
+  });
   let failing: Compute | undefined;
   const shard = newSimulatedShard(0, clock, cost, (values, rows) => (failing ?? double)(values, rows));
   if (warm) {
@@ -63,7 +68,7 @@ const rig = async (
     }
   };
   const values = (): (number | string)[] => answers.map(({ value }) => value);
-  return { time, clock, scheduler, shard, answers, values, send };
+  return { time, clock, scheduler, shard, answers, values, send, ended };
 };
 
 test("requests of one turn share a run, and each gets its own rows", async () => {
@@ -276,14 +281,15 @@ test("a batch is held for --max-delay, unless it is full", async () => {
 });
 
 test("a model that answers a batch in another shape than before is not batched again", async () => {
-  const { time, scheduler, values, send } = await rig({}, undefined, (input, rows) =>
+  const { time, scheduler, values, send, ended } = await rig({}, undefined, (input, rows) =>
     rows > 1 ? double(input.slice(0, 2), 1) : double(input, rows),
   );
   for (const value of [1, 2, 3]) send(value);
   await time.runUntil(2000);
   assert.deepEqual(values(), [2, 4, 6]);
   const { state, reason } = scheduler.snapshot().batching;
-  assert.equal(state, "unproved");
+  assert.equal(state, "ended");
+  assert.match(ended.join(), /has ended.*"y" has the shape.*its requests run again, each alone/);
   assert.match(reason, /"y" has the shape \[1, 2\] for a batch of 3/);
 });
 
@@ -415,7 +421,10 @@ test("no shape starves: each one's oldest has its turn", async () => {
     inputs: [{ name: "x", datatype: "FP32", shape: [null, null], symbols: ["batch", "width"] }],
     outputs: [{ name: "y", datatype: "FP32", shape: [null, null], symbols: ["batch", "width"] }],
   };
-  const scheduler = createScheduler(open, OPTIONS, clock, undefined);
+  const scheduler = createScheduler(open, OPTIONS, clock, undefined, {
+    random: seeded(1),
+    onEnded: () => undefined,
+  });
   scheduler.addShard(newSimulatedShard(0, clock, { a: 0, b: 1 }));
   const latest = new Map<number, number>();
   const client = (width: number): void => {

@@ -16,7 +16,7 @@ import { prove } from "./proof.ts";
 import { createPump } from "./pump.ts";
 import { levelOf, newEntry } from "./queue.ts";
 import { conclude, describe, stopSharing } from "./sharing.ts";
-import { newState } from "./state.ts";
+import { newState, type State } from "./state.ts";
 import type { Scheduler, SchedulerOptions } from "./types.ts";
 import { addWorker, removeWorker } from "./workers.ts";
 
@@ -25,14 +25,16 @@ export type { BatchingState, Scheduler, SchedulerOptions, SchedulerSnapshot } fr
 /**
  * @param shapes an example of each input with which the model has run, by name; undefined where none is known, and then
  *   nothing can be proved and requests run apart.
+ * @param beside numbers in [0, 1), which choose the requests that are run again; and who is told that batching has ended
  */
 export const createScheduler = (
   model: Model,
   options: SchedulerOptions,
   clock: Clock,
   shapes: ReadonlyMap<string, readonly number[]> | undefined,
+  beside: Pick<State, "random" | "onEnded">,
 ): Scheduler => {
-  const state = newState(model, options, clock, shapes !== undefined);
+  const state = newState(model, options, clock, shapes !== undefined, beside);
   const { groups, live, probes, sharing, workers } = state;
   const { counters, deadlines } = live;
   const pump = createPump(state);
@@ -82,7 +84,7 @@ export const createScheduler = (
       return result;
     }).then(
       (proof) => conclude(sharing, groups, model, proof),
-      () => stopSharing(sharing, groups, live.active, model, "the proof could not be made"),
+      () => stopSharing(sharing, groups, live.active, model, "unproved", "the proof could not be made"),
     );
   };
 
@@ -110,6 +112,7 @@ export const createScheduler = (
       running: state.running,
       shards: workers.all.size,
       batching: describe(sharing, state.lastGroup),
+      checks: state.checks.counts,
       serviceTime: state.lastGroup && { a: state.lastGroup.cost.a, b: state.lastGroup.cost.b },
       counters,
     }),

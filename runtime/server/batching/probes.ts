@@ -7,9 +7,10 @@ type Probe = {
   reject: (error: unknown) => void;
 };
 
-/** The trial runs of a proof: one at a time, and only where traffic leaves room. */
+/** The runs that answer no request, of a proof or a check: one at a time, and only where traffic leaves room. */
 export type Probes = {
   pending: Probe | undefined;
+  isRunning: boolean;
   /** When the next may run although requests wait. */
   dueAt: number;
 };
@@ -19,7 +20,7 @@ const SHARE = 0.25;
 /** The first requests come first: until then a trial runs only while nothing waits. */
 const FIRST_MS = 1000;
 
-export const newProbes = (): Probes => ({ pending: undefined, dueAt: 0 });
+export const newProbes = (): Probes => ({ pending: undefined, isRunning: false, dueAt: 0 });
 
 export const beginProbes = (probes: Probes, now: number): void => {
   probes.dueAt = now + FIRST_MS;
@@ -36,9 +37,11 @@ export const takeProbe = (probes: Probes, queued: number, now: number): Probe | 
   const { pending } = probes;
   if (pending === undefined || (queued > 0 && now < probes.dueAt)) return undefined;
   probes.pending = undefined;
+  probes.isRunning = true;
   return pending;
 };
 
 export const probeEnded = (probes: Probes, startedAt: number, now: number): void => {
+  probes.isRunning = false;
   probes.dueAt = now + (now - startedAt) * (1 / SHARE - 1);
 };

@@ -53,7 +53,8 @@ export const createPump = (state: State): Pump & { stop(): void } => {
         oldestAt: oldest.arrivedAt,
         size: retest === undefined ? group.size : Math.min(retest, state.options.maxBatchSize),
         cost: group.cost,
-        freeShards: retest === undefined ? free.length : 1,
+        // one that runs a probe will soon be free: it should find its share of what waits
+        freeShards: retest === undefined ? free.length + (state.probes.isRunning ? 1 : 0) : 1,
         busyUntil: soonestFree(workers),
       },
       state.policy,
@@ -84,10 +85,10 @@ const nextGroup = (active: ReadonlySet<Group>, held: ReadonlySet<Group>): Group 
 
 const startProbe = (state: State, now: number, pump: Pump): void => {
   const { clock, policy, probes, workers } = state;
+  if (workers.free.length === 0) return;
   const probe = takeProbe(probes, state.live.queued, now);
-  if (probe === undefined) return;
-  const worker = workers.free.pop();
-  if (worker === undefined) return;
+  const worker = probe && workers.free.pop();
+  if (probe === undefined || worker === undefined) return;
   occupy(worker, now + policy.hopMs + probe.expectedMs);
   worker.shard.run(probe.job).then(
     (result) => {

@@ -1,14 +1,15 @@
 import { RequestError } from "../../inference/errors.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/types.ts";
+import { considerCheck, noteRun } from "./checks.ts";
 import { estimate } from "./cost.ts";
 import { countRun } from "./counters.ts";
+import { endSharing } from "./ended.ts";
 import { learn } from "./groups.ts";
 import { noteEnd, noteStart } from "./hold.ts";
 import { joinInput, Misfit, splitOutput } from "./join.ts";
 import { again, answer, begin, fail } from "./live.ts";
 import type { Entry, Group } from "./queue.ts";
-import { stopSharing } from "./sharing.ts";
 import type { State } from "./state.ts";
 import { batchRanWell, beginTrial, ranWell } from "./trial.ts";
 import { lose, occupy, release, type Worker } from "./workers.ts";
@@ -87,6 +88,7 @@ const done = (state: State, worker: Worker, run: Run, result: JobResult, pump: P
   // before it is learnt from, so that the size of what was paused is right at once
   if (entries.length > 1) batchRanWell(group);
   learn(state.groups, group, items, result.runMs, now);
+  noteRun(state, result.runMs);
   state.lastGroup = group;
   const { a, b, apart } = group.cost;
   const marginal = b + (apart ? (a + policy.hopMs) / group.size : policy.hopMs);
@@ -101,6 +103,11 @@ const done = (state: State, worker: Worker, run: Run, result: JobResult, pump: P
     answer(live, only, result.outputs, now);
     return;
   }
+  if (state.sharing.state === "ended") {
+    again(live, entries, state.retries, now);
+    pump.soon();
+    return;
+  }
   const splitAt = clock.now();
   let parts: Map<string, Tensor>[];
   try {
@@ -110,7 +117,7 @@ const done = (state: State, worker: Worker, run: Run, result: JobResult, pump: P
       failAll(state, entries, new RequestError("Internal", "the answers to a batch could not be taken apart"), now);
       return;
     }
-    stopSharing(state.sharing, state.groups, live.active, state.model, error.message);
+    endSharing(state, error.message, "its requests run again, each alone");
     again(live, entries, state.retries, now);
     pump.soon();
     return;
@@ -119,6 +126,7 @@ const done = (state: State, worker: Worker, run: Run, result: JobResult, pump: P
   countRun(counters, entries.length, items, run.inputMs, result.runMs, answeredAt - splitAt);
   counters.lastInferenceMs = clock.epochMs();
   for (const [i, entry] of entries.entries()) answer(live, entry, parts[i] ?? new Map(), answeredAt);
+  considerCheck(state, entries, parts, pump.soon);
 };
 
 const split = (

@@ -62,9 +62,10 @@ export const stopSharing = (
   groups: Groups,
   active: Iterable<Group>,
   model: Model,
+  state: "unproved" | "ended",
   reason: string,
 ): void => {
-  sharing.state = "unproved";
+  sharing.state = state;
   sharing.reason = reason;
   sharing.dimension = undefined;
   groups.seed = undefined;

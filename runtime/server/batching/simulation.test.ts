@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createScheduler } from "./index.ts";
+import { seeded } from "./samples.ts";
 import { floats, newSimulatedShard, newSimulatedTime, rowsModel } from "./simulated.ts";
+
+const SEEDED = { random: seeded(1), onEnded: () => undefined };
 
 /** Clients that send the next request 0.05 ms after an answer, as a load generator does, for so many milliseconds. */
 const simulate = async (cost: { a: number; b: number }, clients: number, shards: number, ms: number, maxBatch = 32) => {
@@ -15,7 +18,7 @@ const simulate = async (cost: { a: number; b: number }, clients: number, shards:
     maxQueuedBytes: 1e9,
     maxQueued: 1000,
   };
-  const scheduler = createScheduler(rowsModel, options, clock, new Map([["x", [1, 2]]]));
+  const scheduler = createScheduler(rowsModel, options, clock, new Map([["x", [1, 2]]]), SEEDED);
   const made = Array.from({ length: shards }, (_, id) => newSimulatedShard(id, clock, { ...cost, hop: 0.15 }));
   for (const shard of made) scheduler.addShard(shard);
   await time.runUntil(20 * (cost.a + cost.b * 64) + 100);

@@ -1,4 +1,5 @@
 import type { Model } from "../../inference/index.ts";
+import { type Checks, newChecks } from "./checks.ts";
 import type { Clock } from "./clock.ts";
 import { newCost } from "./cost.ts";
 import { newCounters } from "./counters.ts";
@@ -7,6 +8,7 @@ import { type Groups, newGroups } from "./groups.ts";
 import { type Live, newLive } from "./live.ts";
 import { newProbes, type Probes } from "./probes.ts";
 import { type Group, newGroup } from "./queue.ts";
+import type { Random } from "./samples.ts";
 import { newSharing, type Sharing } from "./sharing.ts";
 import type { SchedulerOptions } from "./types.ts";
 import { newWorkers, type Workers } from "./workers.ts";
@@ -22,6 +24,10 @@ export type State = {
   readonly groups: Groups;
   readonly probes: Probes;
   readonly sharing: Sharing;
+  readonly checks: Checks;
+  readonly random: Random;
+  /** Batching has ended for good: why, and what to do. */
+  readonly onEnded: (message: string) => void;
   /** What failed together waits here and runs apart. */
   readonly retries: Group;
   /** Runs. */
@@ -34,7 +40,13 @@ export type State = {
 
 const HOP_MS = 0.15;
 
-export const newState = (model: Model, options: SchedulerOptions, clock: Clock, shapesKnown: boolean): State => {
+export const newState = (
+  model: Model,
+  options: SchedulerOptions,
+  clock: Clock,
+  shapesKnown: boolean,
+  beside: Pick<State, "random" | "onEnded">,
+): State => {
   const policy: Policy = {
     maxBatch: options.maxBatchSize,
     maxDelayMs: options.maxDelayMs,
@@ -51,6 +63,8 @@ export const newState = (model: Model, options: SchedulerOptions, clock: Clock, 
     groups: newGroups(policy),
     probes: newProbes(),
     sharing: newSharing(model, options.maxBatchSize, shapesKnown),
+    checks: newChecks(),
+    ...beside,
     retries: newGroup("", false, newCost()),
     running: 0,
     perItemMs: 0,

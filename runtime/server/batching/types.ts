@@ -1,6 +1,7 @@
 import type { Infer, ModelStatistics } from "../../inference/index.ts";
 import type { Shard } from "../shards/types.ts";
 import type { Memory } from "../shares.ts";
+import type { CheckCounts } from "./checks.ts";
 import type { Counters } from "./counters.ts";
 
 /** Times in milliseconds. */
@@ -22,9 +23,9 @@ export type SchedulerOptions = {
 /**
  * `disabled`: by --max-batch-size. `unproved`: requests run apart, for `reason`. `proving`: they do until it is shown that
  * their answers do not change. `on`: they share runs. `paused`: they could, but at present it gains nothing
- * or batches fail.
+ * or batches fail. `ended`: they run apart for good, since one was answered otherwise in a batch than alone.
  */
-export type BatchingState = "disabled" | "proving" | "unproved" | "on" | "paused";
+export type BatchingState = "disabled" | "proving" | "unproved" | "on" | "paused" | "ended";
 
 export type SchedulerSnapshot = {
   /** Requests that wait, and what all that were not answered yet are charged for, in bytes. */
@@ -36,6 +37,8 @@ export type SchedulerSnapshot = {
   running: number;
   shards: number;
   batching: { state: BatchingState; reason: string; dimension: string | undefined; size: number };
+  /** Requests of batches that were run again alone. */
+  checks: Readonly<CheckCounts>;
   /** Of the shape that ran last: milliseconds for any run, and for each item in it. Undefined before the first run. */
   serviceTime: { a: number; b: number } | undefined;
   counters: Readonly<Counters>;
