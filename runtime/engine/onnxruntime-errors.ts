@@ -13,9 +13,3 @@ export const describeOnnxError = (error: unknown): string => {
     .replace(/\.$/, "")
     .slice(0, 1500);
 };
-
-/** Whether a run failed because of the values or shapes that it was given, as opposed to memory, a device or a defect. */
-export const isInputError = (message: string): boolean =>
-  /invalid dimensions|invalid rank|unexpected input data type|cannot be reshaped|shape|dimension|broadcast|out of (data )?bounds|out of range|axis/i.test(
-    message,
-  ) && !/alloc|memory|CUDA|cudnn|device/i.test(message);

@@ -14,8 +14,9 @@ import {
 } from "../tensors/index.ts";
 import { encodeStrings, MOST_STRINGS, stringStarts } from "../tensors/strings.ts";
 import { Failure } from "../termination.ts";
+import { createBlame } from "./blame.ts";
 import { InferenceError } from "./errors.ts";
-import { describeOnnxError, isInputError } from "./onnxruntime-errors.ts";
+import { describeOnnxError } from "./onnxruntime-errors.ts";
 import { ort } from "./ort.ts";
 
 /** A loaded model. Runs are not concurrent: the caller waits for one before it starts the next. */
@@ -45,6 +46,7 @@ export const loadModel = async (path: string, options: LoadOptions): Promise<Eng
   const inputs = session.inputMetadata.map((one) => toTensorInfo(one, "input"));
   const outputs = session.outputMetadata.map((one) => toTensorInfo(one, "output"));
   const declared = new Map(outputs.map(({ name, datatype }) => [name, datatype]));
+  const blame = createBlame(inputs);
   return {
     inputs,
     outputs,
@@ -56,8 +58,9 @@ export const loadModel = async (path: string, options: LoadOptions): Promise<Eng
         results = await session.run(feeds, wanted);
       } catch (error) {
         const message = describeOnnxError(error);
-        throw new InferenceError(isInputError(message) ? "input" : "internal", message);
+        throw new InferenceError(blame.of(message, tensors), message);
       }
+      blame.passed(tensors);
       const answers = new Map<string, Tensor>();
       for (const name of wanted) answers.set(name, fromOrtTensor(name, declared.get(name), results[name]));
       return answers;

@@ -290,3 +290,23 @@ export const denseModel = (widths: readonly number[], seed = 1): string => {
     ]),
   });
 };
+
+/** y = x, FP32 of `shape`, as `target` says: fails at run time where the elements are not as many. */
+export const reshapeModel = (shape: readonly (number | string)[], target: readonly number[]): string =>
+  write({
+    name: "reshape",
+    input: [value("x", "FP32", shape)],
+    output: [value("y", "FP32", ["rows", "columns"])],
+    initializer: [{ name: "target", dataType: types.INT64, dims: [target.length], int64Data: target }],
+    node: [{ opType: "Reshape", input: ["x", "target"], output: ["y"] }],
+  });
+
+/** y = the rows of a table of `rows` that "ids" (INT64 [n]) numbers. */
+export const lookupModel = (rows: number): string =>
+  write({
+    name: "lookup",
+    input: [value("ids", "INT64", ["n"])],
+    output: [value("y", "FP32", ["n", 2])],
+    initializer: [{ name: "table", dataType: types.FLOAT, dims: [rows, 2], floatData: Array(2 * rows).fill(1) }],
+    node: [{ opType: "Gather", input: ["table", "ids"], output: ["y"] }],
+  });
