@@ -20,6 +20,8 @@ export type ExternalDataCheck = {
   check(tensor: ExternalTensor): void;
   /** Of all files that tensors were in. */
   bytes(): number;
+  /** Those files. */
+  files(): string[];
 };
 
 /**
@@ -62,7 +64,11 @@ export const createExternalDataCheck = (path: string): ExternalDataCheck => {
       throw fail(`go from byte ${offset} to ${offset + length} of ${quoted(location)}, which has ${size} bytes`);
     }
   };
-  return { check, bytes: () => sizes.values().reduce((sum, size) => sum + size, 0) };
+  return {
+    check,
+    bytes: () => sizes.values().reduce((sum, size) => sum + size, 0),
+    files: () => [...sizes.keys()].map((location) => join(folder, location)),
+  };
 };
 
 const number = (text: string): number | undefined => {

@@ -12,9 +12,9 @@ const MAX_BYTES = 2 * 1024 ** 3;
  * Refuses a model file that would make onnxruntime read what is not the model's, or run what is not onnxruntime's, before
  * onnxruntime sees it. Reads the file's structure and skips its weights: milliseconds, and memory that does not depend on
  * the model. Throws a Failure, ModelInvalid. Run it in a process of its own: the file may be anybody's.
- * @returns the bytes of the file and of those that it keeps weights in
+ * @returns the bytes of the file and of those that it keeps weights in, and which these are
  */
-export const checkModelFile = (path: string): number => {
+export const checkModelFile = (path: string): { bytes: number; weightFiles: string[] } => {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new Failure("ModelInvalid", `there is no file ${path}`);
   if (!stats.isFile()) throw new Failure("ModelInvalid", `${path} is not a regular file`);
@@ -31,7 +31,7 @@ export const checkModelFile = (path: string): number => {
     const externalData = createExternalDataCheck(path);
     walkModel(createReader(file, stats.size), { ...operators, externalTensor: externalData.check });
     operators.end();
-    return stats.size + externalData.bytes();
+    return { bytes: stats.size + externalData.bytes(), weightFiles: externalData.files() };
   } catch (error) {
     if (!(error instanceof MalformedModel)) throw error;
     throw new Failure("ModelInvalid", `${path} is not an ONNX model: ${error.message}`);

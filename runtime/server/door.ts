@@ -129,6 +129,7 @@ const pool = startPool(
     cpus,
     requestTimeoutMs: start.requestTimeoutMs,
     loadMs: LOAD_MS,
+    maxAnswerBytes: budgets.maxAnswerBytes,
     warmUpMs: Math.max(start.requestTimeoutMs, WARM_UP_MS[onCpu ? "cpu" : "device"]),
   },
   {

@@ -516,3 +516,25 @@ test("a request of strings is charged about 100 bytes for each of them besides i
   const infer = () => scheduler.infer({ inputs: new Map([["words", x]]), outputs: ["y"] });
   assert.throws(infer, (error) => error instanceof RequestError && error.code === "TooLarge");
 });
+
+test("what has ended the process alone is not run again: the next one who asks the same is told so, others are answered", async () => {
+  const deadly = (input: number[]): number[] => {
+    if (input.includes(7)) throw new ShardLost("crash", "signal 11");
+    return double(input, 0);
+  };
+  const { time, clock, scheduler, values, answers, send } = await rig({ maxBatchSize: 1 }, undefined, deadly);
+  for (const value of [7, 7, 7, 3]) send(value);
+  await time.runUntil(1500);
+  assert.equal(scheduler.snapshot().shards, 0, "one process for the first of them");
+  scheduler.addShard(newSimulatedShard(1, clock, { a: 5, b: 1 }, deadly));
+  await time.runUntil(2000);
+  assert.deepEqual(values(), ["Internal", "Internal", "Internal", 6]);
+  assert.equal(scheduler.snapshot().shards, 1, "the others, which waited, cost none");
+  send(7);
+  send(5);
+  await time.runUntil(3000);
+  assert.deepEqual(values().slice(4), ["Internal", 10]);
+  assert.match(answers[4]?.message ?? "", /this same request ended the model's process/);
+  const { queued, inFlight, queuedBytes } = scheduler.snapshot();
+  assert.deepEqual([queued, inFlight, queuedBytes], [0, 0, 0]);
+});

@@ -15,6 +15,7 @@ import { beginProbes, queueProbe } from "./probes.ts";
 import { prove } from "./proof.ts";
 import { createPump } from "./pump.ts";
 import { levelOf, newEntry } from "./queue.ts";
+import { refuseCrasher } from "./runs.ts";
 import { conclude, describe, stopSharing } from "./sharing.ts";
 import { newState, type State } from "./state.ts";
 import type { Scheduler, SchedulerOptions } from "./types.ts";
@@ -54,7 +55,10 @@ export const createScheduler = (
     const bytes = chargeOf(call.inputs);
     const deadline = Math.min(call.deadline ?? Number.POSITIVE_INFINITY, now + options.requestTimeoutMs);
     const group = groupOf(groups, shape, now);
-    const refused = refuse(state, group, { rows: shape.rows, bytes, level, deadline }, now) ?? takeMemory(live, bytes);
+    const refused =
+      refuse(state, group, { rows: shape.rows, bytes, level, deadline }, now) ??
+      refuseCrasher(state, call, now) ??
+      takeMemory(live, bytes);
     if (refused !== undefined) {
       countError(counters, refused);
       add(counters.fail, 1, 0);

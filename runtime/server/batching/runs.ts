@@ -24,8 +24,9 @@ export type Pump = { now(): void; soon(): void };
 const RESTART_MS = 2000;
 
 /** Runs what was taken from its queue on a free shard. */
-export const startRun = (state: State, entries: readonly Entry[], now: number, pump: Pump): void => {
+export const startRun = (state: State, taken: readonly Entry[], now: number, pump: Pump): void => {
   const { clock, live, policy } = state;
+  const entries = state.crashers.any() ? withoutCrashers(state, taken, now) : taken;
   const [oldest] = entries;
   if (oldest === undefined) return;
   const worker = state.workers.free.pop();
@@ -59,6 +60,31 @@ export const startRun = (state: State, entries: readonly Entry[], now: number, p
   running.then(
     (result) => done(state, worker, run, result, pump),
     (error: unknown) => failed(state, worker, run, error, pump),
+  );
+};
+
+/** One that came before the same request ended a process is not run any more. */
+const withoutCrashers = (state: State, entries: readonly Entry[], now: number): readonly Entry[] =>
+  entries.filter((entry) => {
+    const refused = refuseCrasher(state, entry, now);
+    if (refused === undefined) return true;
+    begin(state.live, entry, now);
+    fail(state.live, entry, refused, now);
+    return false;
+  });
+
+/** Why a request that has ended a process is not run; undefined for all others. */
+export const refuseCrasher = (
+  { crashers }: State,
+  request: Pick<Entry, "inputs" | "outputs">,
+  now: number,
+): RequestError | undefined => {
+  const at = crashers.crashedAt(request, now);
+  if (at === undefined) return undefined;
+  const seconds = Math.round((now - at) / 1000);
+  return new RequestError(
+    "Internal",
+    `this same request ended the model's process ${seconds} s ago, so it is not run again for ten minutes; other requests are answered`,
   );
 };
 
@@ -158,7 +184,13 @@ const failed = (state: State, worker: Worker, run: Run, error: unknown, pump: Pu
     beginTrial(run.entries, run.group, error instanceof Error ? error.message : "");
     again(live, run.entries, state.retries, now);
     pump.soon();
-  } else failAll(state, run.entries, reported(state, error), now);
+  } else {
+    const [only] = run.entries;
+    if (error instanceof ShardLost && error.how === "crash" && run.entries.length === 1 && only !== undefined) {
+      state.crashers.note(only, now, error.killed);
+    }
+    failAll(state, run.entries, reported(state, error), now);
+  }
   pump.now();
 };
 

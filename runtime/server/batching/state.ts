@@ -3,6 +3,7 @@ import { type Checks, newChecks } from "./checks.ts";
 import type { Clock } from "./clock.ts";
 import { newCost } from "./cost.ts";
 import { newCounters } from "./counters.ts";
+import { type Crashers, createCrashers } from "./crashers.ts";
 import type { Policy } from "./dispatch.ts";
 import { type Groups, newGroups } from "./groups.ts";
 import { type Live, newLive } from "./live.ts";
@@ -23,6 +24,7 @@ export type State = {
   readonly workers: Workers;
   readonly groups: Groups;
   readonly probes: Probes;
+  readonly crashers: Crashers;
   readonly sharing: Sharing;
   readonly checks: Checks;
   readonly random: Random;
@@ -62,6 +64,7 @@ export const newState = (
     workers: newWorkers(),
     groups: newGroups(policy),
     probes: newProbes(),
+    crashers: createCrashers(),
     sharing: newSharing(model, options.maxBatchSize, shapesKnown),
     checks: newChecks(),
     ...beside,

@@ -1,6 +1,7 @@
 import type { ExecutionProvider } from "../../options.ts";
 import { Failure } from "../../termination.ts";
 import type { Failed } from "./messages.ts";
+import type { KnownFile } from "./same-files.ts";
 
 /** To a shard: what to load. It may be sent long after the process was started. */
 export type LoadMessage = {
@@ -9,6 +10,10 @@ export type LoadMessage = {
   intraOpThreads: number;
   /** The file is the copy that `prepare` has optimised. */
   optimized: boolean;
+  /** The file, and those that it keeps weights in: it loads them as they were when they were checked, or not at all. */
+  files: readonly KnownFile[];
+  /** Outputs of one run that are larger together are refused. */
+  maxAnswerBytes: number;
   /** A directory to remove when the server is gone. */
   copy?: string;
 };

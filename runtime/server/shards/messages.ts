@@ -40,10 +40,13 @@ export type ShardMessage = z.infer<typeof shardMessageSchema>;
 export type LoadedMessage = Extract<ShardMessage, { type: "loaded" }>;
 export type ReadyMessage = Extract<ShardMessage, { type: "ready" }>;
 
+/** What was checked, or made: shards load it as long as it is the same. */
+const knownFile = z.object({ path: z.string(), identity: z.string() });
+
 /** From the process that prepares the model. */
 export const prepareAnswerSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("verified"), bytes: z.number() }),
-  z.object({ type: z.literal("shared"), file: z.string() }),
+  z.object({ type: z.literal("verified"), bytes: z.number(), files: z.array(knownFile) }),
+  z.object({ type: z.literal("shared"), file: z.string(), files: z.array(knownFile) }),
   z.object({ type: z.literal("unshared"), reason: z.string() }),
   z.object({ type: z.literal("digest"), sha256: z.string() }),
   failed,

@@ -19,7 +19,7 @@ import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import { bytesOf } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 import { type PoolModel, type PoolOptions, startPool } from "./pool.ts";
-import { type Job, type Shard, ShardLost } from "./types.ts";
+import { InferenceError, type Job, type Shard, ShardLost } from "./types.ts";
 
 /** A pool whose events can be awaited in order. */
 const start = (t: TestContext, model: string, options: Partial<PoolOptions> = {}) => {
@@ -198,6 +198,7 @@ describe("a pool of shards", { concurrency: 2 }, () => {
     copyFileSync(good, model);
     const pool = start(t, model);
     await pool.shard();
+    await pool.digest;
     writeFileSync(model, "this is no model");
     process.kill(pool.pids()[0] ?? 0, "SIGKILL");
     await until("a load that fails", () => pool.lost.length === 2);
@@ -205,6 +206,49 @@ describe("a pool of shards", { concurrency: 2 }, () => {
     assert.equal(await sumOf(await pool.shard(), 7n), 7n);
     assert.match(pool.lost[0] ?? "", /^0: it was ended by SIGKILL/);
     assert.ok(pool.backInMs.every((ms) => ms > 0 && ms < PATIENCE_MS) && pool.backInMs.length === 2);
+  });
+
+  it("another model under its name is never served, and the reason is told", async (t) => {
+    const model = join(newDirectory(), "model.onnx");
+    copyFileSync(loopModel(), model);
+    const pool = start(t, model);
+    assert.equal(await sumOf(await pool.shard(), 7n), 7n);
+    await pool.digest;
+    // its input and output have the same names: it would answer, and otherwise
+    const other = readFileSync(model);
+    writeFileSync(model, Buffer.from(other.toString("latin1").replace("Add", "Sub"), "latin1"));
+    process.kill(pool.pids()[0] ?? 0, "SIGKILL");
+    const { code, message } = await pool.failed;
+    assert.equal(code, undefined);
+    assert.match(message, /model\.onnx is not the file that was checked/);
+    assert.ok(
+      pool.lost.slice(1).every((why) => /is not the file that was checked/.test(why)),
+      pool.lost.join("\n"),
+    );
+  });
+
+  it("outputs that are larger than may be answered are the request's fault, and cost nothing else", async (t) => {
+    const model = identityModel({ x: { type: "FP32", shape: ["n"] } });
+    const shard = await start(t, model, { maxAnswerBytes: 4000 }).shard();
+    const run = (n: number) =>
+      shard.run({
+        inputs: [{ name: "x", datatype: "FP32", shape: [n], parts: [bytesOf(new Float32Array(n))] }],
+        outputs: ["x.out"],
+      });
+    await assert.rejects(run(1001), (error) => {
+      assert.ok(error instanceof InferenceError && error.blame === "input");
+      assert.match(error.message, /outputs of this run have 4004 bytes, at most 4000/);
+      return true;
+    });
+    assert.equal((await run(1000)).outputs.get("x.out")?.bytes.length, 4000);
+  });
+
+  it("a shard, and not the process that started it, is the kernel's choice where memory is short", async (t) => {
+    const pool = start(t, loopModel());
+    await pool.shard();
+    const score = (pid: number) => Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
+    const [pid = 0] = pool.pids();
+    assert.equal(score(pid), Math.min(1000, score(process.pid) + 500));
   });
 
   it("a model that cannot be served fails with its code", async (t) => {

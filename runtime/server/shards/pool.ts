@@ -2,11 +2,12 @@ import type { FailureCode } from "../../../operator/api/v1alpha1/pod-contract.ts
 import type { WarmUp } from "../../engine/first-run.ts";
 import type { ExecutionProvider } from "../../options.ts";
 import { type After, after as afterMs } from "../after.ts";
+import { MAX_FRAME_BYTES } from "./frames.ts";
 import type { LoadMessage } from "./load-message.ts";
 import type { ShardMessage } from "./messages.ts";
-import { prepare } from "./preparation.ts";
+import { type Prepared, prepare } from "./preparation.ts";
 import { type ProcessEnd, type ShardProcess, startShardProcess } from "./process.ts";
-import { decideRestart, describeGiveUp, type End } from "./restart.ts";
+import { decideRestart, describeGiveUp, type End, type Ends } from "./restart.ts";
 import type { LoadedModel, Shard } from "./types.ts";
 
 export type PoolOptions = {
@@ -22,6 +23,8 @@ export type PoolOptions = {
   loadMs: number;
   /** The first inference may take this long. */
   warmUpMs: number;
+  /** Of the outputs of one run. Default: what fits into a frame. */
+  maxAnswerBytes?: number;
   /** For those times. */
   after?: After;
 };
@@ -94,7 +97,9 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
       ends: [],
     }),
   );
-  let prepared: { file: string; optimized: boolean } | undefined;
+  let prepared: Prepared | undefined;
+  /** Of the model's file, once it is known. */
+  let digest: string | undefined;
   let everReady = false;
   /** What the last shard that became ready took from its start. */
   let startMs = 0;
@@ -132,10 +137,13 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
     slot.step = "load";
     slot.usesCopy = prepared.optimized;
     const copy = prepared.optimized ? preparation.directory() : undefined;
+    const [file, ...weights] = prepared.files;
     const message: LoadMessage = {
       ...prepared,
+      files: file === undefined || prepared.optimized ? prepared.files : [{ ...file, sha256: digest }, ...weights],
       executionProvider,
       intraOpThreads,
+      maxAnswerBytes: options.maxAnswerBytes ?? MAX_FRAME_BYTES,
       ...(copy === undefined ? {} : { copy }),
     };
     slot.process.load(message);
@@ -154,8 +162,7 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
   /** A copy that does not load must not keep the model from being served. */
   const dropCopy = (why: string): void => {
     if (prepared?.optimized !== true) return;
-    prepared = { file: model, optimized: false };
-    preparation.dropCopy();
+    prepared = preparation.dropCopy();
     events.onCopyDropped(`the shards do not share the weights, each holds its own: ${why}`);
   };
 
@@ -228,7 +235,7 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
     const now = performance.now();
     if (!end.timedOut) slot.ends.push(now);
     slot.ends = slot.ends.slice(-10);
-    const decision = end.timedOut ? { delayMs: 0 } : decideRestart(slot.ends, now, step === "serving");
+    const decision = end.timedOut ? { delayMs: 0 } : decideRestart(slot.ends, now, step === "serving", othersOf(slot));
     if (decision === "give-up") {
       const { code, message } = describeGiveUp({ ...end, step: step === "waiting" ? "load" : step }, everReady);
       fail(step === "waiting" ? undefined : code, message);
@@ -246,18 +253,26 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
     }
   };
 
+  const othersOf = (slot: Slot): Ends[] =>
+    everReady
+      ? slots
+          .filter((other) => other !== slot)
+          .map(({ ends, step, process }) => ({ ends, serving: step === "serving" && process !== undefined }))
+      : [];
+
   const share = options.shards > 1 && executionProvider === "cpu";
   const preparation = prepare(
     model,
     { share, intraOpThreads, timeoutMs: loadMs, after },
     {
-      onPrepared(file, optimized, warning) {
-        prepared = { file, optimized };
+      onPrepared(what, warning) {
+        prepared = what;
         if (warning !== undefined) events.onWarning(warning);
         for (const slot of slots) load(slot);
       },
       onFailed: ({ code, message }) => fail(code, message),
       onDigest: (sha256) => {
+        digest = sha256;
         if (!stopped) events.onDigest(sha256);
       },
     },

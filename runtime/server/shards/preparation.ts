@@ -2,19 +2,23 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { After } from "../after.ts";
 import { type Failed, type PrepareOrder, prepareAnswerSchema } from "./messages.ts";
+import type { KnownFile } from "./same-files.ts";
 import { copyDirectory, removeCopy } from "./shared-copy.ts";
 
+/** `optimized`: it is the copy, and no longer the model's own file. `files`: what may be loaded, and nothing else. */
+export type Prepared = { file: string; optimized: boolean; files: readonly KnownFile[] };
+
 export type PreparationEvents = {
-  /** The model was checked and may be loaded, from `file`. `warning`: why the weights are not shared though they should be. */
-  onPrepared(file: string, optimized: boolean, warning: string | undefined): void;
+  /** The model was checked and may be loaded. `warning`: why the weights are not shared though they should be. */
+  onPrepared(prepared: Prepared, warning: string | undefined): void;
   /** The model cannot be served. */
   onFailed(failed: Omit<Failed, "type">): void;
   /** Of the model's file, in hexadecimal; later, as it takes long for a large file. */
   onDigest(sha256: string): void;
 };
 
-/** `directory`: of the shared copy, while there is one. `stop` removes it. */
-export type Preparation = { directory(): string | undefined; dropCopy(): void; stop(): void };
+/** `directory`: of the shared copy, while there is one. `dropCopy` removes it, and gives what is to be loaded instead. */
+export type Preparation = { directory(): string | undefined; dropCopy(): Prepared; stop(): void };
 
 /** `timeoutMs`: the check and the copy may take this long; the digest, for which nobody waits, may take longer. */
 export type PreparationOptions = { share: boolean; intraOpThreads: number; timeoutMs: number; after: After };
@@ -28,6 +32,8 @@ export const prepare = (
   let directory: string | undefined;
   let verified = false;
   let done = false;
+  let checked: readonly KnownFile[] = [];
+  const itself = (): Prepared => ({ file: model, optimized: false, files: checked });
 
   const child = fork(fileURLToPath(new URL("./prepare.ts", import.meta.url)), [model, String(intraOpThreads)], {
     env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
@@ -39,12 +45,12 @@ export const prepare = (
     if (directory !== undefined) removeCopy(directory);
     directory = undefined;
   };
-  const prepared = (file: string, optimized: boolean, reason?: string): void => {
+  const prepared = (what: Prepared, reason?: string): void => {
     if (done) return;
     done = true;
     timer.close();
-    if (!optimized) dropCopy();
-    events.onPrepared(file, optimized, reason && `the shards do not share the weights, each holds its own: ${reason}`);
+    if (!what.optimized) dropCopy();
+    events.onPrepared(what, reason && `the shards do not share the weights, each holds its own: ${reason}`);
   };
   const failed = (failure: Omit<Failed, "type">): void => {
     if (done) return;
@@ -60,10 +66,10 @@ export const prepare = (
     // a process that has ended meanwhile is told of by its end
     child.send(answer, () => undefined);
     if (directory === undefined)
-      prepared(model, false, place !== undefined && "reason" in place ? place.reason : undefined);
+      prepared(itself(), place !== undefined && "reason" in place ? place.reason : undefined);
   };
   const onGone = (how: string): void => {
-    if (verified) prepared(model, false, `the process that makes the copy was lost: ${how}`);
+    if (verified) prepared(itself(), `the process that makes the copy was lost: ${how}`);
     else failed({ message: `the check of the model's file did not end: ${how}` });
   };
 
@@ -78,13 +84,14 @@ export const prepare = (
     switch (answer.type) {
       case "verified":
         verified = true;
+        checked = answer.files;
         if (!done) order(answer.bytes);
         return;
       case "shared":
-        prepared(answer.file, true);
+        prepared({ file: answer.file, optimized: true, files: answer.files });
         return;
       case "unshared":
-        prepared(model, false, answer.reason);
+        prepared(itself(), answer.reason);
         return;
       case "failed":
         failed(answer);
@@ -98,7 +105,10 @@ export const prepare = (
 
   return {
     directory: () => directory,
-    dropCopy,
+    dropCopy() {
+      dropCopy();
+      return itself();
+    },
     stop() {
       done = true;
       timer.close();

@@ -1,15 +1,19 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createReadStream } from "node:fs";
+import { createReadStream, readdirSync, statSync } from "node:fs";
 import { setPriority } from "node:os";
+import { join } from "node:path";
 import { checkModelFile } from "../../models/verify.ts";
 import { describeFailure } from "./load-message.ts";
 import { type PrepareAnswer, type PrepareOrder, prepareOrderSchema } from "./messages.ts";
+import { assertSame, type KnownFile, knownFiles } from "./same-files.ts";
 
 // A process that lives for a short time, as what it does is done once and may crash: it checks the model's file, makes the
 // copy that the shards share, if it is told to, and computes the digest. Arguments: the file, threads.
 
 const [file = "", threads = "1"] = process.argv.slice(2);
+/** What was checked. */
+let files: KnownFile[] = [];
 const tell = (answer: PrepareAnswer): Promise<void> =>
   new Promise((resolve) => {
     if (process.send === undefined) resolve();
@@ -19,9 +23,12 @@ const tell = (answer: PrepareAnswer): Promise<void> =>
 /** Whether the file may be loaded, and what is to be done then. */
 const check = async (): Promise<PrepareOrder | undefined> => {
   try {
-    const bytes = checkModelFile(file);
+    const before = statSync(file, { throwIfNoEntry: false }) === undefined ? [] : knownFiles([file]);
+    const { bytes, weightFiles } = checkModelFile(file);
+    assertSame(before);
+    files = knownFiles([file, ...weightFiles]);
     const order = once(process, "message");
-    await tell({ type: "verified", bytes });
+    await tell({ type: "verified", bytes, files });
     const [message] = await order;
     return prepareOrderSchema.parse(message);
   } catch (error) {
@@ -35,7 +42,9 @@ const copy = async (copyTo: string): Promise<void> => {
     // Only now, as it takes longer to load than the check takes.
     const { writeOptimizedCopy } = await import("../../engine/session.ts");
     await writeOptimizedCopy(file, copyTo, Number(threads));
-    await tell({ type: "shared", file: `${copyTo}/model.onnx` });
+    assertSame(files);
+    const copies = readdirSync(copyTo).map((name) => join(copyTo, name));
+    await tell({ type: "shared", file: `${copyTo}/model.onnx`, files: knownFiles(copies) });
   } catch (error) {
     await tell({ type: "unshared", reason: error instanceof Error ? error.message : String(error) });
   }
@@ -46,6 +55,8 @@ const digest = async (): Promise<void> => {
   setPriority(19);
   const hash = createHash("sha256");
   for await (const piece of createReadStream(file, { highWaterMark: 1024 ** 2 })) hash.update(piece);
+  // of another file nothing is told: the next shard that starts will tell of it
+  assertSame(files);
   await tell({ type: "digest", sha256: hash.digest("hex") });
 };
 
@@ -55,6 +66,6 @@ process.on("disconnect", () => process.exit(0));
 const order = await check();
 if (order !== undefined) {
   if (order.copyTo !== undefined) await copy(order.copyTo);
-  await digest();
+  await digest().catch(() => undefined);
 }
 process.exit(0);

@@ -54,7 +54,8 @@ export const startShardProcess = (requestTimeoutMs: number, events: ShardProcess
     if (ended !== undefined) return;
     ended = reason === undefined ? { how, signal, timedOut } : { how: reason, signal: null, timedOut };
     timer.close();
-    running?.reject(new ShardLost("crash", `the process that ran the model is gone: ${ended.how}`));
+    const killed = ended.signal === "SIGKILL";
+    running?.reject(new ShardLost("crash", `the process that ran the model is gone: ${ended.how}`, killed));
     running = undefined;
     events.onEnd(ended);
   };

@@ -3,16 +3,31 @@ import { test } from "node:test";
 import { decideRestart, describeGiveUp } from "./restart.ts";
 
 test("a shard that was ready starts again at once, another one waits longer each time", () => {
-  assert.deepEqual(decideRestart([0], 0, true), { delayMs: 0 });
-  assert.deepEqual(decideRestart([0], 0, false), { delayMs: 250 });
-  assert.deepEqual(decideRestart([0, 1, 2, 3], 3, false), { delayMs: 2000 });
+  assert.deepEqual(decideRestart([0], 0, true, []), { delayMs: 0 });
+  assert.deepEqual(decideRestart([0], 0, false, []), { delayMs: 250 });
+  assert.deepEqual(decideRestart([0, 1, 2, 3], 3, false, []), { delayMs: 2000 });
 });
 
-test("five ends within a minute are enough, whether it was ready or not; older ones do not count", () => {
-  const five = [0, 10_000, 20_000, 30_000, 59_999];
-  assert.equal(decideRestart(five, 59_999, true), "give-up");
-  assert.equal(decideRestart(five, 59_999, false), "give-up");
-  assert.deepEqual(decideRestart([...five.slice(0, 4), 60_000], 60_000, true), { delayMs: 0 });
+const FIVE = [0, 10_000, 20_000, 30_000, 59_999];
+
+test("of the only shard five ends within a minute are enough, whether it was ready or not; older ones do not count", () => {
+  assert.equal(decideRestart(FIVE, 59_999, true, []), "give-up");
+  assert.equal(decideRestart(FIVE, 59_999, false, []), "give-up");
+  assert.deepEqual(decideRestart([...FIVE.slice(0, 4), 60_000], 60_000, true, []), { delayMs: 0 });
+});
+
+test("one that keeps ending waits, and ends nobody else, while another serves or may yet", () => {
+  const nine = Array.from({ length: 9 }, (_, i) => 50_000 + i);
+  assert.deepEqual(decideRestart(nine, 50_010, true, [{ ends: nine, serving: true }]), { delayMs: 15_000 });
+  assert.deepEqual(decideRestart(FIVE, 59_999, true, [{ ends: [1, 2, 3, 4], serving: false }]), { delayMs: 4000 });
+  assert.equal(decideRestart(FIVE, 59_999, true, [{ ends: FIVE, serving: false }]), "give-up");
+  assert.deepEqual(
+    decideRestart(FIVE, 59_999, true, [
+      { ends: FIVE, serving: false },
+      { ends: nine, serving: true },
+    ]),
+    { delayMs: 4000 },
+  );
 });
 
 test("only a model that was never ready and was not killed is to blame", () => {

@@ -3,20 +3,34 @@ import type { FailureCode } from "../../../operator/api/v1alpha1/pod-contract.ts
 const WINDOW_MS = 60_000;
 const MAX_CRASHES = 5;
 
+/** A shard that keeps ending, while others serve, is started again this seldom. */
+const MOST_DELAY_MS = 15_000;
+
+/** `ends`: when the processes of a shard ended by themselves, in milliseconds; `serving`: it can run the model now. */
+export type Ends = { ends: readonly number[]; serving: boolean };
+
 /**
- * What follows the end of a shard: after five within a minute it is given up, so that the pod's back-off takes over and the
- * cause is told. Before that, one that was ready is started again at once (its model is good); one that was not waits
- * longer each time. `crashes`: times of all ends in milliseconds, the last included.
+ * What follows the end of a shard. One that was ready is started again at once (its model is good); one that was not, and one
+ * that has ended five times within a minute, waits longer each time. All is given up only where no shard can live: each has
+ * ended five times within a minute and none serves. Then the pod's back-off takes over and the cause is told.
+ *
+ * @param own its ends, the last included
+ * @param others the other shards; none where no shard was ever ready, since they start after the first is
  */
 export const decideRestart = (
-  crashes: readonly number[],
+  own: readonly number[],
   now: number,
   wasReady: boolean,
+  others: readonly Ends[],
 ): { delayMs: number } | "give-up" => {
-  const recent = crashes.filter((time) => now - time < WINDOW_MS).length;
-  if (recent >= MAX_CRASHES) return "give-up";
-  return { delayMs: wasReady ? 0 : 250 * 2 ** (recent - 1) };
+  const recent = recentOf(own, now);
+  const delayMs = Math.min(MOST_DELAY_MS, 250 * 2 ** (recent - 1));
+  if (recent < MAX_CRASHES) return { delayMs: wasReady ? 0 : delayMs };
+  const anotherLives = others.some(({ ends, serving }) => serving || recentOf(ends, now) < MAX_CRASHES);
+  return anotherLives ? { delayMs } : "give-up";
 };
+
+const recentOf = (ends: readonly number[], now: number): number => ends.filter((time) => now - time < WINDOW_MS).length;
 
 /** How a shard ended, and at which step it was. */
 export type End = { how: string; signal: string | null; step: "load" | "warm-up" | "serving" };

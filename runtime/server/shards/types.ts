@@ -21,9 +21,12 @@ export type Shard = {
 /** `timeout`: the run took longer than --request-timeout and was killed. `crash`: the process ended by itself. */
 export class ShardLost extends Error {
   readonly how: "timeout" | "crash";
-  constructor(how: "timeout" | "crash", message: string) {
+  /** It was ended by SIGKILL, which may have come from anybody: the kernel, for want of memory, or a person. */
+  readonly killed: boolean;
+  constructor(how: "timeout" | "crash", message: string, killed = false) {
     super(message);
     this.how = how;
+    this.killed = killed;
   }
 }
 
