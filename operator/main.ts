@@ -41,13 +41,15 @@ import { createInstalledSchema, logNews, type OwnKind } from "./manager/installe
 import { createLeaderElection } from "./manager/leader-election.ts";
 import { runManager } from "./manager/manager.ts";
 import { besideOthers, createLook, firstOfOthers, WATCHED_ANNOTATION } from "./manager/neighbours.ts";
-import { isServer } from "./model-deployment/observe.ts";
+import { isServer, readyServers } from "./model-deployment/observe.ts";
 import { modelDeploymentController } from "./model-deployment/reconcile.ts";
 import { createNodeAutoscaling } from "./placement/node-autoscaling.ts";
 import { createSurvey } from "./placement/survey.ts";
+import { createBatchingWatch } from "./pods/batching-watch.ts";
 import { askFetchProgress } from "./pods/fetch-progress.ts";
 import { hearRouter } from "./pods/router-signals.ts";
 import { askRouterStatus } from "./pods/router-status.ts";
+import { askServerBatching } from "./pods/server-batching.ts";
 import { askServerCurve } from "./pods/server-curve.ts";
 import { createObserver } from "./rollout/observer.ts";
 import { createScaler } from "./scaling/scaler.ts";
@@ -151,6 +153,12 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     report: (key, scale, uncapped) => showScale(metrics, key, scale, uncapped),
     failed: (error, key) => log.error({ err: error, ...key }, "a look at the load failed; the next one is in a second"),
   });
+  const batching = createBatchingWatch({
+    pods: () => readyServers(stores.pods.list()),
+    ask: askServerBatching,
+    clock,
+    changed: (key) => controller.add(key),
+  });
   /** By namespace, what is in the way of its routers. */
   const routerObstacles = new Map<string, readonly Obstacle[]>();
   const self = `${config.namespace}/${config.leaseName}`;
@@ -173,6 +181,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
         survey,
         scaler,
         askRouterNews: createRouterNews(stores, routerObstacles),
+        endedIn: batching.endedIn,
       }),
       beside,
     ),
@@ -230,7 +239,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
 
   const { probePort, metricsPort } = config;
   const disconnect = async () => void (await Promise.all([transport.close(), electionTransport.close()]));
-  const controllers = [controller, routers, scaler];
+  const controllers = [controller, routers, scaler, batching];
   return await runManager(
     {
       caches,

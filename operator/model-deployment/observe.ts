@@ -1,5 +1,11 @@
 /** Everything that one reconcile looks at, read from the caches at its start. */
-import { type ModelDeployment, type ModelRollout, minReplicasOf, REVISION_LABEL } from "../api/v1alpha1/index.ts";
+import {
+  MODEL_DEPLOYMENT_LABEL,
+  type ModelDeployment,
+  type ModelRollout,
+  minReplicasOf,
+  REVISION_LABEL,
+} from "../api/v1alpha1/index.ts";
 import type { Store } from "../cache/store.ts";
 import type {
   ConfigMap,
@@ -18,7 +24,7 @@ import type { Neighbour } from "../traffic/port.ts";
 import { isOrphan } from "./adopt.ts";
 import { type Owner, ownerOf, wasOwnedByNamesake } from "./children/owner.ts";
 import { type External, externalOf } from "./external.ts";
-import { revisionOf } from "./pods.ts";
+import { isReady, revisionOf } from "./pods.ts";
 import { parseRevision, type Revision } from "./revision.ts";
 
 /** All of them by MODEL_DEPLOYMENT_LABEL. */
@@ -90,6 +96,15 @@ export const observe = (stores: Stores, key: ObjectKey, now: number): Observed |
     neighbours: needsRouter(modelDeployment) ? neighboursOf(stores, modelDeployment) : [],
   };
 };
+
+/** Servers that answer, with the keys of their ModelDeployments. */
+export const readyServers = (pods: Iterable<Pod>): { uid: string; address: string; key: ObjectKey }[] =>
+  [...pods].flatMap((pod) => {
+    const { labels = {}, namespace = "", uid = "" } = pod.metadata;
+    const [address, name] = [pod.status?.podIP, labels[MODEL_DEPLOYMENT_LABEL]];
+    if (address === undefined || name === undefined || !isServer(pod) || !isReady(pod)) return [];
+    return [{ uid, address, key: { namespace, name } }];
+  });
 
 /** By its owner: what a pod reports is pinned, and decides who serves. */
 export const isServer = (pod: Pod): boolean => isPodOf(pod, pod.metadata.labels?.[REVISION_LABEL] ?? "");

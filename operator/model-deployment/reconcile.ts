@@ -24,6 +24,7 @@ import type { AskRouterNews } from "../traffic/news.ts";
 import type { AskRouters } from "../traffic/routers.ts";
 import { adopting } from "./adopt.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
+import type { EndedIn } from "./ended-batching.ts";
 import { recordTransitions } from "./events.ts";
 import { execute } from "./execute.ts";
 import { patience } from "./explain/explain.ts";
@@ -65,6 +66,7 @@ export type Dependencies = {
   survey: Survey;
   scaler: Pick<Scaler, "look">;
   askRouterNews: AskRouterNews;
+  endedIn: EndedIn;
 };
 
 /** The cache hears of a deletion within milliseconds, if nothing holds its watch up. */
@@ -75,7 +77,7 @@ const GIVING_BACK_MS = 5_000;
 const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
 
 export const modelDeploymentController = (dependencies: Dependencies): Reconcile => {
-  const { client, clock, events, observer, operator, scaler, settings, stores, survey } = dependencies;
+  const { client, clock, endedIn, events, observer, operator, scaler, settings, stores, survey } = dependencies;
   const named = operator === undefined ? {} : { operator };
   const pace = createPace();
   const writes = createWritePace();
@@ -149,7 +151,7 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     const { waits: curious, ...inquired } = await inquire(key, observed, roles.candidate ?? roles.stable, now);
     const isRouterAwaited = waitsForRouter(observed, acknowledged, trial);
     const router = isRouterAwaited ? routerObstacle(dependencies.askRouterNews(key.namespace), now) : undefined;
-    const asked = { ...inquired, trial, givingBack, evidence: observation?.words, scale, router };
+    const asked = { ...inquired, trial, givingBack, evidence: observation?.words, scale, router, endedIn };
     const statusWith = (obstacle: Obstacle | undefined): ModelDeploymentStatus =>
       boundedStatus({ ...statusOf(observed, after, obstacle, now, asked), ...named });
     /** Milliseconds until the status may be written; undefined: it is, or is as it should be. */

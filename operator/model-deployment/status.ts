@@ -21,6 +21,7 @@ import type { Scale } from "../scaling/scaler.ts";
 import { writtenWeight } from "./applied.ts";
 import { aspects } from "./aspects.ts";
 import type { Owner } from "./children/owner.ts";
+import { type EndedIn, endedBatchingMarks } from "./ended-batching.ts";
 import { type Cause, oneLine } from "./explain/cause.ts";
 import { explain, givenUp } from "./explain/explain.ts";
 import { refusalOf } from "./explain/refusal.ts";
@@ -75,6 +76,8 @@ export type Asked = {
   scale?: Scale | undefined;
   /** What is in the way of the namespace's routers, where something waits for them. */
   router?: Cause | undefined;
+  /** In which pods batching has ended. */
+  endedIn?: EndedIn;
 };
 
 /** The new status. `obstacle`: what kept this pass from doing all that it had planned. */
@@ -83,7 +86,7 @@ export const statusOf = (
   roles: Roles,
   obstacle: Obstacle | undefined,
   now: number,
-  { evidence, fetch, givingBack, rooms, router, scale, trial }: Asked = {},
+  { endedIn = () => undefined, evidence, fetch, givingBack, rooms, router, scale, trial }: Asked = {},
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
@@ -112,6 +115,7 @@ export const statusOf = (
         availability(observed, shown, verdict, now),
         ...aspects(observed, newest, cause, scale?.shortage),
         ...signalMarks(observed, scale, now),
+        ...endedBatchingMarks(observed, [stable, candidate], endedIn),
       ],
       previous,
       generation,

@@ -90,6 +90,8 @@ export type World = {
   routers: () => Report[];
   /** What is known of the routers' own Deployment and pods. */
   routerNews: RouterNews;
+  /** By the uid of a pod, why batching has ended there. */
+  endedIn: Map<string, string>;
   /** Pods that the only node takes. */
   slots: number;
   /** What the nodes have left; undefined: that is not known, as long as there is no end of slots. */
@@ -407,6 +409,7 @@ export const createWorld = (): World => {
       return traffic === undefined ? [] : [traffic, traffic];
     },
     routerNews: { deployment: undefined, pods: [], obstacles: [] },
+    endedIn: new Map(),
     put: (spec) => {
       const key = keyOf(MODEL_DEPLOYMENTS, NAME);
       const before = objects.get(key) ?? {
@@ -453,6 +456,7 @@ export const createWorld = (): World => {
         askRouters: () => Promise.resolve(world.routers()),
         observer,
         askRouterNews: () => world.routerNews,
+        endedIn: (uid) => world.endedIn.get(uid),
         scaler: { look: (_key, subject) => subject && world.scale(subject) },
         survey: () => Promise.resolve(world.surveyed()),
         client,

@@ -6,7 +6,7 @@ import type { Condition } from "./status.ts";
  * `Ready` is the summary and always there. `Reconciling` and `Stalled` are there only while they are True
  * (the kstatus contract). `Available`: requests are answered, even if fewer pods than wanted are ready. `ModelLoaded` and
  * `CapacityAvailable` are about the newest revision, which may not serve yet. `SignalsAvailable`, where the number of
- * pods follows the load: what the routers count is heard.
+ * pods follows the load: what the routers count is heard. `BatchingEnded` is there only while it is True.
  */
 export type ConditionType =
   | "Ready"
@@ -15,7 +15,8 @@ export type ConditionType =
   | "Available"
   | "ModelLoaded"
   | "CapacityAvailable"
-  | "SignalsAvailable";
+  | "SignalsAvailable"
+  | "BatchingEnded";
 
 /** A condition before it has times: what the status logic decides. */
 export type Mark = { type: ConditionType; status: "True" | "False" | "Unknown"; reason: Reason; message: string };

@@ -81,6 +81,11 @@ export const REASONS = {
     means: "A router does not tell the operator what it counts, so that the number of pods stays as it is.",
     cure: "Something blocks the operator's way to port 9090 of the pods `berth-router`: a NetworkPolicy, or a mesh that wants mutual TLS there.",
   },
+  AnswersDiffered: {
+    means:
+      "`BatchingEnded`: a request that was answered from a batch was run again alone and answered otherwise, so that its answer depended on the requests beside it. Requests run apart in that pod until it starts again; answers before that may be wrong.",
+    cure: "Export the model so that each row has its own scales, maxima and means (dynamic quantisation has one scale for the whole batch), or set `spec.server.batching.maxBatchSize: 1`.",
+  },
   Updating: { means: "A new revision is starting; the stable one serves until it is ready.", cure: "" },
   RollingOut: {
     means:

@@ -6,7 +6,9 @@ const conditionSchema = z.object({
     .string()
     .min(1)
     .max(64)
-    .describe("Ready, Reconciling, Stalled, Available, ModelLoaded, CapacityAvailable or SignalsAvailable."),
+    .describe(
+      "Ready, Reconciling, Stalled, Available, ModelLoaded, CapacityAvailable, SignalsAvailable or BatchingEnded.",
+    ),
   status: z.enum(["True", "False", "Unknown"]),
   reason: z.string().min(1).max(128).describe("One of the reasons in docs/troubleshooting.md."),
   message: z.string().max(1024).describe("What happened, and what to do."),
