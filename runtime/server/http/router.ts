@@ -35,11 +35,19 @@ export const createRouter = (routes: readonly Routes[]): Router => {
   };
 };
 
-/** Some clients escape characters that need not be, such as the colon of `:predict`. */
+/**
+ * Some clients escape characters that need not be, such as the colon of `:predict`. An escaped slash is no separator: whoever stands
+ * before the server and decides by the path must see the same segments as the server does.
+ */
 const decodePath = (path: string): string => {
   try {
-    return decodeURIComponent(path);
+    return path.split("/").map(decodeSegment).join("/");
   } catch {
     return path;
   }
+};
+
+const decodeSegment = (segment: string): string => {
+  const decoded = decodeURIComponent(segment);
+  return decoded.includes("/") ? segment : decoded;
 };
