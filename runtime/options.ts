@@ -8,6 +8,7 @@ import {
   HTTP_PORT,
   PROGRESS_PATH,
 } from "../operator/api/v1alpha1/pod-contract.ts";
+import { createTrust, type IsTrusted } from "./router/forwarded.ts";
 
 /** A command line that cannot be understood; `message` is one line that says what to do. */
 export class UsageError extends Error {}
@@ -63,6 +64,8 @@ export type RouteOptions = {
   maxKeptBytes: number;
   maxConnections: number;
   maxConnectionAgeMs: number;
+  /** Clients' addresses that may say whom they speak for. */
+  isTrusted: IsTrusted;
   drainTimeoutMs: number;
   logFormat: "json" | "text";
 };
@@ -121,6 +124,9 @@ export const ROUTE_HELP = `Route requests to the revisions of the ModelDeploymen
   --max-connections N     clients' connections for each ModelDeployment (default: 4096)
   --max-connection-age DURATION  an older one is closed after its answer, so that clients spread over new routers
                           (default: 5m)
+  --trust-forwarded WHOM  clients whose X-Forwarded-* and Forwarded pods are told: none, all, or addresses and ranges
+                          with commas between, such as 10.0.0.0/8,fd00::/8 (default: none: those headers are replaced
+                          by what the router sees)
   --drain-timeout DURATION  after SIGTERM, end at the latest after this long (default: 100s: the longest hold and a request)
   --log-format FORMAT     json or text (default: text on a terminal, else json)
   --help
@@ -255,6 +261,7 @@ export const parseRouteOptions = (
     "max-kept",
     "max-connections",
     "max-connection-age",
+    "trust-forwarded",
     "drain-timeout",
     "log-format",
   ]);
@@ -282,9 +289,19 @@ export const parseRouteOptions = (
     maxKeptBytes: size(values, "max-kept") ?? 128 * 1024 ** 2,
     maxConnections: count(values, "max-connections", 100_000) ?? 4096,
     maxConnectionAgeMs: duration(values, "max-connection-age", 300_000),
+    isTrusted: trust(values),
     drainTimeoutMs: duration(values, "drain-timeout", 100_000),
     logFormat: choice(values, "log-format", ["json", "text"], isTerminal ? "text" : "json"),
   };
+};
+
+const trust = (values: Values): IsTrusted => {
+  const whom = text(values, "trust-forwarded") ?? "none";
+  const ranges = whom.split(",").map((range) => range.trim());
+  const isTrusted = createTrust(whom === "all" ? "all" : whom === "none" ? [] : ranges);
+  if (isTrusted === undefined)
+    throw new UsageError(`--trust-forwarded: "${whom}" is neither none nor all nor addresses such as 10.0.0.0/8,::1`);
+  return isTrusted;
 };
 
 const readNamespace = (): string | undefined => {

@@ -36,6 +36,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     cap: options.maxOutstanding,
     maxConnectionAgeMs: options.maxConnectionAgeMs,
     maxConnections: options.maxConnections,
+    isTrusted: options.isTrusted,
     closing: () => draining,
     report: (error) => log.error({ err: error }, "a port failed"),
   });

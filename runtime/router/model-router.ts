@@ -3,6 +3,7 @@ import type { Times } from "../server/http/times.ts";
 import { createListener, type Listener } from "./doors/listener.ts";
 import { type Port, startExchange } from "./exchange.ts";
 import { type Arm, createFleet, type Fleet, type PodPlace } from "./fleet.ts";
+import type { IsTrusted } from "./forwarded.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
 import type { Message, Reply } from "./message.ts";
 import type { Tolerance } from "./shadow/compare.ts";
@@ -55,6 +56,8 @@ export type RouterOptions = {
   now(): number;
   /** In [0, 1). */
   random(): number;
+  /** Clients' addresses that may say whom they speak for. Default: none. */
+  isTrusted?: IsTrusted;
   closing(): boolean;
   report(error: unknown): void;
 };
@@ -90,6 +93,7 @@ export const createModelRouter = (
   };
   const door = {
     ...{ kept, times, now, closing: options.closing },
+    isTrusted: options.isTrusted ?? (() => false),
     serve: (message: Message, reply: Reply) => {
       lastRequest = now();
       return startExchange(port, message, reply);

@@ -34,9 +34,22 @@ test("route: a bad option is refused in one line that says what to do", () => {
     [() => parse([], {}), /--api-server: give the URL/],
     [() => parse(["--max-kept", "lots"]), /--max-kept: "lots" is not a size/],
     [() => parse(["--max-outstanding", "0"]), /--max-outstanding/],
+    [() => parse(["--trust-forwarded", "10.0.0.0/40"]), /--trust-forwarded: "10.0.0.0\/40" is neither none nor all/],
     [() => parse(["--colour"]), /--colour/],
   ];
   for (const [act, message] of bad)
     assert.throws(act, (error) => error instanceof UsageError && message.test(error.message));
   assert.equal(parse(["--help"]), "help");
+});
+
+test("route: whose word on whom they speak for counts", () => {
+  const trusted = (args: string[]): boolean[] => {
+    const options = parse(args);
+    assert.ok(options !== "help");
+    return ["10.1.1.1", "fd00::1", "127.0.0.1"].map(options.isTrusted);
+  };
+  assert.deepEqual(trusted([]), [false, false, false]);
+  assert.deepEqual(trusted(["--trust-forwarded", "none"]), [false, false, false]);
+  assert.deepEqual(trusted(["--trust-forwarded", "all"]), [true, true, true]);
+  assert.deepEqual(trusted(["--trust-forwarded", "10.0.0.0/8, fd00::1"]), [true, true, false]);
 });

@@ -1,5 +1,6 @@
 /** What the doors of all protocols have in common. */
 import type { Times } from "../../server/http/times.ts";
+import type { IsTrusted } from "../forwarded.ts";
 import type { KeptBytes } from "../kept-bytes.ts";
 import type { Exchange, Message, Reply } from "../message.ts";
 
@@ -7,6 +8,8 @@ export type Door = {
   serve(message: Message, reply: Reply): Exchange;
   kept: KeptBytes;
   times: Times;
+  /** Of clients' addresses: those that may say whom they speak for. */
+  isTrusted: IsTrusted;
   now(): number;
   /** Every answer closes its connection. */
   closing(): boolean;
