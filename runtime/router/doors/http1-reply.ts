@@ -2,7 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { writeAnswer } from "../../server/http/response.ts";
-import type { Reply } from "../message.ts";
+import type { Fields, Reply } from "../message.ts";
 
 export type Http1Reply = Reply & {
   /** The head has gone, so that nothing else can be said. */
@@ -64,10 +64,10 @@ export const createReply = (socket: Socket, { close, ended, http10, isHead }: Re
     flush() {
       if (!over) flush();
     },
-    end() {
+    end(trailers) {
       if (over) return;
       over = true;
-      if (chunked) push(LAST_CHUNK);
+      if (chunked) push(trailers.length === 0 ? LAST_CHUNK : lastChunk(trailers));
       flush();
       ended(closes);
     },
@@ -82,3 +82,9 @@ export const createReply = (socket: Socket, { close, ended, http10, isHead }: Re
 
 const CRLF = Buffer.from("\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
+const lastChunk = (trailers: Fields): Buffer => {
+  let text = "0\r\n";
+  for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
+  return Buffer.from(`${text}\r\n`, "latin1");
+};

@@ -1,10 +1,11 @@
 /** One client's connection over HTTP/1.1, a request at a time. */
 import type { Socket } from "node:net";
 import { type Chunks, createChunks } from "../../server/http/chunks.ts";
-import { findEnd, type Head, MAX_HEAD_BYTES, parseHead } from "../../server/http/head.ts";
+import { findEnd, type Head, parseHead } from "../../server/http/head.ts";
 import { Refusal } from "../../server/http/refusal.ts";
+import { CLIENT_LIMITS } from "../../server/http/request-rules.ts";
 import { errorResponse, jsonError } from "../../server/http/response.ts";
-import { endToEnd } from "../hop-by-hop.ts";
+import { fieldsToPod, senderOf } from "../forwarded.ts";
 import type { Body, Exchange } from "../message.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { createReply, type Http1Reply } from "./http1-reply.ts";
@@ -28,6 +29,7 @@ type State = "head" | "body" | "busy" | "linger";
 /** `expires`: after this, an answer closes it. */
 export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientConnection => {
   const { now, times } = door;
+  const sender = senderOf(socket, door.isTrusted, "1.1");
   let state: State = "head";
   let input: Buffer = EMPTY;
   let at = 0;
@@ -60,12 +62,12 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
       skippedLine = true;
       scan.at = scan.line = at;
     }
-    const end = findEnd(input, scan, Math.min(input.length, at + MAX_HEAD_BYTES));
+    const end = findEnd(input, scan, Math.min(input.length, at + CLIENT_LIMITS.bytes));
     if (end < 0) {
-      if (input.length - at < MAX_HEAD_BYTES) return undefined;
-      throw new Refusal(431, `the header is larger than ${MAX_HEAD_BYTES} bytes`);
+      if (input.length - at < CLIENT_LIMITS.bytes) return undefined;
+      throw new Refusal(431, `the header is larger than ${CLIENT_LIMITS.bytes} bytes`);
     }
-    const parsed = parseHead(input.toString("latin1", at, end));
+    const parsed = parseHead(input.toString("latin1", at, end), CLIENT_LIMITS.fields);
     at = scan.at = scan.line = end;
     skippedLine = false;
     return parsed;
@@ -107,7 +109,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     if (reply === undefined) return;
     if (content.kind === "whole") state = "busy";
     const target = query === "" ? path : `${path}?${query}`;
-    const message = { protocol: "http" as const, method, target, fields: endToEnd(fields), body: content };
+    const message = { protocol: "http" as const, method, target, fields: fieldsToPod(fields, sender), body: content };
     const mine = reply;
     const served = door.serve(message, mine);
     // it may have been answered at once

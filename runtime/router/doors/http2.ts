@@ -1,5 +1,6 @@
 /** A client's connection over HTTP/2: gRPC, and whatever else speaks it. */
 import type { Socket } from "node:net";
+import { CLIENT_LIMITS } from "../../server/http/request-rules.ts";
 import {
   type Header,
   type RequestHead,
@@ -7,12 +8,17 @@ import {
   type StreamHandler,
   serveHttp2,
 } from "../../server/http2/index.ts";
-import { endToEnd } from "../hop-by-hop.ts";
+import { fieldsToPod, type Sender, senderOf } from "../forwarded.ts";
 import type { Body, Exchange, Fields, Message, Reply } from "../message.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { createIncomingBody } from "./incoming-body.ts";
 
-const OPTIONS = { maxConcurrentStreams: 256, keepaliveMs: 60_000, keepaliveTimeoutMs: 20_000 };
+const OPTIONS = {
+  headLimits: CLIENT_LIMITS,
+  maxConcurrentStreams: 256,
+  keepaliveMs: 60_000,
+  keepaliveTimeoutMs: 20_000,
+};
 /** What may wait for a client that is slow, of one answer, in bytes. */
 const MOST_QUEUED = 256 * 1024;
 /**
@@ -22,10 +28,12 @@ const MOST_QUEUED = 256 * 1024;
 const QUIET_MS = 20;
 const INTERNAL_ERROR = 2;
 
-export const serveClientHttp2 = (socket: Socket, door: Door): ClientConnection =>
-  serveHttp2(socket, { ...OPTIONS, now: door.now }, (head, stream) => serveStream(head, stream, door));
+export const serveClientHttp2 = (socket: Socket, door: Door): ClientConnection => {
+  const sender = senderOf(socket, door.isTrusted, "2");
+  return serveHttp2(socket, { ...OPTIONS, now: door.now }, (head, stream) => serveStream(head, stream, sender, door));
+};
 
-const serveStream = (head: RequestHead, stream: Stream, door: Door): StreamHandler => {
+const serveStream = (head: RequestHead, stream: Stream, sender: Sender, door: Door): StreamHandler => {
   const { contentLength: length, headers, method, path } = head;
   const protocol = isGrpc(headers) ? "grpc" : "http";
   let exchange: Exchange | undefined;
@@ -40,7 +48,7 @@ const serveStream = (head: RequestHead, stream: Stream, door: Door): StreamHandl
   };
   const serve = (content: Body): void => {
     clearTimeout(quiet);
-    const message: Message = { protocol, method, target: path, fields: fieldsOf(head), body: content };
+    const message: Message = { protocol, method, target: path, fields: fieldsOf(head, sender), body: content };
     const served = door.serve(
       message,
       replyOf(stream, () => finish()),
@@ -118,7 +126,7 @@ const isGrpc = (headers: readonly Header[]): boolean =>
   headers.some(([name, value]) => name === "content-type" && value.startsWith("application/grpc"));
 
 /** As HTTP/1.1 has them: with a host, and cookies in one field (RFC 9113, 8.2.3). */
-const fieldsOf = ({ authority, headers }: RequestHead): Fields => {
+const fieldsOf = ({ authority, headers }: RequestHead, sender: Sender): Fields => {
   const fields: string[] = [];
   const cookies: string[] = [];
   for (const [name, value] of headers) {
@@ -126,5 +134,5 @@ const fieldsOf = ({ authority, headers }: RequestHead): Fields => {
     else if (name !== "host" || authority === undefined) fields.push(name, value);
   }
   if (cookies.length > 0) fields.push("cookie", cookies.join("; "));
-  return endToEnd(authority === undefined ? fields : ["host", authority, ...fields]);
+  return fieldsToPod(authority === undefined ? fields : ["host", authority, ...fields], sender);
 };

@@ -1,10 +1,11 @@
 /** One connection to a pod over HTTP/1.1, for one request after the other. */
 import { connect } from "node:net";
 import { createChunks } from "../../server/http/chunks.ts";
-import { findEnd, MAX_HEAD_BYTES } from "../../server/http/head.ts";
+import { findEnd } from "../../server/http/head.ts";
 import { writeAnswer } from "../../server/http/response.ts";
-import type { Events, Message, Sent } from "../message.ts";
-import { type Framing, parseResponseHead } from "./response-head.ts";
+import { trailersToClient } from "../hop-by-hop.ts";
+import type { Events, Fields, Message, Sent } from "../message.ts";
+import { ANSWER_LIMITS, type Framing, parseResponseHead } from "./response-head.ts";
 
 export type Address = { host: string; port: number };
 
@@ -45,6 +46,7 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
   let allSent = true;
   let outcome = 0;
   let framing: Framing | undefined;
+  let trailers: Fields = [];
   let keepAlive = false;
   let left = 0;
   /** What has come and is not dealt with. */
@@ -69,13 +71,17 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
   const chunks = createChunks({
     size: () => undefined,
     data: (bytes, from, to) => events?.data(bytes.subarray(from, to)),
+    trailers: (fields) => {
+      trailers = trailersToClient(fields);
+    },
   });
 
   /** Returns whether a head was there. */
   const readHead = (): boolean => {
-    const end = findEnd(input, { at, line: at }, Math.min(input.length, at + MAX_HEAD_BYTES));
+    const end = findEnd(input, { at, line: at }, Math.min(input.length, at + ANSWER_LIMITS.bytes));
     if (end < 0) {
-      if (input.length - at >= MAX_HEAD_BYTES) throw new Error(`its header is larger than ${MAX_HEAD_BYTES} bytes`);
+      if (input.length - at >= ANSWER_LIMITS.bytes)
+        throw new Error(`the header of its answer is larger than ${ANSWER_LIMITS.bytes} bytes`);
       return false;
     }
     const head = parseResponseHead(input.toString("latin1", at, end), method);
@@ -113,7 +119,9 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
 
   const finish = (): void => {
     const told = events;
+    const after = trailers;
     events = undefined;
+    trailers = [];
     const reusable = keepAlive && allSent && at === input.length;
     input = EMPTY;
     at = 0;
@@ -127,7 +135,7 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
       socket.destroy();
       closed(connection);
     }
-    told?.end([], outcome);
+    told?.end(after, outcome);
   };
 
   const advance = (): void => {

@@ -1,7 +1,11 @@
 /** The head of a pod's answer by RFC 9112. */
 import { parseFields } from "../../server/http/head.ts";
+import type { HeadLimits } from "../../server/http/request-rules.ts";
 import { endToEnd } from "../hop-by-hop.ts";
 import type { AnswerHead } from "../message.ts";
+
+/** Of an answer's header: more than of a request's, since what a model says of itself may be put there. */
+export const ANSWER_LIMITS: HeadLimits = { fields: 500, bytes: 64 * 1024 };
 
 /** How the end of a body is found; `none`: there is no body. */
 export type Framing = { kind: "none" | "chunked" | "close" } | { kind: "length"; bytes: number };
@@ -15,7 +19,7 @@ export const parseResponseHead = (text: string, method: string): ResponseHead =>
   if (line === null) throw new Error("its answer does not begin with a status line of HTTP/1.1");
   const status = Number(line[2]);
   const all: string[] = [];
-  parseFields(text, lineEnd + 2, all);
+  parseFields(text, lineEnd + 2, all, ANSWER_LIMITS.fields);
   let length: number | undefined;
   let coding: string | undefined;
   let close = line[1] === "0";

@@ -2,6 +2,7 @@ import { findEnd, parseFields } from "./head.ts";
 import { Refusal } from "./refusal.ts";
 
 const MAX_TRAILER_BYTES = 8 * 1024;
+const MAX_TRAILERS = 100;
 /** Of all chunks of a body together: nobody needs them, and without a bound they could be sent for ever. */
 const MAX_EXTENSION_BYTES = 4 * 1024;
 /** 16^8 is 4 GiB. */
@@ -24,6 +25,8 @@ export type ChunkSink = {
   size(bytes: number): void;
   /** Data lie in `input` from `from` to `to`. */
   data(input: Buffer, from: number, to: number): void;
+  /** What comes after the body: names in lower case and values in turns. Without it, they are checked and dropped. */
+  trailers?(fields: readonly string[]): void;
 };
 
 type Step = "size" | "extension" | "size-lf" | "data" | "data-cr" | "data-lf" | "trailers" | "whole";
@@ -89,8 +92,9 @@ export const createChunks = (sink: ChunkSink): Chunks => {
             if (input.length - at < MAX_TRAILER_BYTES) return at;
             throw new Refusal(431, `the trailers are larger than ${MAX_TRAILER_BYTES} bytes`);
           }
-          // checked like a header's, and then dropped: nothing here needs them
-          parseFields(input.toString("latin1", at, end), 0, []);
+          const fields: string[] = [];
+          parseFields(input.toString("latin1", at, end), 0, fields, MAX_TRAILERS);
+          if (fields.length > 0) sink.trailers?.(fields);
           at = end;
           step = "whole";
         } else take(input[at++] ?? 0);

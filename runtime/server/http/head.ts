@@ -2,14 +2,16 @@
  * The head of a request by RFC 9112, and nothing that it merely tolerates: where two parsers could read a message
  * differently, one of them can be made to see a request that the other did not (request smuggling).
  */
-import { METHODS } from "node:http";
 import { Refusal } from "./refusal.ts";
-
-export const MAX_HEAD_BYTES = 16 * 1024;
-export const MAX_FIELDS = 100;
-export const MAX_TARGET_BYTES = 8 * 1024;
-/** A Content-Length of more digits need not be a safe integer; it is too large anyway. */
-const MAX_LENGTH_DIGITS = 15;
+import {
+  checkHost,
+  checkMethod,
+  parseExpect,
+  parseLength,
+  parseTarget,
+  tokenEnd,
+  tooManyFields,
+} from "./request-rules.ts";
 
 export type Head = {
   method: string;
@@ -27,16 +29,9 @@ export type Head = {
 /** How far the search for the empty line has come: the next byte to look at, and where its line began. */
 export type Scan = { at: number; line: number };
 
-const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS);
-
 const CR = 13;
 const LF = 10;
 const COLON = 58;
-
-/** The characters of a method or a field's name (RFC 9110, 5.6.2). */
-const TOKEN = new Uint8Array(256);
-for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-  TOKEN[char.charCodeAt(0)] = 1;
 
 /**
  * Where the section that ends with an empty line ends, or -1 while it is not there as a whole. Lines end with CRLF; a CR
@@ -65,8 +60,11 @@ export const findEnd = (bytes: Uint8Array, scan: Scan, end: number): number => {
   return -1;
 };
 
+/** Options of `connection` that are looked at. */
+const MAX_OPTIONS = 100;
+
 /** `text` is what `findEnd` found, with the empty line. Throws a Refusal. */
-export const parseHead = (text: string): Head => {
+export const parseHead = (text: string, mostFields: number): Head => {
   const lineEnd = text.indexOf("\r");
   const methodEnd = text.indexOf(" ");
   const targetEnd = text.indexOf(" ", methodEnd + 1);
@@ -79,11 +77,10 @@ export const parseHead = (text: string): Head => {
     throw malformedLine();
   }
   const method = text.slice(0, methodEnd);
-  // Bytes that are no request, but were taken for one, most likely have no such name.
-  if (!KNOWN_METHODS.has(method)) throw new Refusal(501, "a method that HTTP does not have");
-  const target = parseTarget(text, methodEnd + 1, targetEnd);
+  checkMethod(method);
+  const target = parseTarget(method, text, methodEnd + 1, targetEnd);
   const fields: string[] = [];
-  parseFields(text, lineEnd + 2, fields);
+  parseFields(text, lineEnd + 2, fields, mostFields);
 
   let length: number | undefined;
   let coding: string | undefined;
@@ -96,6 +93,8 @@ export const parseHead = (text: string): Head => {
     switch (fields[i]) {
       case "host":
         hosts++;
+        checkHost(value);
+        if (target.host !== undefined) fields[i + 1] = target.host;
         break;
       case "content-length":
         if (length !== undefined) throw new Refusal(400, "content-length came twice");
@@ -106,18 +105,18 @@ export const parseHead = (text: string): Head => {
         coding = value.toLowerCase();
         break;
       case "connection":
-        for (const option of value.toLowerCase().split(",", MAX_FIELDS)) {
+        for (const option of value.toLowerCase().split(",", MAX_OPTIONS)) {
           const name = option.trim();
           if (name === "close") close = true;
           else if (name === "keep-alive") keepAlive = true;
         }
         break;
       case "expect":
-        if (value.toLowerCase() !== "100-continue") throw new Refusal(417, "only 100-continue can be expected");
-        expectContinue = !http10;
+        expectContinue = parseExpect(value) && !http10;
         break;
     }
   }
+  if (hosts === 0 && target.host !== undefined) fields.push("host", target.host);
   if (hosts > 1 || (hosts === 0 && !http10)) throw new Refusal(400, "a request has one host header");
   if (coding !== undefined) {
     if (length !== undefined) throw new Refusal(400, "content-length and transfer-encoding exclude each other");
@@ -140,12 +139,12 @@ export const parseHead = (text: string): Head => {
   };
 };
 
-/** Adds the fields of `text` from `at` to the empty line at its end to `fields`. */
-export const parseFields = (text: string, from: number, fields: string[]): void => {
+/** Adds the fields of `text` from `at` to the empty line at its end to `fields`, of which there may be `most`. */
+export const parseFields = (text: string, from: number, fields: string[], most: number): void => {
   const last = text.length - 2;
   let at = from;
   while (at < last) {
-    if (fields.length >= 2 * MAX_FIELDS) throw new Refusal(431, `more than ${MAX_FIELDS} header fields`);
+    if (fields.length >= 2 * most) throw tooManyFields(most);
     const colon = tokenEnd(text, at);
     // also a line that begins with a space (it would continue the last one), and a space before the colon
     if (colon === at || text.charCodeAt(colon) !== COLON) throw new Refusal(400, "a malformed header field");
@@ -171,40 +170,3 @@ export const fieldOf = (fields: readonly string[], name: string): string | undef
 const malformedLine = () => new Refusal(400, "a malformed request line");
 
 const isBlank = (code: number): boolean => code === 32 || code === 9;
-
-const tokenEnd = (text: string, from: number): number => {
-  let at = from;
-  while (TOKEN[text.charCodeAt(at)] === 1) at++;
-  return at;
-};
-
-const parseTarget = (text: string, from: number, end: number): { path: string; query: string } => {
-  if (end - from > MAX_TARGET_BYTES) throw new Refusal(414, `the target is longer than ${MAX_TARGET_BYTES} bytes`);
-  let question = -1;
-  for (let at = from; at < end; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 33 || code > 126 || code === 35) throw new Refusal(400, "a character in the target that none can have");
-    if (code === 63 && question < 0) question = at;
-  }
-  const pathEnd = question < 0 ? end : question;
-  let start = from;
-  if (text.charCodeAt(from) !== 47) {
-    const scheme = /^https?:\/\/[^/?]+/i.exec(text.slice(from, pathEnd));
-    if (scheme !== null) start += scheme[0].length;
-    else if (text.slice(0, end) !== "OPTIONS *") throw new Refusal(400, "the target is neither a path nor an http URL");
-  }
-  return {
-    path: start === pathEnd ? "/" : text.slice(start, pathEnd),
-    query: question < 0 ? "" : text.slice(question + 1, end),
-  };
-};
-
-const parseLength = (value: string): number => {
-  if (value.length === 0) throw new Refusal(400, "an empty content-length");
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if (code < 48 || code > 57) throw new Refusal(400, "content-length is not a number");
-  }
-  if (value.length > MAX_LENGTH_DIGITS) throw new Refusal(413, "content-length is larger than anything accepted here");
-  return Number(value);
-};

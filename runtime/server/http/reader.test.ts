@@ -128,7 +128,11 @@ const BAD: readonly [string, string, number][] = [
   ["a target that is no path", "GET a HTTP/1.1\r\nHost: h\r\n\r\n", 400],
   ["a target of another scheme", "GET file:///etc/passwd HTTP/1.1\r\nHost: h\r\n\r\n", 400],
   ["a star for a GET", "GET * HTTP/1.1\r\nHost: h\r\n\r\n", 400],
-  ["an authority", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 400],
+  ["an authority", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 501],
+  ["an authority of another method", "GET h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 400],
+  ["a target that names a user", "GET http://user@h/ HTTP/1.1\r\nHost: h\r\n\r\n", 400],
+  ["a host with a space", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400],
+  ["a host with a path", "GET / HTTP/1.1\r\nHost: a:/?\r\n\r\n", 400],
   ["no target", "GET HTTP/1.1\r\nHost: h\r\n\r\n", 400],
   ["no version", "GET /\r\nHost: h\r\n\r\n", 400],
   ["nothing but empty lines", "\r\n\r\n", 400],
@@ -173,7 +177,7 @@ const BAD: readonly [string, string, number][] = [
 
 const GOOD: readonly [string, string][] = [
   ["a GET", "GET /v2?x=1&y=?/ HTTP/1.1\r\nHost: h\r\n\r\n"],
-  ["an absolute target", "GET http://user@h:80/v2?x HTTP/1.1\r\nHost: h\r\n\r\n"],
+  ["an absolute target", "GET http://h:80/v2?x HTTP/1.1\r\nHost: h:80\r\n\r\n"],
   ["an absolute target without a path", "GET HTTP://h HTTP/1.1\r\nHost: h\r\n\r\n"],
   ["OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"],
   ["HTTP/1.0 without a host", "GET / HTTP/1.0\r\n\r\n"],
@@ -293,8 +297,8 @@ describe("bounds", () => {
   const get = (target: string, fields: string) => bytes(`GET ${target} HTTP/1.1\r\nHost: h\r\n${fields}\r\n`);
   const cases: [string, Buffer, Buffer, number][] = [
     ["the target", get(`/${"a".repeat(8191)}`, ""), get(`/${"a".repeat(8192)}`, ""), 414],
-    ["the header", get("/", `X: ${"a".repeat(16_384 - 32)}\r\n`), get("/", `X: ${"a".repeat(16_384 - 31)}\r\n`), 431],
-    ["fields", get("/", "X: a\r\n".repeat(99)), get("/", "X: a\r\n".repeat(100)), 431],
+    ["the header", get("/", `X: ${"a".repeat(17_408 - 32)}\r\n`), get("/", `X: ${"a".repeat(17_408 - 31)}\r\n`), 431],
+    ["fields", get("/", "X: a\r\n".repeat(107)), get("/", "X: a\r\n".repeat(108)), 431],
     [
       "chunk extensions",
       bytes(chunked(`1;${"a".repeat(4095)}\r\nx\r\n0\r\n\r\n`)),
@@ -329,7 +333,7 @@ describe("bounds", () => {
   }
 
   it("a header that never ends is refused when its bound is reached", () => {
-    assert.equal(read([bytes("GET / HTTP/1.1\r\nX: "), Buffer.alloc(16_384, "a")]).end, 431);
+    assert.equal(read([bytes("GET / HTTP/1.1\r\nX: "), Buffer.alloc(17_408, "a")]).end, 431);
   });
 });
 

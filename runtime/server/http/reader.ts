@@ -1,8 +1,9 @@
 import { RequestError } from "../../inference/errors.ts";
 import type { Lease } from "../shares.ts";
 import { createChunks } from "./chunks.ts";
-import { findEnd, type Head, MAX_HEAD_BYTES, parseHead, type Scan } from "./head.ts";
+import { findEnd, type Head, parseHead, type Scan } from "./head.ts";
 import { Refusal } from "./refusal.ts";
+import { SERVER_LIMITS } from "./request-rules.ts";
 
 /** A buffer begins with no more than this, so that a length that is declared but never sent costs little. */
 const FIRST_BYTES = 64 * 1024;
@@ -57,14 +58,14 @@ export const createReader = (maxBodyBytes: number, lease: Lease): Reader => {
       skippedLine = true;
       scan.at = scan.line = at;
     }
-    const limit = Math.min(input.length, at + MAX_HEAD_BYTES);
+    const limit = Math.min(input.length, at + SERVER_LIMITS.bytes);
     const end = findEnd(input, scan, limit);
     if (end < 0) {
-      if (input.length - at >= MAX_HEAD_BYTES)
-        throw new Refusal(431, `the header is larger than ${MAX_HEAD_BYTES} bytes`);
+      if (input.length - at >= SERVER_LIMITS.bytes)
+        throw new Refusal(431, `the header is larger than ${SERVER_LIMITS.bytes} bytes`);
       return undefined;
     }
-    const parsed = parseHead(input.toString("latin1", at, end));
+    const parsed = parseHead(input.toString("latin1", at, end), SERVER_LIMITS.fields);
     at = end;
     length = parsed.length;
     received = 0;

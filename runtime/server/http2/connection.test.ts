@@ -93,7 +93,7 @@ const frame = (type: number, flags: number, stream: number, payload = Buffer.all
 };
 const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(http2.SETTINGS, 0, 0)]);
 /** POST, http, /0 */
-const HEADS = Buffer.from([0x83, 0x86, 0x44, 2, 0x2f, 0x30]);
+const HEADS = Buffer.from([0x83, 0x86, 0x44, 2, 0x2f, 0x30, 0x01, 1, 0x68]);
 
 /** What the server sends until it closes the connection. */
 const told = async (port: number, ...frames: Buffer[]): Promise<string> => {
@@ -165,7 +165,7 @@ test("a client that may not be sent more gets the rest when it can, and holds no
 
 test("streams beyond the most are refused, and may be tried again", async (t) => {
   const { port } = await start(t);
-  const open = Array.from({ length: 101 }, (_, i) => frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, HEADS));
+  const open = Array.from({ length: 120 }, (_, i) => frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, HEADS));
   const socket = tcp(port, "127.0.0.1");
   t.after(() => socket.destroy());
   socket.write(Buffer.concat([PREFACE, ...open]));
@@ -321,4 +321,37 @@ test("a content-length that is not the body's ends the stream", async (t) => {
   stream.end(Buffer.alloc(6));
   const [error] = await once(stream, "error");
   assert.match(String(error), /PROTOCOL_ERROR/);
+});
+
+test("what is no request is answered, and ends its own stream alone", async (t) => {
+  const { port } = await start(t);
+  const session = client(t, port);
+  const running = session.request({ ":method": "POST", ":path": "/9" });
+  running.write("x");
+  const cases: [number, Record<string, string>][] = [
+    [400, { ":path": "/x y" }],
+    [400, { ":path": "/\u00ff" }],
+    [400, { ":path": "/9", ":authority": "a b:/?" }],
+    [400, { ":path": "/9", odd: "a\u0001b" }],
+    [501, { ":path": "/9", ":method": "FOO" }],
+    [431, { ":path": "/9", ...Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`x${i}`, "y"])) }],
+    [417, { ":path": "/9", expect: "200-ok" }],
+  ];
+  for (const [status, headers] of cases) {
+    const stream = session.request({ ":method": "POST", ...headers });
+    stream.on("error", () => undefined);
+    const got = await new Promise((resolve) => stream.once("response", (answer) => resolve(answer[":status"])));
+    assert.equal(got, status, JSON.stringify(headers).slice(0, 100));
+  }
+  running.end("yz");
+  const { bytes, taken } = await answerOf(running);
+  assert.deepEqual([bytes, taken], [3, 9]);
+});
+
+test("a client that expects 100 (Continue) is told to go on", async (t) => {
+  const { port } = await start(t);
+  const stream = client(t, port).request({ ":method": "POST", ":path": "/2", expect: "100-continue" });
+  await once(stream, "continue");
+  stream.end("abc");
+  assert.equal((await answerOf(stream)).bytes, 3);
 });

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { type HeadLimits, SERVER_LIMITS } from "../http/request-rules.ts";
 import { createControl } from "./control.ts";
 import { dependsOnItself, faultOf, unpadded } from "./frame-rules.ts";
 import { createFrameReader, type FrameHead } from "./frames.ts";
@@ -17,6 +18,8 @@ import { createFrameWriter } from "./writer.ts";
 export type ConnectionOptions = {
   /** Streams that may be open at a time; one more is refused, and the client may try it again. */
   maxConcurrentStreams: number;
+  /** Of a request's headers. Default: a server's behind a router. */
+  headLimits?: HeadLimits;
   /** A connection that is silent for so long is asked for a sign of life ... */
   keepaliveMs: number;
   /** ... and closed where none comes within this. */
@@ -25,7 +28,6 @@ export type ConnectionOptions = {
   now(): number;
 };
 
-const HEADER_LIST_BYTES = 16_384;
 /** The preface and the header blocks must come within this. */
 const HEAD_MS = 10_000;
 /** A client that is told of an error, or that is done, may take this long to close. */
@@ -44,11 +46,11 @@ const ALIVE_PING = Buffer.from("alive...");
 
 /** Serves HTTP/2 (RFC 9113) without TLS on a socket. It must be swept about once a second. */
 export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest: OnRequest): Connection => {
-  const { now } = options;
+  const { headLimits = SERVER_LIMITS, now } = options;
   const writer = createFrameWriter(socket);
   const control = createControl(writer);
   const outbox = createOutbox(writer);
-  const decoder = createHpackDecoder({ tableBytes: 4096, listBytes: HEADER_LIST_BYTES });
+  const decoder = createHpackDecoder({ tableBytes: 4096, listBytes: headLimits.bytes });
   const encoder = createHeaderEncoder();
   const client = defaultClientSettings();
   const mayReset = createRate(RESETS);
@@ -98,6 +100,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
 
   const streams = createStreams({
     ...{ control, outbox, encoder, client, onRequest, fail, idle, resets },
+    headLimits,
     maxConcurrentStreams: options.maxConcurrentStreams,
     gone: () => {
       if (toldToLeave && streams.size === 0) close(true);
@@ -250,7 +253,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     writeSettings({
       concurrentStreams: options.maxConcurrentStreams,
       window: STREAM_WINDOW,
-      headerListBytes: HEADER_LIST_BYTES,
+      headerListBytes: headLimits.bytes,
     }),
   );
   control.windowUpdate(0, CONNECTION_WINDOW - http2.DEFAULT_WINDOW);

@@ -1,41 +1,75 @@
+import { Refusal } from "../http/refusal.ts";
+import {
+  checkHost,
+  checkMethod,
+  isFieldValue,
+  isToken,
+  parseExpect,
+  parseLength,
+  parseTarget,
+  tooManyFields,
+} from "../http/request-rules.ts";
 import type { Header } from "./header-table.ts";
 
 export type RequestHead = {
   method: string;
   path: string;
-  /** undefined where the client names it by a header `host`, if at all. */
+  /** undefined where the client names it by a header `host`. */
   authority: string | undefined;
   headers: readonly Header[];
   contentLength: number | undefined;
+  expectContinue: boolean;
 };
+
+/**
+ * Why a request is none. `malformed`: by RFC 9113 (8.1.1), so that its stream ends with PROTOCOL_ERROR; else it is one that no
+ * HTTP/1.1 would be either, and is answered as that.
+ */
+export type RefusedHead = { status: number; error: string; malformed: boolean };
 
 /** Of HTTP/1 only: a request that has one is malformed (RFC 9113, 8.2.2). */
-const CONNECTION_HEADERS = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
+const CONNECTION_HEADERS = new Set([
+  "connection",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
 
-/** A character of a name: those of a token (RFC 9110, 5.6.2), without capital letters. */
-const NAME = Uint8Array.from({ length: 256 }, (_, code) =>
-  /[!#$%&'*+\-.^_`|~0-9a-z]/.test(String.fromCharCode(code)) ? 1 : 0,
-);
+const isName = (name: string): boolean => isToken(name) && name === name.toLowerCase();
 
-const isName = (name: string): boolean => {
-  for (let i = 0; i < name.length; i++) if (NAME[name.charCodeAt(i)] !== 1) return false;
-  return name.length > 0;
-};
-
-const isValue = (value: string): boolean => {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if (code === 0 || code === 10 || code === 13) return false;
-  }
-  return !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(value.length - 1));
-};
+const isValue = (value: string): boolean =>
+  isFieldValue(value) && !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(value.length - 1));
 const isBlank = (code: number): boolean => code === 32 || code === 9;
 
 const isRegular = ([name, value]: Header): boolean =>
   isName(name) && isValue(value) && !CONNECTION_HEADERS.has(name) && (name !== "te" || value === "trailers");
 
-/** What begins a request; or what is malformed in it (RFC 9113, 8.2 and 8.3). */
-export const readRequestHead = (list: readonly Header[]): RequestHead | string => {
+/** What begins a request, by RFC 9113 (8.2 and 8.3) and by the rules of HTTP/1.1, as which a proxy may pass it on. */
+export const readRequestHead = (list: readonly Header[], mostFields: number): RequestHead | RefusedHead => {
+  const pseudo = readPseudo(list);
+  if (typeof pseudo === "string") return malformed(pseudo);
+  const { authority, count, method, path } = pseudo;
+  try {
+    checkMethod(method);
+    if (!path.startsWith("/") && path !== "*") return malformed(":path is no path");
+    parseTarget(method, path, 0, path.length);
+    if (list.length - count > mostFields) throw tooManyFields(mostFields);
+    const headers = list.slice(count);
+    const regular = readHeaders(headers, authority);
+    return typeof regular === "string" ? malformed(regular) : { method, path, authority, headers, ...regular };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { status: error.status, error: error.message, malformed: error.status === 400 };
+  }
+};
+
+const malformed = (error: string): RefusedHead => ({ status: 400, error, malformed: true });
+
+type Pseudo = { method: string; path: string; authority: string | undefined; count: number };
+
+const readPseudo = (list: readonly Header[]): Pseudo | string => {
   const pseudo: Record<":method" | ":path" | ":scheme" | ":authority", string | undefined> = {
     ":method": undefined,
     ":path": undefined,
@@ -57,16 +91,33 @@ export const readRequestHead = (list: readonly Header[]): RequestHead | string =
   if (!method) return ":method is missing";
   if (!path) return ":path is missing";
   if (!scheme) return ":scheme is missing";
-  const headers = list.slice(count);
+  return { method, path, authority, count };
+};
+
+/** Throws a Refusal for what HTTP/1.1 refuses. */
+const readHeaders = (
+  headers: readonly Header[],
+  authority: string | undefined,
+): Pick<RequestHead, "contentLength" | "expectContinue"> | string => {
   let contentLength: number | undefined;
+  let host = authority;
+  let hosts = 0;
+  let expectContinue = false;
   for (const header of headers) {
     if (!isRegular(header)) return "a header that HTTP/2 does not allow";
-    if (header[0] !== "content-length") continue;
-    const length = /^\d{1,15}$/.test(header[1]) ? Number(header[1]) : -1;
-    if (length < 0 || (contentLength ?? length) !== length) return "a content-length that is no number";
-    contentLength = length;
+    const [name, value] = header;
+    if (name === "content-length") {
+      if (contentLength !== undefined) return "content-length came twice";
+      contentLength = parseLength(value);
+    } else if (name === "host") {
+      hosts++;
+      host ??= value;
+      if (value.toLowerCase() !== host.toLowerCase()) return "host and :authority differ";
+    } else if (name === "expect") expectContinue = parseExpect(value);
   }
-  return { method, path, authority, headers, contentLength };
+  if (host === undefined || hosts > 1) return "a request has one :authority or host";
+  checkHost(host);
+  return { contentLength, expectContinue };
 };
 
 /** Headers after the body; their pseudo-headers are malformed. */

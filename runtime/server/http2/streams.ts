@@ -1,11 +1,12 @@
 /** The requests of one connection: their bodies within flow control, their answering sides, and what was reset of late. */
+import type { HeadLimits } from "../http/request-rules.ts";
 import type { Control } from "./control.ts";
 import type { FrameHead } from "./frames.ts";
 import type { HeaderEncoder } from "./header-encoder.ts";
 import type { Header } from "./header-table.ts";
 import type { Outbox, Outgoing } from "./outbox.ts";
 import * as http2 from "./protocol.ts";
-import { areTrailers, readRequestHead } from "./request-head.ts";
+import { areTrailers, headerOf, type RefusedHead, readRequestHead } from "./request-head.ts";
 import type { ClientSettings } from "./settings.ts";
 import type { OnRequest, Stream, StreamHandler } from "./types.ts";
 
@@ -15,6 +16,8 @@ export const CONNECTION_WINDOW = 16 * STREAM_WINDOW;
 /** So many streams that we have reset are remembered: of those the client may not know it yet. */
 const RESET_BY_US = 1024;
 
+const EMPTY = Buffer.alloc(0);
+
 /** What streams ask of their connection. The functions that give a boolean say whether it goes on. */
 export type Host = {
   control: Control;
@@ -22,6 +25,7 @@ export type Host = {
   encoder: HeaderEncoder;
   client: ClientSettings;
   maxConcurrentStreams: number;
+  headLimits: HeadLimits;
   onRequest: OnRequest;
   /** Ends the connection: always false. */
   fail(code: number, reason: string): false;
@@ -164,29 +168,45 @@ export const createStreams = (host: Host): Streams => {
     return true;
   };
 
+  const outgoing = (id: number, drained: () => void): Outgoing => ({
+    id,
+    window: client.initialWindow,
+    queue: [],
+    queued: 0,
+    sent: 0,
+    trailers: undefined,
+    ended: () => undefined,
+    drained,
+  });
+
+  /** Answers what is no request, and ends its stream. What does not fit into the client's windows is left out. */
+  const refuse = (id: number, list: readonly Header[], refused: RefusedHead, ended: boolean): boolean => {
+    const { error, malformed, status } = refused;
+    const body = Buffer.from(JSON.stringify({ error }));
+    const out = outgoing(id, () => undefined);
+    const fits = outbox.room(out) >= body.length && headerOf(list, ":method") !== "HEAD";
+    const headers: Header[] = [[":status", String(status)]];
+    if (fits) headers.push(["content-type", "application/json"], ["content-length", String(body.length)]);
+    outbox.headers(id, encoder.encode(headers), fits ? 0 : http2.END_STREAM);
+    if (fits) {
+      outbox.data(out, [body]);
+      outbox.trailers(out, () => EMPTY);
+    }
+    if (malformed || !ended) resetStream(id, malformed ? http2.PROTOCOL_ERROR : http2.NO_ERROR);
+    return idle();
+  };
+
   const open = (id: number, list: readonly Header[], ended: boolean): boolean => {
     lastId = id;
     if (id > lastServed || streams.size >= host.maxConcurrentStreams) {
       resetStream(id, http2.REFUSED_STREAM);
       return idle();
     }
-    const head = readRequestHead(list);
-    if (typeof head === "string") {
-      resetStream(id, http2.PROTOCOL_ERROR);
-      return idle();
-    }
+    const head = readRequestHead(list, host.headLimits.fields);
+    if ("error" in head) return refuse(id, list, head, ended);
     const stream: Open = {
       handler: undefined,
-      out: {
-        id,
-        window: client.initialWindow,
-        queue: [],
-        queued: 0,
-        sent: 0,
-        trailers: undefined,
-        ended: () => undefined,
-        drained: () => stream.handler?.drained(),
-      },
+      out: outgoing(id, () => stream.handler?.drained()),
       window: STREAM_WINDOW,
       taken: 0,
       paused: false,
@@ -195,6 +215,7 @@ export const createStreams = (host: Host): Streams => {
       received: 0,
     };
     streams.set(id, stream);
+    if (head.expectContinue && !ended) outbox.headers(id, encoder.encode([[":status", "100"]]), 0);
     const handler = host.onRequest(head, answerSide(stream));
     // it may have been answered at once
     if (streams.get(id) !== stream) return true;
