@@ -119,9 +119,14 @@ it("a rollout keeps its invariants whatever happens in the middle, and comes to 
           assert.fail(
             `no rest: ${JSON.stringify(statusOf(world).rollout)} ${statusOf(world).message}; ${world.writes.slice(-5).join("; ")}`,
           );
-        // a step that pauses waits for a person
-        const { name, phase } = statusOf(world).rollout ?? {};
-        if (phase === "paused" && name !== undefined) world.annotate(MODEL_ROLLOUTS, name, ACTION_ANNOTATION, "resume");
+        // a step that pauses waits for a person, and so does what a person has paused before it began
+        const { name = "", phase } = statusOf(world).rollout ?? {};
+        const record = world.get(MODEL_ROLLOUTS, name);
+        if (
+          record !== undefined &&
+          (phase === "paused" || record.metadata.annotations?.[ACTION_ANNOTATION] === "pause")
+        )
+          world.annotate(MODEL_ROLLOUTS, name, ACTION_ANNOTATION, "resume");
         await pass(world);
       }
       await world.settle();
