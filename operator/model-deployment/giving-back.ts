@@ -66,6 +66,7 @@ export const givingBackOf = (
     isFollowed: isFollowed(observed, revision.name, acknowledged),
   });
   const rejected = observed.modelDeployment.status?.rollout?.rejected ?? [];
+  const isPaused = rolloutSettings(observed.modelDeployment.spec)?.isPaused === true;
   const isRejected = rejected.some((one) => one.revision === revision.name);
   // stable may never come back: one that nobody wants any more does not hold up the next one for that
   const mayEnd = ready.stable > 0 || isRejected || capacity.plan === "swap";
@@ -75,7 +76,7 @@ export const givingBackOf = (
   return {
     ...{ name, revision, strategy, weight: next.candidate.weight },
     capacity: isSame ? capacity : { ...capacity, stable, canary, since: now },
-    isRescue: isStableBroken && ready.candidate > 0 && !isRejected,
+    isRescue: isStableBroken && ready.candidate > 0 && !isRejected && !isPaused,
   };
 };
 

@@ -702,6 +702,29 @@ describe("a stable revision and its successor that both answer nobody", () => {
     }
   });
 
+  it("let the second take over that the third was to replace, unless that is paused; its record says so", async () => {
+    const steps = [{ weight: "50%" }];
+    const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 2 } };
+    const world = await serving({ steps }, more);
+    const old = stable(world);
+    withoutTraffic(world);
+    world.put(spec("two", { steps }, more));
+    await until(world, () => phase(world) === "observing");
+    const second = candidate(world);
+    world.fate = (revision) => ({ ...good, ready: revision === second });
+    world.act();
+    world.put(spec("three", { steps, paused: true }, more));
+    await during(world, 10);
+    const record = () => world.get(MODEL_ROLLOUTS, `${second}-1`)?.status;
+    assert.deepEqual([stable(world), record()?.state, record()?.weight], [old, "Superseded", "50%"]);
+    world.put(spec("three", { steps }, more));
+    await until(world, () => stable(world) === second, 5);
+    await during(world, 1);
+    assert.deepEqual([record()?.state, record()?.weight], ["Promoted", "100%"]);
+    assert.match(record()?.verdict ?? "", /stable answered nobody/);
+    assert.notEqual(record()?.endedAt, undefined);
+  });
+
   it("hold up no third one where a person has aborted the second", async () => {
     const steps = [{ weight: "50%" }];
     const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 2 } };

@@ -114,7 +114,7 @@ export const plan = (
       ...(serving === undefined ? [] : clientService(observed, roles, target(serving), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
-      ...recordActions(observed, stable?.name ?? "", trial, evidence, now),
+      ...recordActions(observed, stable?.name ?? "", { trial, givingBack, evidence }, now),
       ...retirement.actions,
       ...forget(observed, roles),
     ],

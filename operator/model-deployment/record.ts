@@ -16,6 +16,7 @@ import { promoted, rejected } from "../rollout/words.ts";
 import { childMeta } from "./children/owner.ts";
 import { oneLine } from "./explain/cause.ts";
 import { named } from "./findings.ts";
+import type { GivingBack } from "./giving-back.ts";
 import type { Observed } from "./observe.ts";
 import { type Trial, trialWeight } from "./trial.ts";
 
@@ -56,7 +57,9 @@ export const refusalOf = ({ record, word }: Order, trial: Trial | undefined): st
     return isRunning || record.status?.state !== "RolledBack"
       ? `${name}: only one that was rolled back can be retried`
       : undefined;
-  return isRunning ? undefined : `${name}: it has ended, so that ${word} does nothing`;
+  if (isRunning) return undefined;
+  const why = record.status?.endedAt === undefined ? SUPERSEDED : "it has ended";
+  return `${name}: ${why}, so that ${word} does nothing`;
 };
 
 /** Whether the rollout, as this pass leaves it, has done what the order says; or never will. */
@@ -85,12 +88,18 @@ export type Evidence = { words?: string | undefined; memory?: string | undefined
 export const memoryOf = ({ modelRollouts }: Observed, { name }: Pick<Trial, "name">): string | undefined =>
   named(modelRollouts, name)?.status?.memory;
 
+export type Recorded = {
+  trial?: Trial | undefined;
+  /** Its record ends when it has given all back, or has taken over after all. */
+  givingBack?: Pick<GivingBack, "name" | "weight"> | undefined;
+  evidence: Evidence;
+};
+
 /** Writes the record of the rollout that runs, ends those that were left, and deletes the oldest. */
 export const recordActions = (
   observed: Observed,
   stable: string,
-  trial: Trial | undefined,
-  { memory, words }: Evidence,
+  { evidence: { memory, words }, givingBack, trial }: Recorded,
   now: number,
 ): Action[] => {
   const { modelRollouts } = observed;
@@ -105,7 +114,9 @@ export const recordActions = (
       : current === undefined
         ? [create(MODEL_ROLLOUTS, recordOf(observed, trial))]
         : written(current, statusOf(observed, trial, stable, { memory, words }, current, at))),
-    ...left.flatMap((one) => ended(observed, one, at)),
+    ...left.flatMap((one) =>
+      one.metadata.name === givingBack?.name ? returning(one, givingBack) : ended(observed, one, at),
+    ),
     ...byAge.slice(0, Math.max(0, byAge.length - (KEPT - 1))).map((one) => remove(MODEL_ROLLOUTS, one)),
   ];
 };
@@ -114,17 +125,28 @@ const age = ({ metadata }: ModelRollout): number => Date.parse(metadata.creation
 
 const isRunning = ({ status }: ModelRollout): boolean => status?.endedAt === undefined;
 
+const SUPERSEDED = "another revision is wanted";
+
+/** It is superseded, and still has a share. */
+const returning = (one: ModelRollout, { weight }: Pick<GivingBack, "weight">): Action[] => {
+  if (one.status === undefined) return [];
+  const verdict = `${SUPERSEDED}; its share goes back to stable`;
+  return written(one, { ...withoutMemory(one.status), state: "Superseded", weight: `${weight}%`, verdict });
+};
+
 /** One that nobody goes on with: as the status says, which is written first. One that had not even begun leaves nothing to be read. */
 const ended = ({ modelDeployment: { status } }: Observed, one: ModelRollout, endedAt: string): Action[] => {
   if (one.status === undefined) return [remove(MODEL_ROLLOUTS, one)];
-  const { to } = one.status;
+  const { state, to } = one.status;
+  // only one that answers where stable does not takes over though another one is wanted
+  const taken = state === "Superseded" ? promoted("rescue") : "it is the stable revision";
   const rejection = status?.rollout?.rejected?.find(({ revision }) => revision === to);
   const end: Pick<RolloutRecord, "state" | "weight" | "verdict"> =
     status?.stable?.revision === to
-      ? { state: "Promoted", weight: "100%", verdict: "it is the stable revision" }
+      ? { state: "Promoted", weight: "100%", verdict: taken }
       : rejection !== undefined
         ? { state: "RolledBack", weight: "0%", verdict: rejection.message }
-        : { state: "Superseded", weight: "0%", verdict: "another revision is wanted" };
+        : { state: "Superseded", weight: "0%", verdict: SUPERSEDED };
   return written(one, { ...withoutMemory(one.status), ...end, endedAt });
 };
 
