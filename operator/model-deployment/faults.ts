@@ -2,7 +2,7 @@
 import type { Reason } from "../api/v1alpha1/index.ts";
 import type { Pod } from "../kube/objects.ts";
 import type { Cause } from "./explain/cause.ts";
-import type { ContainerStatus } from "./pods.ts";
+import { type ContainerStatus, isReady } from "./pods.ts";
 
 /** What the cluster lacks, forbids or has lost; another revision would meet the same. */
 const OF_THE_CLUSTER: ReadonlySet<Reason> = new Set([
@@ -38,11 +38,14 @@ export type Fault =
 export const faultOf = (cause: Cause | undefined, pods: readonly Pod[], isOverdue: boolean): Fault => {
   const live = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   if (live.some(hasLostNode)) return "cluster";
-  if (cause === undefined) return !isOverdue ? "none" : live.length === 0 ? "cluster" : "revision";
+  // a pod without a node has not begun yet: whatever holds it up knows nothing of the revision
+  if (cause === undefined) return !isOverdue ? "none" : live.some(hasBegun) ? "revision" : "cluster";
   if (OF_THE_CLUSTER.has(cause.reason)) return "cluster";
   if (ENDS.has(cause.reason)) return isLooping(live) || isOverdue ? "revision" : "none";
   return cause.stalled || isOverdue ? "revision" : "none";
 };
+
+const hasBegun = (pod: Pod): boolean => pod.spec?.nodeName !== undefined && !isReady(pod);
 
 const isLooping = (pods: readonly Pod[]): boolean => {
   const ended = pods.flatMap(({ status }) => {

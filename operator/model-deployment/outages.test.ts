@@ -506,6 +506,20 @@ describe("what is the cluster's", () => {
     await until(world, () => stable(world) !== old);
   });
 
+  it("rejects no canary whose pods no scheduler has looked at: it waits, and says so", async () => {
+    for (const strategy of ["canary", "shadow", "blueGreen"] as const) {
+      const world = await serving({ strategy, progressDeadline: "1m" });
+      const old = stable(world);
+      world.fate = (revision) => (revision === old ? good : { ready: false, untold: true });
+      world.put(spec("two", { strategy, progressDeadline: "1m" }));
+      await during(world, 3);
+      assert.equal(isStalled(world), false, strategy);
+      assert.match(statusOf(world).message ?? "", /has no node, and default-scheduler has said nothing about it/);
+      world.fate = () => good;
+      await until(world, () => stable(world) !== old);
+    }
+  });
+
   it("rejects no canary whose node was rebooted, or that ended once", async () => {
     const steps = [{ weight: "25%" }, { weight: "50%" }];
     const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };

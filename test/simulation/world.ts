@@ -62,6 +62,8 @@ export type Fate = {
   ready: boolean;
   digest?: string;
   gate?: string;
+  /** The scheduler has not looked at it. */
+  untold?: boolean;
   pending?: string;
   failure?: string;
   image?: string;
@@ -319,12 +321,13 @@ export const createWorld = (): World => {
       pending,
       ready,
       restarts = 3,
+      untold = false,
     } = isFull
       ? { ...fate, ready: false, digest: undefined, pending: "0/1 nodes are available: 1 Too many pods." }
       : fate;
     const key = keyOf(PODS, `${name}-${index}`);
     const before = world.get(PODS, `${name}-${index}`);
-    const placed = gate === undefined && pending === undefined ? "True" : "False";
+    const placed = gate === undefined && pending === undefined && !untold ? "True" : "False";
     const told = before === undefined ? undefined : conditionOf(before, "PodScheduled");
     const was = before === undefined ? undefined : conditionOf(before, "Ready");
     const isReady = ready ? "True" : "False";
@@ -352,13 +355,17 @@ export const createWorld = (): World => {
             status: isReady,
             lastTransitionTime: was?.status === isReady ? was.lastTransitionTime : at(),
           },
-          {
-            type: "PodScheduled",
-            status: placed,
-            lastTransitionTime: told?.status === placed ? told.lastTransitionTime : at(),
-            ...(gate === undefined ? {} : { reason: "SchedulingGated" }),
-            ...(pending === undefined ? {} : { reason: "Unschedulable", message: pending }),
-          },
+          ...(untold
+            ? []
+            : [
+                {
+                  type: "PodScheduled",
+                  status: placed,
+                  lastTransitionTime: told?.status === placed ? told.lastTransitionTime : at(),
+                  ...(gate === undefined ? {} : { reason: "SchedulingGated" }),
+                  ...(pending === undefined ? {} : { reason: "Unschedulable", message: pending }),
+                },
+              ]),
         ],
         initContainerStatuses: [
           ...(digest === undefined ? [] : [{ name: FETCH_CONTAINER, ready: true, restartCount: 0, state }]),

@@ -3,6 +3,7 @@
  * Pure.
  */
 import type { Pod } from "../../kube/objects.ts";
+import { isUntold } from "../pods.ts";
 import type { Cause } from "./cause.ts";
 import { claimedBy } from "./claims.ts";
 
@@ -12,6 +13,8 @@ export type Mount = { what: string; isClaim: boolean };
 /** `at`: from when on it is a cause, in milliseconds since 1970. */
 export type Suspicion = { at: number; cause: Cause };
 
+/** A scheduler looks at a pod within seconds, however many it has to place. */
+const SCHEDULE_MS = 60_000;
 /** The kubelet mounts a Secret or a ConfigMap within a second; a disk may have to leave another node first. */
 const MOUNT_MS = 5_000;
 const ATTACH_MS = 60_000;
@@ -21,6 +24,7 @@ const PREPARE_MS = 10_000;
 const UNREADY_MS = 10_000;
 
 export const suspicionsOf = (pod: Pod, mounts: readonly Mount[]): Suspicion[] => [
+  ...untold(pod),
   ...unmounted(pod, mounts),
   ...unready(pod),
 ];
@@ -29,6 +33,16 @@ const condition = ({ status }: Pod, type: string, value: "True" | "False") => {
   const found = status?.conditions?.find((each) => each.type === type && each.status === value);
   const at = Date.parse(found?.lastTransitionTime ?? "");
   return Number.isNaN(at) ? undefined : at;
+};
+
+/** No scheduler has said a word about it; with claims it does not look at it before they are there. */
+const untold = (pod: Pod): Suspicion[] => {
+  const created = new Date(pod.metadata.creationTimestamp ?? "").getTime();
+  if (!isUntold(pod) || claimedBy(pod) !== undefined || Number.isNaN(created)) return [];
+  const { name } = pod.metadata;
+  const scheduler = pod.spec?.schedulerName ?? "default-scheduler";
+  const message = `pod ${name} has no node, and ${scheduler} has said nothing about it; see whether that runs: kubectl get pods -n kube-system`;
+  return [{ at: created + SCHEDULE_MS, cause: { reason: "Unschedulable", message, stalled: false } }];
 };
 
 /** It has its node, but no sandbox yet, which the kubelet makes once all volumes and devices are there. */
