@@ -281,6 +281,28 @@ describe("the life of a ModelDeployment", () => {
     assert.match(world.deployment().status?.message ?? "", /^spec\.resources\.requests\.cpu: must not be above/);
   });
 
+  it("goes on serving beside a capacity that the strategy has no use for, where an older CRD lets it through", async () => {
+    for (const [strategy, capacity] of [
+      ["blueGreen", "handover"],
+      ["shadow", "handover"],
+      ["shadow", "swap"],
+    ] as const) {
+      const world = await serving();
+      const old = stable(world);
+      const scaling = { minReplicas: 2 };
+      world.put({ ...spec("two"), scaling, rollout: { strategy, capacity } });
+      await world.settle();
+      assert.deepEqual([stable(world), stalled(world), world.all(PODS).length], [old, "InvalidSpec", 2]);
+      assert.match(
+        world.deployment().status?.message ?? "",
+        /^spec\.rollout\.capacity: handover needs strategy canary/,
+      );
+      world.put({ ...spec("two"), scaling, rollout: { strategy, capacity: "auto" } });
+      await world.settle();
+      assert.equal(stalled(world), undefined);
+    }
+  });
+
   it("undoes edits by hand", async () => {
     const world = await serving();
     const deployment = world.get(DEPLOYMENTS, stable(world));

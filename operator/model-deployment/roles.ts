@@ -1,5 +1,6 @@
 /** Which revision is wanted, which serves, and which are on their way out. Pure. */
 import {
+  capacityFault,
   coresFault,
   DEFAULT_MAX_WAIT,
   type ModelDeploymentSpec,
@@ -81,7 +82,7 @@ const invalidity = (spec: ModelDeploymentSpec): string | undefined => {
     const first = error.issues[0];
     return `${["spec", ...(first?.path ?? [])].join(".")}: ${first?.message}; is the CRD of this operator's version installed?`;
   }
-  const fault = coresFault(spec);
+  const fault = coresFault(spec) ?? capacityFault(spec.rollout);
   if (fault !== undefined) return fault;
   try {
     canonical(revisionSpecOf(spec));

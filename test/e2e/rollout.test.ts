@@ -172,6 +172,11 @@ describe("a canary", () => {
     await refused(tolerance({ match: "equal", least: "99%" }), /least: only with match cosine/);
     await refused(tolerance({ match: "topK", relative: "1%" }), /absolute and relative only with match close/);
     await refused({ rollout: { strategy: "canary", capacity: "handover" } }, /handover needs two pods or more/);
-    await refused({ rollout: { strategy: "shadow", capacity: "swap" } }, /handover needs strategy canary/);
+    for (const [strategy, capacity] of [
+      ["shadow", "swap"],
+      ["shadow", "handover"],
+      ["blueGreen", "handover"],
+    ])
+      await refused({ rollout: { strategy, capacity } }, /handover needs strategy canary/);
   });
 });

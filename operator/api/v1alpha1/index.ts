@@ -14,6 +14,7 @@ export * from "./names.ts";
 export * from "./pod-contract.ts";
 export * from "./quantity.ts";
 export * from "./reasons.ts";
+export { capacityFault } from "./rollout.ts";
 export * from "./spec.ts";
 export * from "./status.ts";
 export * from "./tolerance.ts";

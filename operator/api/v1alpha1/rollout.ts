@@ -148,6 +148,9 @@ const analysis = z
   .optional()
   .describe("What is no harm. A change of it lets a revision that was rejected be tried again.");
 
+const CAPACITY_MESSAGE =
+  "spec.rollout.capacity: handover needs strategy canary, and swap canary or blueGreen; the others have both revisions whole, use surge or auto";
+
 export const rolloutSchema = z
   .object({
     strategy: z
@@ -197,8 +200,7 @@ export const rolloutSchema = z
       },
       {
         rule: "!has(self.capacity) || !has(self.strategy) || self.strategy == 'canary' || self.capacity in ['auto', 'surge'] || (self.strategy == 'blueGreen' && self.capacity == 'swap')",
-        message:
-          "spec.rollout.capacity: handover needs strategy canary, and swap canary or blueGreen; the others have both revisions whole, use surge or auto",
+        message: CAPACITY_MESSAGE,
       },
       {
         rule: "(has(self.strategy) && self.strategy == 'canary') || !has(self.steps)",
@@ -215,3 +217,14 @@ export const rolloutSchema = z
       },
     ),
   );
+
+/** Why the capacity does not go with the strategy, as a CRD of this version says it; undefined where it does. */
+export const capacityFault = ({
+  capacity = "auto",
+  strategy = "canary",
+}: z.output<typeof rolloutSchema> = {}): string | undefined => {
+  const fits =
+    strategy === "canary" ||
+    (strategy === "blueGreen" ? capacity !== "handover" : ["auto", "surge"].includes(capacity));
+  return fits ? undefined : CAPACITY_MESSAGE;
+};
