@@ -61,6 +61,7 @@ export type RouteOptions = {
   host: string;
   adminPort: number;
   maxOutstanding: number;
+  maxStreams: number;
   maxKeptBytes: number;
   maxConnections: number;
   maxConnectionAgeMs: number;
@@ -119,6 +120,8 @@ export const ROUTE_HELP = `Route requests to the revisions of the ModelDeploymen
   --host ADDRESS          address to listen on (default: 127.0.0.1; in a pod ::, IPv6 and IPv4 alike)
   --admin-port PORT       /livez /readyz /metrics /statusz (default: ${ADMIN_PORT}; 0 = any free port)
   --max-outstanding N     the most requests under way on one pod; more wait (default: 256)
+  --max-streams N         the most streams that are open on one pod, beside its requests; more are refused. Of all pods' of a
+                          revision, one connection may have half, and one client's address three quarters (default: 256)
   --max-kept SIZE         for bodies that are kept to be sent again; what does not fit goes to stable, and cannot be
                           (default: 128Mi)
   --max-connections N     clients' connections for each ModelDeployment (default: 4096)
@@ -258,6 +261,7 @@ export const parseRouteOptions = (
     "host",
     "admin-port",
     "max-outstanding",
+    "max-streams",
     "max-kept",
     "max-connections",
     "max-connection-age",
@@ -286,6 +290,7 @@ export const parseRouteOptions = (
     host: text(values, "host") ?? "127.0.0.1",
     adminPort: port(values, "admin-port", ADMIN_PORT),
     maxOutstanding: count(values, "max-outstanding", 100_000) ?? 256,
+    maxStreams: count(values, "max-streams", 100_000) ?? 256,
     maxKeptBytes: size(values, "max-kept") ?? 128 * 1024 ** 2,
     maxConnections: count(values, "max-connections", 100_000) ?? 4096,
     maxConnectionAgeMs: duration(values, "max-connection-age", 300_000),

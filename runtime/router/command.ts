@@ -34,6 +34,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     kept: createKeptBytes(options.maxKeptBytes),
     maxHeldBytes: options.maxKeptBytes,
     cap: options.maxOutstanding,
+    maxStreams: options.maxStreams,
     maxConnectionAgeMs: options.maxConnectionAgeMs,
     maxConnections: options.maxConnections,
     isTrusted: options.isTrusted,

@@ -1,4 +1,5 @@
 import { LATENCY_EDGES } from "../../operator/api/v1alpha1/pod-contract.ts";
+import type { Failure } from "./message.ts";
 
 /** What became of requests, in plain numbers: counting costs next to nothing, and whoever wants to know takes a snapshot. */
 
@@ -9,16 +10,22 @@ export const OUTCOMES = [
   "clientError",
   /** 5xx. */
   "serverError",
-  /** No pod could be reached. */
+  /** No pod of the revision could be reached, or was ready in time. */
   "unreachable",
   /** The connection to the pod ended before the answer did. */
   "broken",
   /** No first byte in time. */
   "late",
-  /** The client left before the end. */
+  /** The client left before the end, or its deadline passed, or it sent nothing for too long. */
   "gone",
+  /** A stream on which neither side said anything for too long. */
+  "idle",
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
+
+/** Why tries of requests never came to anything that says something about a revision. */
+export const TRANSPORT_FAILURES = ["unreachable", "unseen", "stale"] as const satisfies readonly Failure[];
+export type TransportFailure = (typeof TRANSPORT_FAILURES)[number];
 
 /** Errors of the version, not of the client: what the evidence counts. */
 const FAULTS: ReadonlySet<Outcome> = new Set(["serverError", "unreachable", "broken", "late"]);
@@ -39,6 +46,7 @@ export type Evidence = {
 
 /** Of a revision, all of its requests. Only ever grows. */
 export type ArmCounters = {
+  /** Of each request, once. */
   outcomes: Record<Outcome, number>;
   buckets: Float64Array;
   seconds: number;
@@ -48,6 +56,8 @@ export type ArmCounters = {
   /** Requests that were turned away, since too many waited or they had waited too long. */
   refused: number;
   heldSeconds: number;
+  /** Of tries. */
+  transport: Record<TransportFailure, number>;
 };
 
 export const createEvidence = (): Evidence => ({
@@ -57,13 +67,14 @@ export const createEvidence = (): Evidence => ({
 });
 
 export const createArmCounters = (): ArmCounters => ({
-  outcomes: { ok: 0, clientError: 0, serverError: 0, unreachable: 0, broken: 0, late: 0, gone: 0 },
+  outcomes: { ok: 0, clientError: 0, serverError: 0, unreachable: 0, broken: 0, late: 0, gone: 0, idle: 0 },
   buckets: new Float64Array(LATENCY_EDGES.length + 1),
   seconds: 0,
   replayed: 0,
   held: 0,
   refused: 0,
   heldSeconds: 0,
+  transport: { unreachable: 0, unseen: 0, stale: 0 },
 });
 
 /** The bucket of a time: the first whose edge is not below it. */
@@ -87,9 +98,9 @@ export const countOutcome = (arm: ArmCounters, outcome: Outcome, seconds: number
   arm.seconds += seconds;
 };
 
-/** A client that has left says nothing about the version. @param seconds undefined where the request was held, too */
+/** A client that has left, or is silent, says nothing about the version. @param seconds undefined where the request was held, too */
 export const countEvidence = (evidence: Evidence, outcome: Outcome, seconds: number | undefined): void => {
-  if (outcome === "gone") return;
+  if (outcome === "gone" || outcome === "idle") return;
   evidence.requests++;
   if (FAULTS.has(outcome)) evidence.errors++;
   else if (seconds !== undefined) {

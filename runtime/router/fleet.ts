@@ -1,10 +1,12 @@
 /** The revisions of one ModelDeployment and their pods, as they are now. */
-import type { Pod } from "./balance.ts";
+import { type After, after as afterMs } from "../server/after.ts";
+import { fewest, type Pod } from "./balance.ts";
 import { type ArmCounters, createArmCounters, createEvidence, type Evidence } from "./counters.ts";
 import { createDemand, type Demand } from "./demand.ts";
 import type { Limits } from "./hold.ts";
-import type { Events, Message, Sent } from "./message.ts";
-import { createWaitingRoom, type WaitingRoom } from "./waiting-room.ts";
+import type { Events, Message, Protocol, Sent } from "./message.ts";
+import { createReaches, isDown, mayTry, missed, type Reach, type Reaches, reached } from "./reach.ts";
+import { createWaitingRoom, isPinned, type Lane, protocolOf, type WaitingRoom } from "./waiting-room.ts";
 
 /** Where a pod answers. */
 export type PodPlace = { name: string; host: string; httpPort: number; grpcPort: number };
@@ -23,8 +25,9 @@ export type LivePod = Pod & {
   evidence: Evidence;
   /** It has said itself that it is ready, and the API server has not heard of it yet. */
   asked: boolean;
-  /** It could not be reached; until then others are tried first. */
-  avoidUntil: number;
+  /** Streams that are open on it; `outstanding` is without them. */
+  streams: number;
+  reach: Reaches;
 };
 
 export type Arm = {
@@ -35,11 +38,29 @@ export type Arm = {
   demand: Demand;
   /** Of requests that found no pod to fail on. */
   evidence: Evidence;
+  /** Whether it can be tried, while none of its pods takes connections. */
+  reach: Reaches;
   /** Pods that have left, until those who read the counters have had the time to see their last ones. */
   departed: readonly { pod: LivePod; at: number }[];
 };
 
 export type Seen = PodPlace & { isReady: boolean; isTerminating: boolean };
+
+/** What a request needs of a pod. */
+export type Wish = { protocol: Protocol; isStream: boolean; not: ReadonlySet<LivePod> };
+
+/** A place on a pod that a request has taken. */
+export type Slot = {
+  readonly isStream: boolean;
+  /** The pod has taken the connection. */
+  reached(): void;
+  /** It has not. */
+  missed(): void;
+  /** It lives on as a stream, and another request may have its place. False where the pod has no place for one more stream. */
+  toStream(): boolean;
+  /** It is free again. Called once. */
+  give(): void;
+};
 
 export type Fleet = {
   /** Makes it where it is not known. */
@@ -51,24 +72,37 @@ export type Fleet = {
   setReady(revision: string, pod: string): void;
   /** Forgets revisions that are none of these, once nothing of them is under way. */
   keepOnly(revisions: ReadonlySet<string>): void;
-  /** A pod has answered a request: whoever waits may have its place. */
-  freed(arm: Arm): void;
+  /** The pod that a request should go to now; undefined where none may be asked. @param random in [0, 1) */
+  pick(arm: Arm, wish: Wish, random: number): LivePod | undefined;
+  /** A request goes to the pod. */
+  take(arm: Arm, pod: LivePod, wish: Pick<Wish, "protocol" | "isStream">): Slot;
+  /** Streams that its ready pods take together. */
+  streamSlots(arm: Arm): number;
+  /** Somebody waits: pods that took no connection are tried again when it is time. */
+  lookLater(arm: Arm): void;
   sweep(now: number): void;
 };
 
 export type FleetOptions = {
   limits(): Limits;
-  /** Requests under way on one pod. */
+  /** Requests under way on one pod, and streams. */
   cap: number;
+  maxStreams?: number;
   connect(place: PodPlace): PodClient;
   now(): number;
+  after?: After;
 };
 
 /** Longer than the 10 s between two readings, several times over. */
 const DEPARTED_MS = 120_000;
+/** Between two looks whether pods that took no connection may be tried again. */
+const LOOK_MS = 100;
+const NONE: ReadonlySet<LivePod> = new Set();
 
-export const createFleet = ({ limits, cap, connect, now }: FleetOptions): Fleet => {
+export const createFleet = (options: FleetOptions): Fleet => {
+  const { limits, cap, connect, now, maxStreams = cap, after = afterMs } = options;
   const arms = new Map<string, Arm>();
+  const looking = new Set<Arm>();
 
   const armOf = (revision: string): Arm => {
     const known = arms.get(revision);
@@ -76,44 +110,112 @@ export const createFleet = ({ limits, cap, connect, now }: FleetOptions): Fleet 
     const arm: Arm = {
       revision,
       pods: [],
-      room: createWaitingRoom(limits, now),
+      room: createWaitingRoom(limits, now, after),
       counters: createArmCounters(),
       demand: createDemand(),
       evidence: createEvidence(),
+      reach: createReaches(),
       departed: [],
     };
     arms.set(revision, arm);
     return arm;
   };
 
-  const free = ({ pods }: Arm): number =>
-    pods.reduce((sum, { isReady, outstanding }) => sum + (isReady ? Math.max(0, cap - outstanding) : 0), 0);
+  const pick = ({ pods, reach }: Arm, { isStream, not, protocol }: Wish, random: number): LivePod | undefined => {
+    const time = now();
+    const down = isDown(pods, protocol) ? reach[protocol] : undefined;
+    const load = (pod: LivePod): number | undefined => {
+      const count = isStream ? pod.streams : pod.outstanding;
+      const mayGo = pod.isReady && count < (isStream ? maxStreams : cap) && !not.has(pod);
+      return mayGo && mayTry(pod.reach[protocol], down, time) ? count : undefined;
+    };
+    return fewest(pods, load, random);
+  };
 
-  /** Free places are for those who wait for this revision first; then for those whose own revision has no pod that is ready. */
-  const release = (arm: Arm, count: number): void => {
-    const waiting = arm.room.size();
-    arm.room.release(count);
-    let left = count - waiting;
+  const take: Fleet["take"] = (arm, pod, { isStream: wasStream, protocol }) => {
+    const mine = pod.reach[protocol];
+    const all = arm.reach[protocol];
+    let isStream = wasStream;
+    /** It finds out for others whether the pod, or a pod of the revision, takes connections again. */
+    let probes: Reach[] = [];
+    if (mine.failures > 0) probes = isDown(arm.pods, protocol) ? [mine, all] : [mine];
+    for (const reach of probes) reach.probing = true;
+    if (isStream) pod.streams++;
+    else pod.outstanding++;
+    const endProbe = (): void => {
+      for (const reach of probes) reach.probing = false;
+      probes = [];
+    };
+    return {
+      get isStream() {
+        return isStream;
+      },
+      reached() {
+        if (mine.failures === 0) return;
+        endProbe();
+        reached(mine, all);
+        admit(arm);
+      },
+      missed() {
+        endProbe();
+        missed(mine, all, () => isDown(arm.pods, protocol), now());
+        if (pod.asked) pod.isReady = pod.asked = false;
+        lookLater(arm);
+      },
+      toStream() {
+        if (isStream) return true;
+        if (pod.streams >= maxStreams) return false;
+        isStream = true;
+        pod.streams++;
+        pod.outstanding--;
+        admit(arm);
+        return true;
+      },
+      give() {
+        endProbe();
+        if (isStream) pod.streams--;
+        else pod.outstanding--;
+        admit(arm);
+      },
+    };
+  };
+
+  /** Who waits may look: for this revision first; then those whose own revision has no pod that is ready. */
+  const admit = (arm: Arm): void => {
+    const hasPlace = (lane: Lane): boolean =>
+      pick(arm, { protocol: protocolOf(lane), isStream: false, not: NONE }, 0) !== undefined;
+    if (arm.room.size() > 0) arm.room.release(hasPlace);
     for (const other of arms.values()) {
-      if (left <= 0) return;
-      if (other === arm || other.pods.some(({ isReady }) => isReady)) continue;
-      const others = other.room.size();
-      other.room.release(left);
-      left -= others;
+      if (other === arm || other.room.size() === 0 || other.pods.some(({ isReady }) => isReady)) continue;
+      other.room.release((lane) => !isPinned(lane) && hasPlace(lane));
     }
+  };
+
+  const lookLater = (arm: Arm): void => {
+    if (looking.has(arm) || arm.room.size() === 0) return;
+    looking.add(arm);
+    after(LOOK_MS, () => {
+      looking.delete(arm);
+      // another revision may help this one out
+      for (const one of arms.values()) admit(one);
+      lookLater(arm);
+    });
   };
 
   const adopt = (seen: Seen, before: LivePod | undefined): LivePod => {
     if (before !== undefined && samePlace(before.place, seen)) {
       if (seen.isReady || seen.isTerminating) before.asked = false;
+      const wasReady = before.isReady;
       before.isReady = seen.isReady || before.asked;
+      // what was found of it before it was started again says nothing
+      if (before.isReady && !wasReady) before.reach = createReaches();
       return before;
     }
     const { name, host, httpPort, grpcPort, isReady } = seen;
     const place = { name, host, httpPort, grpcPort };
     return {
-      ...{ address: host, isReady, outstanding: 0, place, client: connect(place) },
-      ...{ evidence: createEvidence(), asked: false, avoidUntil: 0 },
+      ...{ isReady, outstanding: 0, streams: 0, place, client: connect(place) },
+      ...{ evidence: createEvidence(), asked: false, reach: createReaches() },
     };
   };
 
@@ -128,14 +230,14 @@ export const createFleet = ({ limits, cap, connect, now }: FleetOptions): Fleet 
       const gone = [...before.values()].filter((pod) => !kept.has(pod));
       for (const pod of gone) pod.client.retire();
       arm.departed = [...arm.departed, ...gone.map((pod) => ({ pod, at: now() }))];
-      release(arm, free(arm));
+      admit(arm);
     },
     setReady(revision, name) {
       const arm = arms.get(revision);
       const pod = arm?.pods.find(({ place }) => place.name === name);
       if (arm === undefined || pod === undefined || pod.isReady) return;
       pod.isReady = pod.asked = true;
-      release(arm, free(arm));
+      admit(arm);
     },
     keepOnly(revisions) {
       for (const [revision, arm] of arms) {
@@ -144,9 +246,10 @@ export const createFleet = ({ limits, cap, connect, now }: FleetOptions): Fleet 
         if (arm.pods.length === 0 && arm.departed.length === 0) arms.delete(revision);
       }
     },
-    freed(arm) {
-      release(arm, Math.min(1, free(arm)));
-    },
+    pick,
+    take,
+    streamSlots: ({ pods }) => maxStreams * pods.filter(({ isReady }) => isReady).length,
+    lookLater,
     sweep(time) {
       for (const arm of arms.values()) {
         for (const { client } of arm.pods) client.sweep(time);

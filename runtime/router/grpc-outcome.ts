@@ -5,7 +5,6 @@ import { STATUS } from "../server/grpc/status.ts";
 const DATA_LOSS = 15;
 const FAULTS: ReadonlySet<number> = new Set([
   STATUS.UNKNOWN,
-  STATUS.DEADLINE_EXCEEDED,
   STATUS.UNIMPLEMENTED,
   STATUS.INTERNAL,
   STATUS.UNAVAILABLE,
@@ -13,7 +12,7 @@ const FAULTS: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Those that are the server's fault become 503. RESOURCE_EXHAUSTED is a message that is too large, or a server that is
+ * Those that are the server's fault become 503; a deadline that has passed is 504. RESOURCE_EXHAUSTED is a message that is too large, or a server that is
  * overloaded: only in that case it says when to come back.
  *
  * @param status the value of `grpc-status`; undefined where the call ended without one
@@ -22,6 +21,7 @@ export const grpcOutcome = (status: string | undefined, saysWhenToComeBack: bool
   if (status === undefined || !/^\d{1,2}$/.test(status)) return 502;
   const code = Number(status);
   if (code === STATUS.OK) return 200;
+  if (code === STATUS.DEADLINE_EXCEEDED) return 504;
   if (FAULTS.has(code) || (code === STATUS.RESOURCE_EXHAUSTED && saysWhenToComeBack)) return 503;
   return 400;
 };

@@ -1,7 +1,4 @@
-/**
- * Requests that wait for a pod: bounded in number, in bytes and in time, and let go in the order in which they came. Pure: a
- * hold is replaced by each step, and each step says what became of whom.
- */
+/** Requests that wait, the oldest first, whenever they came in: a heap, so that each step costs the logarithm of their number at most. */
 
 export type Limits = {
   /** `spec.traffic.queue.maxRequests`. */
@@ -12,46 +9,83 @@ export type Limits = {
   maxWaitMs: number;
 };
 
-/** `since` in milliseconds of a clock that only goes forward. */
-export type Waiting = { id: number; bytes: number; since: number };
+/** Whoever comes back has the place that it had. `since` in milliseconds of a clock that only goes forward; among equals the `order`. */
+export type Place = { since: number; order: number };
 
-/** The first came first. */
-export type Hold = { waiting: readonly Waiting[]; bytes: number };
+export type Waiting<T> = { readonly place: Place; readonly bytes: number; readonly who: T; isHere: boolean };
 
-export const EMPTY: Hold = { waiting: [], bytes: 0 };
-
-export type Offered = { hold: Hold; refused?: "requests" | "bytes" };
-
-/** A request that finds the hold full is turned away at once: those that wait have a better claim to the next pod. */
-export const offer = (hold: Hold, request: Waiting, { maxBytes, maxRequests }: Limits): Offered => {
-  if (hold.waiting.length >= maxRequests) return { hold, refused: "requests" };
-  if (hold.bytes + request.bytes > maxBytes) return { hold, refused: "bytes" };
-  return { hold: holdOf([...hold.waiting, request]) };
+export type Hold<T> = {
+  size(): number;
+  bytes(): number;
+  enter(place: Place, bytes: number, who: T): Waiting<T>;
+  oldest(): Waiting<T> | undefined;
+  /** It waits no more. */
+  leave(waiting: Waiting<T>): void;
 };
 
-export type Left = { hold: Hold; left: readonly Waiting[] };
+/** Those who left from the middle are swept out when they are more than those who wait, and more than this. */
+const MOST_LEFT_BEHIND = 64;
 
-/** Up to `count` of them go to pods. */
-export const release = ({ waiting }: Hold, count: number): Left => ({
-  hold: holdOf(waiting.slice(count)),
-  left: waiting.slice(0, count),
-});
+export const createHold = <T>(): Hold<T> => {
+  let heap: Waiting<T>[] = [];
+  let size = 0;
+  let bytes = 0;
 
-/** Those that have waited for as long as they may. */
-export const expire = ({ waiting }: Hold, { maxWaitMs }: Limits, now: number): Left => {
-  const isOver = ({ since }: Waiting) => now - since >= maxWaitMs;
-  return { hold: holdOf(waiting.filter((each) => !isOver(each))), left: waiting.filter(isOver) };
+  const push = (waiting: Waiting<T>): void => {
+    let at = heap.length;
+    heap.push(waiting);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = heap[parent];
+      if (above === undefined || isBefore(above.place, waiting.place)) break;
+      heap[at] = above;
+      at = parent;
+    }
+    heap[at] = waiting;
+  };
+  const pop = (): void => {
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]];
+      if (left === undefined) break;
+      const isRight = right !== undefined && isBefore(right.place, left.place);
+      const child = isRight ? right : left;
+      if (isBefore(last.place, child.place)) break;
+      heap[at] = child;
+      at = 2 * at + (isRight ? 2 : 1);
+    }
+    heap[at] = last;
+  };
+  const sweep = (): void => {
+    while (heap[0]?.isHere === false) pop();
+    if (heap.length - size <= Math.max(size, MOST_LEFT_BEHIND)) return;
+    const here = heap.filter(({ isHere }) => isHere);
+    heap = [];
+    for (const waiting of here) push(waiting);
+  };
+
+  return {
+    size: () => size,
+    bytes: () => bytes,
+    enter(place, count, who) {
+      const waiting = { place, bytes: count, who, isHere: true };
+      size++;
+      bytes += count;
+      push(waiting);
+      return waiting;
+    },
+    oldest: () => heap[0],
+    leave(waiting) {
+      if (!waiting.isHere) return;
+      waiting.isHere = false;
+      size--;
+      bytes -= waiting.bytes;
+      sweep();
+    },
+  };
 };
 
-/** A client that has gone does not wait any more. */
-export const withdraw = (hold: Hold, id: number): Hold => holdOf(hold.waiting.filter((each) => each.id !== id));
-
-/** Milliseconds until the next one has waited for as long as it may; undefined where none waits. */
-export const nextExpiry = ({ waiting }: Hold, { maxWaitMs }: Limits, now: number): number | undefined =>
-  // one that comes back has waited before
-  waiting.length === 0 ? undefined : Math.max(0, Math.min(...waiting.map(({ since }) => since)) + maxWaitMs - now);
-
-const holdOf = (waiting: readonly Waiting[]): Hold => ({
-  waiting,
-  bytes: waiting.reduce((sum, { bytes }) => sum + bytes, 0),
-});
+export const isBefore = (one: Place, other: Place): boolean =>
+  one.since < other.since || (one.since === other.since && one.order < other.order);

@@ -6,8 +6,11 @@ export type Fields = readonly string[];
 export type Body =
   /** All of it is kept, so that it can be sent again. */
   | { kind: "whole"; pieces: readonly Buffer[]; bytes: number }
-  /** It comes as the client sends it. `length` in bytes; undefined where only its end will tell. */
-  | { kind: "stream"; length: number | undefined; source: Source };
+  /**
+   * It comes as the client sends it. `length` in bytes; undefined where only its end will tell. `isConversation`: the client pauses
+   * within it, so that it may wait for an answer before it goes on.
+   */
+  | { kind: "stream"; length: number | undefined; isConversation?: boolean; source: Source };
 
 export type Source = {
   /** Begins to deliver: what has come already at once, the rest as it comes. To be called once. */
@@ -18,8 +21,10 @@ export type Source = {
   isWhole(): boolean;
 };
 
+export type Protocol = "http" | "grpc";
+
 export type Message = {
-  protocol: "http" | "grpc";
+  protocol: Protocol;
   method: string;
   /** Path and query as they came. */
   target: string;
@@ -56,15 +61,32 @@ export type Exchange = {
   drained(): void;
 };
 
-/** What becomes of a request that was sent to a pod: `head`, `data` …, `end`; or `failed` at any moment instead of the next. */
+/** Why a try has come to no answer. */
+export type Failure =
+  /** There was no connection: nothing was sent. */
+  | "unreachable"
+  /** The pod has not begun with it, as it says itself: GOAWAY, REFUSED_STREAM, 408 on a connection that it was about to close. */
+  | "unseen"
+  /** A connection that had been idle ended before any byte of an answer: closed as the request came, or because of it. */
+  | "stale"
+  /** The connection ended after the request was sent, or in the middle of it: the pod may have worked on it. */
+  | "broken"
+  /** It cannot be said in the pod's protocol: nothing was sent, and that is the request's fault. */
+  | "invalid";
+
+/**
+ * What becomes of a request that was sent to a pod: `reached`, `head`, `data` …, `end`; or `failed` at any moment instead of the next.
+ * Only `reached` may come before `send` has returned.
+ */
 export type Events = {
+  /** There is a connection: what a body's source has is taken from now on. */
+  reached(): void;
   head(head: AnswerHead): void;
   data(piece: Buffer): void;
   flush(): void;
   /** `outcome` as in the head, where the trailers have changed it. */
   end(trailers: Fields, outcome: number): void;
-  /** `unreachable`: the pod has not seen the request. */
-  failed(kind: "unreachable" | "broken", reason: string): void;
+  failed(kind: Failure, reason: string): void;
 };
 
 /** A request on its way to a pod. */

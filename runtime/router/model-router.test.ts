@@ -174,14 +174,17 @@ describe("a router", () => {
       const answer = await ask(port, "/", "hello");
       assert.deepEqual([answer.status, answer.headers["x-berth-revision"]], [200, "digits-a"]);
     }
-    const { counters, departed, pods } = router.fleet.arm("digits-b");
+    const { counters, departed, evidence: ofNoPod, pods } = router.fleet.arm("digits-b");
     assert.equal(counters.replayed, 3);
-    const evidence = [...departed.map(({ pod }) => pod), ...pods].map((one) => one.evidence);
+    assert.deepEqual([counters.outcomes.unreachable, counters.transport.unreachable], [1, 1]);
+    const evidence = [...[...departed.map(({ pod }) => pod), ...pods].map((one) => one.evidence), ofNoPod];
     assert.deepEqual(
       evidence.map(({ errors, requests }) => [requests, errors]),
       [
         [1, 1],
         [1, 1],
+        // the third pod was never asked: the revision has not answered
+        [0, 0],
         [1, 1],
       ],
     );
@@ -242,7 +245,15 @@ describe("a router", () => {
     router.offer({ epoch: 1, routes: [{ ...stable, weight: 100 }] });
     router.fleet.setPods("digits-a", [pod("a1", 1), pod("a2", server.port)]);
     for (let i = 0; i < 5; i++) assert.equal((await ask(port)).status, 200);
-    assert.equal(router.fleet.arm("digits-a").counters.outcomes.unreachable, 1);
+    const { counters, pods } = router.fleet.arm("digits-a");
+    assert.deepEqual([counters.transport.unreachable, counters.outcomes.unreachable, counters.outcomes.ok], [1, 0, 5]);
+    assert.deepEqual(
+      pods.map(({ evidence, outstanding }) => [evidence.requests, evidence.errors, outstanding]),
+      [
+        [0, 0, 0],
+        [5, 0, 0],
+      ],
+    );
   });
 
   it("keeps a request whose only pod is gone until there is one again, or its time is over", async () => {

@@ -1,14 +1,17 @@
 /** The router of one ModelDeployment: its table, its revisions and pods, and its port. */
+import { type After, after as afterMs } from "../server/after.ts";
 import type { Times } from "../server/http/times.ts";
 import { createListener, type Listener } from "./doors/listener.ts";
-import { type Port, startExchange } from "./exchange.ts";
+import { startExchange } from "./exchange.ts";
 import { type Arm, createFleet, type Fleet, type PodPlace } from "./fleet.ts";
 import type { IsTrusted } from "./forwarded.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
+import type { Port } from "./life.ts";
 import type { Message, Reply } from "./message.ts";
 import type { Tolerance } from "./shadow/compare.ts";
 import type { ShadowCounters } from "./shadow/counters.ts";
 import { createShadow } from "./shadow/index.ts";
+import { type Client, createStreamSlots } from "./stream-slots.ts";
 import { nextTable, type Refusal, type Table } from "./table.ts";
 import { createPodClient } from "./upstream/pod-client.ts";
 
@@ -19,6 +22,8 @@ export type Settings = {
   maxWaitMs: number;
   /** `spec.server.requestTimeout`. */
   requestTimeoutMs: number;
+  /** `spec.traffic.streamIdleTimeout`. */
+  streamIdleMs?: number;
   /** Of outputs of shadowed requests, by name; others must be close, or equal where they are no numbers. */
   tolerances: ReadonlyMap<string, Tolerance>;
   /** Nobody who asks: no pods. */
@@ -49,11 +54,14 @@ export type RouterOptions = {
   times: Times;
   /** Requests under way on one pod. */
   cap: number;
+  /** Streams that are open on one pod; as many as requests where it is left out. */
+  maxStreams?: number;
   /** Of all requests of one revision that wait, in bytes. */
   maxHeldBytes: number;
   maxConnectionAgeMs: number;
   maxConnections: number;
   now(): number;
+  after?: After;
   /** In [0, 1). */
   random(): number;
   /** Clients' addresses that may say whom they speak for. Default: none. */
@@ -62,21 +70,23 @@ export type RouterOptions = {
   report(error: unknown): void;
 };
 
+/** Where nothing else is said: what Envoy and others give a stream, and longer than any model thinks before its next word. */
+const STREAM_IDLE_MS = 300_000;
+
 export const createModelRouter = (
   model: string,
   initial: Settings,
   options: RouterOptions,
   wanted: (arm: Arm) => void,
 ): ModelRouter => {
-  const { cap, kept, maxHeldBytes, now, random, times } = options;
+  const { after = afterMs, cap, kept, maxHeldBytes, maxStreams = cap, now, random, times } = options;
   let settings = initial;
   let table: Table | undefined;
   let lastRequest = Number.NEGATIVE_INFINITY;
   const fleet = createFleet({
     limits: () => ({ ...settings, maxBytes: maxHeldBytes }),
     connect: (place: PodPlace) => createPodClient(place, now),
-    cap,
-    now,
+    ...{ cap, maxStreams, now, after },
   });
   const timeoutMs = (): number => settings.requestTimeoutMs;
   const shadow = createShadow({
@@ -85,7 +95,9 @@ export const createModelRouter = (
     tolerances: () => settings.tolerances,
   });
   const port: Port = {
-    ...{ model, fleet, cap, now, random, wanted, timeoutMs },
+    ...{ model, fleet, now, after, random, wanted, timeoutMs },
+    streams: createStreamSlots(),
+    idleMs: () => settings.streamIdleMs ?? STREAM_IDLE_MS,
     table: () => table,
     wakes: () => settings.wakes === true,
     shortage: () => settings.shortage,
@@ -94,9 +106,9 @@ export const createModelRouter = (
   const door = {
     ...{ kept, times, now, closing: options.closing },
     isTrusted: options.isTrusted ?? (() => false),
-    serve: (message: Message, reply: Reply) => {
+    serve: (message: Message, reply: Reply, client: Client) => {
       lastRequest = now();
-      return startExchange(port, message, reply);
+      return startExchange(port, message, reply, client);
     },
   };
   let listener = createListener(door, options);

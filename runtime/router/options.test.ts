@@ -35,6 +35,7 @@ test("route: a bad option is refused in one line that says what to do", () => {
     [() => parse(["--max-kept", "lots"]), /--max-kept: "lots" is not a size/],
     [() => parse(["--max-outstanding", "0"]), /--max-outstanding/],
     [() => parse(["--trust-forwarded", "10.0.0.0/40"]), /--trust-forwarded: "10.0.0.0\/40" is neither none nor all/],
+    [() => parse(["--max-streams", "none"]), /--max-streams: "none" is not a whole number/],
     [() => parse(["--colour"]), /--colour/],
   ];
   for (const [act, message] of bad)

@@ -25,7 +25,12 @@ export const refuseWith = (reply: Reply, { protocol, method }: Message, refusal:
   reply.end([]);
 };
 
-const grpcStatusOf = (status: number): number => {
-  if (status === 404) return STATUS.NOT_FOUND;
-  return status === 504 ? STATUS.DEADLINE_EXCEEDED : STATUS.UNAVAILABLE;
-};
+/** @param status as over HTTP */
+export const grpcStatusOf = (status: number): number => STATUS_OF.get(status) ?? STATUS.UNAVAILABLE;
+
+const STATUS_OF: ReadonlyMap<number, number> = new Map([
+  [400, STATUS.INVALID_ARGUMENT],
+  [404, STATUS.NOT_FOUND],
+  [429, STATUS.RESOURCE_EXHAUSTED],
+  [504, STATUS.DEADLINE_EXCEEDED],
+]);

@@ -3,12 +3,12 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { type Attempt, afterOutcome, type Outcome, patienceMs } from "./replay.ts";
 
-const canary: Attempt = { role: "canary", isReplayable: true, triesBefore: 0 };
+const canary: Attempt = { role: "canary", isReplayable: true, isSafe: false, missed: 0, wasRepeated: false };
 const stable: Attempt = { ...canary, role: "stable" };
 const FAULTS: Outcome[] = [
   { kind: "answered", status: 500 },
   { kind: "answered", status: 503 },
-  { kind: "unreachable" },
+  { kind: "stale" },
   { kind: "broken" },
   { kind: "late" },
 ];
@@ -16,11 +16,16 @@ const FAULTS: Outcome[] = [
 const attempts = fc.record({
   role: fc.constantFrom<Attempt["role"]>("stable", "canary"),
   isReplayable: fc.boolean(),
+  isSafe: fc.boolean(),
   pinned: fc.constantFrom(undefined, "digits-new"),
+  missed: fc.nat(3),
+  wasRepeated: fc.boolean(),
 });
 const outcomes = fc.oneof(
   fc.integer({ min: 200, max: 599 }).map((status): Outcome => ({ kind: "answered", status })),
-  fc.constantFrom<Outcome>({ kind: "unreachable" }, { kind: "broken" }, { kind: "late" }),
+  fc
+    .constantFrom(...(["unreachable", "unseen", "stale", "broken", "invalid", "late"] as const))
+    .map((kind): Outcome => ({ kind })),
 );
 
 describe("a request that failed", () => {
@@ -39,17 +44,32 @@ describe("a request that failed", () => {
     assert.deepEqual(afterOutcome(canary, { kind: "answered", status: 429 }), { kind: "pass" });
   });
 
-  it("on stable is asked again only where no pod has seen it", () => {
-    assert.deepEqual(afterOutcome(stable, { kind: "unreachable" }), { kind: "again", on: "same" });
+  it("on stable is asked again where no pod has seen it", () => {
+    const again = { kind: "again", on: "same" };
+    assert.deepEqual(afterOutcome(stable, { kind: "unreachable" }), again);
+    assert.deepEqual(afterOutcome({ ...stable, missed: 2 }, { kind: "unreachable" }), { kind: "hold" });
+    assert.deepEqual(afterOutcome(stable, { kind: "unseen" }), again);
     assert.deepEqual(afterOutcome(stable, { kind: "answered", status: 500 }), { kind: "pass" });
     assert.deepEqual(afterOutcome(stable, { kind: "broken" }), { kind: "fail", status: 502 });
     assert.deepEqual(afterOutcome(stable, { kind: "late" }), { kind: "fail", status: 504 });
   });
 
+  it("on stable, where a pod may have seen it, is asked again once, and only where it changes nothing", () => {
+    assert.deepEqual(afterOutcome(stable, { kind: "stale" }), { kind: "fail", status: 502 });
+    const safe = { ...stable, isSafe: true };
+    assert.deepEqual(afterOutcome(safe, { kind: "stale" }), { kind: "again", on: "same" });
+    assert.deepEqual(afterOutcome({ ...safe, wasRepeated: true }, { kind: "stale" }), { kind: "fail", status: 502 });
+  });
+
+  it("is its client's fault where it cannot be sent at all", () => {
+    for (const attempt of [stable, canary])
+      assert.deepEqual(afterOutcome(attempt, { kind: "invalid" }), { kind: "fail", status: 400 });
+  });
+
   it("of a tester never gets another revision's answer", () => {
     fc.assert(
       fc.property(attempts, outcomes, (attempt, outcome) => {
-        const next = afterOutcome({ ...attempt, pinned: "digits-new", triesBefore: 0 }, outcome);
+        const next = afterOutcome({ ...attempt, pinned: "digits-new" }, outcome);
         assert.ok(next.kind !== "again" || next.on === "same");
       }),
     );
@@ -58,21 +78,22 @@ describe("a request that failed", () => {
   it("that cannot be sent again is not, once a pod may have seen it", () => {
     fc.assert(
       fc.property(attempts, outcomes, (attempt, outcome) => {
-        const next = afterOutcome({ ...attempt, isReplayable: false, triesBefore: 0 }, outcome);
-        assert.ok(next.kind !== "again" || outcome.kind === "unreachable");
+        const next = afterOutcome({ ...attempt, isReplayable: false }, outcome);
+        assert.ok(next.kind !== "again" || outcome.kind === "unreachable" || outcome.kind === "unseen");
       }),
     );
   });
 
-  it("ends, whatever happens to it", () => {
+  it("ends or waits, whatever happens to it", () => {
     fc.assert(
       fc.property(attempts, fc.array(outcomes, { minLength: 8, maxLength: 8 }), (first, ends) => {
-        let attempt: Attempt = { ...first, triesBefore: 0 };
+        let attempt: Attempt = { ...first, missed: 0, wasRepeated: false };
         for (const outcome of ends) {
           const next = afterOutcome(attempt, outcome);
           if (next.kind !== "again") return;
-          const role = next.on === "stable" ? "stable" : attempt.role;
-          attempt = { ...attempt, role, triesBefore: attempt.triesBefore + 1 };
+          if (next.on === "stable") attempt = { ...attempt, role: "stable", missed: 0 };
+          else if (outcome.kind === "unreachable") attempt = { ...attempt, missed: attempt.missed + 1 };
+          else attempt = { ...attempt, wasRepeated: true };
         }
         assert.fail("it is still under way");
       }),

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
 import { leastOutstanding } from "./balance.ts";
-import { EMPTY, expire, type Hold, type Limits, nextExpiry, offer, release, type Waiting, withdraw } from "./hold.ts";
 import { choose } from "./split.ts";
 import { nextTable, type Table } from "./table.ts";
 
@@ -86,78 +84,5 @@ describe("the balance", () => {
     assert.equal(leastOutstanding([pod("a", 4), pod("b", 5)], 4, 0), undefined);
     assert.equal(leastOutstanding([pod("a", 0, false)], 4, 0), undefined);
     assert.equal(leastOutstanding([], 4, 0), undefined);
-  });
-});
-
-describe("the hold", () => {
-  const limits: Limits = { maxRequests: 3, maxBytes: 100, maxWaitMs: 1_000 };
-  const request = (id: number, bytes: number, since: number): Waiting => ({ id, bytes, since });
-
-  it("turns away what is too much, and keeps the rest", () => {
-    const first = offer(EMPTY, request(1, 60, 0), limits).hold;
-    assert.equal(offer(first, request(2, 41, 0), limits).refused, "bytes");
-    const second = offer(first, request(2, 40, 0), limits).hold;
-    const third = offer(second, request(3, 0, 0), limits).hold;
-    assert.equal(offer(third, request(4, 0, 0), limits).refused, "requests");
-    assert.equal(third.waiting.length, 3);
-  });
-
-  it("lets go in order, and forgets those who left", () => {
-    const all = [1, 2, 3].reduce((hold, id) => offer(hold, request(id, 10, id), limits).hold, EMPTY);
-    const { hold, left } = release(withdraw(all, 2), 1);
-    assert.deepEqual(
-      left.map(({ id }) => id),
-      [1],
-    );
-    assert.deepEqual(hold, { waiting: [request(3, 10, 3)], bytes: 10 });
-  });
-
-  it("says when the next has waited for as long as it may", () => {
-    const hold = offer(offer(EMPTY, request(1, 0, 0), limits).hold, request(2, 0, 400), limits).hold;
-    assert.equal(nextExpiry(hold, limits, 400), 600);
-    const { hold: rest, left } = expire(hold, limits, 1_000);
-    assert.deepEqual(
-      left.map(({ id }) => id),
-      [1],
-    );
-    assert.equal(nextExpiry(rest, limits, 1_000), 400);
-    assert.equal(nextExpiry(EMPTY, limits, 0), undefined);
-  });
-
-  it("whatever happens: within its bounds, nobody lost, nobody twice", () => {
-    const step = fc.oneof(
-      fc.record({ kind: fc.constant("offer" as const), bytes: fc.nat(60) }),
-      fc.record({ kind: fc.constant("release" as const), count: fc.nat(3) }),
-      fc.record({ kind: fc.constant("pass" as const), ms: fc.nat(700) }),
-      fc.record({ kind: fc.constant("withdraw" as const), id: fc.nat(30) }),
-    );
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        let [hold, now, offered]: [Hold, number, number] = [EMPTY, 0, 0];
-        const gone: number[] = [];
-        for (const one of steps) {
-          if (one.kind === "offer") {
-            const { hold: next, refused } = offer(hold, request(offered, one.bytes, now), limits);
-            if (refused !== undefined) gone.push(offered);
-            offered += 1;
-            hold = next;
-          } else if (one.kind === "withdraw") {
-            if (hold.waiting.some(({ id }) => id === one.id)) gone.push(one.id);
-            hold = withdraw(hold, one.id);
-          } else {
-            if (one.kind === "pass") now += one.ms;
-            const { hold: next, left } = one.kind === "release" ? release(hold, one.count) : expire(hold, limits, now);
-            gone.push(...left.map(({ id }) => id));
-            hold = next;
-          }
-          assert.ok(hold.waiting.length <= limits.maxRequests && hold.bytes <= limits.maxBytes);
-        }
-        const all = [...gone, ...hold.waiting.map(({ id }) => id)].toSorted((one, other) => one - other);
-        assert.deepEqual(
-          all,
-          Array.from({ length: offered }, (_, id) => id),
-        );
-      }),
-    );
   });
 });

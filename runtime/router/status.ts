@@ -1,7 +1,7 @@
 /** What the router tells of itself: /statusz for the operator, /metrics for Prometheus. */
 import { LATENCY_EDGES } from "../../operator/api/v1alpha1/pod-contract.ts";
 import { histogram, type Metric, metric, render, type Value } from "../telemetry/prometheus.ts";
-import { type Evidence, OUTCOMES } from "./counters.ts";
+import { type Evidence, OUTCOMES, TRANSPORT_FAILURES } from "./counters.ts";
 import type { Arm, LivePod } from "./fleet.ts";
 import type { NamespaceRouter, Served } from "./namespace-router.ts";
 import type { ShadowCounters } from "./shadow/counters.ts";
@@ -118,9 +118,17 @@ export const renderMetrics = (router: NamespaceRouter): Promise<string> => {
     metric(
       "counter",
       "berth_router_requests_total",
-      "Tries of requests on pods, by what they came to.",
+      "Requests on a revision, each once, by what they came to there.",
       arms.flatMap(({ arm, labels }) =>
         OUTCOMES.map((outcome): Value => ({ value: arm.counters.outcomes[outcome], labels: { ...labels, outcome } })),
+      ),
+    ),
+    metric(
+      "counter",
+      "berth_router_transport_failures_total",
+      "Tries that came to nothing for want of a connection: no evidence on a revision.",
+      arms.flatMap(({ arm, labels }) =>
+        TRANSPORT_FAILURES.map((kind): Value => ({ value: arm.counters.transport[kind], labels: { ...labels, kind } })),
       ),
     ),
     histogram(
@@ -157,6 +165,9 @@ export const renderMetrics = (router: NamespaceRouter): Promise<string> => {
     ofArms("gauge", "berth_router_waiting_requests", "Requests that wait for a pod now.", ({ room }) => room.size()),
     ofArms("gauge", "berth_router_inflight_requests", "Requests that pods work on.", ({ pods }) =>
       pods.reduce((sum, { outstanding }) => sum + outstanding, 0),
+    ),
+    ofArms("gauge", "berth_router_open_streams", "Streams that are open to pods.", ({ pods }) =>
+      pods.reduce((sum, { streams }) => sum + streams, 0),
     ),
     ofArms(
       "gauge",

@@ -3,9 +3,10 @@ import type { Times } from "../../server/http/times.ts";
 import type { IsTrusted } from "../forwarded.ts";
 import type { KeptBytes } from "../kept-bytes.ts";
 import type { Exchange, Message, Reply } from "../message.ts";
+import type { Client } from "../stream-slots.ts";
 
 export type Door = {
-  serve(message: Message, reply: Reply): Exchange;
+  serve(message: Message, reply: Reply, client: Client): Exchange;
   kept: KeptBytes;
   times: Times;
   /** Of clients' addresses: those that may say whom they speak for. */

@@ -33,6 +33,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
   let state: State = "head";
   let input: Buffer = EMPTY;
   let at = 0;
+  const client = { address: sender.address, streams: 0 };
   const scan = { at: 0, line: 0 };
   let active = now();
   let deadline = active + times.idleMs;
@@ -111,7 +112,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     const target = query === "" ? path : `${path}?${query}`;
     const message = { protocol: "http" as const, method, target, fields: fieldsToPod(fields, sender), body: content };
     const mine = reply;
-    const served = door.serve(message, mine);
+    const served = door.serve(message, mine, client);
     // it may have been answered at once
     if (reply === mine) exchange = served;
   };

@@ -10,6 +10,7 @@ import {
 } from "../../server/http2/index.ts";
 import { fieldsToPod, type Sender, senderOf } from "../forwarded.ts";
 import type { Body, Exchange, Fields, Message, Reply } from "../message.ts";
+import type { Client } from "../stream-slots.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { createIncomingBody } from "./incoming-body.ts";
 
@@ -30,10 +31,18 @@ const INTERNAL_ERROR = 2;
 
 export const serveClientHttp2 = (socket: Socket, door: Door): ClientConnection => {
   const sender = senderOf(socket, door.isTrusted, "2");
-  return serveHttp2(socket, { ...OPTIONS, now: door.now }, (head, stream) => serveStream(head, stream, sender, door));
+  const connection = { sender, client: { address: sender.address, streams: 0 } };
+  return serveHttp2(socket, { ...OPTIONS, now: door.now }, (head, stream) =>
+    serveStream(head, stream, connection, door),
+  );
 };
 
-const serveStream = (head: RequestHead, stream: Stream, sender: Sender, door: Door): StreamHandler => {
+const serveStream = (
+  head: RequestHead,
+  stream: Stream,
+  { client, sender }: { client: Client; sender: Sender },
+  door: Door,
+): StreamHandler => {
   const { contentLength: length, headers, method, path } = head;
   const protocol = isGrpc(headers) ? "grpc" : "http";
   let exchange: Exchange | undefined;
@@ -52,6 +61,7 @@ const serveStream = (head: RequestHead, stream: Stream, sender: Sender, door: Do
     const served = door.serve(
       message,
       replyOf(stream, () => finish()),
+      client,
     );
     if (!over) exchange = served;
   };
@@ -63,7 +73,7 @@ const serveStream = (head: RequestHead, stream: Stream, sender: Sender, door: Do
   const listen = (): void => {
     if (protocol !== "grpc" || over) return;
     clearTimeout(quiet);
-    quiet = setTimeout(() => body.stream(), QUIET_MS);
+    quiet = setTimeout(() => body.stream(true), QUIET_MS);
   };
 
   listen();

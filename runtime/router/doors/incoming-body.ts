@@ -10,8 +10,8 @@ export type IncomingBody = {
   push(piece: Buffer): void;
   /** The body is whole. */
   end(): void;
-  /** It is served as it is, as a stream, unless that has happened. */
-  stream(): void;
+  /** It is served as it is, as a stream, unless that has happened. `isConversation` as in Body. */
+  stream(isConversation?: boolean): void;
   received(): number;
   /** What was kept is needed no more. */
   release(): void;
@@ -39,12 +39,13 @@ export const createIncomingBody = ({ kept, length, serve, pause, resume }: BodyO
     kept.give(taken);
     taken = 0;
   };
-  const stream = (): void => {
+  const stream = (isConversation = false): void => {
     if (served) return;
     served = true;
     serve({
       kind: "stream",
       length,
+      isConversation,
       source: {
         read: (onData, onEnd) => {
           reading = { onData, onEnd };

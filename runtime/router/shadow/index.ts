@@ -5,9 +5,9 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { leastOutstanding } from "../balance.ts";
-import type { Capture } from "../exchange.ts";
 import type { Fleet } from "../fleet.ts";
 import type { KeptBytes } from "../kept-bytes.ts";
+import type { Capture } from "../life.ts";
 import { fieldOf, type Message, type Sent } from "../message.ts";
 import type { Route, Table } from "../table.ts";
 import { type Collected, collect } from "./collect.ts";
@@ -105,9 +105,11 @@ export const createShadow = (options: ShadowOptions): Shadow => {
   /** Asks a pod of `route` once more; what its answer takes besides the `had` bytes of stable's is added to `memory`. */
   const ask = (message: Message, route: Route, had: number, memory: Memory): Promise<Told> => {
     const arm = fleet.arm(route.revision);
-    const pod = leastOutstanding(arm.pods, Math.max(1, cap * BUSY_SHARE), random());
+    const { protocol } = message;
+    const up = arm.pods.filter(({ reach }) => reach[protocol].failures === 0);
+    const pod = leastOutstanding(up, Math.max(1, cap * BUSY_SHARE), random());
     if (pod === undefined) return Promise.resolve("busy");
-    pod.outstanding++;
+    const slot = fleet.take(arm, pod, { protocol, isStream: false });
     const { promise, resolve } = Promise.withResolvers<Told>();
     let isShort = false;
     const fits = (bytes: number): boolean => {
@@ -125,17 +127,20 @@ export const createShadow = (options: ShadowOptions): Shadow => {
       resolve("failed");
     }, options.timeoutMs());
     sent = pod.client.send(message, {
+      reached: slot.reached,
       head: collected.head,
       data: collected.data,
       flush: () => undefined,
       end: collected.end,
-      // a request that has reached nobody says nothing
-      failed: (kind) => resolve(kind === "unreachable" ? "busy" : "failed"),
+      failed: (kind) => {
+        if (kind === "unreachable") slot.missed();
+        // a request that has reached nobody says nothing
+        resolve(kind === "unreachable" || kind === "unseen" ? "busy" : "failed");
+      },
     });
     return promise.finally(() => {
       clearTimeout(timer);
-      pod.outstanding--;
-      fleet.freed(arm);
+      slot.give();
     });
   };
 

@@ -4,7 +4,7 @@ import { createChunks } from "../../server/http/chunks.ts";
 import { findEnd } from "../../server/http/head.ts";
 import { writeAnswer } from "../../server/http/response.ts";
 import { trailersToClient } from "../hop-by-hop.ts";
-import type { Events, Fields, Message, Sent } from "../message.ts";
+import type { Events, Failure, Fields, Message, Sent } from "../message.ts";
 import { ANSWER_LIMITS, type Framing, parseResponseHead } from "./response-head.ts";
 
 export type Address = { host: string; port: number };
@@ -26,11 +26,9 @@ export type Host = {
 
 /** A node that is gone answers nothing at all; within a cluster, a connection takes a millisecond. */
 const CONNECT_MS = 2000;
-/**
- * A server that closes an idle connection in the moment in which a request is sent on it has not seen the request, or it would
- * have answered it: that shows at once. Later it has died of something, perhaps of the request.
- */
-const STALE_MS = 100;
+/** A request that is smaller goes into an empty socket's buffer at once: where the kernel refuses it, nothing of it has left. */
+const AT_ONCE_BYTES = 16 * 1024;
+const REQUEST_TIMEOUT = 408;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -42,6 +40,10 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
   let events: Events | undefined;
   let method = "";
   let sentAt = now();
+  /** It goes in one piece. */
+  let atOnce = false;
+  /** Something has come since. */
+  let heard = false;
   /** The whole request has gone. */
   let allSent = true;
   let outcome = 0;
@@ -54,9 +56,13 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
   let at = 0;
   let resumeSource: (() => void) | undefined;
 
+  /** Writes the request, once there is a connection: until then its body can still go elsewhere. */
+  let begin = (): void => undefined;
+
   const connecting = setTimeout(() => fail(`no connection within ${CONNECT_MS} ms`), CONNECT_MS);
 
-  const fail = (reason: string): void => {
+  /** @param isUnsent the kernel has not taken what was written last, or the pod has not seen it */
+  const fail = (reason: string, isUnsent = false): void => {
     if (over) return;
     over = true;
     clearTimeout(connecting);
@@ -64,8 +70,16 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
     closed(connection);
     const told = events;
     events = undefined;
-    const isStale = reused && framing === undefined && now() - sentAt < STALE_MS;
-    told?.failed(!connected || isStale ? "unreachable" : "broken", reason);
+    if (told === undefined) return;
+    const kind = failureOf(isUnsent);
+    // some addresses fail before a connection is even begun, and who tries again must let others have their turn
+    if (kind === "unreachable") setImmediate(() => told.failed(kind, reason));
+    else told.failed(kind, reason);
+  };
+  const failureOf = (isUnsent: boolean): Failure => {
+    if (!connected) return "unreachable";
+    if (!reused || (heard && !isUnsent)) return "broken";
+    return isUnsent && atOnce ? "unseen" : "stale";
   };
 
   const chunks = createChunks({
@@ -88,6 +102,8 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
     at = end;
     // an interim answer: the client has its own from the router
     if (head.status < 200) return true;
+    // it was tired of waiting for a request, and has not seen that there is one (RFC 9110, 15.5.9)
+    if (reused && atOnce && head.status === REQUEST_TIMEOUT && !head.keepAlive) throw new NotSeen();
     ({ framing, keepAlive, outcome } = head);
     if (framing.kind === "length") left = framing.bytes;
     else if (framing.kind === "chunked") chunks.begin();
@@ -150,6 +166,7 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
   socket.on("connect", () => {
     connected = true;
     clearTimeout(connecting);
+    begin();
   });
   socket.on("data", (chunk: Buffer) => {
     if (over) return;
@@ -157,13 +174,14 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
       fail("it said something that nobody had asked for");
       return;
     }
+    heard = true;
     const told = events;
     input = at === input.length ? chunk : Buffer.concat([input.subarray(at), chunk]);
     at = 0;
     try {
       advance();
     } catch (error) {
-      fail(error instanceof Error ? error.message : String(error));
+      fail(error instanceof Error ? error.message : String(error), error instanceof NotSeen);
       return;
     }
     told.flush();
@@ -176,17 +194,19 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
       finish();
     } else fail("it closed the connection");
   });
-  socket.on("error", (error) => fail(error.message));
+  socket.on("error", (error) => fail(error.message, !heard && "syscall" in error && error.syscall === "write"));
   socket.once("close", () => fail("the connection was closed"));
 
   const sendBody = ({ body }: Message, head: string): void => {
     if (body.kind === "whole") {
+      atOnce = head.length + body.bytes <= AT_ONCE_BYTES;
       writeAnswer(socket, head, body.pieces, body.bytes);
       return;
     }
     allSent = false;
     const { length, source } = body;
     const mine = events;
+    atOnce = false;
     socket.write(head, "latin1");
     resumeSource = () => source.resume();
     source.read(
@@ -209,10 +229,17 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
   const connection: Connection = {
     send(message, told) {
       reused = connected;
+      heard = false;
       events = told;
       method = message.method;
       sentAt = now();
-      sendBody(message, headOf(message));
+      begin = () => {
+        begin = () => undefined;
+        if (events !== told) return;
+        told.reached();
+        sendBody(message, headOf(message));
+      };
+      if (connected) begin();
       return {
         pause: () => {
           if (events === told) socket.pause();
@@ -232,6 +259,9 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
   };
   return connection;
 };
+
+/** What the pod has said on a connection that it was about to close. */
+class NotSeen extends Error {}
 
 const headOf = ({ method, target, fields, body }: Message): string => {
   let head = `${method} ${target} HTTP/1.1\r\n`;

@@ -5,10 +5,13 @@ import { createPool } from "./http1-pool.ts";
 
 export const createPodClient = ({ host, httpPort, grpcPort }: PodPlace, now: () => number): PodClient => {
   const http = createPool({ host, port: httpPort }, now);
-  const grpc = createGrpcPool({ host, port: grpcPort });
+  const grpc = createGrpcPool({ host, port: grpcPort }, now);
   return {
     send: (message, events) => (message.protocol === "grpc" ? grpc : http).send(message, events),
-    sweep: http.sweep,
+    sweep: (time) => {
+      http.sweep(time);
+      grpc.sweep(time);
+    },
     retire: () => {
       http.retire();
       grpc.retire();
