@@ -38,7 +38,7 @@ const MOST_PASSED = 32;
 
 /** Watches the runs of a model with these inputs. */
 export const createBlame = (inputs: readonly TensorInfo[]) => {
-  const open = inputs.some(({ shape }) => shape.includes(null));
+  const open = inputs.some(({ shape, anyRank }) => anyRank === true || shape.includes(null));
   const whole = inputs.filter(({ datatype }) => WHOLE.has(datatype));
   /** The sizes of runs that passed, each input's with its rank, the last one first. */
   const passed: number[][] = [];
@@ -93,8 +93,9 @@ const hasUnequalSizes = (inputs: readonly TensorInfo[], tensors: ReadonlyMap<str
 };
 
 /** Whether a tensor is what the model declares of this input. One that was left out may have a value in the model. */
-const fits = ({ datatype, shape }: TensorInfo, tensor: Tensor | undefined): boolean => {
+const fits = ({ datatype, shape, anyRank }: TensorInfo, tensor: Tensor | undefined): boolean => {
   if (tensor === undefined) return true;
+  if (anyRank === true) return tensor.datatype === datatype;
   if (tensor.datatype !== datatype || tensor.shape.length !== shape.length) return false;
   for (let i = 0; i < shape.length; i++) if (shape[i] !== null && shape[i] !== tensor.shape[i]) return false;
   return true;

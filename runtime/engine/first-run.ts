@@ -24,18 +24,24 @@ const SIZES: ((dimension: number, shape: readonly (number | null)[]) => number)[
   (dimension) => (dimension === 0 ? 1 : 224),
 ];
 
+/** Dimensions to try for inputs that may have any number of them. */
+const RANKS = [2, 1, 3, 4, 0];
+
 /** Shapes to try for the inputs, in order and without repeats. A model without open dimensions has exactly one. */
 export const candidateShapes = (inputs: readonly TensorInfo[]): number[][][] => {
   const seen = new Set<string>();
-  return SIZES.map((size) => inputs.map(({ shape }) => shape.map((known, i) => known ?? size(i, shape)))).filter(
-    (shapes) => {
-      const key = JSON.stringify(shapes);
-      const tooLarge = shapes.some((shape) => (elementCount(shape) ?? Number.POSITIVE_INFINITY) > MAX_ELEMENTS);
-      if (seen.has(key) || (tooLarge && seen.size > 0)) return false;
-      seen.add(key);
-      return true;
-    },
-  );
+  const ranks = inputs.some(({ anyRank }) => anyRank === true) ? RANKS : [0];
+  const shaped = ranks.flatMap((rank) => {
+    const shapes = inputs.map(({ shape, anyRank }) => (anyRank === true ? Array<null>(rank).fill(null) : shape));
+    return SIZES.map((size) => shapes.map((shape) => shape.map((known, i) => known ?? size(i, shape))));
+  });
+  return shaped.filter((shapes) => {
+    const key = JSON.stringify(shapes);
+    const tooLarge = shapes.some((shape) => (elementCount(shape) ?? Number.POSITIVE_INFINITY) > MAX_ELEMENTS);
+    if (seen.has(key) || (tooLarge && seen.size > 0)) return false;
+    seen.add(key);
+    return true;
+  });
 };
 
 /** No further attempt begins after this time, in milliseconds: a server that can be ready is not to wait for a proof. */
@@ -58,7 +64,9 @@ export const warmUp = async (engine: Engine, now: () => number = () => performan
   for (const shapes of candidateShapes(engine.inputs)) {
     for (const fill of fills) {
       if (reason !== undefined && now() - started > MAX_ATTEMPTS_MS) return { outcome: "unproven", reason };
-      const tensors = engine.inputs.map(({ name, datatype }, i): [string, Tensor] => {
+      const tensors = engine.inputs.map(({ name, datatype, default: value }, i): [string, Tensor] => {
+        if (value !== undefined)
+          return [name, { datatype, shape: value.shape, bytes: Buffer.from(value.base64, "base64") }];
         const shape = shapes[i] ?? [];
         return [name, { datatype, shape, bytes: fill(datatype, elementCount(shape) ?? 0) }];
       });

@@ -1,4 +1,7 @@
+import { dirname } from "node:path";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { readDefaultsFile, writeDefaultsFile } from "../models/defaults-file.ts";
+import { type LoadableModel, openModel } from "../models/rewrite.ts";
 import type { ExecutionProvider } from "../options.ts";
 import {
   bytesOf,
@@ -40,11 +43,14 @@ export type LoadOptions = {
 
 /** Loads a model. Throws a Failure: ExecutionProviderUnavailable, or ModelInvalid naming the operator or tensor. */
 export const loadModel = async (path: string, options: LoadOptions): Promise<Engine> => {
-  const session = await createSession(path, options, {
-    graphOptimizationLevel: options.optimized === true ? "disabled" : "all",
+  const optimized = options.optimized === true;
+  const model = openModel(path);
+  const session = await createSession(path, model, options, {
+    graphOptimizationLevel: optimized ? "disabled" : "all",
   });
-  const inputs = session.inputMetadata.map((one) => toTensorInfo(one, "input"));
-  const outputs = session.outputMetadata.map((one) => toTensorInfo(one, "output"));
+  const defaults = optimized ? readDefaultsFile(path) : model.defaults;
+  const inputs = session.inputMetadata.map((one) => toTensorInfo(one, "input", model, defaults));
+  const outputs = session.outputMetadata.map((one) => toTensorInfo(one, "output", model, defaults));
   const declared = new Map(outputs.map(({ name, datatype }) => [name, datatype]));
   const blame = createBlame(inputs);
   return {
@@ -74,36 +80,41 @@ export const loadModel = async (path: string, options: LoadOptions): Promise<Eng
  * The copy fits this version of onnxruntime and this type of processor only. Throws as `loadModel`.
  */
 export const writeOptimizedCopy = async (path: string, to: string, intraOpThreads: number): Promise<void> => {
+  const file = `${to}/model.onnx`;
+  const model = openModel(path);
   const session = await createSession(
     path,
+    model,
     { executionProvider: "cpu", intraOpThreads },
+    { graphOptimizationLevel: "all", optimizedModelFilePath: file },
     {
-      graphOptimizationLevel: "all",
-      optimizedModelFilePath: `${to}/model.onnx`,
-      extra: {
-        session: {
-          save_external_prepacked_constant_initializers: "1",
-          optimized_model_external_initializers_file_name: "weights",
-          optimized_model_external_initializers_min_size_in_bytes: "1024",
-        },
-      },
+      save_external_prepacked_constant_initializers: "1",
+      optimized_model_external_initializers_file_name: "weights",
+      optimized_model_external_initializers_min_size_in_bytes: "1024",
     },
   );
   await session.release();
+  writeDefaultsFile(file, model.defaults);
 };
 
 const createSession = async (
   path: string,
+  { bytes }: LoadableModel,
   { executionProvider, intraOpThreads }: LoadOptions,
   options: InferenceSession.SessionOptions,
+  entries: Readonly<Record<string, string>> = {},
 ): Promise<InferenceSession> => {
+  const all = {
+    executionProviders: [executionProvider],
+    intraOpNumThreads: intraOpThreads,
+    logSeverityLevel: 4 as const,
+    ...options,
+  };
   try {
-    return await ort.InferenceSession.create(path, {
-      executionProviders: [executionProvider],
-      intraOpNumThreads: intraOpThreads,
-      logSeverityLevel: 4,
-      ...options,
-    });
+    if (bytes === undefined) return await ort.InferenceSession.create(path, { ...all, extra: { session: entries } });
+    // of bytes onnxruntime would look for external data where this process happens to be
+    const session = { ...entries, model_external_initializers_file_folder_path: dirname(path) };
+    return await ort.InferenceSession.create(bytes, { ...all, extra: { session } });
   } catch (error) {
     const message = describeOnnxError(error);
     if (
@@ -131,7 +142,12 @@ const FROM_ORT: ReadonlyMap<string, Datatype> = new Map([
     .map((datatype): [string, Datatype] => [DATATYPES[datatype].onnx, datatype]),
 ]);
 
-const toTensorInfo = (metadata: InferenceSession.ValueMetadata, kind: "input" | "output"): TensorInfo => {
+const toTensorInfo = (
+  metadata: InferenceSession.ValueMetadata,
+  kind: "input" | "output",
+  model: LoadableModel,
+  defaults: LoadableModel["defaults"],
+): TensorInfo => {
   if (!metadata.isTensor) {
     throw new Failure(
       "ModelInvalid",
@@ -142,9 +158,13 @@ const toTensorInfo = (metadata: InferenceSession.ValueMetadata, kind: "input" | 
   if (datatype === undefined) {
     throw new Failure("ModelInvalid", `${kind} "${metadata.name}" has type ${metadata.type}, which cannot be served`);
   }
+  const value = kind === "input" ? defaults.get(metadata.name) : undefined;
   return {
     name: metadata.name,
     datatype,
+    // onnxruntime gives a scalar, and what it knows nothing of, the same shape
+    ...(metadata.shape.length === 0 && model.anyRank.has(metadata.name) ? { anyRank: true } : {}),
+    ...(value === undefined ? {} : { default: value }),
     shape: metadata.shape.map((dimension) => (typeof dimension === "number" ? dimension : null)),
     // onnxruntime gives an anonymous dimension the name ""
     symbols: metadata.shape.map((dimension) => (typeof dimension === "string" && dimension !== "" ? dimension : null)),

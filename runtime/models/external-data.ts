@@ -88,6 +88,10 @@ const unsafeLocation = (location: string): string | undefined => {
   return undefined;
 };
 
+/** Exporters of PyTorch write the weights to a second file without being asked, which is easily left behind. */
+const NOT_THERE =
+  "which is not there: put the file beside the model, or keep the weights in the model (torch.onnx.export with external_data=False, or onnx.save(onnx.load(file), file)), as a pod must, which fetches one file";
+
 /** The file at `location` below `folder`, or why it is not taken. No step on the way may be a link. */
 const plainFile = (folder: string, location: string): { size: number } | string => {
   const steps = location.split("/").filter((step) => step !== "" && step !== ".");
@@ -96,10 +100,10 @@ const plainFile = (folder: string, location: string): { size: number } | string 
     path = join(path, step);
     // A name that is too long, or a file where a folder should be, throws even so.
     const stats = attempt(() => lstatSync(path, { throwIfNoEntry: false }));
-    if (stats === undefined) return "which is not there; put the file beside the model";
+    if (stats === undefined) return NOT_THERE;
     if (stats.isSymbolicLink()) return "which is a symbolic link or behind one; put the file itself there";
     if (i < steps.length - 1) {
-      if (!stats.isDirectory()) return "which is not there; put the file beside the model";
+      if (!stats.isDirectory()) return NOT_THERE;
     } else if (!stats.isFile()) return "which is not a regular file";
     else if (stats.nlink > 1) return "which has other names (hard links); put a copy there";
     else return { size: stats.size };

@@ -1,19 +1,6 @@
 import { Failure } from "../termination.ts";
 import type { ModelNode } from "./model-file/walk.ts";
-
-/** Whose operators onnxruntime's builds for servers bring along (onnxruntime/core/graph/constants.h, version 1.30). */
-const DOMAINS: ReadonlySet<string> = new Set([
-  "",
-  "ai.onnx",
-  "ai.onnx.ml",
-  "ai.onnx.preview",
-  "ai.onnx.preview.training",
-  "ai.onnx.training",
-  "com.microsoft",
-  "com.microsoft.experimental",
-  "com.microsoft.nchwc",
-  "com.ms.internal.nhwc",
-]);
+import { ONNXRUNTIME } from "./onnxruntime-limits.ts";
 
 /** Different operators of other domains, in one model. */
 const MAX_FOREIGN = 10_000;
@@ -35,7 +22,7 @@ export const createOperatorCheck = () => {
       if (node.operator === "EPContext") {
         throw refused(node, "holds a program compiled for one device; save the model without it");
       }
-      if (DOMAINS.has(node.domain)) return;
+      if (ONNXRUNTIME.opsets.has(node.domain)) return;
       foreign.set(key(node.domain, node.operator), node);
       if (foreign.size > MAX_FOREIGN) throw refused(node, `is one of more than ${MAX_FOREIGN} custom operators`);
     },

@@ -65,7 +65,7 @@ describe("external data", () => {
     ["https://example.com/w", /URL/],
     ["weights.bin\0", /characters/],
     ["a\\weights.bin", /characters/],
-    ["missing.bin", /not there/],
+    ["missing.bin", /"missing\.bin", which is not there: put the file beside the model, or .*external_data=False/],
     ["weights.bin/x", /not there/],
     [".", /not a file/],
     ["", /no location/],

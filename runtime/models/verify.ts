@@ -1,9 +1,12 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { Failure } from "../termination.ts";
+import { checkInterface } from "./check-interface.ts";
 import { createExternalDataCheck } from "./external-data.ts";
+import { readInterface } from "./interface.ts";
 import { createReader, MalformedModel } from "./model-file/reader.ts";
 import { walkModel } from "./model-file/walk.ts";
 import { createOperatorCheck } from "./operators.ts";
+import { convertedOutputs } from "./rewrite.ts";
 
 /** The largest protobuf message; a larger model needs external data. */
 const MAX_BYTES = 2 * 1024 ** 3;
@@ -29,8 +32,11 @@ export const checkModelFile = (path: string): { bytes: number; weightFiles: stri
   try {
     const operators = createOperatorCheck();
     const externalData = createExternalDataCheck(path);
-    walkModel(createReader(file, stats.size), { ...operators, externalTensor: externalData.check });
+    const reader = createReader(file, stats.size);
+    walkModel(reader, { ...operators, externalTensor: externalData.check });
     operators.end();
+    const model = readInterface(reader);
+    checkInterface(model, convertedOutputs(path, model));
     return { bytes: stats.size + externalData.bytes(), weightFiles: externalData.files() };
   } catch (error) {
     if (!(error instanceof MalformedModel)) throw error;

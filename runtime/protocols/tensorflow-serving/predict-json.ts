@@ -173,7 +173,7 @@ const readRows = (model: Model, only: TensorInfo | undefined, instances: unknown
     for (const info of model.inputs) {
       const list = rows.get(info.name) ?? [];
       if (list.length === i + 1 || (list.length === 0 && info.default !== undefined)) continue;
-      const [without, other] = list.length > i ? [0, i] : [i, 0];
+      const [without, other] = given.some(([name]) => name === info.name) ? [0, i] : [i, 0];
       const why = info.default === undefined ? "is missing" : `is missing, and instance ${other} has it`;
       throw invalid(`instance ${without}: input "${info.name}" ${why}`);
     }

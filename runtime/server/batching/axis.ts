@@ -24,6 +24,8 @@ export const batchCandidates = (
   inputs: readonly TensorInfo[],
   outputs: readonly TensorInfo[],
 ): { candidates: Candidate[] } | { reason: string } => {
+  const unknown = inputs.find(({ anyRank }) => anyRank === true);
+  if (unknown !== undefined) return { reason: `its input "${unknown.name}" may have any number of dimensions` };
   const closed = outputs.find(({ shape }) => !shape.includes(null));
   if (closed !== undefined) {
     return { reason: `its output "${closed.name}" is always ${shapeText(closed)}, so it has no batch dimension` };
