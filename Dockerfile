@@ -21,6 +21,7 @@ COPY runtime runtime
 COPY --from=packages /src/node_modules node_modules
 RUN ["node", "build/images/tree.ts", "operator", "/out/operator"]
 RUN ["node", "build/images/tree.ts", "runtime", "/out/runtime"]
+RUN ["node", "build/images/locale.ts", "/out/locale"]
 
 FROM ${BASE} AS app
 ENV NODE_ENV=production \
@@ -36,5 +37,6 @@ COPY --from=tree /out/operator/app /app
 ENTRYPOINT ["/usr/local/bin/node", "/app/operator/main.ts"]
 
 FROM app AS runtime
+COPY --from=tree /out/locale/ /
 COPY --from=tree /out/runtime/app /app
 ENTRYPOINT ["/usr/local/bin/node", "/app/runtime/main.ts"]

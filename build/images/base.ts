@@ -1,11 +1,12 @@
 /**
- * The layer below all images: Node, the C and C++ libraries of the Debian that builds, certificates and
- * the user. No shell, no package manager.
+ * The layer below all images: Node, the C and C++ libraries of the Debian that builds, one locale,
+ * certificates and the user. No shell, no package manager.
  */
 import { execFile } from "node:child_process";
 import { readFile, realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { promisify } from "node:util";
+import { localeEntries } from "./locale.ts";
 import type { Arch } from "./prune.ts";
 import type { Entry } from "./tar.ts";
 
@@ -35,6 +36,7 @@ export const baseEntries = async (root: string, arch: Arch): Promise<Entry[]> =>
     text("etc/passwd", "root:x:0:0:root:/:/sbin/nologin\nberth:x:65532:65532:berth:/nonexistent:/sbin/nologin\n"),
     text("etc/group", "root:x:0:\nberth:x:65532:\n"),
     text("etc/nsswitch.conf", "hosts: files dns\n"),
+    ...(await localeEntries()),
   ];
 };
 

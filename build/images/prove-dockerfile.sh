@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the Dockerfile with buildah, without a daemon, on a base made of our own base layer, and compares
-# /app (names, modes, owners, contents), user, entry point and environment with `npm run build:images`.
+# /app and /usr/lib/locale (names, modes, owners, contents), user, entry point and environment with `npm run build:images`.
 # Needs root, buildah, and the packages of the lock file in npm's cache or its registry.
 # Usage: build/images/prove-dockerfile.sh   (from anywhere)
 set -euo pipefail
@@ -37,11 +37,11 @@ for target in operator runtime; do
     read -r name image <<<"$side"
     container=$(buildah "${store[@]}" from "${policy[@]}" --pull-never "$image")
     root=$(buildah "${store[@]}" mount "$container")
-    (cd "$root" && find app -printf '%y %m %U:%G %p\n' | sort && find app -type f -print0 | sort -z | xargs -0 sha256sum) >"$work/$target.$name"
+    (cd "$root" && find app usr/lib/locale -printf '%y %m %U:%G %p\n' | sort && find app usr/lib/locale -type f -print0 | sort -z | xargs -0 sha256sum) >"$work/$target.$name"
     buildah "${store[@]}" inspect --type image "$image" |
       node -e 'const {config}=JSON.parse(require("fs").readFileSync(0)).OCIv1;console.log(JSON.stringify([config.User,config.Entrypoint,config.Cmd??[],config.WorkingDir,config.Env.toSorted()],null,1))' >>"$work/$target.$name"
     buildah "${store[@]}" rm "$container" >/dev/null
   done
   diff "$work/$target.ours" "$work/$target.docker" || { echo "the Dockerfile's $target differs: < ours, > Dockerfile" >&2; exit 1; }
-  echo "$target: $(grep -c '^f ' "$work/$target.ours") files of /app, user, entry point and environment are the same"
+  echo "$target: $(grep -c '^f ' "$work/$target.ours") files, user, entry point and environment are the same"
 done

@@ -130,8 +130,16 @@ const createSession = async (
     if (/bad_alloc|bad allocation|failed to allocate memory|out of memory/i.test(message)) {
       throw new Error(`the memory was not enough to load the model: ${message}; raise resources.limits.memory`);
     }
+    const [, locale] = /Failed to construct locale with name:\s*([\w.@-]*)/.exec(message) ?? [];
+    if (locale !== undefined) throw new Failure("ModelInvalid", missingLocale(locale));
     throw new Failure("ModelInvalid", `the model does not load: ${message}`);
   }
+};
+
+/** Text models of scikit-learn ask for en_US.UTF-8, which our image has, and many others have not. */
+const missingLocale = (locale: string): string => {
+  const [language = "", charset = "UTF-8"] = locale.split(".");
+  return `the locale ${locale}, by which the model's StringNormalizer makes letters small or large, is not there: install it where the server runs (Debian, Ubuntu: apt-get install locales && localedef -i ${language} -f ${charset} ${locale}), or export the model with locale "en_US.UTF-8", which the image of the server has`;
 };
 
 const FROM_ORT: ReadonlyMap<string, Datatype> = new Map([
