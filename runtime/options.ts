@@ -9,6 +9,7 @@ import {
   PROGRESS_PATH,
 } from "../operator/api/v1alpha1/pod-contract.ts";
 import { createTrust, type IsTrusted } from "./router/forwarded.ts";
+import { type Origins, parseOrigins } from "./server/http/cors.ts";
 
 /** A command line that cannot be understood; `message` is one line that says what to do. */
 export class UsageError extends Error {}
@@ -33,6 +34,8 @@ export type ServeOptions = {
   /** Undefined: by the memory limit (see `serverBudgets`). */
   maxBodyBytes: number | undefined;
   maxConnectionAgeMs: number;
+  /** Of pages in browsers that may ask; undefined: none of other origins. */
+  corsOrigins: Origins | undefined;
   logFormat: "json" | "text";
   terminationLog: string;
 };
@@ -100,6 +103,8 @@ export const SERVE_HELP = `Serve an ONNX model over HTTP and gRPC (Open Inferenc
                               under a memory limit below 1Gi: 24Mi under 512Mi, 4Mi under 256Mi)
   --max-connection-age DURATION  a connection that is older is closed after its answer, so that clients spread over
                               new servers (default: 5m)
+  --cors-origins ORIGINS      pages in browsers that may ask over HTTP, by their origins with commas between, such as
+                              https://app.example.com,http://localhost:3000; * is all (default: none)
   --log-format FORMAT         json or text (default: text on a terminal, else json)
   --termination-log FILE      where the reason of a failure is left (default: ${TERMINATION_LOG}, if it is there)
   --help
@@ -171,6 +176,7 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
     "max-delay",
     "request-timeout",
     "drain-timeout",
+    "cors-origins",
     "max-body",
     "max-connection-age",
     "log-format",
@@ -204,6 +210,7 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
     drainTimeoutMs: duration(values, "drain-timeout", 20_000),
     maxBodyBytes: size(values, "max-body"),
     maxConnectionAgeMs: duration(values, "max-connection-age", 300_000),
+    corsOrigins: origins(values, "cors-origins"),
     logFormat: choice(values, "log-format", ["json", "text"], isTerminal ? "text" : "json"),
     terminationLog: text(values, "termination-log") ?? TERMINATION_LOG,
   };
@@ -378,6 +385,15 @@ const required = (values: Values, name: string, command: string, usage: string):
   const value = text(values, name);
   if (value === undefined) throw new UsageError(`--${name} is missing: give ${usage}; see ${command} --help`);
   return value;
+};
+
+const origins = (values: Values, name: string): Origins | undefined => {
+  const value = text(values, name);
+  const parsed = value === undefined ? undefined : parseOrigins(value);
+  if (typeof parsed !== "object" || !("wrong" in parsed)) return parsed;
+  throw new UsageError(
+    `--${name}: "${parsed.wrong}" is no origin; give a scheme, a host and perhaps a port, such as https://app.example.com or http://localhost:3000, or * alone for all`,
+  );
 };
 
 const port = (values: Values, name: string, fallback: number): number => {

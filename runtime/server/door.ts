@@ -94,7 +94,7 @@ const open = async (model: PoolModel): Promise<void> => {
       createTensorflowRoutes(service),
       createOpenApi(service, [openInferencePaths(service), tensorflowPaths(service)]),
     ],
-    { maxBodyBytes, maxConnectionAgeMs, memory },
+    { maxBodyBytes, maxConnectionAgeMs, memory, origins: start.corsOrigins },
     log,
   );
   const grpc = createGrpcServer(

@@ -138,6 +138,21 @@ const batching = z
 const server = z
   .object({
     batching: batching.optional(),
+    corsOrigins: z
+      .array(z.string().min(1).max(253))
+      .max(16)
+      .optional()
+      .describe(
+        "Origins whose pages browsers let ask this model over HTTP, such as `https://app.example.com`. `*` alone is all. Default: none.",
+      )
+      .meta({
+        "x-kubernetes-list-type": "set",
+        ...rules({
+          rule: "self == ['*'] || self.all(o, o.matches('^https?://([a-z0-9_]([a-z0-9._-]*[a-z0-9_])?|\\\\[[0-9a-f:.]+\\\\])(:[0-9]{1,5})?$'))",
+          message:
+            "spec.server.corsOrigins: must be origins such as https://app.example.com or http://localhost:3000, in small letters and without a path, or * alone",
+        }),
+      }),
     executionProvider: z
       .enum(["auto", "cpu", "cuda", "tensorrt"])
       .optional()

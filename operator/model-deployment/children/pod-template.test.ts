@@ -125,6 +125,16 @@ describe("the pod template", () => {
     ]);
   });
 
+  it("lets pages of other origins ask where the spec says so", () => {
+    const origins = ["https://b.example", "https://a.example:8443"];
+    const { args = [] } = render({ ...full, server: { corsOrigins: origins } }).server;
+    assert.equal(args[args.indexOf("--cors-origins") + 1], "https://a.example:8443,https://b.example");
+    for (const corsOrigins of [undefined, []]) {
+      const spec = corsOrigins === undefined ? full : { ...full, server: { ...full.server, corsOrigins } };
+      assert.ok(!render(spec).server.args?.includes("--cors-origins"));
+    }
+  });
+
   it("leaves the user to the namespace, where the operator does", () => {
     const { spec } = podTemplate("digits", "digits-1", full, { ...settings, podUser: "namespace" });
     assert.deepEqual(spec?.securityContext, { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });

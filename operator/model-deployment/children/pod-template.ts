@@ -122,6 +122,10 @@ const batchingArgs = ({ server }: RevisionSpec): string[] => {
   return ["--max-batch-size", String(maxBatchSize), "--max-delay", formatDelay(parseDelay(maxDelay))];
 };
 
+/** Without a field nothing is rendered: revisions from before it stay what they are. */
+const corsArgs = ({ server }: RevisionSpec): string[] =>
+  (server?.corsOrigins ?? []).length === 0 ? [] : ["--cors-origins", (server?.corsOrigins ?? []).toSorted().join(",")];
+
 const serverContainer = (
   modelDeployment: string,
   spec: RevisionSpec,
@@ -139,6 +143,7 @@ const serverContainer = (
     ...["--admin-port", String(ADMIN_PORT)],
     ...["--execution-provider", executionProviderOf(spec)],
     ...batchingArgs(spec),
+    ...corsArgs(spec),
     ...["--request-timeout", formatDuration(requestTimeoutMs), "--drain-timeout", formatDuration(drainTimeoutMs)],
   ],
   env: [

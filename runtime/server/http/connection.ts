@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { evicted, isBrisk, type Share } from "../shares.ts";
+import type { Cors } from "./cors.ts";
 import { type Counters, countDuration, countStatus } from "./counters.ts";
 import {
   chooseEncoding,
@@ -34,6 +35,8 @@ const serverFailed = () => jsonError(500, "the server failed; its log says why")
 /** What all connections of a server have in common. */
 export type Shared = {
   router: Router;
+  /** Undefined: browsers are told nothing, and let no page of another origin ask. */
+  cors: Cors | undefined;
   /** A connection's of the memory for bodies that are not whole. */
   nextIncoming(): Share;
   /** A connection's of the memory for answers that their clients have not taken, which is `maxUnsentBytes` for all. */
@@ -164,7 +167,8 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     started = now;
     counters.inFlight++;
     state = "body";
-    const route = shared.router.find(found.method, found.path);
+    const asked = shared.cors?.preflight({ method: found.method, header: (name) => fieldOf(found.fields, name) });
+    const route = asked ?? shared.router.find(found.method, found.path);
     if (typeof route !== "function") {
       answer(route, false);
       return;
@@ -259,6 +263,8 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     const close = mustClose || head === undefined || !head.keepAlive || shared.closing || now >= expires;
     const parts = head?.method === "HEAD" ? [] : response.parts;
     let extra = shared.dateLine(now);
+    if (shared.cors !== undefined)
+      extra += shared.cors.lines(response, head === undefined ? undefined : fieldOf(head.fields, "origin"));
     if (close) extra += "connection: close\r\n";
     else if (head?.http10 === true) extra += "connection: keep-alive\r\n";
     let text: string;

@@ -13,8 +13,8 @@ type Request = { method: string; header(name: string): string | undefined };
 export type Cors = {
   /** The answer to a question that a browser asks before a request; undefined where it is none. */
   preflight(request: Request): HttpResponse | undefined;
-  /** Whole lines for the head of any other answer. */
-  lines(origin: string | undefined): string;
+  /** Whole lines for the head of an answer; none for one that has said it all. */
+  lines(response: HttpResponse, origin: string | undefined): string;
 };
 
 /** Browsers keep the answer for so long; Chromium no longer than two hours. */
@@ -42,7 +42,7 @@ export const createCors = (origins: Origins): Cors => {
       if (!allows(origin)) return { status: 403, headers: { vary: "origin" }, parts: [] };
       const names = header("access-control-request-headers") ?? "";
       return {
-        status: 204,
+        status: 200,
         headers: {
           "access-control-allow-origin": origins === "*" ? "*" : origin,
           "access-control-allow-methods": METHODS,
@@ -53,24 +53,26 @@ export const createCors = (origins: Origins): Cors => {
         parts: [],
       };
     },
-    lines(origin) {
+    lines({ headers }, origin) {
+      if ("access-control-allow-origin" in headers) return "";
       if (origins === "*") return forAll;
       return linesFor.get(origin?.toLowerCase() ?? "") ?? "vary: origin\r\n";
     },
   };
 };
 
+/** A scheme, a host and perhaps a port: nothing behind it, not even a slash. As `spec.server.corsOrigins` takes them. */
+const ORIGIN = /^https?:\/\/([a-z0-9_]([a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:\d{1,5})?$/;
+
 /** Origins from a list with commas, such as `https://a.example,http://localhost:3000`, or the one of them that is none. */
 export const parseOrigins = (list: string): Origins | { wrong: string } => {
-  const items = list.split(",").map((item) => item.trim());
+  const items = list.split(",").map((item) => item.trim().toLowerCase());
   if (items.length === 1 && items[0] === "*") return "*";
   const origins = new Set<string>();
   for (const item of items) {
-    // an origin is a scheme, a host and perhaps a port: nothing behind it, not even a slash
-    const url = URL.canParse(item) ? new URL(item) : undefined;
-    const isOrigin = url !== undefined && /^https?:$/.test(url.protocol) && url.origin === item.toLowerCase();
-    if (!isOrigin) return { wrong: item };
-    origins.add(url.origin);
+    if (!ORIGIN.test(item)) return { wrong: item };
+    // browsers leave the port out that the scheme implies
+    origins.add(item.replace(/^(http:.*):80$/, "$1").replace(/^(https:.*):443$/, "$1"));
   }
   return origins;
 };

@@ -8,6 +8,7 @@ import { listenAddress } from "../../listen-address.ts";
 import { createShares, type Memory } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
 import { type Connection, type Shared, serveConnection } from "./connection.ts";
+import { createCors, type Origins } from "./cors.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
 import { byteLength, encodeHead, jsonError, writeAnswer } from "./response.ts";
 import { createRouter } from "./router.ts";
@@ -19,6 +20,8 @@ export type HttpServerOptions = {
   maxBodyBytes: number;
   /** A connection that is older, give or take a tenth, is closed after its next answer. */
   maxConnectionAgeMs: number;
+  /** Of pages in browsers that may ask. Default: none but those that this server itself would have. */
+  origins?: Origins | undefined;
   /** One more is told to come back later. Default: 4096. */
   maxConnections?: number;
   /** Of all bodies together that did not come with their header in one piece. Default: four of the largest. */
@@ -73,6 +76,7 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
   let date = "";
   const shared: Shared = {
     router: createRouter(routes),
+    cors: options.origins === undefined ? undefined : createCors(options.origins),
     nextIncoming: memory?.nextShare ?? createShares(options.maxBufferedBytes ?? BUFFERED_BODIES * maxBodyBytes, now),
     nextUnsent: memory?.nextShare ?? createShares(maxUnsentBytes, now),
     maxUnsentBytes,
