@@ -16,7 +16,7 @@ export class MalformedModel extends Error {
   }
 }
 
-/** A field of a message. Its value is a number, or lies from `at` to `end`. */
+/** A field of a message: its value lies from `at` to `end`, and is a number where it is a varint. */
 export type Field = { number: number; wire: "varint" | "bytes" | "fixed"; value: number; at: number; end: number };
 
 /**
@@ -34,6 +34,15 @@ export const createReader = (file: number, size: number) => {
     from = at;
     to = at + readSync(file, window, 0, WINDOW_BYTES, at);
     if (to <= at) throw new MalformedModel(at, "the file ends too early");
+  };
+  /** Puts the position to the field's bytes and has them in the window; how many there are, `most` at most. */
+  const reach = (field: Field, most: number): number => {
+    const length = Math.min(field.end - field.at, most, WINDOW_BYTES);
+    if (length === 0) return 0;
+    at = field.at;
+    if (at < from || at + length > to) fill();
+    if (at + length > to) throw new MalformedModel(to, "the file ends too early");
+    return length;
   };
   /** Numbers of 2^53 and more, negative ones among them, lose their last digits. */
   const varint = (end: number): number => {
@@ -65,8 +74,9 @@ export const createReader = (file: number, size: number) => {
       if (number === 0 || key >= 2 ** 32) throw new MalformedModel(at, `a field has the impossible number ${number}`);
       switch (key % 8) {
         case 0: {
+          const begin = at;
           const value = varint(end);
-          return { number, wire: "varint", value, at, end: at };
+          return { number, wire: "varint", value, at: begin, end: at };
         }
         case 1:
           return within(end, { number, wire: "fixed", value: 0, at, end: at + 8 });
@@ -81,14 +91,30 @@ export const createReader = (file: number, size: number) => {
           throw new MalformedModel(at, `a field has the unknown wire type ${key % 8}`);
       }
     },
+    /** The varint at the position as an int64; beyond 2^53 on either side the last digits are lost. */
+    signed: (end: number): number => {
+      let [low, middle, high] = [0, 0, 0];
+      for (let shift = 0; shift < 70; shift += 7) {
+        if (at >= end) throw new MalformedModel(at, "a number is cut off");
+        if (at < from || at >= to) fill();
+        const next = window[at++ - from] ?? 0;
+        if (shift < 28) low += (next & 0x7f) << shift;
+        else if (shift < 56) middle += (next & 0x7f) << (shift - 28);
+        else high += (next & 0x7f) << (shift - 56);
+        // 64 bits: 28, 28 and the last 8, of which the highest is the sign
+        if (next < 0x80) return ((((high & 0xff) << 24) >> 24) * 2 ** 28 + middle) * 2 ** 28 + low;
+      }
+      throw new MalformedModel(at, "a number is too long");
+    },
     /** The text of a field of bytes; a longer one than `most` bytes is cut off. */
     text: (field: Field, most: number): string => {
-      const length = Math.min(field.end - field.at, most, WINDOW_BYTES);
-      if (length === 0) return "";
-      at = field.at;
-      if (at < from || at + length > to) fill();
-      if (at + length > to) throw new MalformedModel(to, "the file ends too early");
-      return window.toString("utf8", at - from, at - from + length);
+      const length = reach(field, most);
+      return length === 0 ? "" : window.toString("utf8", at - from, at - from + length);
+    },
+    /** The same as bytes, valid until the next read. */
+    bytes: (field: Field, most: number): DataView => {
+      const length = reach(field, most);
+      return new DataView(window.buffer, window.byteOffset + (length === 0 ? 0 : at - from), length);
     },
   };
 };
