@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { denseModel, identityModel } from "../../test/runtime/models.ts";
-import { trees } from "../../test/runtime/row-models.ts";
+import { trees, undeclared } from "../../test/runtime/row-models.ts";
 import { warmUp } from "./first-run.ts";
 import { givenOutputs } from "./output-shapes.ts";
 import { type Engine, loadModel } from "./session.ts";
@@ -26,6 +26,10 @@ const shapesOf = async (file: string) => {
 
 test("an output that is declared [1] and has as many rows as come in is open", async () => {
   assert.deepEqual(await shapesOf(trees([1])), { declared: [[1], [null, 3]], given: [[null], [null, 3]], runs: 1 });
+});
+
+test("an output without a declared shape has as many dimensions as it was given with, all of them open", async () => {
+  assert.deepEqual(await shapesOf(undeclared()), { declared: [[]], given: [[null, null]], runs: 1 });
 });
 
 test("what is declared open, or without a batch, stays as it is, and no run is spent on it", async () => {

@@ -8,12 +8,13 @@ const MAX_ELEMENTS = 16 * 1024 ** 2;
 /**
  * The outputs as the model gives them. A converter may declare a size that is not so (LightGBM's says `label` [1], whatever
  * it gives), which onnxruntime only warns of; whoever believed it would refuse the answer, or take it for one without a batch.
- * Only outputs without any open dimension are in doubt, and only where the inputs have an open first one: then one run
- * with two rows shows it. `warmUp`: what has run.
+ * The same is true of an output whose shape is not declared at all, which onnxruntime calls []. Only outputs without any open
+ * dimension are in doubt, and only where the inputs have an open first one: then one run with two rows shows it.
+ * `warmUp`: what has run.
  */
 export const givenOutputs = async (engine: Engine, warmUp: WarmUp): Promise<TensorInfo[]> => {
   const declared = [...engine.outputs];
-  const isDoubtful = declared.some(({ shape }) => shape.length > 0 && !shape.includes(null));
+  const isDoubtful = declared.some(({ shape }) => !shape.includes(null));
   if (!isDoubtful || warmUp.outcome !== "passed" || !engine.inputs.some(({ shape }) => shape[0] === null))
     return declared;
   const two = engine.inputs.map(({ name, datatype, shape }): [string, Tensor] => {
@@ -38,7 +39,8 @@ export const givenOutputs = async (engine: Engine, warmUp: WarmUp): Promise<Tens
 /** Open where what came is not what is declared. */
 const believed = (info: TensorInfo, given: readonly number[] | undefined): TensorInfo => {
   const { shape, symbols } = info;
-  if (given === undefined || given.length !== shape.length) return info;
+  if (given === undefined) return info;
+  if (given.length !== shape.length) return { ...info, shape: given.map(() => null), symbols: given.map(() => null) };
   const isOpen = (axis: number): boolean => shape[axis] === null || shape[axis] !== given[axis];
   return {
     ...info,

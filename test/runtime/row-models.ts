@@ -155,6 +155,15 @@ export const zeroWhereNaN = (): string =>
     [scalar("one", 1)],
   );
 
+/** Each row by its length, of an operator whose shape onnxruntime does not infer, and nobody declares. */
+export const undeclared = (): string =>
+  write({
+    name: "rows",
+    input: [value("x", "FP32", ["n", 4])],
+    output: [{ name: "y", type: { tensorType: { elemType: types.FLOAT } } }],
+    node: [{ ...node("Normalizer", ["x"], "y", [text("norm", "L2")]), domain: "ai.onnx.ml" }],
+  });
+
 /** Each row by its own greatest value. */
 export const normalisedByRow = (): string =>
   model(

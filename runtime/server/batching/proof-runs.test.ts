@@ -72,6 +72,7 @@ describe("rows that do not", () => {
     "tables of different sizes": models.embeddings,
     trees: models.trees,
     "trees whose label is said to be [1]": () => models.trees([1]),
+    "an output of no declared shape": models.undeclared,
     neighbours: models.neighbours,
     "texts by a table": models.encodedTexts,
     "a picture's angle": () => ANGLE_MODEL,
