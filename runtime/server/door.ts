@@ -70,6 +70,7 @@ const open = async (model: PoolModel): Promise<void> => {
       maxDelayMs: start.maxDelayMs,
       requestTimeoutMs: start.requestTimeoutMs,
       maxQueued: MAX_QUEUED,
+      indicesChecked: onCpu,
       maxQueuedBytes: budgets.queuedBytes,
       memory,
     },

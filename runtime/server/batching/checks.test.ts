@@ -13,7 +13,14 @@ import { seeded } from "./samples.ts";
 import { floats, newSimulatedShard, newSimulatedTime, numbers, rowsModel } from "./simulated.ts";
 
 const OPTIONS = {
-  ...{ maxBatchSize: 8, maxDelayMs: 0, requestTimeoutMs: 30_000, maxQueuedBytes: 1_000_000, maxQueued: 1000 },
+  ...{
+    maxBatchSize: 8,
+    maxDelayMs: 0,
+    requestTimeoutMs: 30_000,
+    maxQueuedBytes: 1_000_000,
+    maxQueued: 1000,
+    indicesChecked: true,
+  },
 };
 type Compute = (values: number[], rows: number) => number[];
 const doubled: Compute = (values) => values.map((value) => 2 * value);
@@ -25,13 +32,25 @@ const coupled: Compute = (values, rows) =>
 const rig = async (
   compute: Compute,
   next: (i: number) => number,
-  { cost = { a: 5, b: 1 }, seed = 1, shards = 1 } = {},
+  { cost = { a: 5, b: 1 }, seed = 1, shards = 1, memory = 1e9 } = {},
 ) => {
   const time = newSimulatedTime();
   const { clock } = time;
   const ended: string[] = [];
   const beside = { random: seeded(seed), onEnded: (message: string) => ended.push(message) };
-  const scheduler = createScheduler(rowsModel, OPTIONS, clock, new Map([["x", [1, 2]]]), beside);
+  let used = 0;
+  const taken = {
+    take(bytes: number): boolean {
+      if (used + bytes > memory) return false;
+      used += bytes;
+      return true;
+    },
+    give(bytes: number): void {
+      used -= bytes;
+    },
+  };
+  const options = { ...OPTIONS, memory: taken };
+  const scheduler = createScheduler(rowsModel, options, clock, new Map([["x", [1, 2]]]), beside);
   let current = doubled;
   const all = Array.from({ length: shards }, (_, id) =>
     newSimulatedShard(id, clock, cost, (values, rows) => current(values, rows)),
@@ -58,7 +77,7 @@ const rig = async (
     );
   };
   return {
-    ...{ scheduler, sizes, answers, ended },
+    ...{ scheduler, sizes, answers, ended, used: () => used },
     async load(ms: number) {
       until = clock.now() + ms;
       for (let i = 0; i < 4 * shards; i++) client();
@@ -168,6 +187,18 @@ test("what the model refuses alone, and answered in a batch, ends batching", asy
     ended.join(),
     /a request was answered in a batch of 4, and alone the model refuses it: x: two rows are wanted/,
   );
+});
+
+test("what is kept for a check counts as memory that waits, and without room nothing is checked", async () => {
+  const roomy = await rig(doubled, () => 1);
+  await roomy.load(20_000);
+  assert.ok(roomy.scheduler.snapshot().checks.same > 0);
+  assert.equal(roomy.used(), 0);
+  // four requests fit, and nothing beside them
+  const full = await rig(doubled, () => 1, { memory: 4 * 2100 });
+  await full.load(20_000);
+  assert.equal(full.scheduler.snapshot().checks.same, 0);
+  assert.ok(full.answers.length > 1000);
 });
 
 test("a failure of the check's own run is no verdict", async () => {

@@ -1,5 +1,6 @@
 import type { Tensor } from "../../tensors/index.ts";
 import { InferenceError, type Job, type JobResult } from "../shards/types.ts";
+import { chargeOf } from "./charge.ts";
 import { affords, type Budget, newBudget } from "./check-budget.ts";
 import { estimate } from "./cost.ts";
 import { endSharing } from "./ended.ts";
@@ -61,7 +62,7 @@ export const considerCheck = (
   parts: readonly ReadonlyMap<string, Tensor>[],
   wake: () => void,
 ): void => {
-  const { checks, policy, probes, sharing } = state;
+  const { checks, live, policy, probes, sharing } = state;
   if (checks.isRunning || sharing.state !== "on" || probes.pending !== undefined) return;
   const at = Math.min(entries.length - 1, Math.floor(state.random() * entries.length));
   const entry = entries[at];
@@ -69,9 +70,8 @@ export const considerCheck = (
   if (entry === undefined || together === undefined) return;
   const expectedMs = policy.hopMs + estimate(entry.home.cost, entry.rows);
   if (expectedMs > LONGEST_MS || !affords(checks.budget, expectedMs)) return;
-  let bytes = 0;
-  for (const tensor of [...entry.inputs.values(), ...together.values()]) bytes += tensor.bytes.length;
-  if (bytes > MAX_BYTES) return;
+  const bytes = chargeOf(entry.inputs) + chargeOf(together);
+  if (bytes > MAX_BYTES || !takeSpare(live.memory, bytes)) return;
   const rowsOf = (some: readonly Entry[]): number => some.reduce((sum, { rows }) => sum + rows, 0);
   const sample: Sample = {
     group: entry.home,
@@ -90,8 +90,18 @@ export const considerCheck = (
     .catch(() => undefined)
     .finally(() => {
       checks.isRunning = false;
+      live.memory?.give(bytes);
     });
 };
+
+/** Memory that requests do not need soon: several times as much must be free. */
+const takeSpare = (memory: State["live"]["memory"], bytes: number): boolean => {
+  if (memory === undefined) return true;
+  if (!memory.take(SPARE * bytes)) return false;
+  memory.give((SPARE - 1) * bytes);
+  return true;
+};
+const SPARE = 4;
 
 const copied = (tensors: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
   new Map([...tensors].map(([name, tensor]) => [name, { ...tensor, bytes: Uint8Array.from(tensor.bytes) }]));

@@ -15,6 +15,7 @@ const OPTIONS: SchedulerOptions = {
   requestTimeoutMs: 30_000,
   maxQueuedBytes: 10_000_000,
   maxQueued: 1000,
+  indicesChecked: true,
 };
 
 /** The answer's first number, or the code of the error; and when it came. */

@@ -82,7 +82,7 @@ export const createScheduler = (
   const beginProof = (examples: ReadonlyMap<string, readonly number[]>): void => {
     proving = true;
     beginProbes(probes, clock.now());
-    prove(model, examples, options.maxBatchSize, (job, expectedMs) => {
+    prove(model, examples, options, (job, expectedMs) => {
       const result = queueProbe(probes, job, expectedMs);
       pump.soon();
       return result;

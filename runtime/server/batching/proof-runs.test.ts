@@ -10,15 +10,17 @@ import type { Tensor } from "../../tensors/index.ts";
 import type { Job, JobResult } from "../shards/types.ts";
 import { prove } from "./proof.ts";
 
-const proofOf = async (file: string, maxBatch = 32) => {
+const proofOf = async (file: string, indicesChecked = true) => {
   const engine = await loadModel(file, { executionProvider: "cpu", intraOpThreads: 1 });
   const warm = await warmUp(engine);
   assert.equal(warm.outcome, "passed");
   const shapes = new Map(Object.entries(warm.outcome === "passed" ? warm.shapes : {}));
   const { inputs } = engine;
   const outputs = await givenOutputs(engine, warm);
+  const limits = { maxBatchSize: 32, indicesChecked };
   let runs = 0;
   let items = 0;
+  let refused = 0;
   /** Of what the model took, of each input of whole numbers. */
   const greatest = new Map<string, number>();
   const probe = async (job: Job): Promise<JobResult> => {
@@ -28,15 +30,17 @@ const proofOf = async (file: string, maxBatch = 32) => {
     ]);
     runs += 1;
     items += job.inputs[0]?.shape[0] ?? 0;
+    refused += 1;
     const outputs = await engine.run(new Map(tensors), job.outputs);
+    refused -= 1;
     for (const [name, { datatype, bytes }] of tensors) {
       const all = datatype === "INT64" ? Array.from(new BigInt64Array(bytes.buffer), Number) : [];
       greatest.set(name, Math.max(greatest.get(name) ?? 0, ...all));
     }
     return { outputs, runMs: 0.01 };
   };
-  const proof = await prove({ name: "m", version: "1", inputs, outputs }, shapes, maxBatch, probe);
-  return { proof, runs, items, greatest };
+  const proof = await prove({ name: "m", version: "1", inputs, outputs }, shapes, limits, probe);
+  return { proof, runs, items, greatest, refused };
 };
 
 describe("rows that depend on each other", () => {
@@ -91,4 +95,11 @@ describe("rows that do not", () => {
 test("ids are tried over the whole of their table, and no further", async () => {
   const { greatest } = await proofOf(models.embeddings());
   assert.deepEqual([greatest.get("ids"), greatest.get("types")], [299, 1]);
+  const unchecked = await proofOf(models.embeddings(), false);
+  assert.ok(unchecked.proof.proved);
+  assert.deepEqual(
+    [unchecked.greatest.get("ids"), unchecked.refused],
+    [1, 0],
+    "where nobody checks ids, none is tried",
+  );
 });

@@ -19,7 +19,12 @@ const proofOf = async (compute: Compute, options: { msPerRow?: number; maxBatch?
     return { outputs: new Map([["y", floats(shape, values)]]), runMs: rows * (options.msPerRow ?? 0.01) };
   };
   const model = options.model ?? rowsModel;
-  const proof = await prove(model, new Map([["x", [1, 2]]]), options.maxBatch ?? 32, probe);
+  const proof = await prove(
+    model,
+    new Map([["x", [1, 2]]]),
+    { maxBatchSize: options.maxBatch ?? 32, indicesChecked: true },
+    probe,
+  );
   return { proof, sizes };
 };
 
@@ -147,7 +152,7 @@ test("a text of one token that its mask may hide is tried with more tokens", asy
     return { outputs: new Map([["y", floats([rows], means)]]), runMs: 0.01 };
   };
   const examples = new Map(["ids", "mask"].map((name) => [name, [1, 1]]));
-  const proof = await prove(model, examples, 8, probe);
+  const proof = await prove(model, examples, { maxBatchSize: 8, indicesChecked: true }, probe);
   assert.ok(proof.proved, JSON.stringify(proof));
   assert.deepEqual([...new Set(lengths)], [8]);
 });

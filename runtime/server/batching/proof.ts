@@ -6,6 +6,7 @@ import { joinInput, Misfit } from "./join.ts";
 import { seeded } from "./samples.ts";
 import { isVoid, magnitude, same } from "./tolerance.ts";
 import { newRows, Refuted, type Row, type Rows, type Run, type Tensors, TooSlow } from "./trials.ts";
+import type { SchedulerOptions } from "./types.ts";
 
 /** What a run of so many items took, in the shard. */
 export type Measured = { items: number; ms: number };
@@ -14,6 +15,8 @@ export type Measured = { items: number; ms: number };
 export type Proof =
   | { proved: true; name: string; axes: BatchAxes; shapes: readonly (readonly number[])[]; measured: Measured[] }
   | { proved: false; reason: string };
+
+export type Limits = Pick<SchedulerOptions, "maxBatchSize" | "indicesChecked">;
 
 /** Runs a job when traffic leaves room; `expectedMs` is what it will take about. Rejects as a shard does. */
 export type Probe = (job: Job, expectedMs: number) => Promise<JobResult>;
@@ -32,7 +35,7 @@ const SEED = 20_240_229;
 export const prove = async (
   model: Model,
   shapes: ReadonlyMap<string, readonly number[]>,
-  maxBatch: number,
+  limits: Limits,
   probe: Probe,
 ): Promise<Proof> => {
   const found = batchCandidates(model.inputs, model.outputs);
@@ -43,7 +46,7 @@ export const prove = async (
     for (const examples of [enlarged(model, candidate, shapes), shapes]) {
       if (examples === undefined) continue;
       try {
-        return await proveOne(model, candidate, examples, maxBatch, probe);
+        return await proveOne(model, candidate, examples, limits, probe);
       } catch (error) {
         const told = explain(error);
         if (told === undefined) throw error;
@@ -90,7 +93,7 @@ const proveOne = async (
   model: Model,
   candidate: Candidate,
   examples: ReadonlyMap<string, readonly number[]>,
-  maxBatch: number,
+  { maxBatchSize, indicesChecked }: Limits,
   probe: Probe,
 ): Promise<Proof> => {
   const random = seeded(SEED);
@@ -109,14 +112,14 @@ const proveOne = async (
     );
     return probe({ inputs, outputs }, expectedMs);
   };
-  const rows = await newRows(model, candidate, shapes, run, random);
+  const rows = await newRows(model, candidate, shapes, run, { random, indicesChecked });
   const base = tellingRows(outputs, rows);
   const comparison = newComparison(outputs, candidate.outputs, rows);
 
   const measured: Measured[] = [{ items: 1, ms: rows.aloneMs }];
   const rowBytes = bytesOf(rows.plain[0]);
   let perItemMs = rows.aloneMs;
-  for (const [turn, size] of sizesUpTo(maxBatch).entries()) {
+  for (const [turn, size] of sizesUpTo(maxBatchSize).entries()) {
     if (size > 2 && (size * perItemMs > LONGEST_PROBE_MS || size * rowBytes > MAX_PROBE_BYTES)) break;
     const batches = batchesOf(size, base, rows, turn);
     const ms = await proveSize(batches, run, comparison, size * perItemMs);

@@ -101,7 +101,7 @@ export const EXTREME: readonly Recipe[] = [
     name: "infinite",
     scale: 1,
     float: (random) => (random() < 0.5 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
-    whole: (_, range) => -range,
+    whole: (_, range) => (range > 2 ? -range : 0),
     text: () => "",
   },
 ];

@@ -17,6 +17,7 @@ const simulate = async (cost: { a: number; b: number }, clients: number, shards:
     requestTimeoutMs: 30_000,
     maxQueuedBytes: 1e9,
     maxQueued: 1000,
+    indicesChecked: true,
   };
   const scheduler = createScheduler(rowsModel, options, clock, new Map([["x", [1, 2]]]), SEEDED);
   const made = Array.from({ length: shards }, (_, id) => newSimulatedShard(id, clock, { ...cost, hop: 0.15 }));

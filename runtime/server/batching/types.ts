@@ -16,6 +16,8 @@ export type SchedulerOptions = {
   memory?: Pick<Memory, "take" | "give">;
   /** Requests that wait. */
   maxQueued: number;
+  /** Whether a run refuses an index beyond its table, as it does on the CPU: a device may read what is there. */
+  indicesChecked: boolean;
   /** What a job costs besides its run (see Policy). */
   hopMs?: number;
 };
