@@ -155,6 +155,20 @@ export const zeroWhereNaN = (): string =>
     [scalar("one", 1)],
   );
 
+/** No value is above the number of rows, which shows for large values only. */
+export const clippedAtCount = (): string =>
+  model(
+    { x: rows(4) },
+    { y: rows(4) },
+    [
+      node("Shape", ["x"], "shape"),
+      node("Gather", ["shape", "first"], "count"),
+      node("Cast", ["count"], "limit", [int("to", types.FLOAT)]),
+      node("Min", ["x", "limit"], "y"),
+    ],
+    [{ name: "first", dataType: types.INT64, dims: [], int64Data: [0] }],
+  );
+
 /** Each row by its length, of an operator whose shape onnxruntime does not infer, and nobody declares. */
 export const undeclared = (): string =>
   write({

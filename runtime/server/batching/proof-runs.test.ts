@@ -57,6 +57,7 @@ describe("rows that depend on each other", () => {
     "halved beside a byte above 200": () => models.halvedWhere("UINT8", "ReduceMax", "Greater", 200),
     "halved beside a negative number": () => models.halvedWhere("INT32", "ReduceMin", "Less", -100),
     "zero beside a NaN": models.zeroWhereNaN,
+    "clipped at the number of rows": models.clippedAtCount,
   };
   for (const [name, file] of Object.entries(coupled)) {
     test(name, async () => {

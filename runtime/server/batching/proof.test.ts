@@ -53,6 +53,21 @@ test("what differs by rounding only is the same", async () => {
   assert.ok(proof.proved);
 });
 
+test("a sine of a million that rounding decides is no reason, where its neighbours do not", async () => {
+  const rounded = (beside: (values: number[]) => number): Compute => {
+    return (values, rows) => {
+      const order = rows === 1 ? 1 : 1 + 2 ** -22;
+      return { shape: [rows, 2], values: values.map((value) => Math.sin(value * order) + value * beside(values)) };
+    };
+  };
+  const { proof } = await proofOf(rounded(() => 0));
+  assert.ok(proof.proved, JSON.stringify(proof));
+  await refuted(
+    rounded((values) => Math.max(...values) * 1e-12),
+    /changes/,
+  );
+});
+
 test("rows that meet are found out", async () => {
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const together = /"y" changes when 2 requests run together/;

@@ -3,7 +3,7 @@ import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/t
 import { type BatchAxes, batchCandidates, type Candidate } from "./axis.ts";
 import { type Comparison, Coupled, newComparison } from "./comparison.ts";
 import { joinInput, Misfit } from "./join.ts";
-import { seeded } from "./samples.ts";
+import { nudged as nudgedTensor, seeded } from "./samples.ts";
 import { isVoid, magnitude, same } from "./tolerance.ts";
 import { newRows, Refuted, type Row, type Rows, type Run, type Tensors, TooSlow } from "./trials.ts";
 import type { SchedulerOptions } from "./types.ts";
@@ -131,6 +131,8 @@ const proveOne = async (
   return { proved: true, name: candidate.name, axes, shapes, measured };
 };
 
+const nudge = (inputs: Tensors): Tensors => new Map([...inputs].map(([name, tensor]) => [name, nudgedTensor(tensor)]));
+
 /** 2, 3, then about four times as many up to the maximum: cheap ones first, so that what cannot batch costs little. */
 const sizesUpTo = (most: number): number[] => [...new Set([2, 3, 7, 32, most])].filter((size) => size <= most);
 
@@ -163,11 +165,20 @@ const proveSize = async (
   const inputsOf = (members: readonly Row[]): Tensors[] => members.map(({ inputs }) => inputs);
   const before = await run(inputsOf(first), expectedMs);
   let best = before.runMs;
-  comparison.withAlone(first, before.outputs);
+  const withAlone = async (members: readonly Row[], together: Tensors): Promise<void> => {
+    for (const place of comparison.withAlone(members, together)) {
+      const row = members[place];
+      if (row === undefined) continue;
+      const copies = await run(inputsOf(members.map(() => row)), expectedMs);
+      const nudged = await run([nudge(row.inputs)], expectedMs);
+      comparison.excuse(members, place, together, { copies: copies.outputs, nudged: nudged.outputs });
+    }
+  };
+  await withAlone(first, before.outputs);
   for (const members of changed) {
     const { outputs, runMs } = await run(inputsOf(members), expectedMs);
     best = Math.min(best, runMs);
-    comparison.withAlone(members, outputs);
+    await withAlone(members, outputs);
     const kept = first.flatMap((row, i) => (row === members[i] ? [i] : []));
     const apart = comparison.firstChanged(kept, first.length, before.outputs, outputs);
     if (apart === undefined) continue;
