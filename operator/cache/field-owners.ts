@@ -21,6 +21,7 @@ const RESTART_LEAVES = new Set(
 
 /** What `kubectl rollout restart` writes, and nothing else: that is no edit. */
 const isRestart = (template: unknown): boolean => {
+  if (inner(template, "f:spec") !== undefined) return false;
   const leaves = leavesOf(template).filter((path) => path !== "." && path !== "f:metadata/.");
   return leaves.length > 0 && leaves.every((path) => RESTART_LEAVES.has(path));
 };

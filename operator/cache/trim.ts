@@ -1,4 +1,5 @@
 import type { KubeObject } from "../kube/objects.ts";
+import { deepFreeze } from "./deep-freeze.ts";
 import { fieldOwner } from "./field-owners.ts";
 
 /**
@@ -10,12 +11,4 @@ export const trim = <T extends KubeObject>(object: T): T => {
   if (owners.length === 0) Reflect.deleteProperty(object.metadata, "managedFields");
   else object.metadata.managedFields = owners;
   return deepFreeze(object);
-};
-
-const deepFreeze = <T>(value: T): T => {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const field of Object.values(value)) deepFreeze(field);
-  }
-  return value;
 };

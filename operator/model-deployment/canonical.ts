@@ -3,6 +3,7 @@
  * names and settings, in one spelling. A new field counts as soon as it is rendered. Pure.
  */
 import { canonicalQuantity } from "../api/v1alpha1/index.ts";
+import { byIdentity } from "../cache/by-identity.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import type { RevisionSpec } from "./revision-spec.ts";
 
@@ -23,8 +24,9 @@ const SETS: ReadonlySet<string> = new Set([
 ]);
 
 /** Throws on a spec with a value that no pod can be rendered from. */
-export const canonical = (spec: RevisionSpec): string =>
-  sortedJson(inOneSpelling(podTemplate("name", "revision", spec, SETTINGS), "template"));
+export const canonical: (spec: RevisionSpec) => string = byIdentity((spec) =>
+  sortedJson(inOneSpelling(podTemplate("name", "revision", spec, SETTINGS), "template")),
+);
 
 /** Empty lists and maps say what absent ones say, and so does a default of Kubernetes' own. */
 const inOneSpelling = (value: unknown, field: string): unknown => {

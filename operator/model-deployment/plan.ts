@@ -12,6 +12,7 @@ import {
   restoreTemplate,
   SCALING_FIELD_MANAGER,
 } from "../apply/actions.ts";
+import { signed } from "../apply/signature.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { CONFIG_MAPS, CONTROLLER_REVISIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES } from "../kube/resources.ts";
 import { controllerRevision } from "./children/controller-revision.ts";
@@ -157,7 +158,8 @@ const runDeployment = (observed: Observed, revision: Revision): Action[] => {
     // Without its claims, which an older API server drops, a pod would start without the devices that it was to have.
     const first = revision.template.spec?.resourceClaims === undefined ? replicas : 0;
     const spec = intended.spec === undefined ? {} : { spec: { ...intended.spec, replicas: first } };
-    return [create(DEPLOYMENTS, { ...intended, ...spec }, SCALING_FIELD_MANAGER)];
+    // signed as it is applied, without a number, so that the next pass has nothing to write
+    return [create(DEPLOYMENTS, { ...signed(intended), ...spec }, SCALING_FIELD_MANAGER)];
   }
   const scale: Action = {
     verb: "apply",

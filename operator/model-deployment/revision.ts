@@ -5,6 +5,8 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PROMOTED_ANNOTATION, REJECTED_ANNOTATION, revisionName, specSchema } from "../api/v1alpha1/index.ts";
+import { byIdentity } from "../cache/by-identity.ts";
+import { deepFreeze } from "../cache/deep-freeze.ts";
 import type { ControllerRevision, PodTemplate } from "../kube/objects.ts";
 import { canonical } from "./canonical.ts";
 import type { RevisionSpec } from "./revision-spec.ts";
@@ -56,8 +58,7 @@ const dataSchema = z.object({
   template: z.custom<PodTemplate>((value) => typeof value === "object" && value !== null && "spec" in value),
 });
 
-/** The revision that a ControllerRevision holds; undefined for one that we did not write. */
-export const parseRevision = ({ metadata, revision, data }: ControllerRevision): Revision | undefined => {
+const read = ({ metadata, revision, data }: ControllerRevision): Revision | undefined => {
   const parsed = dataSchema.safeParse(data);
   if (!parsed.success) return undefined;
   const promoted = Number(metadata.annotations?.[PROMOTED_ANNOTATION]);
@@ -70,6 +71,13 @@ export const parseRevision = ({ metadata, revision, data }: ControllerRevision):
     ...rejectionMark(metadata.annotations?.[REJECTED_ANNOTATION]),
   };
 };
+
+/** The revision that a ControllerRevision holds; undefined for one that we did not write. */
+export const parseRevision: (from: ControllerRevision) => Revision | undefined = byIdentity((from) => {
+  const revision = read(from);
+  // every pass over the same object gets the same revision
+  return revision === undefined || !Object.isFrozen(from) ? revision : deepFreeze(revision);
+});
 
 const rejectionSchema = z.object({ analysis: z.string(), message: z.string() });
 

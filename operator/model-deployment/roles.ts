@@ -9,6 +9,7 @@ import {
   type Reason,
   specSchema,
 } from "../api/v1alpha1/index.ts";
+import { byIdentity } from "../cache/by-identity.ts";
 import { rolloutSettings } from "../rollout/settings.ts";
 import { scalingSettings } from "../scaling/settings.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
@@ -76,7 +77,7 @@ const refuse = ({ modelDeployment }: Observed, { allowHttpModels }: RenderSettin
 };
 
 /** The API server has checked the spec against its CRD, which may be older or newer than this operator. */
-const invalidity = (spec: ModelDeploymentSpec): string | undefined => {
+const invalidity = byIdentity((spec: ModelDeploymentSpec): string | undefined => {
   const { success, error } = specSchema.safeParse(spec);
   if (!success) {
     const first = error.issues[0];
@@ -94,4 +95,4 @@ const invalidity = (spec: ModelDeploymentSpec): string | undefined => {
   } catch (error) {
     return `spec: ${error instanceof Error ? error.message : String(error)}`;
   }
-};
+});
