@@ -77,6 +77,8 @@ export const RULES: readonly Rule[] = [
       "operator/api",
       "operator/apply",
       "operator/controller",
+      "operator/cache/by-identity.ts",
+      "operator/cache/deep-freeze.ts",
       "operator/cache/store.ts",
       "operator/kube",
       "operator/placement",
