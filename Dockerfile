@@ -34,9 +34,9 @@ CMD []
 
 FROM app AS operator
 COPY --from=tree /out/operator/app /app
-ENTRYPOINT ["/usr/local/bin/node", "/app/operator/main.ts"]
+ENTRYPOINT ["/usr/local/bin/node", "/app/operator/main.js"]
 
 FROM app AS runtime
 COPY --from=tree /out/locale/ /
 COPY --from=tree /out/runtime/app /app
-ENTRYPOINT ["/usr/local/bin/node", "/app/runtime/main.ts"]
+ENTRYPOINT ["/usr/local/bin/node", "/app/runtime/main.js"]

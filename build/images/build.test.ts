@@ -79,6 +79,6 @@ test("the archive is an OCI layout: every descriptor matches its blob, and the i
     layers.reduce((sum, layer) => sum + layer.byteLength, 0),
   );
   assert.equal(config.config.User, "65532:65532");
-  assert.deepEqual(config.config.Entrypoint, ["/usr/local/bin/node", "/app/main.ts"]);
+  assert.deepEqual(config.config.Entrypoint, ["/usr/local/bin/node", "/app/main.js"]);
   assert.ok(config.config.Env.includes("ORT_DISABLE_TELEMETRY=1"));
 });

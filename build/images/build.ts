@@ -9,6 +9,7 @@ import { codeEntries, packageEntries } from "./contents.ts";
 import { modelEntries } from "./models.ts";
 import { type Layer, ociImage, sha256 } from "./oci.ts";
 import type { Arch } from "./prune.ts";
+import { strippedPath } from "./stripped.ts";
 import { type Entry, tar } from "./tar.ts";
 
 const compress = promisify(gzip);
@@ -93,7 +94,7 @@ const environment = {
 
 const configOf = (image: Pick<Image, "title" | "entry">, reference: string, { version, arch, created }: Request) => ({
   reference,
-  entrypoint: ["/usr/local/bin/node", `/app/${image.entry}`],
+  entrypoint: ["/usr/local/bin/node", `/app/${strippedPath(image.entry)}`],
   env: environment,
   labels: {
     "org.opencontainers.image.created": created,

@@ -1,10 +1,11 @@
-/** What lies below /app: the packages that an image needs, pruned, and its code as it is in the repository. */
+/** What lies below /app: the packages that an image needs, pruned, and its code without its types. */
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { z } from "zod";
 import { closure, packageName, parseLock } from "./closure.ts";
 import { missingImports } from "./imports.ts";
 import { type Arch, needed, neverLoaded } from "./prune.ts";
+import { stripped, strippedPath } from "./stripped.ts";
 import type { Entry } from "./tar.ts";
 
 /** Every path is relative to the repository's root; `code` are folders, `entry` is the program in one of them. */
@@ -33,7 +34,7 @@ const packageFiles = async (root: string, folder: string, arch: Arch): Promise<E
   );
 };
 
-/** The code: `app/operator/main.ts` and so on, with the little of package.json that Node reads. */
+/** The code: `app/operator/main.js` and so on, with the little of package.json that Node reads. */
 export const codeEntries = async (root: string, contents: Contents, version: string): Promise<Entry[]> => {
   const paths = new Set<string>();
   for (const folder of contents.code)
@@ -41,16 +42,21 @@ export const codeEntries = async (root: string, contents: Contents, version: str
       if ((path.endsWith(".ts") && !path.endsWith(".test.ts")) || path.endsWith(".proto"))
         paths.add(`${folder}/${path}`);
   if (!paths.has(contents.entry)) throw new Error(`the image starts ${contents.entry}, and there is no such file`);
-  const entries = await read(root, paths);
+  const entries = (await read(root, paths)).map(withoutTypes);
   const missing = missingImports(sourcesOf(entries), new Set(contents.packages));
   if (missing.length > 0) throw new Error(`the image of ${contents.entry} would not run:\n  ${missing.join("\n  ")}`);
   const manifest = JSON.stringify({ name: "berth", version, type: "module" });
   return [{ path: "app/package.json", kind: "file", mode: 0o644, content: Buffer.from(`${manifest}\n`) }, ...entries];
 };
 
+const withoutTypes = (entry: Entry): Entry =>
+  entry.kind === "file" && entry.path.endsWith(".ts")
+    ? { ...entry, path: strippedPath(entry.path), content: Buffer.from(stripped(textOf(entry))) }
+    : entry;
+
 const sourcesOf = (entries: readonly Entry[]): Map<string, string> =>
   new Map(
-    entries.filter(({ path }) => path.endsWith(".ts")).map((found) => [found.path.slice("app/".length), textOf(found)]),
+    entries.filter(({ path }) => path.endsWith(".js")).map((found) => [found.path.slice("app/".length), textOf(found)]),
   );
 
 const textOf = (entry: Entry): string => (entry.kind === "file" ? Buffer.from(entry.content).toString("utf8") : "");

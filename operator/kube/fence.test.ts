@@ -21,13 +21,17 @@ const ok: Respond = (request, response) => {
 /** A server that answers by `respond`, a client whose writes `mayWrite` decides on, and what the server was asked. */
 const withServer = async (
   options: { respond: Respond; mayWrite: () => boolean; read?: () => Promise<void> },
-  use: (client: ReturnType<typeof createClient>, asked: string[]) => Promise<void>,
+  use: (client: ReturnType<typeof createClient>, asked: string[], connections: () => number) => Promise<void>,
 ): Promise<void> => {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${(request.url ?? "").split("?")[0]?.split("/").at(-1)}`);
     options.respond(request, response);
   }).listen(0, "127.0.0.1");
+  let made = 0;
+  server.on("connection", () => {
+    made += 1;
+  });
   await once(server, "listening");
   const address = server.address();
   assert.ok(address !== null && typeof address === "object");
@@ -37,7 +41,7 @@ const withServer = async (
   };
   const transport = createTransport(credentials, { mayWrite: options.mayWrite });
   try {
-    await use(createClient(transport), asked);
+    await use(createClient(transport), asked, () => made);
   } finally {
     await transport.close();
     server.close();
@@ -122,5 +126,20 @@ it("whoever leads writes, and the connection serves the next request", async () 
       assert.equal((await client.apply(CONFIG_MAPS, configMap(name), manager)).metadata.name, name);
     }
     assert.deepEqual(asked, ["PATCH a", "PATCH b"]);
+  });
+});
+
+it("writes that are kept back make no connections", async () => {
+  let leads = true;
+  await withServer({ respond: ok, mayWrite: () => leads }, async (client, asked, made) => {
+    await client.get(CONFIG_MAPS, key("a"));
+    const before = made();
+    leads = false;
+    for (let i = 0; i < 20; i += 1)
+      await assert.rejects(client.create(CONFIG_MAPS, configMap("b"), manager), isKeptBack);
+    // whoever connects does so before the answer to this
+    await client.get(CONFIG_MAPS, key("a"));
+    assert.ok(made() <= before + 1, `${made() - before} connections`);
+    assert.deepEqual(asked, ["GET a", "GET a"]);
   });
 });

@@ -21,5 +21,5 @@ export const fence =
     });
 
 /** Another process may be leading by now. */
-const notLeading = (): KubeError =>
+export const notLeading = (): KubeError =>
   new KubeError("not written: this process does not hold the lease", { kind: "retryable", reason: NOT_LEADING });

@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, request } from "undici";
 import type { Credentials, ReadCredentials } from "./credentials.ts";
-import { fence } from "./fence.ts";
+import { fence, notLeading } from "./fence.ts";
 import type { Heard } from "./server-clock.ts";
 
 export type HttpRequest = {
@@ -36,9 +36,11 @@ const REQUEST_CONNECTIONS = 8;
 
 type Pools = { fingerprint: string; request: Agent; write: Dispatcher; watch: Agent };
 
-const dispatcherOf = ({ request, watch, write }: Pools, { method, purpose }: HttpRequest): Dispatcher => {
-  if (purpose === "watch") return watch;
-  return method === "GET" ? request : write;
+const isWrite = ({ method }: HttpRequest): boolean => method !== "GET";
+
+const dispatcherOf = ({ request, watch, write }: Pools, sent: HttpRequest): Dispatcher => {
+  if (sent.purpose === "watch") return watch;
+  return isWrite(sent) ? write : request;
 };
 
 /** HTTP/1.1: with HTTP/2 one lost packet or one busy stream would delay all watches and the lease together. */
@@ -103,6 +105,8 @@ export const createTransport = (readCredentials: ReadCredentials, options: Trans
 
   const once = async (sent: HttpRequest, maxAgeMs: number) => {
     const { credentials, pools: open } = await connection(maxAgeMs);
+    // the fence ends it, too, but with its connection: thousands of writes that wait would make a new one each
+    if (isWrite(sent) && !mayWrite()) throw notLeading();
     const start = now();
     let code = "<error>";
     try {

@@ -109,9 +109,10 @@ export const firstOfOthers =
   (reconcile: Reconcile, { look, modelDeployments, self }: Omit<Beside, "events">): Reconcile =>
   async (key, context) => {
     const namespace = key.namespace ?? "";
-    const here = [...modelDeployments.list()].filter(({ metadata }) => metadata.namespace === namespace);
-    const owners = [...new Set(here.map((object) => ownerOf(object, self)))].sort();
-    for (const owner of owners) {
+    const owners = new Set<string>();
+    for (const object of modelDeployments.list())
+      if (object.metadata.namespace === namespace) owners.add(ownerOf(object, self));
+    for (const owner of [...owners].sort()) {
       if (owner === self) break;
       if ((await look(owner, namespace, context.signal)) !== "gone") return { requeueAfterMs: LOOK_AGAIN_MS };
     }

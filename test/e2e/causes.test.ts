@@ -9,7 +9,7 @@ import { modelDeployment, useWorld } from "./world.ts";
 
 /** Of an authority that only the namespace's own ConfigMap knows. */
 const PRIVATE = "https://models.berth-models.svc:8443/angle.onnx";
-const SERVE = "runtime/main.ts serve";
+const SERVE = "runtime/main.js serve";
 
 describe("what can keep pods from serving", () => {
   const { world, namespace } = useWorld("e2e-causes");

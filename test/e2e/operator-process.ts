@@ -37,7 +37,7 @@ export const operatorProcesses = async (cluster: string): Promise<number[]> => {
     const [command, groups] = await Promise.all(
       ["cmdline", "cgroup"].map((file) => readFile(`/proc/${entry}/${file}`, "utf8").catch(() => "")),
     );
-    if (command?.includes("operator/main.ts") && groups?.includes(`/berth-dev-${cluster}/node`))
+    if (command?.includes("operator/main.js") && groups?.includes(`/berth-dev-${cluster}/node`))
       found.push(Number(entry));
   }
   return found;
