@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { hostname } from "node:os";
 import { Registry } from "prom-client";
 import { modelDeploymentCrd, modelRolloutCrd } from "./api/v1alpha1/crd.ts";
@@ -285,6 +286,11 @@ const configOf = (args: string[]): Config => {
   process.exit(0);
 };
 
+/** By then all modules are loaded and the caches are full. */
+const KEEP_COMPILED_MS = 2_000;
+
+// Node keeps compiled code when it ends by itself; without this, a start after a kill would take half a second longer
+setTimeout(flushCompileCache, KEEP_COMPILED_MS).unref();
 const config = configOf(process.argv.slice(2));
 const stop = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());

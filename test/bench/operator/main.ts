@@ -1,10 +1,14 @@
 /** `npm run bench -- operator`: the real operator on a real control plane, beside what others had. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadAll } from "js-yaml";
 import { z } from "zod";
+import { CATALOGUE } from "../../../build/images/catalogue.ts";
+import { codeEntries } from "../../../build/images/contents.ts";
+import { strippedPath } from "../../../build/images/stripped.ts";
+import { writeTree } from "../../../build/images/tree.ts";
 import { type Cluster, ensureTools, up } from "../../cluster/index.ts";
 import { type Operator, startOperator } from "../../faults/operator/operator-process.ts";
 import { upstreamOf } from "../../faults/operator/upstream.ts";
@@ -62,6 +66,13 @@ const nodeEnvironment = (folder: string): Record<string, string> => {
     name.startsWith("NODE_") && value !== undefined ? [[name, value] as const] : [],
   );
   return { ...Object.fromEntries(set), NODE_COMPILE_CACHE: join(folder, "compiled") };
+};
+
+/** The operator's code as its image holds it. */
+const layOutProgram = async (folder: string): Promise<string> => {
+  await writeTree(await codeEntries(ROOT, CATALOGUE.operator, await version()), folder);
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "app/node_modules"));
+  return join(folder, "app", strippedPath(CATALOGUE.operator.entry));
 };
 
 const namespace = (name: string): object => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
@@ -169,8 +180,9 @@ export const benchOperator = async (args: readonly string[]): Promise<number> =>
     const nodes = startKwok(cluster, kwok);
     const token = await install(cluster);
     const { host, port } = await upstreamOf(cluster.hostKubeconfig);
+    const program = await layOutProgram(folder);
     const startWith = (image: string, env: Record<string, string>): Promise<Operator> =>
-      startOperator({ args: ["--runtime-image", image], token, env }, `https://${host}:${port}`, "bench", []);
+      startOperator({ args: ["--runtime-image", image], token, env, program }, `https://${host}:${port}`, "bench", []);
     const usual = nodeEnvironment(folder);
     const start: Start = (image = "localhost/none:1") => startWith(image, usual);
     if (options.scaled) {

@@ -9,8 +9,13 @@ import { freePort } from "../../world/free-port.ts";
 import { OPERATOR_NAMESPACE } from "../../world/helm.ts";
 import { ROOT } from "../../world/index.ts";
 
-/** What each start has in common: the arguments of the installed operator, and its ServiceAccount's token. */
-export type Installed = { args: readonly string[]; token: string; env?: Readonly<Record<string, string>> };
+/** What each start has in common: the arguments of the installed operator, and its ServiceAccount's token. `program`: default the sources. */
+export type Installed = {
+  args: readonly string[];
+  token: string;
+  env?: Readonly<Record<string, string>>;
+  program?: string;
+};
 
 export type Operator = {
   pid: number;
@@ -70,7 +75,7 @@ export const startOperator = async (
   const child = spawn(
     process.execPath,
     [
-      ...[join(ROOT, "operator/main.ts"), ...kept, ...election],
+      ...[installed.program ?? join(ROOT, "operator/main.ts"), ...kept, ...election],
       ...["--namespace", OPERATOR_NAMESPACE, "--identity", identity, "--kubeconfig", kubeconfig],
       ...["--probe-port", `${probePort}`, "--metrics-port", `${metricsPort}`],
     ],
