@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { Failure } from "../../termination.ts";
+import { embeddedIPv4 } from "./embedded.ts";
 import { TransientFailure } from "./source.ts";
 
 export type Address = { address: string; family: number };
@@ -31,15 +32,15 @@ for (const [network, prefix] of [
   ["ff00::", 8],
   ["fd00:ec2::254", 128], // metadata of clouds, in the private range
   ["fd20:ce::254", 128],
-  ["64:ff9b::7f00:0", 104], // NAT64 of 127.0.0.0/8
-  ["64:ff9b::a9fe:0", 112], // NAT64 of 169.254.0.0/16
 ] as const) {
   refused.addSubnet(network, prefix, "ipv6");
 }
 
-/** IPv4-mapped IPv6 addresses fall under IPv4's rules. */
+/** An IPv6 address that embeds one of IPv4 falls under IPv4's rules, too: behind a translator or a tunnel it is that one. */
 export const clusterAddressPolicy: AddressPolicy = (address) =>
-  isIP(address) !== 0 && !refused.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+  isIP(address) !== 0 &&
+  !refused.check(address, isIPv6(address) ? "ipv6" : "ipv4") &&
+  !embeddedIPv4(address).some((embedded) => refused.check(embedded, "ipv4"));
 
 /**
  * The addresses of a URL's host, resolved once: connections are made to these and no others, so that a name cannot
