@@ -20,7 +20,7 @@ const model = z
       .max(2048)
       .describe(
         "Where the ONNX file is: `https://host/path`, `http://host/path` (only where the operator runs with " +
-          "`--allow-http-models`), or `pvc://claim/path` in a PersistentVolumeClaim of this namespace.",
+          "`--allow-http-models`), or `pvc://claim/path` in a PersistentVolumeClaim of this namespace, with names percent-encoded (`my%20model.onnx`).",
       )
       .meta(
         rules(

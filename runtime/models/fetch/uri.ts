@@ -1,6 +1,9 @@
 import { Failure } from "../../termination.ts";
 
-export type ModelUri = { scheme: "http" | "https"; url: URL } | { scheme: "pvc"; claim: string; path: string };
+export type ModelUri =
+  | { scheme: "http" | "https"; url: URL }
+  /** `path` names the file as the file system does. */
+  | { scheme: "pvc"; claim: string; path: string };
 
 /** Longer than any pre-signed URL in use. */
 const MAX_LENGTH = 4096;
@@ -17,10 +20,14 @@ export const parseModelUri = (uri: string, allowHttp: boolean): ModelUri => {
   if (scheme === "pvc") {
     const [, claim, path] = /^pvc:\/\/([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)\/(.+)$/i.exec(uri) ?? [];
     if (claim === undefined || path === undefined) return refuse("write pvc://claim/path/to/model.onnx");
-    if (path.split("/").some((part) => part === "" || part === "." || part === "..")) {
-      refuse("its path has an empty part, '.' or '..'");
-    }
-    return { scheme, claim, path };
+    return {
+      scheme,
+      claim,
+      path: path
+        .split("/")
+        .map((part) => decodeName(part, refuse))
+        .join("/"),
+    };
   }
   if (scheme !== "https" && scheme !== "http")
     return refuse("its scheme is none of https://, pvc:// (and http:// where allowed)");
@@ -29,6 +36,21 @@ export const parseModelUri = (uri: string, allowHttp: boolean): ModelUri => {
   if (url === null || url.hostname === "") return refuse("it is not a URL");
   if (url.username !== "" || url.password !== "") refuse("it holds a user name or password; use model.credentials");
   return { scheme, url };
+};
+
+/** Decoded once, each name for itself: what is encoded is a part of the name, and never what separates it from another. */
+const decodeName = (part: string, refuse: (reason: string) => never): string => {
+  if (/%(?![0-9a-f]{2})/i.test(part))
+    refuse(`its path has "%" where nothing is encoded; write %25 for the sign itself`);
+  let name: string;
+  try {
+    name = decodeURIComponent(part);
+  } catch {
+    return refuse("its path has a name that is not UTF-8 when it is decoded");
+  }
+  if (name === "" || name === "." || name === "..") refuse("its path has an empty part, '.' or '..'");
+  if (/[/\0]/.test(name)) refuse("its path has %2F or %00, which no file's name can hold");
+  return name;
 };
 
 /** A URI as it may be shown: queries and user names can hold credentials. */
