@@ -78,7 +78,46 @@ describe("credentials", () => {
     assert.equal(read({ username: "u", password: "p\n", hosts }), `Basic ${Buffer.from("u:p").toString("base64")}`);
     assert.throws(() => read({ username: "u", hosts }), { code: "ModelForbidden" });
     assert.throws(() => read({ token: "a b", hosts }), { code: "ModelForbidden" });
-    assert.equal(read({ other: "x" }), undefined);
+  });
+});
+
+describe("a Secret without credentials", () => {
+  it("is named as such, with its keys and with those that are read", () => {
+    for (const [keys, shown] of [
+      [{ other: "x" }, "the key other"],
+      [{ Token: "t", hosts: "models.example.com" }, "the keys Token, hosts"],
+      [{ hosts: "models.example.com" }, "the key hosts"],
+      [
+        { AWS_ACCESS_KEY_ID: "s3cret", AWS_SECRET_ACCESS_KEY: "s3cret" },
+        "the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+      ],
+      [{ ".dockerconfigjson": "s3cret" }, "the key .dockerconfigjson"],
+      [{ "..data": "", "..2026_11_29": "" }, "no keys"],
+      [
+        Object.fromEntries("abcdefghijkl".split("").map((key) => [key, "x"])),
+        "the keys a, b, c, d, e, f, g, h, i, j, …",
+      ],
+    ] as const) {
+      const message = `the Secret of model.credentials has ${shown}, and none of the keys that are read: token; or username and password; and hosts.`;
+      assert.throws(
+        () => read(keys),
+        (error: Error & { code?: string }) => {
+          assert.equal(error.message.startsWith(message), true, error.message);
+          assert.equal(error.code, "ModelForbidden");
+          assert.doesNotMatch(error.message, /s3cret/);
+          return true;
+        },
+      );
+    }
+    assert.throws(() => readAuthorization("/none", new URL("https://models.example.com/a")), /has no keys/);
+  });
+
+  it("is told of the half that it lacks", () => {
+    const hosts = "models.example.com";
+    assert.throws(
+      () => read({ username: "u", passwd: "p", hosts }),
+      /has only the keys hosts, passwd, username; it needs both/,
+    );
   });
 });
 
@@ -158,5 +197,32 @@ describe("fetch with credentials", () => {
     );
     await fetchFrom(host, secretOf({ token: "t", hosts: `${host} 127.0.0.1` }));
     assert.deepEqual(seen, ["Bearer t", undefined]);
+  });
+
+  it("sends them to another path of that host, but not to one that another host has redirected back to", async (t) => {
+    const seen: [string | undefined, string | undefined][] = [];
+    const redirecting = (to: (path: string) => string | undefined) =>
+      createServer((request, response) => {
+        seen.push([request.url, request.headers.authorization]);
+        const location = to(request.url ?? "");
+        if (location === undefined) response.end(Buffer.alloc(100, 8));
+        else response.writeHead(302, { location }).end();
+      });
+    let [host, other] = ["", ""];
+    host = await listening(
+      t,
+      redirecting((path) => (path === "/model" ? "/moved" : path === "/moved" ? `http://${other}/away` : undefined)),
+    );
+    other = await listening(
+      t,
+      redirecting(() => `http://${host}/chosen`),
+    );
+    await fetchFrom(host, secretOf({ token: "t", hosts: host }));
+    assert.deepEqual(seen, [
+      ["/model", "Bearer t"],
+      ["/moved", "Bearer t"],
+      ["/away", undefined],
+      ["/chosen", undefined],
+    ]);
   });
 });

@@ -2,16 +2,18 @@
  * Credentials from a mounted Secret, for hosts that the Secret itself names. Whoever may name a Secret in a ModelDeployment may not be
  * somebody who may read it, and chooses the host: only the Secret's owner says where it goes.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { Failure } from "../../termination.ts";
 
 /**
- * The Authorization header: `token`, or `username` and `password`. Undefined where the Secret holds neither.
+ * The Authorization header: `token`, or `username` and `password`. Throws a Failure where the Secret holds neither: asked
+ * without them, a server would blame the model.
+ *
  * @param reader a proxy that could read it on its way: who chooses that and the authority that is trusted could be any host
  */
-export const readAuthorization = (directory: string, url: URL, reader?: URL): string | undefined => {
+export const readAuthorization = (directory: string, url: URL, reader?: URL): string => {
   const read = (name: string): string | undefined => {
     try {
       return readFileSync(join(directory, name), "utf8").replace(/\r?\n$/, "");
@@ -20,7 +22,7 @@ export const readAuthorization = (directory: string, url: URL, reader?: URL): st
     }
   };
   const [token, username, password] = [read("token"), read("username"), read("password")];
-  if (token === undefined && username === undefined && password === undefined) return undefined;
+  if (token === undefined && username === undefined && password === undefined) throw noneOf(directory);
   requireHost(read("hosts"), url);
   if (reader !== undefined) requireHost(read("hosts"), reader);
   if (token !== undefined) {
@@ -29,9 +31,29 @@ export const readAuthorization = (directory: string, url: URL, reader?: URL): st
     return `Bearer ${token}`;
   }
   if (username === undefined || password === undefined) {
-    throw new Failure("ModelForbidden", "the Secret of model.credentials needs both username and password, or token");
+    throw new Failure(
+      "ModelForbidden",
+      `the Secret of model.credentials has only ${keysIn(directory)}; it needs both username and password, or token`,
+    );
   }
   return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+};
+
+const noneOf = (directory: string): Failure =>
+  new Failure(
+    "ModelForbidden",
+    `the Secret of model.credentials has ${keysIn(directory)}, and none of the keys that are read: token; or username and password; and hosts. ` +
+      "Keys of an object store cannot sign here: use a signed URI, without credentials",
+  );
+
+const MOST_KEYS = 10;
+
+/** The names of a Secret's keys are no secret. What the kubelet keeps beside them begins with two dots. */
+const keysIn = (directory: string): string => {
+  const keys = existsSync(directory) ? readdirSync(directory).filter((name) => !name.startsWith("..")) : [];
+  if (keys.length === 0) return "no keys";
+  const shown = keys.toSorted().slice(0, MOST_KEYS);
+  return `the key${keys.length === 1 ? "" : "s"} ${shown.join(", ")}${keys.length > MOST_KEYS ? ", …" : ""}`;
 };
 
 /** What the Secret holds is not shown: it may be of another kind, and `hosts` something else. */
