@@ -47,7 +47,7 @@ export type TerminationMessage =
 
 export type FailureCode =
   | "ModelNotFound" // 404, or no such file in the claim
-  | "ModelForbidden" // 401, 403
+  | "ModelForbidden" // 401, 403, or an object store's code for them; no credentials where there must be some
   | "CredentialsNotForHost" // the Secret does not name the URI's host
   | "ModelUnreachable" // DNS, connection, TLS, 5xx, time-out: worth another try
   | "ModelUriInvalid" // a URI that this runtime cannot or must not read

@@ -17,8 +17,9 @@ const failures: Record<FailureCode, Explanation> = {
     cure: "Correct `spec.model.uri`, or put the file there.",
   },
   ModelForbidden: {
-    means: "The server answered 401 or 403.",
-    cure: "Correct the Secret that `spec.model.credentials` names, or the rights of its user.",
+    means:
+      "The server answered 401, 403, or with an error code of an object store that says as much, such as of a signed URI that has expired; or the Secret of `spec.model.credentials` holds no credentials.",
+    cure: "Correct the Secret that `spec.model.credentials` names, or the rights of its user; sign the URI anew. See the message.",
   },
   CredentialsNotForHost: {
     means:
@@ -30,7 +31,8 @@ const failures: Record<FailureCode, Explanation> = {
     cure: "Check the host from inside the cluster; for a private certificate authority set `spec.model.caBundle`.",
   },
   ModelUriInvalid: {
-    means: "The runtime cannot or must not read this URI.",
+    means:
+      "The runtime cannot or must not read this URI, or its server does not tell a whole model from one that was cut off.",
     cure: "Correct `spec.model.uri`; see the message.",
   },
   ChecksumMismatch: {

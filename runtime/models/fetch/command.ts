@@ -68,7 +68,7 @@ export const runFetch = async (
 
 const createSource = (options: FetchOptions, policy: AddressPolicy): Source => {
   const uri = parseModelUri(options.uri, options.allowHttp);
-  if (uri.scheme === "pvc") return pvcSource(uri.claim, uri.path, options.claimDirectory);
+  if (uri.scheme === "pvc") return pvcSource(redact(options.uri), uri.path, options.claimDirectory);
   const ca = options.caFile === undefined ? undefined : readCa(options.caFile);
   const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy, options.noProxy ?? "");
   const isReadable = ca !== undefined || uri.scheme === "http";

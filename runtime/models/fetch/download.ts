@@ -4,45 +4,67 @@ import { type FetchProgress, formatBytes } from "../../../operator/api/v1alpha1/
 import type { Logger } from "../../telemetry/logger.ts";
 import { Failure } from "../../termination.ts";
 import { diskFull, isNoSpace } from "./disk.ts";
-import { type Source, TransientFailure } from "./source.ts";
+import { type Opened, type Source, TransientFailure } from "./source.ts";
 
 export type Timing = { now(): number; sleep(ms: number): Promise<void>; random(): number };
 
 const ATTEMPTS = 5;
 const PROGRESS_MS = 5000;
 
+/** A server may ask for a longer wait; a pod that starts does not have it. */
+const MOST_WAIT_MS = 120_000;
+
+export type Downloaded = { hex: string; bytes: number };
+/** `room`: the most bytes that may be written; `check` throws on bytes that are not expected; `isExpecting`: it does on some. */
+export type Target = {
+  file: FileHandle;
+  room: number;
+  isExpecting: boolean;
+  check(downloaded: Downloaded): void;
+};
+
 /**
  * Writes a model to `file` and gives its digest and size. What fails for a passing reason is tried again, from where it
- * stopped if the source can prove that the bytes are still the same. `room`: the most bytes that may be written.
+ * stopped if the source can prove that the bytes are still the same.
  */
 export const download = async (
   source: Source,
-  file: FileHandle,
-  room: number,
+  target: Target,
   log: Logger,
   timing: Timing,
   observe: (progress: FetchProgress) => void = () => undefined,
-): Promise<{ hex: string; bytes: number }> => {
+): Promise<Downloaded> => {
+  const { file, room } = target;
   let hash = createHash("sha256");
   let written = 0;
-  let validator: string | undefined;
+  /** Of all that is written. */
+  let known: { validator: string | undefined; total: number | undefined } = { validator: undefined, total: undefined };
 
-  const attempt = async (): Promise<void> => {
-    const opened = await source(written > 0 && validator !== undefined ? { offset: written, validator } : undefined);
-    if (opened.total !== undefined && opened.total > room) {
-      await opened.body[Symbol.asyncIterator]().return?.();
-      throw diskFull(opened.total, room);
+  const begin = async ({ again, offset, total, validator }: Opened): Promise<void> => {
+    if (offset > 0) {
+      log.info(`going on at ${formatBytes(written)}`);
+      known = { validator: known.validator, total };
+      return;
     }
-    validator = opened.validator;
-    if (opened.offset !== written) {
-      await file.truncate(0);
-      hash = createHash("sha256");
-      written = 0;
-    } else if (written > 0) log.info(`going on at ${formatBytes(written)}`);
-    const progress = createProgress(opened.total, log, timing);
+    if (again !== undefined) log.warn(`starting from the first byte again: ${again}`);
+    await file.truncate(0);
+    hash = createHash("sha256");
+    written = 0;
+    known = { validator, total };
+  };
+
+  const attempt = async (): Promise<Downloaded> => {
+    const { total: size, validator } = known;
+    const opened = await source(
+      written > 0 && validator !== undefined ? { offset: written, validator, total: size } : undefined,
+    );
+    await refuseOpened(opened, target);
+    await begin(opened);
+    const { total } = opened;
+    const progress = createProgress(total, log, timing);
     const begun = timing.now();
     const had = written;
-    for await (const chunk of opened.body) {
+    for await (const chunk of wholeOf(opened, () => written)) {
       // '<' begins web pages and XML errors, and no ONNX model
       if (written === 0 && chunk[0] === 0x3c) {
         throw new Failure(
@@ -50,39 +72,99 @@ export const download = async (
           "the URI leads to a web page or an XML document, not to a model; check model.uri",
         );
       }
-      if (written + chunk.length > room) throw diskFull(opened.total, room);
+      if (written + chunk.length > room) throw diskFull(total, room);
       await writeAll(file, chunk, written);
       hash.update(chunk);
       written += chunk.length;
       progress(written);
-      const { total } = opened;
       observe({
         bytes: written,
         ...(total === undefined ? {} : { total }),
         seconds: secondsFor(written, had, timing.now() - begun),
       });
     }
-    if (opened.total !== undefined && written !== opened.total) {
-      throw new TransientFailure(`the model ended after ${formatBytes(written)} of ${formatBytes(opened.total)}`);
+    return ended(opened);
+  };
+
+  const ended = ({ hasEnd, shown, total }: Opened): Downloaded => {
+    if (total !== undefined && written !== total)
+      throw new TransientFailure(`the model ended after ${formatBytes(written)} of ${formatBytes(total)}`);
+    if (written === 0 && hasEnd) throw empty(shown);
+    const downloaded = { hex: hash.copy().digest("hex"), bytes: written };
+    try {
+      target.check(downloaded);
+    } catch (error) {
+      // bytes that are wrong stay so; those of a connection that broke come again
+      if (hasEnd || !(error instanceof Failure)) throw error;
+      throw new Doubtful(error, shown);
     }
+    return downloaded;
   };
 
   for (let tried = 1; ; tried++) {
     try {
-      await attempt();
+      const downloaded = await attempt();
       await file.sync();
-      return { hex: hash.digest("hex"), bytes: written };
+      return downloaded;
     } catch (error) {
       if (isNoSpace(error)) throw diskFull(undefined, written);
       if (!(error instanceof TransientFailure)) throw error;
-      if (tried >= ATTEMPTS) throw new Failure(error.code, `${error.message}; tried ${ATTEMPTS} times`);
-      // 0.5, 1, 2, 4 s, each between a half and the whole of it
-      const delayMs = 500 * 2 ** (tried - 1) * (0.5 + timing.random() / 2);
+      if (tried >= ATTEMPTS) throw giveUp(error);
+      const delayMs = delayOf(tried, error, timing.random());
       log.warn(`${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
       await timing.sleep(delayMs);
     }
   }
 };
+
+/** A server that closes its connection behind the last byte, unannounced, is heard to break it: of a known size nothing is missing. */
+async function* wholeOf({ body, total }: Opened, written: () => number): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    if (!(error instanceof TransientFailure) || written() !== total) throw error;
+  }
+}
+
+/** Bytes that are not those expected, of a server that does not tell a whole model from one that was cut off. */
+class Doubtful extends TransientFailure {
+  readonly failure: Failure;
+  constructor(failure: Failure, shown: string) {
+    super(`${failure.message}. ${noEnd(shown)}`);
+    this.failure = failure;
+  }
+}
+
+const noEnd = (shown: string): string =>
+  `${shown} does not say how long the model is (neither content-length nor chunks), so that one that was cut off looks whole`;
+
+const empty = (shown: string): Failure =>
+  new Failure("ModelInvalid", `${shown} is empty: it has 0 bytes; put the model there, or check model.uri`);
+
+/** Before anything of it is read. */
+const refuseOpened = async (
+  { discard, hasEnd, shown, total }: Opened,
+  { isExpecting, room }: Target,
+): Promise<void> => {
+  const failure =
+    total !== undefined && total > room
+      ? diskFull(total, room)
+      : total === 0
+        ? empty(shown)
+        : hasEnd || isExpecting
+          ? undefined
+          : new Failure("ModelUriInvalid", `${noEnd(shown)}; set model.sha256, or have it served with content-length`);
+  if (failure === undefined) return;
+  await discard();
+  throw failure;
+};
+
+/** 0.5, 1, 2, 4 s, each between a half and the whole of it; longer where the server asks for that. */
+const delayOf = (tried: number, { retryAfterMs = 0 }: TransientFailure, random: number): number =>
+  Math.max(500 * 2 ** (tried - 1) * (0.5 + random / 2), Math.min(retryAfterMs, MOST_WAIT_MS));
+
+const giveUp = (error: TransientFailure): Failure =>
+  new Failure(error instanceof Doubtful ? error.failure.code : error.code, `${error.message}; tried ${ATTEMPTS} times`);
 
 /** As if all had come at the pace of this attempt: what an earlier one has left took time that says nothing of the rest. */
 const secondsFor = (written: number, had: number, ms: number): number =>

@@ -4,7 +4,11 @@ import { Failure } from "../../termination.ts";
 import { type AddressPolicy, resolveHost } from "./address-policy.ts";
 import { codingsOf } from "./content-coding.ts";
 import { lookupOf, type ModelProxy, proxyFor, refusalByProxy, throughProxy } from "./proxy.ts";
+import { continuationOf, type Header, strongValidator } from "./range.ts";
+import { refusalOf } from "./refusal.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 import { type Opened, type Resume, type Source, TransientFailure } from "./source.ts";
+import { readStoreError } from "./store-error.ts";
 import { parseModelUri, redact } from "./uri.ts";
 
 export type HttpsOptions = {
@@ -23,20 +27,33 @@ const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** A model at an http(s) URL. Every hop's address is checked, and connected to as it was checked. */
-export const httpsSource = (url: URL, options: HttpsOptions): Source => {
-  return async (resume) => {
-    let current = url;
-    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-      const { response, agent } = await send(current, current.origin === url.origin, resume, options);
-      const location = response.headers.location;
-      if (!REDIRECTS.has(response.statusCode) || typeof location !== "string") {
-        return readResponse(current, response, agent, resume, options);
-      }
-      await agent.destroy();
-      current = redirect(current, location, options.allowHttp);
-    }
-    throw new Failure("ModelUriInvalid", `${redact(url.href)} redirects more than ${MAX_REDIRECTS} times`);
+export const httpsSource =
+  (url: URL, options: HttpsOptions): Source =>
+  async (resume) => {
+    const opened = await openAt(url, resume, options);
+    if (typeof opened !== "string") return opened;
+    const whole = await openAt(url, undefined, options);
+    if (typeof whole === "string") throw new TransientFailure(`${redact(url.href)}: ${whole}`);
+    return { ...whole, again: opened };
   };
+
+/** Or why what is there cannot be gone on with. */
+const openAt = async (url: URL, resume: Resume | undefined, options: HttpsOptions): Promise<Opened | string> => {
+  let current = url;
+  // whoever it was led away to may lead it back to any path, which is not for them to choose
+  let isOwn = true;
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+    isOwn &&= current.origin === url.origin;
+    const authorization = isOwn ? options.authorization : undefined;
+    const { response, agent } = await send(current, authorization, resume, options);
+    const location = response.headers.location;
+    if (!REDIRECTS.has(response.statusCode) || typeof location !== "string") {
+      return readResponse({ url: current, response, agent, resume, isAuthorized: authorization !== undefined });
+    }
+    await agent.destroy();
+    current = redirect(current, location, options.allowHttp);
+  }
+  throw new Failure("ModelUriInvalid", `${redact(url.href)} redirects more than ${MAX_REDIRECTS} times`);
 };
 
 const redirect = (from: URL, location: string, allowHttp: boolean): URL => {
@@ -51,12 +68,12 @@ const redirect = (from: URL, location: string, allowHttp: boolean): URL => {
   return next.url;
 };
 
-const send = async (url: URL, ownOrigin: boolean, resume: Resume | undefined, options: HttpsOptions) => {
+const send = async (url: URL, authorization: string | undefined, resume: Resume | undefined, options: HttpsOptions) => {
   const proxy = proxyFor(options.proxy, url.hostname);
   const agent =
     proxy === undefined ? await directly(url, options) : await throughProxy(proxy, url.hostname, tls(options));
   const headers: Record<string, string> = { "accept-encoding": "identity", "user-agent": "berth" };
-  if (ownOrigin && options.authorization !== undefined) headers.authorization = options.authorization;
+  if (authorization !== undefined) headers.authorization = authorization;
   if (resume !== undefined) {
     headers.range = `bytes=${resume.offset}-`;
     headers["if-range"] = resume.validator;
@@ -84,30 +101,82 @@ const tls = ({ ca, ...rest }: HttpsOptions) => ({
   ca: ca === undefined ? undefined : [...getCACertificates("default"), ca],
 });
 
-const readResponse = async (
-  url: URL,
-  response: Dispatcher.ResponseData,
-  agent: Dispatcher,
-  resume: Resume | undefined,
-  options: HttpsOptions,
-): Promise<Opened> => {
-  const { statusCode, headers } = response;
+type Response = {
+  url: URL;
+  response: Dispatcher.ResponseData;
+  agent: Dispatcher;
+  resume: Resume | undefined;
+  isAuthorized: boolean;
+};
+
+const readResponse = async (given: Response): Promise<Opened | string> => {
+  const { agent, resume, response, url } = given;
+  const { headers, statusCode } = response;
   const header = (name: string): string | undefined => [headers[name] ?? []].flat()[0];
-  const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(header("content-range") ?? "");
-  const failure =
-    statusFailure(url, statusCode, options) ?? encodingFailure(url, codingsOf(headers["content-encoding"]));
-  if (failure !== undefined || (statusCode === 206 && Number(range?.[1]) !== resume?.offset)) {
+  const shown = redact(url.href);
+  if (statusCode === 416 && resume !== undefined) {
     await agent.destroy();
-    throw failure ?? new TransientFailure(`${redact(url.href)} answered with another range than it was asked for`);
+    return "the model has become shorter";
+  }
+  const failure = await failureOf(given, header);
+  const range = statusCode === 206 && resume !== undefined ? continuationOf(header, resume) : undefined;
+  if (failure !== undefined || typeof range === "string" || (statusCode === 206 && range === undefined)) {
+    await agent.destroy();
+    if (failure !== undefined) throw failure;
+    return typeof range === "string" ? range : "the server answered with a part that it was not asked for";
   }
   const length = header("content-length");
-  const total = range?.[2] ?? length;
+  const total = range === undefined ? (length === undefined ? undefined : Number(length)) : range.total;
+  const isAgain = resume !== undefined && range === undefined;
   return {
-    offset: statusCode === 206 ? (resume?.offset ?? 0) : 0,
-    total: total === undefined ? undefined : Number(total),
-    validator: strongValidator(header("etag"), header("last-modified"), header("date")),
+    shown,
+    offset: range?.first ?? 0,
+    total,
+    hasEnd: total !== undefined || /chunked/i.test(header("transfer-encoding") ?? ""),
+    validator: range === undefined ? strongValidator(header) : resume?.validator,
+    ...(isAgain ? { again: "the server sends it from its beginning" } : {}),
     body: readBody(url, response, agent),
+    discard: () => agent.destroy(),
   };
+};
+
+/** An error's document is small. */
+const MOST_ERROR_BYTES = 16 * 1024;
+/** Of a server that sends it slowly. */
+const MOST_ERROR_MS = 5000;
+
+const failureOf = async (given: Response, header: Header): Promise<Failure | undefined> => {
+  const { agent, isAuthorized, response, url } = given;
+  const { headers, statusCode: status } = response;
+  const shown = redact(url.href);
+  const codings = codingsOf(headers["content-encoding"]);
+  if (status === 200 || status === 206) return encodingFailure(shown, codings);
+  const text = codings.length === 0 ? await beginningOf(response, agent) : "";
+  return refusalOf({
+    ...{ shown, status, isAuthorized },
+    error: readStoreError(text, header("x-ms-error-code")),
+    retryAfterMs: parseRetryAfter(header("retry-after"), Date.parse(header("date") ?? "") || Date.now()),
+  });
+};
+
+const beginningOf = async (response: Dispatcher.ResponseData, agent: Dispatcher): Promise<string> => {
+  const pieces: Uint8Array[] = [];
+  let left = MOST_ERROR_BYTES;
+  const timer = setTimeout(() => void agent.destroy(), MOST_ERROR_MS);
+  try {
+    for await (const chunk of response.body) {
+      if (chunk instanceof Uint8Array) pieces.push(chunk.subarray(0, left));
+      left -= pieces.at(-1)?.length ?? 0;
+      if (left <= 0) break;
+    }
+  } catch {
+    // What has come says enough, or the status does.
+  } finally {
+    clearTimeout(timer);
+  }
+  return Buffer.concat(pieces)
+    .toString()
+    .replace(/^\uFEFF/, "");
 };
 
 async function* readBody(url: URL, response: Dispatcher.ResponseData, agent: Dispatcher): AsyncGenerator<Uint8Array> {
@@ -120,36 +189,13 @@ async function* readBody(url: URL, response: Dispatcher.ResponseData, agent: Dis
   }
 }
 
-const statusFailure = (url: URL, status: number, { authorization }: HttpsOptions): Failure | undefined => {
-  const shown = redact(url.href);
-  if (status === 200 || status === 206) return undefined;
-  if (status === 404 || status === 410)
-    return new Failure("ModelNotFound", `${shown} answered ${status}: there is no such model; check model.uri`);
-  if (status === 401 || status === 403) {
-    const advice =
-      authorization === undefined
-        ? "name a Secret in model.credentials, or renew a signed URI"
-        : "check the Secret of model.credentials";
-    return new Failure("ModelForbidden", `${shown} answered ${status}: it may not be read; ${advice}`);
-  }
-  if (status === 408 || status === 416 || status === 429 || status >= 500)
-    return new TransientFailure(`${shown} answered ${status}`);
-  return new Failure("ModelUriInvalid", `${shown} answered ${status}, which is no model`);
-};
-
-const encodingFailure = (url: URL, codings: readonly string[]): Failure | undefined =>
+const encodingFailure = (shown: string, codings: readonly string[]): Failure | undefined =>
   codings.length === 0
     ? undefined
     : new Failure(
         "ModelUriInvalid",
-        `${redact(url.href)} sends the model with content-encoding ${codings.join(", ")}; it must send it as it is`,
+        `${shown} sends the model with content-encoding ${codings.join(", ")}; it must send it as it is`,
       );
-
-/** RFC 9110: a weak ETag is no proof of equal bytes, and a date is one only if it lies well before the answer. */
-const strongValidator = (etag?: string, modified?: string, date?: string): string | undefined => {
-  if (etag !== undefined) return etag.startsWith('"') ? etag : undefined;
-  return Date.parse(date ?? "") - Date.parse(modified ?? "") >= 60_000 ? modified : undefined;
-};
 
 const CERTIFICATE_ERRORS =
   /^(ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|HOSTNAME_MISMATCH|INVALID_CA)/;

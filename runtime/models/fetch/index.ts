@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { FetchProgress } from "../../../operator/api/v1alpha1/index.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { diskFull, isNoSpace, roomFor } from "./disk.ts";
-import { download, type Timing } from "./download.ts";
+import { type Downloaded, download, type Timing } from "./download.ts";
 import type { Source } from "./source.ts";
 import { checkDigest, type Expected, hashFile } from "./verify.ts";
 
@@ -34,8 +34,9 @@ export const fetchModel = async (
   try {
     const file = await open(partial, "w", 0o644);
     try {
-      const { hex, bytes } = await download(request.source, file, room, log, timing, observe);
-      checkDigest(hex, bytes, expected);
+      const check = (of: Downloaded): void => checkDigest(of.hex, of.bytes, expected);
+      const isExpecting = expected.sha256 !== undefined || expected.pin !== undefined;
+      const { hex, bytes } = await download(request.source, { file, room, isExpecting, check }, log, timing, observe);
       await rename(partial, to);
       return { digest: `sha256:${hex}`, bytes };
     } finally {

@@ -4,9 +4,8 @@ import { join, sep } from "node:path";
 import { Failure } from "../../termination.ts";
 import type { Source } from "./source.ts";
 
-/** A file of the claim that is mounted at `directory`. Links may point within the claim, not out of it. */
-export const pvcSource = (claim: string, path: string, directory: string): Source => {
-  const shown = `pvc://${claim}/${path}`;
+/** A file of the claim that is mounted at `directory`. Links may point within the claim, not out of it. `shown`: the URI. */
+export const pvcSource = (shown: string, path: string, directory: string): Source => {
   return async () => {
     try {
       const root = await realpath(directory);
@@ -20,7 +19,8 @@ export const pvcSource = (claim: string, path: string, directory: string): Sourc
         throw new Failure("ModelUriInvalid", `${shown} is not a regular file`);
       }
       const body = handle.createReadStream({ highWaterMark: 1024 ** 2 });
-      return { offset: 0, total: stats.size, validator: undefined, body };
+      const discard = async (): Promise<void> => void body.destroy();
+      return { shown, offset: 0, total: stats.size, hasEnd: true, validator: undefined, body, discard };
     } catch (error) {
       throw describeFileError(shown, error);
     }
