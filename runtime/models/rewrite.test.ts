@@ -289,7 +289,15 @@ describe("maps of classes and probabilities, as scikit-learn's converters give t
 
   test("with whole numbers for keys, and without other operators of ONNX", async () => {
     const ints = zipMap(intsAttribute("classlabels_int64s", -1, 2 ** 40), 7);
-    const { predict } = await served(ints, { opsets: { "": 17, "ai.onnx.ml": 1 } });
+    const { predict, classify } = await served(ints, { opsets: { "": 17, "ai.onnx.ml": 1 } });
+    assert.deepEqual(await classify({ examples: [{ x: [1, 1] }] }), {
+      results: [
+        [
+          ["-1", 0.5],
+          [String(2 ** 40), 0.5],
+        ],
+      ],
+    });
     assert.deepEqual(await predict({ instances: [[1, 1]] }), {
       predictions: [{ label: 0, p: [0.5, 0.5], p_classes: [-1, 2 ** 40] }],
     });

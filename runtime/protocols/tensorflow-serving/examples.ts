@@ -1,8 +1,8 @@
 /**
  * Classify and Regress: examples, each a few named features, become the model's inputs, and its outputs become classes
  * with scores, or values. A model answers
- * - Classify, if it has an output "scores" or just one output that is FP32 [n, classes]; an output "classes" (or
- *   "scores_classes"), BYTES of the same shape, gives the labels, which are empty without it;
+ * - Classify, if it has an output "scores" or just one output that is FP32 [n, classes]; an output "classes", BYTES of
+ *   the same shape, or "scores_classes", which may have INT64, gives the labels, which are empty without it;
  * - Regress, if it has an output "outputs" or just one output that is FP32 [n] or [n, 1].
  */
 import { invalid } from "../../inference/errors.ts";
@@ -11,6 +11,7 @@ import { addDefaults } from "../../inference/inputs.ts";
 import { elements, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { splitStrings } from "../../tensors/strings.ts";
 import { quoted, showShape } from "./check.ts";
+import type { RowRequest } from "./rows.ts";
 
 /** What to send where the answers to examples cannot be told apart. */
 export const PREDICT_INSTEAD = "ask for whole tensors with predict";
@@ -19,14 +20,11 @@ export const PREDICT_INSTEAD = "ask for whole tensors with predict";
 export type FeatureValues = { count: number; bytes: Uint8Array };
 export type Example = ReadonlyMap<string, FeatureValues>;
 
-/** Examples as tensors: the inputs `byRow` have a row for each of `count` examples, and others their default. */
-export type ExampleRows = { inputs: Map<string, Tensor>; byRow: ReadonlySet<string>; count: number };
-
 /**
  * The inputs for these examples, one row each. What the context has and an example has not is the same for all. Features
  * that are no input are of no account, as where TensorFlow parses examples.
  */
-export const inputsOf = (model: Model, examples: readonly Example[], context: Example | undefined): ExampleRows => {
+export const inputsOf = (model: Model, examples: readonly Example[], context: Example | undefined): RowRequest => {
   if (examples.length === 0) throw invalid("there are no examples");
   const inputs = new Map<string, Tensor>();
   for (const info of model.inputs) {
@@ -92,7 +90,9 @@ const isValues = ({ datatype, shape }: TensorInfo) =>
   datatype === "FP32" && (shape.length === 1 || (shape.length === 2 && (shape[1] ?? 1) === 1));
 /** The second name is what scikit-learn's classifiers get here for the keys of their maps. */
 const isLabels = ({ name, datatype, shape }: TensorInfo, scores: string) =>
-  (name === "classes" || name === `${scores}_classes`) && datatype === "BYTES" && shape.length === 2;
+  shape.length === 2 &&
+  ((name === "classes" && datatype === "BYTES") ||
+    (name === `${scores}_classes` && (datatype === "BYTES" || datatype === "INT64")));
 
 /** The scores of the examples, one after the other, `classes` of each. */
 export type Classes = { classes: number; scores: Tensor; labels: readonly Uint8Array[] | undefined };
@@ -108,8 +108,14 @@ export const classesOf = (names: readonly string[], outputs: ReadonlyMap<string,
   if (labels.shape.length !== 2 || labels.shape[0] !== rows || labels.shape[1] !== classes) {
     throw wrongShape(labelsName, labels, showShape(scores.shape));
   }
-  return { classes, scores, labels: splitStrings(labels.bytes, rows * classes) };
+  return { classes, scores, labels: textsOf(labels, rows * classes) };
 };
+
+/** Labels are texts in this protocol, whatever the classes of the model are. */
+const textsOf = ({ datatype, bytes }: Tensor, count: number): readonly Uint8Array[] | undefined =>
+  datatype === "BYTES"
+    ? splitStrings(bytes, count)
+    : Array.from<number | bigint, Uint8Array>(elements(datatype, bytes), (value) => Buffer.from(String(value)));
 
 /** One value for each example. */
 export const valuesOf = (names: readonly string[], outputs: ReadonlyMap<string, Tensor>, count: number): Tensor => {

@@ -7,7 +7,7 @@ import type { Tensor } from "../../tensors/index.ts";
 import { quoted, shown, unknownInput } from "./check.ts";
 import { readInput } from "./example-proto.ts";
 import { classesOf, floatsOf, inputsOf, outputsFor, PREDICT_INSTEAD, type Task, valuesOf } from "./examples.ts";
-import { createRunRows, type Run, type RunRows } from "./rows.ts";
+import { createPairing, type Pairing, type Run, runRows } from "./rows.ts";
 import {
   checkModelSpec,
   readModelSpec,
@@ -60,13 +60,13 @@ export const createGrpcServices = (service: Service, options: GrpcOptions): Grpc
     const codecs = Object.fromEntries(Object.keys(answers).map((method) => [method, AS_BYTES]));
     return { name, protoFiles: [PROTO], methods, codecs };
   };
-  const runRows = createRunRows(service.model);
+  const pairing = createPairing(service.model);
   return [
     serviceOf("tensorflow.serving.PredictionService", {
       Predict: predict(service, options.maxTensorBytes),
-      Classify: examples(service, "classify", runRows),
-      Regress: examples(service, "regress", runRows),
-      MultiInference: multiInference(service, runRows),
+      Classify: examples(service, "classify", pairing),
+      Regress: examples(service, "regress", pairing),
+      MultiInference: multiInference(service, pairing),
       GetModelMetadata: metadata(service),
     }),
     serviceOf("tensorflow.serving.ModelService", {
@@ -125,14 +125,14 @@ const predict = ({ model }: Service, maxTensorBytes: number): Answer => {
 };
 
 const examples =
-  ({ model }: Service, task: Task, runRows: RunRows): Answer =>
+  ({ model }: Service, task: Task, pairing: Pairing): Answer =>
   async (request, run) => {
     const { first, second } = pairOf(request);
     checkModelSpec(model, readModelSpec(first));
     const outputs = outputsFor(model, task);
     const input = readInput(model.inputs, second);
     const rows = inputsOf(model, input.examples, input.context);
-    const results = await runRows(run, rows, outputs, PREDICT_INSTEAD);
+    const results = await runRows(pairing, run, rows, outputs, PREDICT_INSTEAD);
     const answer = pieces();
     addMessage(answer, 1, resultOf(task, outputs, results, input.examples.length));
     addMessage(answer, 2, writeModelSpec(model));
@@ -191,7 +191,7 @@ const MAX_TASKS = 64;
 
 /** Several tasks on the same examples: the model runs once. */
 const multiInference =
-  ({ model }: Service, runRows: RunRows): Answer =>
+  ({ model }: Service, pairing: Pairing): Answer =>
   async (request, run) => {
     const tasks: { task: Task; outputs: string[] }[] = [];
     let input: Uint8Array = new Uint8Array();
@@ -212,7 +212,7 @@ const multiInference =
     const read = readInput(model.inputs, input);
     const wanted = new Set(tasks.flatMap(({ outputs }) => outputs));
     const rows = inputsOf(model, read.examples, read.context);
-    const results = await runRows(run, rows, [...wanted], PREDICT_INSTEAD);
+    const results = await runRows(pairing, run, rows, [...wanted], PREDICT_INSTEAD);
     const answer = pieces();
     for (const { task, outputs } of tasks) {
       const result = pieces();

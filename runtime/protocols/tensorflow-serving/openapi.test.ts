@@ -4,6 +4,7 @@ import type { Model, Service } from "../../inference/index.ts";
 import type { HttpRequest } from "../../server/http/types.ts";
 import { bytesOf, type Datatype, type TensorInfo } from "../../tensors/index.ts";
 import { openApiPaths } from "./openapi.ts";
+import { createPredictReader } from "./predict-json.ts";
 import { createRoutes } from "./rest.ts";
 import * as schemas from "./schemas.ts";
 
@@ -97,5 +98,31 @@ for (const [what, right, body] of [
     assert.equal(schemas.predictRequest(model).safeParse(body).success, right);
     if (right) await predict(body);
     else await assert.rejects(predict(body), /./);
+  });
+}
+
+const odd: Model = {
+  ...model,
+  inputs: [
+    { ...info("x", "FP32", []), anyRank: true },
+    { ...info("scale", "FP32", [1]), default: { shape: [1], base64: "AACAPw==" } },
+  ],
+};
+for (const [what, right, body] of [
+  ["a number, and the default", true, { inputs: 5 }],
+  ["a list of lists", true, { inputs: { x: [[1, 2]] } }],
+  ["rows of any number of dimensions", true, { instances: [[[1, 2]]] }],
+  ["null for the default", true, { inputs: { x: [1], scale: null } }],
+  ["another value than the default", true, { inputs: { x: [1], scale: [2] } }],
+  ["a default of another shape", false, { inputs: { x: [1], scale: [2, 3] } }],
+  ["the default alone", false, { inputs: { scale: [2] } }],
+  ["a text", false, { inputs: { x: "1" } }],
+] as const) {
+  test(`schema and reader agree of unknown ranks and defaults: ${what} ${right ? "is" : "is not"} a request`, () => {
+    const read = createPredictReader(odd);
+    const bytes = Buffer.from(JSON.stringify(body));
+    assert.equal(schemas.predictRequest(odd).safeParse(body).success, right);
+    if (right) read(bytes);
+    else assert.throws(() => read(bytes), { name: "Error" });
   });
 }

@@ -28,8 +28,10 @@ const NULL = 0x6e;
 /** A reader of the bodies of POST …:predict. It throws a RequestError. */
 export const createPredictReader = (model: Model): ((body: Uint8Array) => PredictRequest) => {
   const only = namelessInput(model);
+  const all: ReadonlySet<string> = new Set(model.inputs.map(({ name }) => name));
+  const infos = new Map(model.inputs.map((info) => [info.name, info]));
   return (body) => {
-    const document = readObject(parseDocument(body, chooseFor(model, only, hasInnerObject(body))));
+    const document = readObject(parseDocument(body, chooseFor(infos, only, hasInnerObject(body))));
     checkSignatureName(document);
     const instances = document.instances ?? undefined;
     const inputs = document.inputs ?? undefined;
@@ -44,9 +46,9 @@ export const createPredictReader = (model: Model): ((body: Uint8Array) => Predic
       if (rows !== undefined && info.shape.length === 0 && info.anyRank !== true) {
         throw invalid(`input "${info.name}" has no batch dimension, so it cannot be given in rows; give "inputs"`);
       }
-      checkShape(info, tensor.shape, hintOf(info, tensor));
+      if (!fits(info, tensor.shape)) checkShape(info, tensor.shape, hintOf(info, tensor));
     }
-    const byRow = new Set(tensors.keys());
+    const byRow = tensors.size === all.size ? all : new Set(tensors.keys());
     const [missing] = addDefaults(model, tensors);
     if (missing !== undefined) throw invalid(`input "${missing}" is missing`);
     return rows === undefined
@@ -80,8 +82,11 @@ const specOf = ({ name, datatype }: TensorInfo, row?: string | number): TensorSp
   base64: datatype === "BYTES",
 });
 
-const chooseFor = (model: Model, only: TensorInfo | undefined, innerObject: boolean): Choose => {
-  const infos = new Map(model.inputs.map((info) => [info.name, info]));
+const chooseFor = (
+  infos: ReadonlyMap<string, TensorInfo>,
+  only: TensorInfo | undefined,
+  innerObject: boolean,
+): Choose => {
   return (path, parent, first) => {
     if (first === NULL) return undefined;
     const [root, second, third] = path;

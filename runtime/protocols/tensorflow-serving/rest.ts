@@ -5,7 +5,7 @@ import { shown } from "./check.ts";
 import { inputsOf, outputsFor, PREDICT_INSTEAD, type Task } from "./examples.ts";
 import { readExamples, writeResults } from "./examples-json.ts";
 import { COLUMNS_INSTEAD, checkForm, createPredictReader, writePredict } from "./predict-json.ts";
-import { createRunRows, type Run, type RunRows } from "./rows.ts";
+import { createPairing, type Pairing, type Run, runRows } from "./rows.ts";
 import { LABEL, metadataJson, statusJson } from "./signature.ts";
 
 type Paths = Map<string, Partial<Record<"GET" | "POST", Handle>>>;
@@ -15,8 +15,8 @@ const JSON_HEADERS = { "content-type": "application/json" };
 /** TensorFlow Serving's REST paths for one model, and with them KServe's V1, whose paths are the same. */
 export const createRoutes = (service: Service): Routes => {
   const { model } = service;
-  const runRows = createRunRows(model);
-  const handlePredict = predict(service, runRows);
+  const pairing = createPairing(model);
+  const handlePredict = predict(service, pairing);
   const paths: Paths = new Map([["/v1/models", get(() => ({ models: [model.name] }))]]);
   for (const base of basesOf(service)) {
     paths.set(
@@ -28,8 +28,8 @@ export const createRoutes = (service: Service): Routes => {
       get(() => metadataJson(model)),
     );
     paths.set(`${base}:predict`, { POST: handlePredict });
-    paths.set(`${base}:classify`, { POST: task(service, "classify", runRows) });
-    paths.set(`${base}:regress`, { POST: task(service, "regress", runRows) });
+    paths.set(`${base}:classify`, { POST: task(service, "classify", pairing) });
+    paths.set(`${base}:regress`, { POST: task(service, "regress", pairing) });
   }
   return { paths, explain: (path) => explain(service, path) };
 };
@@ -54,7 +54,7 @@ const runner =
     return inference.result;
   };
 
-const predict = (service: Service, runRows: RunRows): Handle => {
+const predict = (service: Service, pairing: Pairing): Handle => {
   const { model } = service;
   const names = model.outputs.map(({ name }) => name);
   const read = createPredictReader(model);
@@ -62,14 +62,17 @@ const predict = (service: Service, runRows: RunRows): Handle => {
     const asked = read(request.body);
     checkForm(model, asked.form);
     const run = runner(service, request);
-    const results =
-      asked.form === "rows" ? await runRows(run, asked, names, COLUMNS_INSTEAD) : await run(asked.inputs, names);
+    // each promise more is felt here
+    const shown = asked.form === "rows" ? pairing.show(run, asked, names, COLUMNS_INSTEAD) : undefined;
+    if (shown !== undefined) await shown;
+    const results = await run(asked.inputs, names);
+    if (asked.form === "rows") pairing.check(results, asked.count, names, COLUMNS_INSTEAD);
     return ok(writePredict(model, asked.form, results));
   };
 };
 
 const task =
-  (service: Service, kind: Task, runRows: RunRows): Handle =>
+  (service: Service, kind: Task, pairing: Pairing): Handle =>
   async (request) => {
     const { model } = service;
     const outputs = outputsFor(model, kind);
@@ -77,7 +80,7 @@ const task =
     if (half !== undefined) throw invalid(`input "${half.name}": FP16 has no JSON form; ask over gRPC`);
     const { examples, context } = readExamples(model, request.body);
     const rows = inputsOf(model, examples, context);
-    const results = await runRows(runner(service, request), rows, outputs, PREDICT_INSTEAD);
+    const results = await runRows(pairing, runner(service, request), rows, outputs, PREDICT_INSTEAD);
     return ok(writeResults(kind, outputs, results, examples.length));
   };
 

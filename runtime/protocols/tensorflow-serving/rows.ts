@@ -9,25 +9,35 @@ export type Run = (
   outputs: readonly string[],
 ) => Promise<ReadonlyMap<string, Tensor>>;
 
-/** Runs the model on `count` rows, which the inputs `byRow` consist of; `advice`: what to send instead. */
-export type RunRows = (
-  run: Run,
-  request: { inputs: ReadonlyMap<string, Tensor>; byRow: ReadonlySet<string>; count: number },
-  outputs: readonly string[],
-  advice: string,
-) => Promise<ReadonlyMap<string, Tensor>>;
+/** Inputs with a row for each of `count` instances or examples in those `byRow`. */
+export type RowRequest = { inputs: ReadonlyMap<string, Tensor>; byRow: ReadonlySet<string>; count: number };
+
+/** `advice`: what to send instead, for the messages of both. */
+export type Pairing = {
+  /** Before a run: rejects where rows could not be told apart. Undefined where there is nothing to wait for. */
+  show(run: Run, request: RowRequest, outputs: readonly string[], advice: string): Promise<void> | undefined;
+  /** After it: throws where an output has not a row for each. */
+  check(results: ReadonlyMap<string, Tensor>, count: number, outputs: readonly string[], advice: string): void;
+};
 
 /**
- * Runs rows so that each output has one for each, in their order, or refuses them: an output whose first dimension is none of the batch,
+ * Answers rows so that each output has one for each, in their order, or refuses them: an output whose first dimension is none of the batch,
  * such as [targets, n, classes], may happen to be as long as there are rows, and a model's declarations often do not tell. So
  * before an output is first asked for by several rows, the first of them runs alone: the output must then have one row.
  */
-export const createRunRows = (model: Model): RunRows => {
+export const createPairing = (model: Model): Pairing => {
   const infos = new Map(model.inputs.map((info) => [info.name, info]));
   /** Of each output that was seen: its shape for one row. */
   const alone = new Map<string, readonly number[]>();
-  return async (run, { inputs, byRow, count }, outputs, advice) => {
-    if (count > 1) {
+  const checkSeen = (outputs: readonly string[], advice: string): void => {
+    for (const name of outputs) {
+      const shape = alone.get(name) ?? [];
+      if (shape[0] !== 1) throw unpaired(name, shape, 1, advice);
+    }
+  };
+  return {
+    show(run, { inputs, byRow, count }, outputs, advice) {
+      if (count === 1) return undefined;
       for (const name of byRow) {
         const size = infos.get(name)?.shape[0];
         if (typeof size !== "number") continue;
@@ -35,22 +45,37 @@ export const createRunRows = (model: Model): RunRows => {
           `input "${name}" has always ${size} rows, so that the answers to each of them cannot be told apart; ${advice}`,
         );
       }
+      if (outputs.every((name) => alone.has(name))) {
+        checkSeen(outputs, advice);
+        return undefined;
+      }
       const unseen = outputs.filter((name) => !alone.has(name));
-      if (unseen.length > 0) {
-        for (const [name, { shape }] of await runFirst(run, inputs, byRow, unseen, advice)) alone.set(name, shape);
-      }
+      return runFirst(run, inputs, byRow, unseen, advice).then((answers) => {
+        for (const [name, { shape }] of answers) alone.set(name, shape);
+        checkSeen(outputs, advice);
+      });
+    },
+    check(results, count, outputs, advice) {
       for (const name of outputs) {
-        const shape = alone.get(name) ?? [];
-        if (shape[0] !== 1) throw unpaired(name, shape, 1, advice);
+        const { shape } = results.get(name) ?? missing(name);
+        if (shape[0] !== count) throw unpaired(name, shape, count, advice);
       }
-    }
-    const results = await run(inputs, outputs);
-    for (const name of outputs) {
-      const { shape } = results.get(name) ?? missing(name);
-      if (shape[0] !== count) throw unpaired(name, shape, count, advice);
-    }
-    return results;
+    },
   };
+};
+
+/** Both, and the run between them. */
+export const runRows = async (
+  { show, check }: Pairing,
+  run: Run,
+  request: RowRequest,
+  outputs: readonly string[],
+  advice: string,
+): Promise<ReadonlyMap<string, Tensor>> => {
+  await show(run, request, outputs, advice);
+  const results = await run(request.inputs, outputs);
+  check(results, request.count, outputs, advice);
+  return results;
 };
 
 const runFirst = async (

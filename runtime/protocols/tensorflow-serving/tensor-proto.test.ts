@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Datatype } from "../../tensors/index.ts";
-import { readTensorProto } from "./tensor-proto.ts";
+import { readTensorProto, writeShape } from "./tensor-proto.ts";
+import { finish } from "./wire.ts";
 
 /** dtype, tensor_shape [size], and what follows. */
 const proto = (dtype: number, size: number, ...rest: number[]): Uint8Array =>
@@ -27,4 +28,10 @@ test("values are packed or one by one, and of no other wire type", () => {
   assert.deepEqual(read("FP32", proto(DT_FLOAT, 1, 0x2a, 4, ...half)), half);
   assert.deepEqual(read("FP32", proto(DT_FLOAT, 1, 0x2d, ...half)), half);
   assert.throws(() => read("FP32", proto(DT_FLOAT, 1, 0x28, 0x80, 0x80, 0x80, 0x01)), /input "x".*wrong wire type 0/);
+});
+
+test("a shape of any number of dimensions says so, which a scalar's does not", () => {
+  const UNKNOWN_RANK = 0x18;
+  assert.deepEqual([...finish(writeShape([], true))], [UNKNOWN_RANK, 1]);
+  assert.deepEqual([...finish(writeShape([]))], []);
 });
