@@ -20,10 +20,10 @@ export class MalformedModel extends Error {
 export type Field = { number: number; wire: "varint" | "bytes" | "fixed"; value: number; at: number; end: number };
 
 /**
- * Reads protobuf from an open file of `size` bytes through a window of 64 KiB, so that the memory does not depend on
+ * Reads protobuf from an open file of `size` bytes, or from bytes in memory, through a window of 64 KiB, so that the memory does not depend on
  * the model's size; what is skipped is not read.
  */
-export const createReader = (file: number, size: number) => {
+export const createReader = (file: number | Uint8Array, size: number) => {
   const window = Buffer.allocUnsafe(WINDOW_BYTES);
   let from = 0;
   let to = 0;
@@ -32,7 +32,7 @@ export const createReader = (file: number, size: number) => {
 
   const fill = (): void => {
     from = at;
-    to = at + readSync(file, window, 0, WINDOW_BYTES, at);
+    to = at + (typeof file === "number" ? readSync(file, window, 0, WINDOW_BYTES, at) : copied(file, window, at));
     if (to <= at) throw new MalformedModel(at, "the file ends too early");
   };
   /** Puts the position to the field's bytes and has them in the window; how many there are, `most` at most. */
@@ -119,6 +119,12 @@ export const createReader = (file: number, size: number) => {
   };
 };
 export type Reader = ReturnType<typeof createReader>;
+
+const copied = (bytes: Uint8Array, window: Uint8Array, at: number): number => {
+  const piece = bytes.subarray(at, at + window.length);
+  window.set(piece);
+  return piece.length;
+};
 
 const within = (end: number, field: Field): Field => {
   if (field.end > end) throw new MalformedModel(field.at, "a field is longer than what holds it");

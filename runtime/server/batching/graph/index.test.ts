@@ -12,6 +12,7 @@ import {
   type Name,
 } from "../../../../test/graphs/builder.ts";
 import { localFunction } from "../../../../test/graphs/corpus/coupled-flow.ts";
+import { modelOf, stringsAttribute, value } from "../../../../test/runtime/graphs.ts";
 import { ANGLE_MODEL, newDirectory } from "../../../../test/runtime/models.ts";
 import { examineGraph, findingFor, type GraphFindings } from "./index.ts";
 
@@ -203,4 +204,26 @@ describe("a file that is meant to hurt", () => {
       assert.ok(reason !== undefined || findings.every(({ outputs }) => outputs === undefined), `${length} bytes`);
     }
   });
+});
+
+test("a model that is changed before it is loaded is followed as it is loaded", () => {
+  const mapType = { keyType: 8, valueType: { tensorType: { elemType: 1 } } };
+  const file = modelOf(
+    {
+      input: [value("x", "FP32", ["n", 2]), value("scale", "FP32", [1])],
+      output: [{ name: "p", type: { sequenceType: { elemType: { mapType } } } }],
+      node: [
+        { opType: "Mul", input: ["x", "scale"], output: ["scaled"] },
+        { opType: "Softmax", input: ["scaled"], output: ["soft"] },
+        {
+          ...{ opType: "ZipMap", domain: "ai.onnx.ml", input: ["soft"], output: ["p"] },
+          attribute: [stringsAttribute("classlabels_strings", "no", "yes")],
+        },
+      ],
+      initializer: [{ name: "scale", dataType: 1, dims: [1], floatData: [3] }],
+    },
+    { opsets: { "": 17, "ai.onnx.ml": 1 } },
+  );
+  const finding = findingFor(examineGraph(file), ["x", "scale"], [0, undefined]);
+  assert.deepEqual(finding?.outputs, { p: 0, p_classes: 0 }, JSON.stringify(finding));
 });

@@ -3,6 +3,7 @@ import { closeSync, openSync, statSync } from "node:fs";
 import { readStructure, TooLarge } from "../../../models/model-file/read-structure.ts";
 import { createReader, MalformedModel } from "../../../models/model-file/reader.ts";
 import type { ModelStructure } from "../../../models/model-file/structure.ts";
+import { openModel } from "../../../models/rewrite.ts";
 import { analyse } from "./analysis.ts";
 
 /**
@@ -28,6 +29,9 @@ const MAX_NODES = 1_000_000;
 export const examineGraph = (path: string): GraphFindings => {
   let file: number | undefined;
   try {
+    // what is loaded instead of the file has other ends, which the server knows the model by
+    const { bytes } = openModel(path);
+    if (bytes !== undefined) return examine(readStructure(createReader(bytes, bytes.length)));
     file = openSync(path, "r");
     return examine(readStructure(createReader(file, statSync(path).size)));
   } catch (error) {
