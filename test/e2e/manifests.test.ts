@@ -57,6 +57,10 @@ const valid: Record<string, Record<string, unknown>> = {
       ],
     },
   },
+  "origins of pages": {
+    server: { corsOrigins: ["https://app.example.com", "http://localhost:3000", "http://[::1]:8080"] },
+  },
+  "all origins": { server: { corsOrigins: ["*"] } },
   "a proxy, and resources of the fetch": {
     model: {
       uri: "https://models.example.com/a.onnx",
