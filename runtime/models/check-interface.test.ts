@@ -99,6 +99,15 @@ describe("models that are newer than onnxruntime", () => {
       /IR version 14, .*lower \(model\.ir_version = 13; .*\); and it has opset 28, .*; and it has opset of "ai\.onnx\.ml" 6, .* up to 5/,
     );
     checkModelFile(modelOf(relu, { irVersion: 13, opsets: { "": 26, mine: 99 } }));
+    const withFunction = (version: number): string => {
+      const body = { opType: "Relu", input: ["a"], output: ["b"] };
+      const one = { name: "F", domain: "mine", input: ["a"], output: ["b"], node: [body] };
+      const functions = [{ ...one, opsetImport: [{ domain: "", version }] }];
+      const node = [{ opType: "F", domain: "mine", input: ["x"], output: ["y"] }];
+      return modelOf({ ...relu, node }, { opsets: { "": 17, mine: 1 }, more: { functions } });
+    };
+    checkModelFile(withFunction(26));
+    refused(withFunction(28), /it has opset 28, .* up to 26: export it with opset 26 or lower/);
   });
 });
 

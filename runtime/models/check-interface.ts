@@ -35,9 +35,14 @@ export const checkInterface = (model: ModelInterface, converted: ReadonlySet<str
   );
 };
 
-const checkVersions = ({ irVersion, opsets }: ModelInterface): void => {
+const checkVersions = ({ irVersion, opsets, functionOpsets }: ModelInterface): void => {
   const server = `this server (onnxruntime ${ONNXRUNTIME.version})`;
-  const newer = opsets.filter(({ domain, version }) => version > (ONNXRUNTIME.opsets.get(domain) ?? version));
+  const newest = new Map<string, number>();
+  for (const { domain, version } of [...opsets, ...functionOpsets]) {
+    if (version > (ONNXRUNTIME.opsets.get(domain) ?? version))
+      newest.set(domain, Math.max(version, newest.get(domain) ?? 0));
+  }
+  const newer = [...newest].map(([domain, version]) => ({ domain, version }));
   const told: string[] = [];
   if (irVersion > ONNXRUNTIME.irVersion) {
     const { irVersion: most } = ONNXRUNTIME;

@@ -23,9 +23,13 @@ export type ModelValue = Place & { name: string; type: ValueType | undefined };
 /** An initializer with the name of an input: what the input has where it is not given. `at`: of the tensor in the file. */
 export type Default = Place & { name: string; element: number; dims: number[]; at: number; external: boolean };
 
+export type Opset = { domain: string; version: number };
+
 export type ModelInterface = {
   irVersion: number;
-  opsets: { domain: string; version: number }[];
+  opsets: Opset[];
+  /** Of the functions that the model brings along. */
+  functionOpsets: Opset[];
   /** The graph's field in the file, and where its content begins. */
   graph: Place & { at: number };
   /** Those that must be given. */
@@ -37,20 +41,23 @@ export type ModelInterface = {
 
 const MAX_TEXT = 4096;
 const MAX_DIMENSIONS = 64;
+const MAX_OPSETS = 1000;
 
 /** Throws MalformedModel. */
 export const readInterface = (reader: Reader): ModelInterface => {
   let irVersion = 0;
-  const opsets: ModelInterface["opsets"] = [];
+  const opsets: Opset[] = [];
+  const functionOpsets: Opset[] = [];
   let graph: ModelInterface["graph"] | undefined;
   reader.seek(0);
   each(reader, reader.size, (field, from) => {
     if (field.number === 1) irVersion = field.value;
     else if (field.number === 7) graph = { from, to: field.end, at: field.at };
     else if (field.number === 8) opsets.push(readOpset(reader, field));
+    else if (field.number === 25) readFunctionOpsets(reader, field, functionOpsets);
   });
   if (graph === undefined) throw new MalformedModel(reader.size, "the model has no graph");
-  return { irVersion, opsets, graph, ...readEnds(reader, graph) };
+  return { irVersion, opsets, functionOpsets, graph, ...readEnds(reader, graph) };
 };
 
 const readEnds = (
@@ -98,7 +105,17 @@ const inside = (reader: Reader, field: Field, show: (field: Field) => void): voi
   each(reader, field.end, show);
 };
 
-const readOpset = (reader: Reader, message: Field): { domain: string; version: number } => {
+/** A model may have as many functions as nodes; of equal ones the first is enough. */
+const readFunctionOpsets = (reader: Reader, message: Field, opsets: Opset[]): void => {
+  inside(reader, message, (field) => {
+    if (field.number !== 9) return;
+    const { domain, version } = readOpset(reader, field);
+    if (!opsets.some((known) => known.domain === domain && known.version === version) && opsets.length < MAX_OPSETS)
+      opsets.push({ domain, version });
+  });
+};
+
+const readOpset = (reader: Reader, message: Field): Opset => {
   const opset = { domain: "", version: 0 };
   inside(reader, message, (field) => {
     if (field.number === 1) opset.domain = reader.text(field, MAX_TEXT);
