@@ -10,6 +10,7 @@ import { createGrpcServices } from "../protocols/tensorflow-serving/grpc.ts";
 import { openApiPaths as tensorflowPaths } from "../protocols/tensorflow-serving/openapi.ts";
 import { createRoutes as createTensorflowRoutes } from "../protocols/tensorflow-serving/rest.ts";
 import { systemClock } from "./batching/clock.ts";
+import type { GraphFindings } from "./batching/graph/findings.ts";
 import { createScheduler, type Scheduler } from "./batching/index.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/server.ts";
 import { createHttpServer, type HttpServer } from "./http/index.ts";
@@ -47,6 +48,8 @@ const memory = createMemory(budgets.waitingBytes, systemClock.now);
 let draining = false;
 let serving: { scheduler: Scheduler; http: HttpServer; grpc: GrpcServer } | undefined;
 const readyShards = new Set<number>();
+/** What the model's graph says of batching, once it was looked at. */
+const graph = Promise.withResolvers<GraphFindings>();
 
 const logError = (error: unknown, what: string): void =>
   tell({
@@ -76,7 +79,12 @@ const open = async (model: PoolModel): Promise<void> => {
     },
     systemClock,
     shapes,
-    { random: Math.random, onEnded: (message) => tell({ type: "error", message }) },
+    {
+      random: Math.random,
+      onEnded: (message) => tell({ type: "error", message }),
+      graph: graph.promise,
+      onRefused: (message) => tell({ type: "warning", message }),
+    },
   );
   const service: Service = {
     model: served,
@@ -159,6 +167,7 @@ const pool = startPool(
     },
     onCopyDropped: (message) => tell({ type: "copy-dropped", message }),
     onWarning: (message) => tell({ type: "warning", message }),
+    onGraph: graph.resolve,
     onDigest: (digest) => tell({ type: "digest", digest }),
     onFailed: (code, message) => tell({ type: "failed", ...(code === undefined ? {} : { code }), message }),
   },

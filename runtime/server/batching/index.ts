@@ -9,10 +9,11 @@ import { refuse, takeMemory } from "./admission.ts";
 import { chargeOf } from "./charge.ts";
 import { type Clock, newAlarm } from "./clock.ts";
 import { add, statisticsOf } from "./counters.ts";
+import type { GraphFindings } from "./graph/findings.ts";
 import { groupOf } from "./groups.ts";
 import { admit, countError, expire, fail } from "./live.ts";
 import { beginProbes, queueProbe } from "./probes.ts";
-import { prove } from "./proof.ts";
+import { type Probe, type Proof, prove } from "./proof.ts";
 import { createPump } from "./pump.ts";
 import { levelOf, newEntry } from "./queue.ts";
 import { refuseCrasher } from "./runs.ts";
@@ -26,14 +27,18 @@ export type { BatchingState, Scheduler, SchedulerOptions, SchedulerSnapshot } fr
 /**
  * @param shapes an example of each input with which the model has run, by name; undefined where none is known, and then
  *   nothing can be proved and requests run apart.
- * @param beside numbers in [0, 1), which choose the requests that are run again; and who is told that batching has ended
+ * @param beside what the model's graph says, without which runs alone decide, and who is told where that keeps requests
+ *   apart; numbers in [0, 1), which choose the requests that are run again; and who is told that batching has ended
  */
 export const createScheduler = (
   model: Model,
   options: SchedulerOptions,
   clock: Clock,
   shapes: ReadonlyMap<string, readonly number[]> | undefined,
-  beside: Pick<State, "random" | "onEnded">,
+  beside: Pick<State, "random" | "onEnded"> & {
+    graph?: Promise<GraphFindings>;
+    onRefused?: (message: string) => void;
+  },
 ): Scheduler => {
   const state = newState(model, options, clock, shapes !== undefined, beside);
   const { groups, live, probes, sharing, workers } = state;
@@ -79,15 +84,27 @@ export const createScheduler = (
   };
 
   let proving = false;
+  const probe: Probe = (job, expectedMs) => {
+    const result = queueProbe(probes, job, expectedMs);
+    pump.soon();
+    return result;
+  };
+  const proofOf = async (examples: ReadonlyMap<string, readonly number[]>): Promise<Proof> => {
+    const graph = beside.graph && (await beside.graph);
+    beginProbes(probes, clock.now());
+    return prove(model, examples, options, probe, graph);
+  };
   const beginProof = (examples: ReadonlyMap<string, readonly number[]>): void => {
     proving = true;
-    beginProbes(probes, clock.now());
-    prove(model, examples, options, (job, expectedMs) => {
-      const result = queueProbe(probes, job, expectedMs);
-      pump.soon();
-      return result;
-    }).then(
-      (proof) => conclude(sharing, groups, model, proof),
+    proofOf(examples).then(
+      (proof) => {
+        conclude(sharing, groups, model, proof);
+        if (proof.proved || proof.byGraph !== true) return;
+        beside.onRefused?.(
+          `requests of model ${model.name} run apart: ${proof.reason}. To batch them, export the model so that this works ` +
+            "on each row alone; else nothing is to be done",
+        );
+      },
       () => stopSharing(sharing, groups, live.active, model, "unproved", "the proof could not be made"),
     );
   };

@@ -1,7 +1,9 @@
 import type { Model } from "../../inference/index.ts";
 import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/types.ts";
-import { type BatchAxes, batchCandidates, type Candidate } from "./axis.ts";
+import type { BatchAxes, Candidate } from "./axis.ts";
+import { provable } from "./candidates.ts";
 import { type Comparison, Coupled, newComparison } from "./comparison.ts";
+import type { GraphFindings } from "./graph/findings.ts";
 import { joinInput, Misfit } from "./join.ts";
 import { nudged as nudgedTensor, seeded } from "./samples.ts";
 import { isVoid, magnitude, same } from "./tolerance.ts";
@@ -11,10 +13,10 @@ import type { SchedulerOptions } from "./types.ts";
 /** What a run of so many items took, in the shard. */
 export type Measured = { items: number; ms: number };
 
-/** `reason` says in words for users why requests of this model run apart. */
+/** `reason` says in words for users why requests of this model run apart; `byGraph`: its graph says so, and nothing was run. */
 export type Proof =
   | { proved: true; name: string; axes: BatchAxes; shapes: readonly (readonly number[])[]; measured: Measured[] }
-  | { proved: false; reason: string };
+  | { proved: false; reason: string; byGraph?: boolean };
 
 export type Limits = Pick<SchedulerOptions, "maxBatchSize" | "indicesChecked">;
 
@@ -30,16 +32,17 @@ const SEED = 20_240_229;
 /**
  * Finds out whether the model answers requests together as it does apart: rows of made-up values, of very different sizes
  * too, run alone, and then beside each other in batches of several sizes and orders. `shapes`: an example of each input,
- * with which the model has run. Rejects only where something is wrong with the caller, never for what the model does.
+ * with which the model has run. Ways of which the graph does not show that rows stay apart are not tried. Rejects only where something is wrong with the caller, never for what the model does.
  */
 export const prove = async (
   model: Model,
   shapes: ReadonlyMap<string, readonly number[]>,
   limits: Limits,
   probe: Probe,
+  graph?: GraphFindings,
 ): Promise<Proof> => {
-  const found = batchCandidates(model.inputs, model.outputs);
-  if ("reason" in found) return { proved: false, reason: found.reason };
+  const found = provable(model, graph);
+  if ("reason" in found) return { proved: false, ...found };
   let reason = "";
   for (const candidate of found.candidates) {
     // the larger one first: what happens between the tokens of a text does not show where there is one

@@ -43,11 +43,24 @@ export type ReadyMessage = Extract<ShardMessage, { type: "ready" }>;
 /** What was checked, or made: shards load it as long as it is the same. */
 const knownFile = z.object({ path: z.string(), identity: z.string() });
 
+/** What the graph says of batching (see `batching/graph`). */
+const graphFindings = z.object({
+  findings: z.array(
+    z.object({
+      axes: z.record(z.string(), z.number()),
+      outputs: z.record(z.string(), z.number()).optional(),
+      reason: z.string().optional(),
+    }),
+  ),
+  reason: z.string().optional(),
+});
+
 /** From the process that prepares the model. */
 export const prepareAnswerSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("verified"), bytes: z.number(), files: z.array(knownFile) }),
   z.object({ type: z.literal("shared"), file: z.string(), files: z.array(knownFile) }),
   z.object({ type: z.literal("unshared"), reason: z.string() }),
+  z.object({ type: z.literal("graph"), graph: graphFindings }),
   z.object({ type: z.literal("digest"), sha256: z.string() }),
   failed,
 ]);

@@ -18,6 +18,7 @@ import { handTimers } from "../../../test/world/hand-timers.ts";
 import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import { bytesOf } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
+import type { GraphFindings } from "../batching/graph/findings.ts";
 import { type PoolModel, type PoolOptions, startPool } from "./pool.ts";
 import { InferenceError, type Job, type Shard, ShardLost } from "./types.ts";
 
@@ -31,6 +32,7 @@ const start = (t: TestContext, model: string, options: Partial<PoolOptions> = {}
   const warnings: string[] = [];
   const failed = Promise.withResolvers<{ code: string | undefined; message: string }>();
   const digest = Promise.withResolvers<string>();
+  const graph = Promise.withResolvers<GraphFindings>();
   const before = new Set(childrenOf(process.pid));
   const pool = startPool(
     {
@@ -58,6 +60,7 @@ const start = (t: TestContext, model: string, options: Partial<PoolOptions> = {}
       },
       onWarning: (message) => warnings.push(message),
       onCopyDropped: (message) => warnings.push(message),
+      onGraph: graph.resolve,
       onDigest: digest.resolve,
       onFailed: (code, message) => failed.resolve({ code, message }),
     },
@@ -76,6 +79,7 @@ const start = (t: TestContext, model: string, options: Partial<PoolOptions> = {}
     warnings,
     failed: failed.promise,
     digest: digest.promise,
+    graph: graph.promise,
     /** The processes that run shards: those that have a link open. */
     pids: () => childrenOf(process.pid).filter((pid) => !before.has(pid) && commandOf(pid).includes("shard.ts")),
   };
@@ -132,6 +136,11 @@ describe("a pool of shards", { concurrency: 2 }, () => {
     assert.equal(pool.ready().warmUp.outcome, "passed");
     assert.equal(pool.ready().sharedWeights, false);
     assert.match(await pool.digest, /^[0-9a-f]{64}$/);
+    const { findings } = await pool.graph;
+    assert.deepEqual(
+      findings.map(({ axes }) => axes),
+      [{ s: 0, h: 0 }, { s: 0 }, { h: 0 }],
+    );
     for (const size of [0, 3, 100_000, 3_000_000]) {
       const text = encodeStrings(["a", "b".repeat(size)]);
       const half = bytesOf(Uint16Array.from({ length: size }, (_, i) => i % 0x7c00));
@@ -288,7 +297,7 @@ describe("a pool of shards", { concurrency: 2 }, () => {
       import { startPool } from ${JSON.stringify(new URL("./pool.ts", import.meta.url).href)};
       const none = () => undefined;
       startPool({ model: ${JSON.stringify(loopModel())}, executionProvider: "cpu", shards: 1, cpus: 1, requestTimeoutMs: 1e6, loadMs: 1e6, warmUpMs: 1e6 },
-        { onReady: none, onLost: none, onRetry: none, onWarning: none, onCopyDropped: none, onDigest: none, onFailed: none, onShard(shard) {
+        { onReady: none, onLost: none, onRetry: none, onWarning: none, onCopyDropped: none, onDigest: none, onGraph: none, onFailed: none, onShard(shard) {
           const n = new Uint8Array(BigInt64Array.of(2n ** 63n - 1n).buffer);
           shard.run({ inputs: [{ name: "n", datatype: "INT64", shape: [], parts: [n] }], outputs: ["sum"] });
           console.log("running");

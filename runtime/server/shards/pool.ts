@@ -2,6 +2,7 @@ import type { FailureCode } from "../../../operator/api/v1alpha1/pod-contract.ts
 import type { WarmUp } from "../../engine/first-run.ts";
 import type { ExecutionProvider } from "../../options.ts";
 import { type After, after as afterMs } from "../after.ts";
+import type { GraphFindings } from "../batching/graph/findings.ts";
 import { MAX_FRAME_BYTES } from "./frames.ts";
 import type { LoadMessage } from "./load-message.ts";
 import type { ShardMessage } from "./messages.ts";
@@ -54,6 +55,8 @@ export type PoolEvents = {
   onWarning(message: string): void;
   /** From now on each shard that starts holds weights of its own. */
   onCopyDropped(message: string): void;
+  /** What the model's graph says of batching; once, before or after `onReady`. */
+  onGraph(graph: GraphFindings): void;
   /** The SHA-256 of the model's file, in hexadecimal. */
   onDigest(sha256: string): void;
   /** Once: the pool has given up and has ended its shards. Without a code the model is not to blame. */
@@ -271,6 +274,9 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
         for (const slot of slots) load(slot);
       },
       onFailed: ({ code, message }) => fail(code, message),
+      onGraph: (graph) => {
+        if (!stopped) events.onGraph(graph);
+      },
       onDigest: (sha256) => {
         digest = sha256;
         if (!stopped) events.onDigest(sha256);

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { After } from "../after.ts";
+import type { GraphFindings } from "../batching/graph/findings.ts";
 import { type Failed, type PrepareOrder, prepareAnswerSchema } from "./messages.ts";
 import type { KnownFile } from "./same-files.ts";
 import { copyDirectory, removeCopy } from "./shared-copy.ts";
@@ -13,6 +14,8 @@ export type PreparationEvents = {
   onPrepared(prepared: Prepared, warning: string | undefined): void;
   /** The model cannot be served. */
   onFailed(failed: Omit<Failed, "type">): void;
+  /** What the graph says of batching. Once, unless the model cannot be served. */
+  onGraph(graph: GraphFindings): void;
   /** Of the model's file, in hexadecimal; later, as it takes long for a large file. */
   onDigest(sha256: string): void;
 };
@@ -31,6 +34,7 @@ export const prepare = (
 ): Preparation => {
   let directory: string | undefined;
   let verified = false;
+  let examined = false;
   let done = false;
   let checked: readonly KnownFile[] = [];
   const itself = (): Prepared => ({ file: model, optimized: false, files: checked });
@@ -68,9 +72,15 @@ export const prepare = (
     if (directory === undefined)
       prepared(itself(), place !== undefined && "reason" in place ? place.reason : undefined);
   };
+  const onGraph = (graph: GraphFindings): void => {
+    if (!examined) events.onGraph(graph);
+    examined = true;
+  };
   const onGone = (how: string): void => {
-    if (verified) prepared(itself(), `the process that makes the copy was lost: ${how}`);
-    else failed({ message: `the check of the model's file did not end: ${how}` });
+    if (verified) {
+      prepared(itself(), `the process that makes the copy was lost: ${how}`);
+      onGraph({ findings: [], reason: `its graph could not be looked at: the process that does it was lost: ${how}` });
+    } else failed({ message: `the check of the model's file did not end: ${how}` });
   };
 
   const timer = after(timeoutMs, () => {
@@ -95,6 +105,9 @@ export const prepare = (
         return;
       case "failed":
         failed(answer);
+        return;
+      case "graph":
+        onGraph(answer.graph);
         return;
       case "digest":
         events.onDigest(answer.sha256);

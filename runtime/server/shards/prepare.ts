@@ -4,12 +4,13 @@ import { createReadStream, readdirSync, statSync } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
 import { checkModelFile } from "../../models/verify.ts";
+import { examineGraph } from "../batching/graph/index.ts";
 import { describeFailure } from "./load-message.ts";
 import { type PrepareAnswer, type PrepareOrder, prepareOrderSchema } from "./messages.ts";
 import { assertSame, type KnownFile, knownFiles } from "./same-files.ts";
 
 // A process that lives for a short time, as what it does is done once and may crash: it checks the model's file, makes the
-// copy that the shards share, if it is told to, and computes the digest. Arguments: the file, threads.
+// copy that the shards share, if it is told to, follows the rows of a batch through the graph, and computes the digest. Arguments: the file, threads.
 
 const [file = "", threads = "1"] = process.argv.slice(2);
 /** What was checked. */
@@ -50,6 +51,13 @@ const copy = async (copyTo: string): Promise<void> => {
   }
 };
 
+/** Whether the graph keeps requests apart that share a run. */
+const graph = async (): Promise<void> => {
+  const found = examineGraph(file);
+  assertSame(files);
+  await tell({ type: "graph", graph: found });
+};
+
 const digest = async (): Promise<void> => {
   // The shards are being started, and must not wait for this.
   setPriority(19);
@@ -66,6 +74,7 @@ process.on("disconnect", () => process.exit(0));
 const order = await check();
 if (order !== undefined) {
   if (order.copyTo !== undefined) await copy(order.copyTo);
+  await graph().catch(() => undefined);
   await digest().catch(() => undefined);
 }
 process.exit(0);

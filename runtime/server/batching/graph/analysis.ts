@@ -41,7 +41,7 @@ export const analyse = (model: ModelStructure, axes: ReadonlyMap<string, number>
 const inputValue = (symbols: Symbols, { name, type, shape }: ValueInfo, axis: number | undefined): Value => {
   const refused = (reason: string): Value => ({
     unproved: true,
-    at: { node: "", operator: "", domain: "", reason: `its input "${name}" ${reason}` },
+    at: { node: "", output: "", operator: "", domain: "", reason: `its input "${name}" ${reason}` },
   });
   if (type === undefined) return refused("is no tensor");
   if (shape === undefined) return axis === undefined ? fixed(type, undefined) : refused("has no known rank");
@@ -74,11 +74,11 @@ const conclude = ({ outputs }: Graph, scope: Scope): Verdict => {
 
 const SHOWN = 200;
 
-export const explain = ({ node, operator, domain, reason }: Cause): string => {
+export const explain = ({ node, output, operator, domain, reason }: Cause): string => {
   if (operator === "") return reason;
   const which = domain === "" ? operator : `${domain}.${operator}`;
-  const named =
-    node === "" ? `a node without a name (${which})` : `node ${JSON.stringify(node.slice(0, SHOWN))} (${which})`;
+  const quoted = (name: string): string => JSON.stringify(name.slice(0, SHOWN));
+  const named = node === "" ? `the node of ${quoted(output)} (${which})` : `node ${quoted(node)} (${which})`;
   return `${named}: ${reason}`;
 };
 

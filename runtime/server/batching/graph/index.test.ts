@@ -14,7 +14,8 @@ import {
 import { localFunction } from "../../../../test/graphs/corpus/coupled-flow.ts";
 import { modelOf, stringsAttribute, value } from "../../../../test/runtime/graphs.ts";
 import { ANGLE_MODEL, newDirectory } from "../../../../test/runtime/models.ts";
-import { examineGraph, findingFor, type GraphFindings } from "./index.ts";
+import { findingFor, type GraphFindings } from "./findings.ts";
+import { examineGraph } from "./index.ts";
 
 const { onnx } = onnxProto;
 

@@ -1,23 +1,11 @@
-/** What the model's graph says of batching, found out where its file is read and used where batches are made. */
+/** What the model's graph says of batching, found out in the process that checks the model's file. */
 import { closeSync, openSync, statSync } from "node:fs";
 import { readStructure, TooLarge } from "../../../models/model-file/read-structure.ts";
 import { createReader, MalformedModel } from "../../../models/model-file/reader.ts";
 import type { ModelStructure } from "../../../models/model-file/structure.ts";
 import { openModel } from "../../../models/rewrite.ts";
 import { analyse } from "./analysis.ts";
-
-/**
- * For one way to join inputs, `axes` by name (those that are left out are the same for all requests of a batch): the axis
- * along which each output can be taken apart, or why that would mix rows.
- */
-export type Finding = {
-  axes: Readonly<Record<string, number>>;
-  outputs?: Readonly<Record<string, number>> | undefined;
-  reason?: string | undefined;
-};
-
-/** `reason`: why there are no findings. */
-export type GraphFindings = { findings: readonly Finding[]; reason?: string | undefined };
+import type { Finding, GraphFindings } from "./findings.ts";
 
 /** Ways to join inputs that are looked at, as many as dimensions have different names. */
 const MAX_WAYS = 16;
@@ -74,16 +62,3 @@ const axesWhere = (
   axisOf: (shape: Sizes) => number,
 ): Readonly<Record<string, number>> =>
   Object.fromEntries(inputs.map(({ name, shape }) => [name, axisOf(shape)] as const).filter(([, axis]) => axis >= 0));
-
-/** The finding for these axes, as long as `names`; undefined where it was not looked at. */
-export const findingFor = (
-  { findings }: GraphFindings,
-  names: readonly string[],
-  axes: readonly (number | undefined)[],
-): Finding | undefined => {
-  const joined = names.flatMap((name, i) => (axes[i] === undefined ? [] : [[name, axes[i]] as const]));
-  return findings.find(
-    (finding) =>
-      joined.length === Object.keys(finding.axes).length && joined.every(([name, axis]) => finding.axes[name] === axis),
-  );
-};

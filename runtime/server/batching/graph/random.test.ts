@@ -8,7 +8,8 @@ import { x } from "../../../../test/graphs/case.ts";
 import { measure } from "../../../../test/graphs/measure.ts";
 import { addRandomNodes } from "../../../../test/graphs/random-graph.ts";
 import { newDirectory } from "../../../../test/runtime/models.ts";
-import { examineGraph, findingFor } from "./index.ts";
+import { findingFor } from "./findings.ts";
+import { examineGraph } from "./index.ts";
 
 const SHAPES = [
   ["N", 4],

@@ -24,7 +24,8 @@ export type Tensor = {
 
 /** A value of which it was not shown that rows stay apart. `at` names the node where that began. */
 export type Unproved = { unproved: true; at: Cause };
-export type Cause = { node: string; operator: string; domain: string; reason: string };
+/** `output`: the first of the node, which often has no name itself. */
+export type Cause = { node: string; output: string; operator: string; domain: string; reason: string };
 
 export type Value = Tensor | Unproved;
 

@@ -39,7 +39,7 @@ export const lookUp = (scope: Scope, name: string): Value | undefined => {
   return undefined;
 };
 
-export const unproved = ({ name, operator, domain }: GraphNode, reason: string): Value => {
-  const at: Cause = { node: name, operator, domain, reason };
+export const unproved = ({ name, operator, domain, outputs }: GraphNode, reason: string): Value => {
+  const at: Cause = { node: name, output: outputs[0] ?? "", operator, domain, reason };
   return { unproved: true, at };
 };

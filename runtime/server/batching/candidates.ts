@@ -1,0 +1,37 @@
+import type { Model } from "../../inference/index.ts";
+import { batchCandidates, type Candidate } from "./axis.ts";
+import { findingFor, type GraphFindings } from "./graph/findings.ts";
+
+/**
+ * The ways to batch that runs are to prove: those of which the graph shows that rows stay apart, with the axes along which it
+ * has them in the outputs. Else why there is none, and whether it is the graph that says so.
+ * @param graph undefined: nothing is known of it, and runs alone decide
+ */
+export const provable = (
+  { inputs, outputs }: Model,
+  graph: GraphFindings | undefined,
+): { candidates: readonly Candidate[] } | { reason: string; byGraph: boolean } => {
+  const found = batchCandidates(inputs, outputs);
+  if ("reason" in found) return { reason: found.reason, byGraph: false };
+  if (graph === undefined) return found;
+  const names = inputs.map(({ name }) => name);
+  let reason: string | undefined;
+  const candidates = found.candidates.flatMap((candidate): Candidate[] => {
+    const finding = findingFor(graph, names, candidate.inputs);
+    if (finding?.outputs === undefined) {
+      const why = finding?.reason ?? graph.reason ?? "its graph was not followed that far";
+      reason ??= `along "${candidate.name}", ${why}`;
+      return [];
+    }
+    return [
+      {
+        ...candidate,
+        outputs: outputs.map(({ name }, i) => {
+          const axis = finding.outputs?.[name];
+          return axis === undefined ? (candidate.outputs[i] ?? []) : [axis];
+        }),
+      },
+    ];
+  });
+  return candidates.length > 0 ? { candidates } : { reason: reason ?? "it has no batch dimension", byGraph: true };
+};
