@@ -112,7 +112,7 @@ const readSparse = (reader: Reader, end: number): { name: string; constant: Cons
 
 const readNode = (reader: Reader, end: number, budget: Budget, depth: number): GraphNode => {
   spend(budget);
-  let [name, operator, domain] = ["", "", ""];
+  let [name, operator, domain, overload] = ["", "", "", ""];
   const inputs: string[] = [];
   const outputs: string[] = [];
   const attributes = new Map<string, Attribute>();
@@ -124,13 +124,14 @@ const readNode = (reader: Reader, end: number, budget: Budget, depth: number): G
     else if (field.number === 4) operator = text(reader, field);
     else if (field.number === 5) readAttribute(reader, field.end, attributes, budget, depth);
     else if (field.number === 7) domain = domainOf(text(reader, field));
+    else if (field.number === 8) overload = text(reader, field);
   });
-  return { name, operator, domain, inputs, outputs, attributes };
+  return { name, operator, domain, overload, inputs, outputs, attributes };
 };
 
 const readFunction = (reader: Reader, end: number, budget: Budget, functions: Map<string, LocalFunction>): void => {
   spend(budget);
-  let [name, domain] = ["", ""];
+  let [name, domain, overload] = ["", "", ""];
   const inputs: string[] = [];
   const outputs: string[] = [];
   const nodes: GraphNode[] = [];
@@ -145,8 +146,9 @@ const readFunction = (reader: Reader, end: number, budget: Budget, functions: Ma
     else if (field.number === 9) readOpset(reader, field.end, opsets);
     else if (field.number === 10) domain = text(reader, field);
     else if (field.number === 11) readAttribute(reader, field.end, defaults, budget, 1);
+    else if (field.number === 13) overload = text(reader, field);
   });
-  functions.set(functionKey(domain, name), { inputs, outputs, defaults, nodes, opsets });
+  functions.set(functionKey(domain, name, overload), { inputs, outputs, defaults, nodes, opsets });
 };
 
 const KINDS = ["other", "float", "int", "string", "tensor", "graph", "floats", "ints", "strings"] as const;

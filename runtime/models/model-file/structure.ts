@@ -36,6 +36,8 @@ export type GraphNode = {
   name: string;
   operator: string;
   domain: string;
+  /** Which of several functions of this name. */
+  overload: string;
   inputs: readonly string[];
   outputs: readonly string[];
   attributes: ReadonlyMap<string, Attribute>;
@@ -70,4 +72,5 @@ export type ModelStructure = {
 /** "ai.onnx" is the long name of the domain without one. */
 export const domainOf = (domain: string): string => (domain === "ai.onnx" ? "" : domain);
 
-export const functionKey = (domain: string, operator: string): string => `${domainOf(domain)}\0${operator}`;
+export const functionKey = (domain: string, operator: string, overload: string): string =>
+  `${domainOf(domain)}\0${operator}\0${overload}`;

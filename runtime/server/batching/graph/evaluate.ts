@@ -54,7 +54,7 @@ const evaluate = (work: Work, given: GraphNode, scope: Scope, place: Place): rea
   try {
     const flow = controlFlow({ work, node, inputs, scope, place, evaluateGraph });
     if (flow !== undefined) return flow;
-    const local = work.model.functions.get(functionKey(node.domain, node.operator));
+    const local = work.model.functions.get(functionKey(node.domain, node.operator, node.overload));
     if (local !== undefined) {
       if (isOnnxruntimes(node.domain)) return all(unproved(node, "the model has an operator of its own by this name"));
       const values = new Map<string, Value>();

@@ -272,7 +272,8 @@ const range: Rule = (call) => {
     const data = count > 256 ? undefined : Array.from({ length: count }, (_, i) => constant(start.c + i * delta.c));
     return [fixed(type, [constant(count)], data)];
   }
-  if (isNumber(start, 0) && isNumber(delta, 1) && limit !== undefined && isSize(limit)) return [fixed(type, [limit])];
+  if ((type === 6 || type === 7) && isNumber(start, 0) && isNumber(delta, 1) && limit !== undefined && isSize(limit))
+    return [fixed(type, [limit])];
   return [fixed(type, [call.symbols.fresh()])];
 };
 
