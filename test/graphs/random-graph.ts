@@ -17,6 +17,7 @@ export const addRandomNodes = (b: Builder, from: Name, dims: readonly number[], 
   const named = (name: Name, sizes: Known["dims"]): void => {
     made.push({ name, dims: sizes });
   };
+  const batch = (): Name => b.op("Gather", [b.op("Shape", [from]), b.ints([0])]);
   for (const choice of choices) {
     let left = choice;
     const pick = (count: number): number => {
@@ -30,7 +31,7 @@ export const addRandomNodes = (b: Builder, from: Name, dims: readonly number[], 
     const rank = x.dims.length;
     const axis = rank === 0 ? 0 : pick(rank);
     const own = x.dims[axis] ?? ONE;
-    switch (pick(14)) {
+    switch (pick(18)) {
       case 0:
         named(b.op(UNARY[pick(UNARY.length)] ?? "Relu", [x.name]), x.dims);
         break;
@@ -130,6 +131,38 @@ export const addRandomNodes = (b: Builder, from: Name, dims: readonly number[], 
             ...x.dims.slice(0, -1),
             x.dims.at(-2) ?? ONE,
           ]);
+        }
+        break;
+      case 14: {
+        // what is the same for all, once for each row
+        const shape = b.op("Concat", [batch(), b.ints([4])], { axis: 0 });
+        named(b.op("Expand", [b.weights(1, 4), shape]), [
+          { size: 1, rows: 1 },
+          { size: 4, rows: 0 },
+        ]);
+        break;
+      }
+      case 15:
+        if (rank > 0 && own.rows === 0) {
+          const cut = b.op("Slice", [x.name, b.ints([0]), batch(), b.ints([axis])]);
+          named(b.op("ReduceSum", [cut, b.ints([axis])]), x.dims.with(axis, ONE));
+        }
+        break;
+      case 16:
+        named(b.op("Mul", [x.name, b.op("Cast", [batch()], { to: 1 })]), x.dims);
+        break;
+      case 17:
+        // by sizes that are read off, two of them multiplied where there are two
+        if (rank > 1) {
+          const shape = b.op("Shape", [x.name]);
+          const sizes = x.dims.map((_, i) => b.op("Gather", [shape, b.ints([i])]));
+          const at = Math.min(axis, rank - 2);
+          const both = b.op("Mul", [sizes[at] ?? "", sizes[at + 1] ?? ""]);
+          const [one, other] = [x.dims[at] ?? ONE, x.dims[at + 1] ?? ONE];
+          const to = x.dims.toSpliced(at, 2, { size: one.size * other.size, rows: one.rows + other.rows });
+          if (to.every(({ rows }) => rows < 2)) {
+            named(b.op("Reshape", [x.name, b.op("Concat", sizes.toSpliced(at, 2, both), { axis: 0 })]), to);
+          }
         }
         break;
     }

@@ -150,6 +150,48 @@ const numbered: GraphCase[] = [
   coupled("a column for each row", (b, given) =>
     b.op("MatMul", [given, ones(b, b.op("Concat", [b.ints([4]), rows(b, given)], { axis: 0 }))]),
   ),
+  coupled("plus the sum of as many numbers as there are rows", (b, given) =>
+    b.op("Add", [
+      given,
+      b.op("ReduceSum", [b.op("Slice", [b.weights(64), b.ints([0]), rows(b, given)])], { keepdims: 0 }),
+    ]),
+  ),
+  coupled(
+    "the sum of as many features as there are rows",
+    (b, given) => b.op("ReduceSum", [b.op("Slice", [given, b.ints([0]), rows(b, given), b.ints([1])]), b.ints([1])]),
+    { inputs: [x("N", 16)] },
+  ),
+  coupled(
+    "all features but as many as there are rows",
+    (b, given) => b.op("ReduceSum", [b.op("Slice", [given, rows(b, given), b.ints([100]), b.ints([1])]), b.ints([1])]),
+    { inputs: [x("N", 16)] },
+  ),
+  coupled("plus the sum of a table that is scaled to as many rows", (b, given) => {
+    const sizes = b.op("Concat", [rows(b, given), b.ints([4])], { axis: 0 });
+    const table = b.op("Resize", [b.weights(3, 4), "", "", sizes], { mode: "linear" });
+    return b.op("Add", [given, b.op("ReduceSum", [table], { keepdims: 0 })]);
+  }),
+  coupled(
+    "plus the sum of a grid of as many points as rows",
+    (b, given) => {
+      const sizes = b.op("Concat", [b.ints([1, 1]), rows(b, given), b.ints([2])], { axis: 0 });
+      const grid = b.op("AffineGrid", [b.weights(1, 2, 3), sizes]);
+      return b.op("Add", [given, b.op("ReduceSumSquare", [grid], { keepdims: 0 })]);
+    },
+    { opset: 20 },
+  ),
+  coupled("plus the sum of ones, one for each row", (b, given) =>
+    b.op("Add", [given, b.op("ReduceSum", [ones(b, rows(b, given))], { keepdims: 0 })]),
+  ),
+  coupled("plus the length of a list with an entry for each row", (b, given) =>
+    b.op("Add", [given, asFloat(b, b.op("Size", [b.op("Expand", [b.floats([1]), rows(b, given)])]))]),
+  ),
+  coupled("plus the greatest of as many repeats as rows", (b, given) =>
+    b.op("Add", [given, b.op("ReduceSum", [b.op("Tile", [b.floats([1, 2]), rows(b, given)])], { keepdims: 0 })]),
+  ),
+  coupled("plus a product over its shape", (b, given) =>
+    b.op("Add", [given, asFloat(b, b.op("ReduceProd", [b.op("Shape", [given])], { keepdims: 0 }))]),
+  ),
   coupled("one-hot of its place", (b, given) => b.op("OneHot", [counted(b, given), b.ints([8]), b.floats([0, 1])])),
 ];
 

@@ -542,6 +542,40 @@ const classical: GraphCase[] = [
     const labels = b.op("Gather", [b.floats([0, 1, 0, 1, 1, 0]), places]);
     return [b.op("ReduceMean", [labels], { axes: [1], keepdims: 0 }), near];
   }),
+  independent("the nearest neighbours by Scan over what was learnt", (b, given) => {
+    const [, distances = ""] = b.ops(
+      "Scan",
+      [given, b.weights(6, 4)],
+      {
+        num_scan_inputs: 1,
+        body: body(
+          b,
+          [
+            { name: "next_in", type: "FP32" },
+            { name: "next", type: "FP32" },
+          ],
+          (inner) => {
+            const norm = inner.op("ReduceSumSquare", [inner.op("Sub", ["next_in", "next"])], {
+              axes: [1],
+              keepdims: 0,
+            });
+            return [
+              { name: inner.op("Identity", ["next_in"]), type: "FP32" },
+              { name: inner.op("Reshape", [norm, inner.ints([-1])]), type: "FP32" },
+            ];
+          },
+        ),
+      },
+      2,
+    );
+    const [near = ""] = b.ops(
+      "TopK",
+      [b.op("Transpose", [distances], { perm: [1, 0] }), b.ints([2])],
+      { axis: 1, largest: 0 },
+      2,
+    );
+    return near;
+  }),
   independent("trees that vote", (b, given) => {
     const one = b.op("TreeEnsembleRegressor", [given], TREE, ml);
     const other = b.op("TreeEnsembleRegressor", [b.op("Neg", [given])], TREE, ml);

@@ -143,16 +143,13 @@ const operator = (
   }
   return outputs.map((output, at) => {
     const data = output.data ?? (moves ? followElements(call, output, at) : undefined);
-    if (output.rows === undefined && data === undefined && inputs.some((tensor, i) => spreads(node, tensor, i))) {
+    // what becomes of the number of rows must be seen: a size along which rows lie, or elements that are followed
+    if (sized && output.rows === undefined && data === undefined) {
       refuse("it computes with the number of rows in the batch");
     }
     return checked(symbols, data === undefined ? output : { ...output, data });
   });
 };
-
-/** Whether the number of rows is among the elements that a result is made of, rather than its size. */
-const spreads = (node: GraphNode, tensor: Tensor | undefined, at: number): boolean =>
-  tensor !== undefined && isSizedTensor(tensor) && !(TAKES_SIZES[node.operator] ?? []).includes(at);
 
 /** Elements of small tensors, where an operator computes them one by one. */
 const fold = (call: Call): Tensor | undefined => {

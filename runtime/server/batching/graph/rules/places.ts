@@ -11,7 +11,7 @@ import {
   type Rule,
   shapeOf,
 } from "../call.ts";
-import { constant, equal, isConstant, isNumber, isSize, ONE, type Term } from "../terms.ts";
+import { constant, equal, isConstant, isNumber, isSize, isSized, ONE, type Term } from "../terms.ts";
 import { fixed, type Rows, refuse, sameRows, type Tensor, withRows } from "../values.ts";
 
 const like = (x: Tensor, shape: readonly Term[], rows: Rows | undefined): Tensor =>
@@ -83,6 +83,7 @@ const cut = (
   ) {
     return size;
   }
+  if ((start && isSized(start)) || (end && isSized(end))) refuse("it cuts by the number of rows in the batch");
   if (start && end && step !== undefined && step !== 0 && [size, start, end].every(isConstant)) {
     const clamp = (at: number, least: number, most: number): number =>
       Math.min(Math.max(at < 0 ? at + size.c : at, least), most);
