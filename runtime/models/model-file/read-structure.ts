@@ -16,8 +16,8 @@ import {
 /** The graph is more than can be looked at; `message` says of what. */
 export class TooLarge extends Error {}
 
-/** Nodes, tensors and names together: a hundred times what large language models have. About 200 MB at the most. */
-const MAX_ITEMS = 1_000_000;
+/** Nodes, tensors and names together: some 60,000 nodes, ten times what large language models have, and about 200 MB. */
+const MAX_ITEMS = 300_000;
 const MAX_TEXT = 4096;
 /** Of attributes that are lists of texts, such as a vocabulary. */
 const MAX_STRINGS = 200_000;

@@ -10,8 +10,8 @@ import type { Finding, GraphFindings } from "./findings.ts";
 /** Ways to join inputs that are looked at, as many as dimensions have different names. */
 const MAX_WAYS = 16;
 
-/** Nodes that are looked at for all ways together: some seconds. A model of 100,000 nodes has four ways at most. */
-const MAX_NODES = 1_000_000;
+/** Nodes that are looked at for all ways together: some seconds. A model of 60,000 nodes has eight ways at most. */
+const MAX_NODES = 500_000;
 
 /** Reads the graph of a model's file; whatever is in it, the answer is a finding. */
 export const examineGraph = (path: string): GraphFindings => {
