@@ -108,7 +108,9 @@ export const mustPlanAgain = (
   observed: Observed,
   now: number,
 ): boolean => {
-  if (settings.capacity !== "auto" || capacity === undefined) return false;
+  if (capacity === undefined) return false;
+  if (isBesideTotal(capacity, settings, observed) && roomFor(observed, revision, now) > 1) return true;
+  if (settings.capacity !== "auto") return false;
   if (capacity.retryAt !== undefined) return now >= capacity.retryAt;
   const isFirst = state.phase === "preparing" && state.step === 0;
   const isGrowing = state.phase === "preparing" || state.phase === "finishing";
@@ -118,6 +120,10 @@ export const mustPlanAgain = (
     capacity.plan === "surge" && (isFirst || (isGrowing && settings.strategy === "canary" && observed.replicas > 1))
   );
 };
+
+/** Somebody else has come to count more than one pod, and none comes on top of those. */
+const isBesideTotal = ({ plan }: Capacity, { capacity, strategy }: Trial["settings"], observed: Observed): boolean =>
+  plan === "surge" && isTotal(observed) && strategy === "canary" && capacity !== "swap" && observed.replicas > 1;
 
 /** Where its pods find room: when it begins, and again where the scheduler says otherwise. */
 export const planned = (

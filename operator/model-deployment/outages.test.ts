@@ -93,6 +93,29 @@ describe("a handover", () => {
     });
   });
 
+  it("does so from then on where somebody else goes up from one in the middle of a surge", async () => {
+    for (const capacity of ["auto", "surge"] as const) {
+      const rollout: Partial<Rollout> = { steps: [{ weight: "20%" }, { weight: "50%", pause: true }], capacity };
+      const world = await serving(rollout, external(1));
+      const old = stable(world);
+      world.put(spec("two", rollout, external(1)));
+      await until(world, () => phase(world) === "observing");
+      assert.equal(statusOf(world).rollout?.capacity?.plan, "surge");
+      world.put(spec("two", rollout, external(4)));
+      const both = () => Object.values(replicasOf(world)).reduce((sum, count) => sum + count, 0);
+      await until(world, () => {
+        assert.ok(both() <= 4, `${both()} pods of 4`);
+        return phase(world) === "paused";
+      });
+      assert.deepEqual([readyPods(world, old), readyPods(world, candidate(world))], [2, 2]);
+      order(world, "resume");
+      await until(world, () => {
+        assert.ok(stable(world) !== old || both() <= 4, `${both()} pods of 4`);
+        return stable(world) !== old;
+      });
+    }
+  });
+
   it("moves requests with the pods in one large step, never more than one pod ahead", async () => {
     const large = [{ weight: "50%" }];
     const world = await serving({ steps: large }, { scaling: { minReplicas: 10 } }, (w) => {
