@@ -23,6 +23,8 @@ export type GivingBack = {
   weight: number;
   /** Stable answers nobody, and it does: it takes over, though another one is wanted by now. */
   isRescue: boolean;
+  /** It is to take over at once, and begins anew when stable has its room back: it has no pod and no request any more. */
+  isLeaving: boolean;
 };
 
 /** Whether the status has a rollout that is not the candidate's: the routers are asked about its table. */
@@ -42,7 +44,7 @@ export const leftRollout = ({ modelDeployment, revisions, ...observed }: Observe
     rollout.phase !== "retreating" &&
     candidate?.name === revision.name &&
     rolloutSettings(modelDeployment.spec)?.strategy === rollout.strategy;
-  return isUnderWay ? undefined : { name: rollout.name, revision, strategy: rollout.strategy, capacity };
+  return isUnderWay ? undefined : { name: rollout.name, revision, strategy: rollout.strategy, capacity, isWanted };
 };
 
 /** What it gives back next; undefined where nothing is left, or its time is over and stable serves. */
@@ -55,26 +57,36 @@ export const givingBackOf = (
 ): GivingBack | undefined => {
   const left = leftRollout(observed, roles);
   if (left === undefined) return undefined;
-  const { name, revision, strategy } = left;
-  const capacity = withRoom(left.capacity, observed, revision, now);
+  const { isWanted, name, revision, strategy } = left;
+  // the numbers may be as old as the step that it leaves
+  const isNew = observed.modelDeployment.status?.rollout?.phase !== "retreating";
+  const capacity = withRoom({ ...left.capacity, ...(isNew ? { since: now } : {}) }, observed, revision, now);
+  const applied = appliedOf(observed, capacity, revision.name);
+  const isTableFollowed = isFollowed(observed, revision.name, acknowledged);
   const ready = servingOf(observed, revision);
   const isLate = now >= capacity.since + progressMs(observed);
   const next = giveBack({
     ...{ plan: capacity.plan, isTotal: isTotal(observed), ready },
     ...sharedRoom(capacity, observed),
-    applied: appliedOf(observed, capacity, revision.name),
-    isFollowed: isFollowed(observed, revision.name, acknowledged),
+    ...{ applied, isFollowed: isTableFollowed },
   });
   const rejected = observed.modelDeployment.status?.rollout?.rejected ?? [];
   const isPaused = rolloutSettings(observed.modelDeployment.spec)?.isPaused === true;
   const isRejected = rejected.some((one) => one.revision === revision.name);
   // stable may never come back: one that nobody wants any more does not hold up the next one for that
   const mayEnd = ready.stable > 0 || isRejected || capacity.plan === "swap";
-  if (next === undefined || (isLate && mayEnd)) return undefined;
+  if (next === undefined || (isLate && mayEnd)) {
+    // with all of its pods it takes over at once; with fewer it would only keep stable from having its own
+    if (!isWanted || availableOf(observed, revision) >= observed.replicas) return undefined;
+    const isFree = applied.weight === 0 && isTableFollowed;
+    const apart = isFree ? { ...capacity, stable: Math.max(1, observed.replicas), canary: 0 } : capacity;
+    const isLeaving = isFree && applied.candidate === 0;
+    return { ...{ name, revision, strategy, isLeaving }, capacity: apart, weight: 0, isRescue: false };
+  }
   const [stable, canary] = [next.stable.replicas, next.candidate.replicas];
   const isSame = stable === capacity.stable && canary === capacity.canary;
   return {
-    ...{ name, revision, strategy, weight: next.candidate.weight },
+    ...{ name, revision, strategy, weight: next.candidate.weight, isLeaving: false },
     capacity: isSame ? capacity : { ...capacity, stable, canary, since: now },
     isRescue: isStableBroken && ready.candidate > 0 && !isRejected && !isPaused,
   };

@@ -152,13 +152,18 @@ describe("a handover", () => {
 
   const atSixty = [{ weight: "20%" }, { weight: "40%" }, { weight: "60%" }];
   const wide: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 4 } };
-  const inTheMiddle = async (): Promise<{ world: World; old: string; second: string }> => {
+  const inTheMiddle = async (minutes = 0): Promise<{ world: World; old: string; second: string }> => {
     const world = await serving({ steps: atSixty }, wide, (w) => {
       w.slots = 4;
     });
     const old = stable(world);
     world.put(spec("two", { steps: atSixty }, wide));
     await until(world, () => phase(world) === "observing" && weightOf(world, candidate(world)) === 60);
+    if (minutes > 0) {
+      withoutTraffic(world);
+      order(world, "pause");
+      await during(world, minutes);
+    }
     // from now on a pod takes two minutes to get ready
     const born = new Map(world.all(PODS).map(({ metadata }) => [metadata.name, 0]));
     world.fate = (revision, index) => {
@@ -198,6 +203,21 @@ describe("a handover", () => {
     }
   });
 
+  it("that has stood still for long does the same", async () => {
+    for (const how of ["abort", "back", "superseded", "immediate"] as const) {
+      const { old, second, world } = await inTheMiddle(15);
+      if (how === "abort") order(world, "abort");
+      else if (how === "immediate") world.put(spec("two", { strategy: "immediate" }, wide));
+      else world.put(spec(how === "back" ? "one" : "three", { steps: atSixty }, wide));
+      let most = 0;
+      await until(world, () => {
+        most = Math.max(most, mostMissing(world, 4, old), mostMissing(world, 4, second));
+        return statusOf(world).rollout?.phase !== "retreating" && weightOf(world, second) === 0;
+      });
+      assert.equal(most, 1, how);
+    }
+  });
+
   it("that is to be immediate from now on does the same, and clients stay with the routers until then", async () => {
     const { old, second, world } = await inTheMiddle();
     world.put(spec("two", { strategy: "immediate" }, wide));
@@ -209,7 +229,13 @@ describe("a handover", () => {
       }
       return statusOf(world).rollout === undefined;
     });
-    assert.deepEqual([most, readyPods(world, old), stable(world)], [1, 3, old]);
+    assert.deepEqual([most, stable(world)], [1, old]);
+    // stable has all of its room back, and the other one has its time to find some
+    await until(world, () => readyPods(world, old) === 4, 5);
+    await during(world, 5, () => {
+      assert.equal(readyPods(world, old), 4);
+      assert.doesNotMatch(statusOf(world).message ?? "", /not ready within/);
+    });
     world.slots = 8;
     await until(world, () => stable(world) === second, 30);
   });

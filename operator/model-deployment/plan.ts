@@ -86,9 +86,9 @@ export const plan = (
   const left = leftAt(observed);
   const mayRun =
     candidate !== undefined &&
-    (givingBack === undefined || givingBack.revision === candidate) &&
+    (givingBack === undefined || (givingBack.revision === candidate && !givingBack.isLeaving)) &&
     mayStart(observed, roles, candidate, now) &&
-    (givingBack !== undefined || mayStartBeside(observed, roles, trial, now));
+    (givingBack !== undefined || mayStartBeside(observed, roles, candidate, trial, now));
   const waits = [
     retirement.againAfterMs,
     deadline === undefined ? undefined : deadline - now,
@@ -116,6 +116,7 @@ export const plan = (
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
       ...recordActions(observed, stable?.name ?? "", { trial, givingBack, evidence }, now),
+      ...(givingBack?.isLeaving === true ? removed(observed, givingBack.revision) : []),
       ...retirement.actions,
       ...forget(observed, roles),
     ],
@@ -183,11 +184,16 @@ const mayStart = ({ pods }: Observed, { stable }: Roles, candidate: Revision, no
  * What fits is checked, and the status says what has come of it, before a pod of a canary is made. Where another rollout was left in the middle
  * of a handover or a swap, stable's own pods come back first.
  */
-const mayStartBeside = (observed: Observed, { stable }: Roles, trial: Trial | undefined, now: number): boolean => {
-  if (trial === undefined) return true;
+const mayStartBeside = (
+  observed: Observed,
+  { stable }: Roles,
+  candidate: Revision,
+  trial: Trial | undefined,
+  now: number,
+): boolean => {
   const { capacity, revision } = observed.modelDeployment.status?.rollout ?? {};
-  if (capacity === undefined || revision !== trial.revision.name) return false;
-  const isNew = deploymentOf(observed, trial.revision) === undefined;
+  if (trial !== undefined && (capacity === undefined || revision !== trial.revision.name)) return false;
+  const isNew = deploymentOf(observed, candidate) === undefined;
   return !isNew || stable === undefined || !isComingBack(observed, stable, now);
 };
 
@@ -232,12 +238,14 @@ const retire = (
     revision === givingBack?.revision ||
     // a router may send requests to any revision that has pods
     (stable !== undefined && (isRouted ? !isSwitched : served(revision) && (!isSwitched || wait > 0)));
-  const actions = superseded
-    .filter((revision) => !held(revision))
-    .flatMap((revision) => deploymentOf(observed, revision) ?? [])
-    .map((object) => remove(DEPLOYMENTS, object));
+  const actions = superseded.filter((revision) => !held(revision)).flatMap((revision) => removed(observed, revision));
   const isWaiting = isSwitched && superseded.some((each) => held(each) && deploymentOf(observed, each) !== undefined);
   return { actions, ...(isWaiting ? { againAfterMs: wait } : {}) };
+};
+
+const removed = (observed: Observed, revision: Revision): Action[] => {
+  const existing = deploymentOf(observed, revision);
+  return existing === undefined ? [] : [remove(DEPLOYMENTS, existing)];
 };
 
 /** Deletes what superseded revisions without pods leave behind: what belongs to pods, and all of it beyond the last few and the rejected ones. */

@@ -13,6 +13,7 @@ export const rolloutStatus = (
   { givingBack, trial }: { trial: Trial | undefined; givingBack: GivingBack | undefined },
   words: string | undefined,
   retried: ReadonlySet<string>,
+  now: number,
 ): RolloutStatus | undefined => {
   const latest =
     trial?.state.phase === "rejected"
@@ -21,7 +22,8 @@ export const rolloutStatus = (
   const rejections = rejectionsAfter(observed, retried, latest);
   const list = rejections.length === 0 ? {} : { rejected: [...rejections] };
   if (givingBack !== undefined) return { ...retreatStatus(givingBack), ...list };
-  if (trial?.state.phase === "rejected" && mayKeepShare(trial)) return { ...retreatStatus(asLeft(trial)), ...list };
+  if (trial?.state.phase === "rejected" && mayKeepShare(trial))
+    return { ...retreatStatus(asLeft(trial, now)), ...list };
   if (trial === undefined || trial.state.phase === "rejected" || trial.state.phase === "promoted")
     return rejections.length === 0 ? undefined : list;
   return { ...trialStatus(trial, words), ...list };
@@ -35,9 +37,9 @@ export const mayKeepShare = ({ capacity, state }: Trial): boolean =>
 
 type Left = Pick<GivingBack, "name" | "revision" | "strategy" | "capacity">;
 
-const asLeft = ({ capacity, name, revision, settings }: Trial): Left => {
+const asLeft = ({ capacity, name, revision, settings }: Trial, now: number): Left => {
   if (capacity === undefined) throw new Error(`rollout ${name} has no capacity to give back`);
-  return { name, revision, strategy: settings.strategy, capacity };
+  return { name, revision, strategy: settings.strategy, capacity: { ...capacity, since: now } };
 };
 
 const retreatStatus = ({ capacity, name, revision, strategy }: Left): RolloutStatus => ({

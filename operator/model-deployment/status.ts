@@ -101,7 +101,7 @@ export const statusOf = (
   const devices = shown && devicesHeld(observed, shown);
   const share = sharedWith(observed, roles, trial, givingBack);
   const traffic = trafficOf(observed, stable, share, now);
-  const rollout = rolloutStatus(observed, { trial, givingBack }, evidence, retried(observed));
+  const rollout = rolloutStatus(observed, { trial, givingBack }, evidence, retried(observed), now);
   return {
     observedGeneration: generation,
     phase: verdict.stalled ? "Degraded" : verdict.reconciling ? "Progressing" : "Healthy",
