@@ -293,6 +293,20 @@ describe("a handover with more load than room before it begins", () => {
     await until(world, () => readyPods(world, stable(world)) === 2 && readyPods(world, candidate(world)) === 2, 7);
   });
 
+  it("is not held up by room that was free when it began, and that stable's own pods have taken", async () => {
+    const half = [{ weight: "25%" }, { weight: "50%" }];
+    const world = await serving({ steps: half }, {}, (w) => {
+      w.slots = 4;
+    });
+    const old = stable(world);
+    world.put(spec("two", { steps: half }));
+    await until(world, () => readyPods(world, candidate(world)) === 1);
+    world.put(spec("two", { steps: half }, more));
+    await until(world, () => stable(world) !== old, 60);
+    await world.settle();
+    assert.equal(readyPods(world, stable(world)), 4);
+  });
+
   it("goes back by them, too", async () => {
     const { old, world } = await cramped({ steps: [{ weight: "50%", pause: true }] });
     await until(world, () => phase(world) === "paused", 30);

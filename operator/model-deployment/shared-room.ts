@@ -43,7 +43,7 @@ export const withRoom = (capacity: Capacity, observed: Observed, revision: Revis
   const placed = isLess ? Math.max(1, holders.length) : Math.max(before, staying);
   const isKnown = fullSince !== undefined && now - fullSince < ASK_AGAIN_MS;
   const since = isKnown ? fullSince : isShort ? now : undefined;
-  const isFull = since !== undefined && placed < Math.max(1, observed.replicas);
+  const isFull = since !== undefined && placed < Math.max(1, observed.replicas) + capacity.spare;
   return { ...rest, placed, ...(isFull ? { fullSince: since } : {}) };
 };
 
@@ -57,6 +57,7 @@ export const sharedRoom = (
   { replicas }: Pick<Observed, "replicas">,
 ): Pick<Situation, "replicas" | "spare"> => {
   const needed = Math.max(1, replicas);
-  const isFull = fullSince !== undefined && placed !== undefined && placed < needed;
-  return isFull ? { replicas: Math.max(1, placed), spare: 0 } : { replicas: needed, spare };
+  if (fullSince === undefined || placed === undefined) return { replicas: needed, spare };
+  // what was free when the rollout began may have been taken since
+  return { replicas: Math.max(1, Math.min(needed, placed)), spare: Math.max(0, Math.min(spare, placed - needed)) };
 };
