@@ -27,5 +27,12 @@ export const requestsOf = (pods: readonly PodCounts[]): number => pods.reduce((s
 
 export const errorsOf = (pods: readonly PodCounts[]): number => pods.reduce((sum, { errors }) => sum + errors, 0);
 
+/** The buckets of all pods of an arm together. With a thousand pods they are sixty thousand numbers: nothing is made for each. */
+export const bucketsOf = (pods: readonly Pick<PodCounts, "buckets">[], length: number): number[] => {
+  const sums = new Array<number>(length).fill(0);
+  for (const { buckets } of pods) for (let at = 0; at < length; at++) sums[at] = (sums[at] ?? 0) + (buckets[at] ?? 0);
+  return sums;
+};
+
 /** ln of the e-values of one metric: that the canary harms, and that it is safe. */
 export type LogE = { harm: number; safe: number };

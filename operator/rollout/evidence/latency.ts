@@ -3,7 +3,7 @@
  * requests beyond every boundary, by how much follows from stable's own distribution (survival.ts).
  */
 import { LATENCY_EDGES } from "../../api/v1alpha1/pod-contract.ts";
-import { type Interval, type LogE, type PodCounts, requestsOf } from "./arms.ts";
+import { bucketsOf, type Interval, type LogE, requestsOf } from "./arms.ts";
 import { type Filter, logE, logRatios, type Question, startFilter, stepFilter } from "./filter.ts";
 import { logMean } from "./logs.ts";
 import { contrastOf, varianceOfContrast } from "./noise.ts";
@@ -72,8 +72,9 @@ export const observeLatency = (before: LatencyEvidence, limits: LatencyLimits, i
     before.known === undefined || before.known.age >= REFRESH
       ? look(before.dispersion, boundaries, limits, interval)
       : before.known;
-  const canary = slowerThan(interval.canary);
-  const stable = slowerThan(interval.stable);
+  const length = limits.edges.length + 1;
+  const canary = slowerThan(bucketsOf(interval.canary, length));
+  const stable = slowerThan(bucketsOf(interval.stable, length));
   const step = ({ edge, filter }: AtEdge, ratios: Float64Array, canaryEdge: number): AtEdge => ({
     edge,
     filter: stepFilter(filter, canary(canaryEdge), stable(edge), ratios, known.transition),
@@ -109,9 +110,9 @@ const bucketMiddles = (edges: readonly number[]): number[] => {
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 /** Answered requests beyond an edge, of all that an arm answered. */
-const slowerThan = (pods: readonly PodCounts[]) => {
-  const exposed = sumOf(pods.flatMap(({ buckets }) => buckets));
-  return (edge: number) => ({ events: sumOf(pods.flatMap(({ buckets }) => buckets.slice(edge + 1))), exposed });
+const slowerThan = (buckets: readonly number[]) => {
+  const exposed = sumOf(buckets);
+  return (edge: number) => ({ events: sumOf(buckets.slice(edge + 1)), exposed });
 };
 
 /** The edges where stable's shares come nearest to those wanted, each once. */

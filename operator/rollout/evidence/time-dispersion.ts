@@ -2,6 +2,7 @@
  * How much the speed of equal pods differs, from the stable version's pods alone: what comes and goes, how long it lasts, and
  * what stays. It is watched at all times, not only in rollouts: half an hour of it makes verdicts fast.
  */
+import { bucketsOf } from "./arms.ts";
 import { type Noise, varianceFactor } from "./noise.ts";
 
 /** What one pod answered in one interval: requests by latency, one bucket more than there are edges. */
@@ -40,15 +41,13 @@ export const observeTimes = (
   pods: readonly PodTimes[],
   middles: readonly number[],
 ): TimeDispersion => {
-  const total = before.total.map((count, bucket) => count + sumOf(pods.map(({ buckets }) => buckets[bucket] ?? 0)));
+  const merged = bucketsOf(pods, before.total.length);
+  const total = before.total.map((count, bucket) => count + (merged[bucket] ?? 0));
   const next = { ...before, total, pods: pods.length };
   if (pods.length < 2) return next;
   const requests = pods.map(({ buckets }) => sumOf(buckets));
   const all = sumOf(requests);
-  const overall = meanOf(
-    pods.flatMap(({ buckets }) => buckets),
-    pods.flatMap(() => middles),
-  );
+  const overall = meanOf(merged, middles);
   const within = varianceOf(total, middles);
   const sums = { ...before.sums };
   const deviations: Record<string, Deviation> = {};
@@ -129,10 +128,21 @@ const rhoOf = (freedom: number, passing: number, covariance: number, prior: numb
   return Math.min(MOST_RHO, rho + (1 - rho ** 2) / Math.sqrt(Math.max(freedom, 4)));
 };
 
-const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+const sumOf = (values: readonly number[]): number => {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
+};
 
-const meanOf = (counts: readonly number[], values: readonly number[]): number =>
-  counts.reduce((sum, count, at) => sum + count * (values[at] ?? 0), 0) / Math.max(sumOf(counts), 1e-9);
+const meanOf = (counts: readonly number[], values: readonly number[]): number => {
+  let [sum, of] = [0, 0];
+  for (let at = 0; at < counts.length; at++) {
+    const count = counts[at] ?? 0;
+    sum += count * (values[at] ?? 0);
+    of += count;
+  }
+  return sum / Math.max(of, 1e-9);
+};
 
 const varianceOf = (counts: readonly number[], values: readonly number[]): number =>
   meanOf(
