@@ -58,6 +58,7 @@ import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics, requestObserver, showScale } from "./telemetry/metrics.ts";
 import { createRouterNews } from "./traffic/news.ts";
 import { isNewsForRouter, partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
+import { createRouterPods } from "./traffic/router-pods.ts";
 import { createAskCounts, createAskRouters, readyRouters, together } from "./traffic/routers.ts";
 
 /** Namespaces whose routers are looked at together. */
@@ -119,6 +120,8 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     roleBindings: caches.of(ROLE_BINDINGS, ours),
   };
 
+  const routerPods = createRouterPods(stores.pods);
+
   // What is written is remembered until the caches have seen it.
   const parents = { resource: MODEL_DEPLOYMENTS, store: stores.modelDeployments };
   const consistency = createConsistency(caches.resourceVersion);
@@ -142,7 +145,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const survey = createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known"));
   const scaler = createScaler({
     podsOf: (key) => stores.pods.labelled(key).filter(isServer),
-    routersOf: (namespaces) => readyRouters(stores.pods, namespaces),
+    routersOf: (namespaces) => readyRouters(routerPods, namespaces),
     hear: hearRouter,
     askCurve: askServerCurve,
     survey,
@@ -177,8 +180,8 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
         clock,
         events,
         askProgress: askFetchProgress,
-        askRouters: createAskRouters(stores.pods, together(askRouterStatus, monotonic)),
-        observer: createObserver(createAskCounts(stores.pods, askRouterStatus, clock)),
+        askRouters: createAskRouters(routerPods, together(askRouterStatus, monotonic)),
+        observer: createObserver(createAskCounts(routerPods, askRouterStatus, clock)),
         survey,
         scaler,
         askRouterNews: createRouterNews(stores, routerObstacles),
