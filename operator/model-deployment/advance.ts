@@ -18,6 +18,7 @@ import {
   unreadySince,
 } from "./findings.ts";
 import type { Observed } from "./observe.ts";
+import { pinOf } from "./pin.ts";
 import { holdersOf, roomFor, sharedRoom } from "./shared-room.ts";
 import type { Acknowledged } from "./traffic.ts";
 import { assigned, type Trial } from "./trial.ts";
@@ -159,7 +160,8 @@ export const planned = (
  */
 export const trialDeadlineOf = ({ revision, state }: Trial, observed: Observed): number => {
   const deadline = deadlineOf(observed, revision) ?? Number.POSITIVE_INFINITY;
-  return state.phase === "preparing" && state.step === 0
+  // it is pinned with its first pod that is ready
+  return state.phase === "preparing" && state.step === 0 && pinOf(observed, revision) === undefined
     ? deadline
     : Math.max(deadline, unreadySince(observed, revision) + progressMs(observed));
 };

@@ -605,6 +605,32 @@ describe("what is the cluster's", () => {
     }
   });
 
+  it("rejects no canary that waits, paused or for traffic, where its pod is replaced or its node is rebooted", async () => {
+    for (const rollout of [{ steps: [{ weight: "50%" }], paused: true }, {}])
+      for (const how of ["replaced", "rebooted"]) {
+        const world = await serving(rollout);
+        const old = stable(world);
+        world.counts = () => [];
+        world.put(spec("two", rollout));
+        await during(world, 15);
+        const pod = `${candidate(world)}-0`;
+        if (how === "replaced") world.erase(PODS, pod);
+        const from = world.now;
+        world.fate = (revision) => ({ ...good, ready: revision === old || world.now - from > 30_000 });
+        world.act();
+        await during(world, 0.25);
+        assert.equal(readyPods(world, candidate(world)), 0);
+        await during(world, 2);
+        assert.deepEqual([isStalled(world), readyPods(world, candidate(world))], [false, 1], how);
+        // one that does not come back has its time, and no more
+        world.fate = (revision) => ({ ...good, ready: revision === old });
+        await during(world, 9);
+        assert.equal(isStalled(world), false);
+        await during(world, 2);
+        assert.equal(isStalled(world), true);
+      }
+  });
+
   it("rejects one that crashes again and again, or on two pods", async () => {
     const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 2 } };
     for (const [restarts, pods] of [
