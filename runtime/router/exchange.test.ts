@@ -172,6 +172,7 @@ describe("a request that cannot be sent", () => {
       ["content-type", "application/grpc", "content-type", "application/grpc"],
     ])
       assert.equal(one.ask({ protocol: "grpc", fields }).status, 400);
+    assert.equal(one.ask({ protocol: "grpc", method: "GET" }).status, 400);
     assert.equal(one.tries.length, 0);
   });
 });

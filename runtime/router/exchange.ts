@@ -36,7 +36,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply, client
     refuse: (status, error, forNow) => refuse(life, status, error, forNow !== undefined),
     stable: () => port.table()?.routes.find(({ role }) => role === "stable"),
   };
-  const why = message.protocol === "grpc" ? unsendable(message.fields) : undefined;
+  const why = message.protocol === "grpc" ? unsendable(message) : undefined;
   if (why === undefined) moves.begin();
   else moves.refuse(400, why);
   return {

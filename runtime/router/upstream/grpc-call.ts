@@ -1,5 +1,6 @@
 /** One call on a connection to a pod. */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
+import { STATUS } from "../../server/grpc/status.ts";
 import { grpcOutcome } from "../grpc-outcome.ts";
 import { type Events, type Failure, type Fields, fieldOf, type Message, type Sent } from "../message.ts";
 import type { Session } from "./grpc-session.ts";
@@ -13,6 +14,18 @@ const OF_THE_SESSION: ReadonlySet<string> = new Set([
   "ERR_HTTP2_INVALID_SESSION",
   "ERR_HTTP2_OUT_OF_STREAMS",
   "ERR_HTTP2_SOCKET_UNBOUND",
+]);
+
+/** Which Berth's own servers never answer with. */
+const PERMISSION_DENIED = 7;
+const UNAUTHENTICATED = 16;
+/** What gRPC's clients make of an answer that is none (grpc/doc/http-grpc-status-mapping.md). */
+const STATUS_OF_HTTP: ReadonlyMap<number, number> = new Map([
+  [400, STATUS.INTERNAL],
+  [401, UNAUTHENTICATED],
+  [403, PERMISSION_DENIED],
+  [404, STATUS.UNIMPLEMENTED],
+  [429, STATUS.UNAVAILABLE],
 ]);
 
 /** Undefined where it is not sent at all: `events` hears of that later. */
@@ -57,13 +70,34 @@ export const startCall = (
     return head === undefined && (isAbove || stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) ? "unseen" : "broken";
   };
 
+  /** It did not take it for a call: a 4xx is the client's to mend. */
+  const tellHttpStatus = (status: number): void => {
+    const reason = `the pod answered a call with the HTTP status ${status}`;
+    if (status < 400 || status >= 500) {
+      fail("broken", reason);
+      return;
+    }
+    head = [
+      "content-type",
+      "application/grpc",
+      "grpc-status",
+      String(STATUS_OF_HTTP.get(status) ?? STATUS.UNKNOWN),
+      "grpc-message",
+      reason,
+    ];
+    tellHead(status, false);
+    if (over) return;
+    over = true;
+    events.end([], status);
+  };
+
   stream.once("response", (headers, flags) => {
     session.heard();
     if (over) return;
     head = fieldsOf(headers);
     if (headers[":status"] !== 200) {
       stream.close(constants.NGHTTP2_CANCEL);
-      fail("broken", `it answered a call with the HTTP status ${headers[":status"]}`);
+      tellHttpStatus(headers[":status"] ?? 0);
     } else if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
       const outcome = outcomeOf(head);
       tellHead(outcome, false);

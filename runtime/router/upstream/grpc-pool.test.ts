@@ -114,6 +114,13 @@ describe("the connections to a pod over HTTP/2", () => {
     assert.deepEqual(seen, ["x"]);
   });
 
+  it("take a status of HTTP for the client's fault where it is one, and for the pod's otherwise", async () => {
+    const refusing = await pod((stream) => stream.respond({ ":status": 415 }, { endStream: true }));
+    assert.equal(await send(poolTo(refusing.port)), "415");
+    const failing = await pod((stream) => stream.respond({ ":status": 503 }, { endStream: true }));
+    assert.equal(await send(poolTo(failing.port)), "broken");
+  });
+
   it("know a call that the pod has not begun with from one that it may have", async () => {
     const refusing = await pod((stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM));
     assert.equal(await send(poolTo(refusing.port)), "unseen");
