@@ -17,6 +17,7 @@ if (process.argv.includes("--help")) {
   npm run check          types, lint, import arrows, generated files
   npm run test:unit      the tests beside the code
   npm run test:faults -- server   models and clients that do harm to the server
+  npm run test:faults -- router   pods and clients that do harm to the router
   npm run test:conformance        real clients of each protocol, and a sample of ONNX's test vectors
   npm run test:faults -- operator   a sample of what can happen to the operator between any two requests
   npm run test:cluster   the operator, chart and server on a real Kubernetes (-- --kubeconfig FILE for another one)`);
@@ -68,6 +69,7 @@ const results = new Map<string, boolean>();
 results.set("check", await suite("check", [join(root, "build/check/main.ts")]));
 results.set("unit tests", await suite("unit tests", ["--test", ...reportersTo(join(told, "unit")), ...unitGlobs]));
 results.set("faults of the server", await suite("faults of the server", [join(root, "test/faults/main.ts"), "server"]));
+results.set("faults of the router", await suite("faults of the router", [join(root, "test/faults/main.ts"), "router"]));
 results.set("conformance", await suite("conformance", [join(root, "test/conformance/main.ts"), "--sample", "40"]));
 if ((await toolsBuilt) === 0) {
   results.set(

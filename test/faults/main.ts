@@ -6,13 +6,16 @@ import { parseArguments } from "../../build/parse-arguments.ts";
 import { SCENARIO_NAMES, testOperator } from "./operator/main.ts";
 
 const HELP = `npm run test:faults -- server [--seed N] [--runs N]
+npm run test:faults -- router [--seed N] [--runs N]
 npm run test:faults -- operator [--seed N] [--sample N|all] [--scenario A,B] [--fault WORDS] [--keep]
 
   server     hung, crashing and greedy models; hostile HTTP and gRPC; fuzzed decoders
+  router     half-dead pods; clients that send what nobody should, open streams without an end, or do not read
   operator   on a dev cluster: kill -9 around each write, bad API servers and networks, two leaders
 
-  --seed N        of what is made up or chosen (default: 1 for the server, another each day for the operator; printed)
-  --runs N        server: fuzzed inputs for each decoder (default: 20000; a long run: 1000000)
+  --seed N        of what is made up or chosen (default: 1 for server and router, another each day for the operator; printed)
+  --runs N        server: fuzzed inputs for each decoder (default: 20000; a long run: 1000000);
+                  router: rounds with other pods, requests and bytes (default: 5, a minute in all; a long run: 1000)
   --sample N      operator: so many places to be killed at in each of two scenarios, and so many other faults (default: 3);
                   all: every one of every scenario, about an hour
   --scenario A,B  operator: of ${SCENARIO_NAMES.join(", ")} (default: all)
@@ -24,7 +27,7 @@ const { values, positionals } = parseArguments("npm run test:faults --", {
   allowPositionals: true,
   options: {
     seed: { type: "string" },
-    runs: { type: "string", default: "20000" },
+    runs: { type: "string" },
     sample: { type: "string", default: "3" },
     scenario: { type: "string", default: "" },
     fault: { type: "string" },
@@ -33,19 +36,30 @@ const { values, positionals } = parseArguments("npm run test:faults --", {
   },
 });
 
-const testServer = async (): Promise<boolean> => {
-  const seed = values.seed ?? "1";
-  console.log(`faults of the server: --seed ${seed} --runs ${values.runs}`);
-  const files = globSync(`${fileURLToPath(new URL("./server/", import.meta.url))}*.test.ts`).sort();
+/** What is in a folder, one file after the other: they measure memory, and what others do to a process. */
+const testFolder = async (name: string, runs: string, variables: Record<string, string>): Promise<boolean> => {
+  console.log(`faults of the ${name}: --seed ${variables.FUZZ_SEED} --runs ${runs}`);
+  const files = globSync(`${fileURLToPath(new URL(`./${name}/`, import.meta.url))}*.test.ts`).sort();
   const child = spawn(process.execPath, ["--test", "--test-concurrency=1", ...files], {
     stdio: "inherit",
-    env: { ...process.env, FUZZ_SEED: seed, FUZZ_RUNS: values.runs },
+    env: { ...process.env, ...variables },
   });
   return await new Promise((resolve) => child.once("exit", (code) => resolve(code === 0)));
 };
 
+const testServer = (): Promise<boolean> => {
+  const { runs = "20000", seed = "1" } = values;
+  return testFolder("server", runs, { FUZZ_SEED: seed, FUZZ_RUNS: runs });
+};
+
+const testRouter = (): Promise<boolean> => {
+  const { runs = "5", seed = "1" } = values;
+  return testFolder("router", runs, { FUZZ_SEED: seed, FUZZ_ROUNDS: runs });
+};
+
 const suites: ReadonlyMap<string, () => Promise<boolean>> = new Map([
   ["server", testServer],
+  ["router", testRouter],
   [
     "operator",
     () => {
