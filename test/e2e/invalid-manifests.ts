@@ -340,6 +340,12 @@ export const invalidManifests: InvalidManifest[] = [
   spec("external with a floor", { scaling: { mode: "external", minReplicas: 500 } }, "spec.scaling.mode"),
   spec("external with a ceiling", { replicas: 2, scaling: { mode: "external", maxReplicas: 3 } }, "spec.scaling.mode"),
   spec("scaled past the router", { scaling: { maxReplicas: 2 }, traffic: { path: "direct" } }, "spec.traffic.path"),
+  spec(
+    "a stream limit of two hours",
+    { traffic: { path: "router", streamIdleTimeout: "2h" } },
+    "spec.traffic.streamIdleTimeout",
+  ),
+  spec("a stream limit past the router", { traffic: { streamIdleTimeout: "10m" } }, "spec.traffic.streamIdleTimeout"),
   spec("1001 replicas", { scaling: { minReplicas: 1001 } }, "spec.scaling.minReplicas"),
   spec("replicas as text", { scaling: { minReplicas: "2" } }, "spec.scaling.minReplicas"),
   spec("an account of another namespace", { serviceAccountName: "other/admin" }, "spec.serviceAccountName"),

@@ -251,6 +251,22 @@ const traffic = z
       })
       .optional()
       .describe("Requests that find no pod ready, or all of them busy, wait in the router."),
+    streamIdleTimeout: z
+      .string()
+      .min(2)
+      .max(16)
+      .optional()
+      .describe(
+        "How long a stream may be silent on both sides before the router ends it, as a Go duration from `1s` to `1h`: a gRPC stream, server-sent " +
+          "events, a body or an answer that goes on. Until its first byte, an answer has `server.requestTimeout`. Default `5m`.",
+      )
+      .meta(
+        rules({
+          rule: "self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('1h')",
+          message:
+            "spec.traffic.streamIdleTimeout: must be a duration from 1s to 1h in whole units, such as 90s or 10m",
+        }),
+      ),
   })
   .describe("How requests reach the pods. Not part of the revision: a change restarts no pod.");
 
@@ -304,6 +320,13 @@ export const specSchema = z
           `(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy != 'immediate') || ${IS_SCALED}`,
         message:
           "spec.traffic.queue: only where requests go through the router, since nothing holds them otherwise; set path: router or remove it",
+      },
+      {
+        rule:
+          "!has(self.traffic) || !has(self.traffic.streamIdleTimeout) || (has(self.traffic.path) && self.traffic.path == 'router') || " +
+          `(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy != 'immediate') || ${IS_SCALED}`,
+        message:
+          "spec.traffic.streamIdleTimeout: only where requests go through the router, since nothing ends their streams otherwise; set path: router or remove it",
       },
       {
         rule:

@@ -11,7 +11,7 @@ export type Wanted = {
   port: number | undefined;
 };
 
-const DEFAULTS = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000 };
+const DEFAULTS = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_000, streamIdleMs: 300_000 };
 
 /** What the API server writes where there is no status yet. */
 const UNSEEN = -1;
@@ -22,6 +22,7 @@ const schema = z.object({
     traffic: z
       .object({
         queue: z.object({ maxRequests: z.int().min(0).optional(), maxWait: z.string().optional() }).optional(),
+        streamIdleTimeout: z.string().optional(),
       })
       .optional(),
     scaling: z.object({ minReplicas: z.int().optional() }).optional(),
@@ -57,6 +58,7 @@ export const decodeModelDeployment = (object: unknown, before?: Wanted): Wanted 
       maxRequests: maxRequests ?? DEFAULTS.maxRequests,
       maxWaitMs: ms(maxWait, DEFAULTS.maxWaitMs),
       requestTimeoutMs: ms(spec.server?.requestTimeout, DEFAULTS.requestTimeoutMs),
+      streamIdleMs: ms(spec.traffic?.streamIdleTimeout, DEFAULTS.streamIdleMs),
       wakes: spec.scaling?.minReplicas === 0,
       shortage: status.conditions?.find((one) => one.type === "CapacityAvailable" && one.status === "False")?.message,
       tolerances: new Map(tolerances.map((one) => [one.output, toleranceOf(one)])),
