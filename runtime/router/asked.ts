@@ -1,85 +1,54 @@
 /** A request that a pod has: what its answer, or the want of one, leads to, and what is counted. */
-import { type Attempt, type AttemptEvents, type Cut, startAttempt } from "./attempt.ts";
+import { type AttemptEvents, type Cut, closeAttempt, resumeAttempt, startAttempt } from "./attempt.ts";
 import { type Outcome, outcomeOf, type TransportFailure } from "./counters.ts";
 import { cutShort } from "./cut-short.ts";
 import { hasPassed } from "./deadline.ts";
-import type { Arm, LivePod, Slot } from "./fleet.ts";
-import { type Capture, DEADLINE_PASSED, type Life, type Moves } from "./life.ts";
+import type { LivePod } from "./fleet.ts";
+import { type Asked, CHOOSING, DEADLINE_PASSED, type Life, type Moves, OVER, stableOf } from "./life.ts";
 import { type AnswerHead, fieldOf } from "./message.ts";
 import { afterOutcome, type Outcome as Ending, isRefusal } from "./replay.ts";
 import type { Route } from "./table.ts";
+import { countEnded, countRefusal, countUnanswered, forget, judgeRefusal } from "./tally.ts";
 
 export const REVISION_FIELD = "x-berth-revision";
 
-/** The request on a pod. */
-type Asked = {
-  readonly life: Life;
-  readonly moves: Moves;
-  readonly route: Route;
-  readonly arm: Arm;
-  readonly pod: LivePod;
-  readonly slot: Slot;
-  readonly patienceMs: number;
-  readonly startedAt: number;
-  /** To the first byte of the answer. */
-  seconds: number | undefined;
-  capture: Capture | undefined;
-  /** The length of the answer is known. */
-  isMeasured: boolean;
-  attempt: Attempt | undefined;
-};
-
 /** @param patienceMs to the first byte of an answer */
 export const askPod = (life: Life, moves: Moves, route: Route, pod: LivePod, patienceMs: number): void => {
-  const { client, port, wish } = life;
-  const arm = port.fleet.arm(route.revision);
-  const tooMany = wish.isStream ? port.streams.take(client, port.fleet.streamSlots(arm)) : undefined;
+  const { client, deadlineAt, port, upload, wish } = life;
+  const { after, fleet, now } = port;
+  const arm = fleet.arm(route.revision);
+  const tooMany = wish.isStream ? port.streams.take(client, fleet.streamSlots(arm)) : undefined;
   if (tooMany !== undefined) {
-    moves.refuse(429, tooMany, "forNow");
+    moves.refuse(life, 429, tooMany, "forNow");
     return;
   }
   wish.not.add(pod);
-  const slot = port.fleet.take(arm, pod, wish);
+  const slot = fleet.take(arm, pod, wish);
   const asked: Asked = {
-    ...{ life, moves, route, arm, pod, slot, patienceMs, startedAt: port.now() },
-    ...{ seconds: undefined, capture: undefined, isMeasured: false, attempt: undefined },
+    life,
+    moves,
+    route,
+    slot,
+    patienceMs,
+    seconds: undefined,
+    capture: undefined,
+    attempt: undefined,
   };
-  asked.attempt = startAttempt(
-    {
-      ...{ client: pod.client, slot, upload: life.upload, patienceMs, idleMs: port.idleMs() },
-      ...{ deadlineAt: life.deadlineAt, now: port.now, after: port.after, toStream: () => toStream(asked) },
-    },
-    eventsOf(asked),
-  );
-  life.state = { kind: "asked", leave: () => close(asked, "gone") };
+  const idleMs = port.idleMs();
+  const options = { client: pod.client, fleet, slot, upload, patienceMs, idleMs, deadlineAt, now, after };
+  asked.attempt = startAttempt(options, EVENTS, asked);
+  life.state = { kind: "asked", asked };
 };
 
-const eventsOf = (asked: Asked): AttemptEvents => {
-  const { arm, life, pod } = asked;
-  const { reply } = life;
-  return {
-    head: (head) => passHead(asked, head),
-    data: (piece) => {
-      asked.capture?.data(piece);
-      return reply.data(piece);
-    },
-    flush: reply.flush,
-    end: (trailers, outcome) => {
-      close(asked, isOwnDeadline(life, outcome) ? "gone" : outcomeOf(outcome));
-      life.state = { kind: "over" };
-      reply.end(trailers);
-      asked.capture?.end(trailers);
-    },
-    failed: (kind, reason) => {
-      if (life.state.kind !== "answered") settle(asked, { kind }, reason);
-      else stop(asked, "broken", 502, `the connection to pod ${pod.place.name} of ${arm.revision} ended`);
-    },
-    cut: (why) => cut(asked, why),
-  };
+/** The client has left. */
+export const leavePod = (asked: Asked): void => close(asked, "gone");
+
+export const resumePod = ({ attempt }: Asked): void => {
+  if (attempt !== undefined) resumeAttempt(attempt);
 };
 
 const passHead = (asked: Asked, head: AnswerHead): void => {
-  const { arm, attempt, life, route } = asked;
+  const { life, route } = asked;
   const { port, reply, tally } = life;
   const mayBeFault = head.outcome >= 400 && !isOwnDeadline(life, head.outcome);
   if (mayBeFault && settle(asked, { kind: "answered", status: head.outcome })) return;
@@ -87,88 +56,92 @@ const passHead = (asked: Asked, head: AnswerHead): void => {
     cut(asked, "crowded");
     return;
   }
-  life.state = { kind: "answered", leave: () => close(asked, "gone"), resume: () => attempt?.resume() };
-  asked.seconds = (port.now() - asked.startedAt) / 1000;
-  asked.isMeasured = head.length !== undefined;
-  tally.told(head.outcome);
-  if (tally.counts() && route.role === "stable") asked.capture = port.answered(life.message);
+  life.state = { kind: "answered", asked };
+  asked.seconds = secondsOf(asked);
+  judgeRefusal(tally, head.outcome);
+  if (tally.isEvidence && route.role === "stable") asked.capture = port.answered(life.message);
   asked.capture?.head(head);
-  reply.head({ ...head, fields: [...head.fields, REVISION_FIELD, arm.revision] });
+  const { hasBody, length, outcome, status } = head;
+  reply.head({ status, fields: [...head.fields, REVISION_FIELD, route.revision], length, hasBody, outcome });
 };
 
+/** Since the pod was asked. */
+const secondsOf = ({ attempt, life }: Asked): number => (life.port.now() - (attempt?.startedAt ?? 0)) / 1000;
+
 /** Ends the try. It is counted as what it has come to; undefined: for nothing. */
-const close = ({ arm, attempt, capture, life, pod, seconds, slot }: Asked, outcome: Outcome | undefined): void => {
-  life.state = { kind: "choosing" };
+const close = ({ attempt, capture, life, seconds, slot }: Asked, outcome: Outcome | undefined): void => {
+  life.state = CHOOSING;
   if (outcome !== "ok" && outcome !== "clientError") capture?.dropped();
-  if (outcome !== undefined) life.tally.ended(arm, pod, outcome, seconds);
+  if (outcome !== undefined) countEnded(life.tally, slot.arm, slot.pod, outcome, seconds);
   if (slot.isStream) life.port.streams.give(life.client);
-  attempt?.close();
+  if (attempt !== undefined) closeAttempt(attempt);
 };
 
 /** The client has a part of the answer, and cannot have the rest. */
 const stop = (asked: Asked, outcome: Outcome, status: number, error: string): void => {
   const { life } = asked;
   close(asked, outcome);
-  life.state = { kind: "over" };
+  life.state = OVER;
   cutShort(life.reply, life.message, status, error);
 };
 
 /** The try has come to something before any byte of an answer was passed on. False: the answer is passed on. */
 const settle = (asked: Asked, ending: Ending, reason = ""): boolean => {
-  const { arm, life, moves, pod, route } = asked;
-  const { isReplayable, port, tally, upload } = life;
-  const next = afterOutcome({ ...life, role: route.role }, ending);
-  const stable = next.kind === "again" && next.on === "stable" ? moves.stable() : undefined;
+  const { life, moves, route, slot } = asked;
+  const { isReplayable, isSafe, missed, pinned, tally, upload, wasRepeated } = life;
+  const { arm, pod } = slot;
+  const next = afterOutcome({ role: route.role, isReplayable, isSafe, missed, pinned, wasRepeated }, ending);
+  const stable = next.kind === "again" && next.on === "stable" ? stableOf(life) : undefined;
   if (next.kind === "pass" || (ending.kind === "answered" && stable === undefined)) return false;
   const isLost = next.kind === "fail" || (!isReplayable && upload.isTaken());
-  if (ending.kind === "invalid") tally.forget();
-  if (ending.kind === "answered" && isRefusal(ending.status)) tally.refused(pod, (port.now() - asked.startedAt) / 1000);
+  if (ending.kind === "invalid") forget(tally);
+  if (ending.kind === "answered" && isRefusal(ending.status)) countRefusal(tally, pod, secondsOf(asked));
   close(asked, outcomeBefore(ending, isLost || stable !== undefined));
   if (isTransportFailure(ending.kind)) arm.counters.transport[ending.kind]++;
-  if (isUnasked(ending) && (isLost || stable !== undefined)) tally.unanswered(arm);
-  if (stable !== undefined) moves.replayOn(arm, stable);
-  else if (isLost) moves.refuse(next.kind === "fail" ? next.status : 502, whyOf(asked, ending, reason));
-  else if (next.kind === "hold") moves.hold(route, arm);
+  if (isUnasked(ending) && (isLost || stable !== undefined)) countUnanswered(tally, arm);
+  if (stable !== undefined) moves.replayOn(life, arm, stable);
+  else if (isLost) moves.refuse(life, next.kind === "fail" ? next.status : 502, whyOf(asked, ending, reason));
+  else if (next.kind === "hold") moves.hold(life, route, arm);
   else {
     noteAgain(asked, ending);
-    moves.tryOn(route);
+    moves.tryOn(life, route);
   }
   return true;
 };
 
-const noteAgain = ({ life, pod }: Asked, ending: Ending): void => {
+const noteAgain = ({ life, slot }: Asked, ending: Ending): void => {
   if (ending.kind === "unreachable") life.missed++;
   else {
     life.wasRepeated = true;
     // it is there, and may take it on another connection
-    life.wish.not.delete(pod);
+    life.wish.not.delete(slot.pod);
   }
 };
 
 /** It is ended here, whatever the pod does. */
 const cut = (asked: Asked, why: Cut): void => {
-  const { arm, isMeasured, life, moves } = asked;
+  const { attempt, life, moves, slot } = asked;
   const idle = `nothing has come for ${Math.round(life.port.idleMs() / 1000)} s`;
-  const crowded = `too many streams are open on the pods of ${arm.revision}, or of this client`;
+  const crowded = `too many streams are open on the pods of ${slot.arm.revision}, or of this client`;
   if (why === "late") settle(asked, { kind: "late" });
   else if (life.state.kind === "answered") {
-    if (why === "idle") stop(asked, isMeasured ? "broken" : "idle", 503, idle);
+    if (why === "idle") stop(asked, attempt?.isMeasured === true ? "broken" : "idle", 503, idle);
     else if (why === "deadline") stop(asked, "gone", 504, DEADLINE_PASSED);
     else stop(asked, "gone", 429, crowded);
   } else {
-    life.tally.forget();
+    forget(life.tally);
     close(asked, "gone");
-    if (why === "crowded") moves.refuse(429, crowded, "forNow");
-    else if (why === "deadline") moves.refuse(504, DEADLINE_PASSED);
-    else moves.refuse(408, idle);
+    if (why === "crowded") moves.refuse(life, 429, crowded, "forNow");
+    else if (why === "deadline") moves.refuse(life, 504, DEADLINE_PASSED);
+    else moves.refuse(life, 408, idle);
   }
 };
 
-const toStream = ({ arm, life, slot }: Asked): boolean => {
+const toStream = ({ life, slot }: Asked): boolean => {
   const { client, port } = life;
   if (slot.isStream) return true;
-  if (port.streams.take(client, port.fleet.streamSlots(arm)) !== undefined) return false;
-  if (slot.toStream()) return true;
+  if (port.streams.take(client, port.fleet.streamSlots(slot.arm)) !== undefined) return false;
+  if (port.fleet.toStream(slot)) return true;
   port.streams.give(client);
   return false;
 };
@@ -176,6 +149,29 @@ const toStream = ({ arm, life, slot }: Asked): boolean => {
 /** The client's own time is over: that is no fault of the pod. */
 const isOwnDeadline = ({ deadlineAt, port }: Life, outcome: number): boolean =>
   outcome === 504 && hasPassed(deadlineAt, port.now());
+
+const EVENTS: AttemptEvents<Asked> = {
+  head: passHead,
+  data: ({ capture, life }, piece) => {
+    capture?.data(piece);
+    return life.reply.data(piece);
+  },
+  flush: ({ life }) => life.reply.flush(),
+  end: (asked, trailers, outcome) => {
+    const { capture, life } = asked;
+    close(asked, isOwnDeadline(life, outcome) ? "gone" : outcomeOf(outcome));
+    life.state = OVER;
+    life.reply.end(trailers);
+    capture?.end(trailers);
+  },
+  failed: (asked, kind, reason) => {
+    const { life, slot } = asked;
+    if (life.state.kind !== "answered") settle(asked, { kind }, reason);
+    else stop(asked, "broken", 502, `the connection to pod ${slot.pod.place.name} ended`);
+  },
+  cut,
+  toStream,
+};
 
 const isTransportFailure = (kind: Ending["kind"]): kind is TransportFailure =>
   kind === "unreachable" || kind === "unseen" || kind === "stale";
@@ -203,8 +199,8 @@ const outcomeBefore = (ending: Ending, isLast: boolean): Outcome | undefined => 
   }
 };
 
-const whyOf = ({ patienceMs, pod }: Asked, { kind }: Ending, reason: string): string => {
-  const { name } = pod.place;
+const whyOf = ({ patienceMs, slot }: Asked, { kind }: Ending, reason: string): string => {
+  const { name } = slot.pod.place;
   switch (kind) {
     case "late":
       return `pod ${name} did not begin to answer within ${Math.round(patienceMs)} ms`;

@@ -1,11 +1,11 @@
 /** The life of one request: which revision, which pod, perhaps a wait, perhaps another try. */
-import { askPod, REVISION_FIELD } from "./asked.ts";
+import { askPod, leavePod, REVISION_FIELD, resumePod } from "./asked.ts";
 import { quantileMs } from "./counters.ts";
 import { deadlineOf } from "./deadline.ts";
 import { countArrival, isProbe } from "./demand.ts";
 import type { Arm, LivePod } from "./fleet.ts";
 import { holdRequest } from "./held.ts";
-import type { Life, Moves, Port } from "./life.ts";
+import { CHOOSING, type Life, type Moves, OVER, type Port, stableOf } from "./life.ts";
 import { type Exchange, fieldOf, type Message, type Reply } from "./message.ts";
 import { answerProbe } from "./probe.ts";
 import { refuseWith } from "./refuse.ts";
@@ -13,7 +13,7 @@ import { isSafe, mayGoToStable, patienceMs } from "./replay.ts";
 import { choose } from "./split.ts";
 import type { Client } from "./stream-slots.ts";
 import type { Route } from "./table.ts";
-import { createTally } from "./tally.ts";
+import { countReplay, countUnanswered, createTally, forget, judgeRefusal } from "./tally.ts";
 import { unsendable } from "./unsendable.ts";
 import { watchUpload } from "./upload.ts";
 
@@ -24,31 +24,20 @@ const RETRY_AFTER_SECONDS = 1;
 
 export const startExchange = (port: Port, message: Message, reply: Reply, client: Client): Exchange => {
   const life = createLife(port, message, reply, client);
-  const moves: Moves = {
-    begin: () => begin(life, moves),
-    tryOn: (route) => tryOn(life, moves, route),
-    replayOn: (from, route) => {
-      life.tally.replayed(from);
-      life.missed = 0;
-      tryOn(life, moves, route);
-    },
-    hold: (route, arm) => holdRequest(life, moves, route, arm),
-    refuse: (status, error, forNow) => refuse(life, status, error, forNow !== undefined),
-    stable: () => port.table()?.routes.find(({ role }) => role === "stable"),
-  };
   const why = message.protocol === "grpc" ? unsendable(message) : undefined;
-  if (why === undefined) moves.begin();
-  else moves.refuse(400, why);
+  if (why === undefined) begin(life);
+  else refuse(life, 400, why);
   return {
     gone: () => {
       const { state } = life;
       if (state.kind === "over") return;
-      life.tally.forget();
-      if (state.kind !== "choosing") state.leave();
-      life.state = { kind: "over" };
+      forget(life.tally);
+      if (state.kind === "held") state.leave();
+      else if (state.kind !== "choosing") leavePod(state.asked);
+      life.state = OVER;
     },
     drained: () => {
-      if (life.state.kind === "answered") life.state.resume();
+      if (life.state.kind === "answered") resumePod(life.state.asked);
     },
   };
 };
@@ -57,69 +46,77 @@ const createLife = (port: Port, message: Message, reply: Reply, client: Client):
   const { body, fields, method, protocol } = message;
   const isStream = body.kind === "stream" && body.isConversation === true;
   return {
-    ...{ port, message, reply, client },
+    port,
+    message,
+    reply,
+    client,
     pinned: fieldOf(fields, REVISION_FIELD),
     isReplayable: body.kind === "whole",
     isSafe: isSafe(method),
     upload: watchUpload(message, port.now),
-    deadlineAt: deadlineOf(message, port.now()),
+    deadlineAt: protocol === "grpc" ? deadlineOf(message, port.now()) : Number.POSITIVE_INFINITY,
     tally: createTally(),
     wish: { protocol, isStream, not: new Set<LivePod>() },
-    state: { kind: "choosing" },
-    ...{ missed: 0, wasRepeated: false, place: undefined },
+    state: CHOOSING,
+    missed: 0,
+    wasRepeated: false,
+    place: undefined,
   };
 };
 
-const refuse = (life: Life, status: number, error: string, isForNow: boolean): void => {
+const refuse: Moves["refuse"] = (life, status, error, forNow) => {
   if (life.state.kind === "over") return;
-  life.state = { kind: "over" };
-  life.tally.told(status);
-  const words = isForNow ? `${error}; try again` : error;
-  refuseWith(life.reply, life.message, {
-    status,
-    error: words,
-    retryAfter: isForNow ? RETRY_AFTER_SECONDS : undefined,
-  });
+  life.state = OVER;
+  judgeRefusal(life.tally, status);
+  const words = forNow === undefined ? error : `${error}; try again`;
+  const retryAfter = forNow === undefined ? undefined : RETRY_AFTER_SECONDS;
+  refuseWith(life.reply, life.message, { status, error: words, retryAfter });
 };
 
-const begin = (life: Life, moves: Moves): void => {
+const replayOn: Moves["replayOn"] = (life, from, route) => {
+  countReplay(life.tally, from);
+  life.missed = 0;
+  tryOn(life, route);
+};
+
+const begin = (life: Life): void => {
   const { message, pinned, port, tally } = life;
   const table = port.table();
   if (table === undefined) {
-    moves.refuse(503, `the router has no routes for ${port.model} yet`, "forNow");
+    refuse(life, 503, `the router has no routes for ${port.model} yet`, "forNow");
     return;
   }
   const choice = choose(table, life, port.random());
   if (choice === undefined) {
     const revisions = table.routes.map(({ revision }) => revision).join(", ");
     const asked = pinned?.slice(0, 100);
-    moves.refuse(404, `${REVISION_FIELD}: ${port.model} has no revision "${asked}" now; it has ${revisions}`);
+    refuse(life, 404, `${REVISION_FIELD}: ${port.model} has no revision "${asked}" now; it has ${revisions}`);
     return;
   }
-  tally.chosen(choice.counts);
+  tally.isEvidence = choice.counts;
   if (!isProbe(message)) countArrival(port.fleet.arm(choice.route.revision).demand, port.now());
-  moves.tryOn(choice.route);
+  tryOn(life, choice.route);
 };
 
-const tryOn = (life: Life, moves: Moves, route: Route): void => {
+const tryOn = (life: Life, route: Route): void => {
   const { isReplayable, message, pinned, port, tally, wish } = life;
   const { fleet } = port;
   const arm = fleet.arm(route.revision);
   const pod = fleet.pick(arm, wish, port.random());
-  const substitute = mayGoToStable({ isReplayable, pinned, role: route.role }) ? moves.stable() : undefined;
+  const substitute = mayGoToStable({ isReplayable, pinned, role: route.role }) ? stableOf(life) : undefined;
   if (pod !== undefined) {
-    askPod(life, moves, route, pod, patienceFor(port, substitute));
+    askPod(life, MOVES, route, pod, patienceFor(port, substitute));
     return;
   }
   const other = substitute ?? helperFor(life, route, arm);
   if (other !== undefined) {
     // a revision without a pod is no reason for a client to wait
-    tally.unanswered(arm);
-    moves.replayOn(arm, other);
+    countUnanswered(tally, arm);
+    replayOn(life, arm, other);
   } else if (wish.isStream && fleet.pick(arm, { ...wish, isStream: false }, 0) !== undefined)
-    moves.refuse(503, `all ${fleet.streamSlots(arm)} streams that the pods of ${arm.revision} take are open`, "forNow");
-  else if (isProbe(message)) answerUnheld(life, moves, arm);
-  else moves.hold(route, arm);
+    refuse(life, 503, `all ${fleet.streamSlots(arm)} streams that the pods of ${arm.revision} take are open`, "forNow");
+  else if (isProbe(message)) answerUnheld(life, arm);
+  else hold(life, route, arm);
 };
 
 /** Who answers for stable while none of its pods is ready: a canary that clients' requests go to anyway, and that has one free. */
@@ -139,11 +136,15 @@ const patienceFor = ({ fleet, timeoutMs }: Port, substitute: Route | undefined):
 };
 
 /** A probe is not held, and wakes nobody: what has gone to sleep is as good as ready. */
-const answerUnheld = (life: Life, moves: Moves, { pods, revision }: Arm): void => {
+const answerUnheld = (life: Life, { pods, revision }: Arm): void => {
   if (pods.length > 0 || !life.port.wakes()) {
-    moves.refuse(503, `no pod of ${revision} is ready`, "forNow");
+    refuse(life, 503, `no pod of ${revision} is ready`, "forNow");
     return;
   }
-  life.state = { kind: "over" };
+  life.state = OVER;
   answerProbe(life.reply, life.message);
 };
+
+const hold: Moves["hold"] = (life, route, arm) => holdRequest(life, MOVES, route, arm);
+
+const MOVES: Moves = { begin, tryOn, replayOn, hold, refuse };

@@ -51,15 +51,12 @@ export type Wish = { protocol: Protocol; isStream: boolean; not: ReadonlySet<Liv
 
 /** A place on a pod that a request has taken. */
 export type Slot = {
-  readonly isStream: boolean;
-  /** The pod has taken the connection. */
-  reached(): void;
-  /** It has not. */
-  missed(): void;
-  /** It lives on as a stream, and another request may have its place. False where the pod has no place for one more stream. */
-  toStream(): boolean;
-  /** It is free again. Called once. */
-  give(): void;
+  readonly arm: Arm;
+  readonly pod: LivePod;
+  readonly protocol: Protocol;
+  isStream: boolean;
+  /** It finds out for others whether the pod, or a pod of the revision, takes connections again. */
+  probes: readonly Reach[];
 };
 
 export type Fleet = {
@@ -76,6 +73,14 @@ export type Fleet = {
   pick(arm: Arm, wish: Wish, random: number): LivePod | undefined;
   /** A request goes to the pod. */
   take(arm: Arm, pod: LivePod, wish: Pick<Wish, "protocol" | "isStream">): Slot;
+  /** The pod has taken its connection. */
+  reached(slot: Slot): void;
+  /** It has not. */
+  missed(slot: Slot): void;
+  /** It lives on as a stream, and another request may have its place. False where the pod has no place for one more stream. */
+  toStream(slot: Slot): boolean;
+  /** It is free again. Called once. */
+  give(slot: Slot): void;
   /** Streams that its ready pods take together. */
   streamSlots(arm: Arm): number;
   /** Somebody waits: pods that took no connection are tried again when it is time. */
@@ -98,6 +103,7 @@ const DEPARTED_MS = 120_000;
 /** Between two looks whether pods that took no connection may be tried again. */
 const LOOK_MS = 100;
 const NONE: ReadonlySet<LivePod> = new Set();
+const NO_PROBES: readonly Reach[] = [];
 
 export const createFleet = (options: FleetOptions): Fleet => {
   const { limits, cap, connect, now, maxStreams = cap, after = afterMs } = options;
@@ -132,56 +138,25 @@ export const createFleet = (options: FleetOptions): Fleet => {
     return fewest(pods, load, random);
   };
 
-  const take: Fleet["take"] = (arm, pod, { isStream: wasStream, protocol }) => {
+  const take: Fleet["take"] = (arm, pod, { isStream, protocol }) => {
     const mine = pod.reach[protocol];
-    const all = arm.reach[protocol];
-    let isStream = wasStream;
-    /** It finds out for others whether the pod, or a pod of the revision, takes connections again. */
-    let probes: Reach[] = [];
-    if (mine.failures > 0) probes = isDown(arm.pods, protocol) ? [mine, all] : [mine];
+    let probes = NO_PROBES;
+    if (mine.failures > 0) probes = isDown(arm.pods, protocol) ? [mine, arm.reach[protocol]] : [mine];
     for (const reach of probes) reach.probing = true;
     if (isStream) pod.streams++;
     else pod.outstanding++;
-    const endProbe = (): void => {
-      for (const reach of probes) reach.probing = false;
-      probes = [];
-    };
-    return {
-      get isStream() {
-        return isStream;
-      },
-      reached() {
-        if (mine.failures === 0) return;
-        endProbe();
-        reached(mine, all);
-        admit(arm);
-      },
-      missed() {
-        endProbe();
-        missed(mine, all, () => isDown(arm.pods, protocol), now());
-        if (pod.asked) pod.isReady = pod.asked = false;
-        lookLater(arm);
-      },
-      toStream() {
-        if (isStream) return true;
-        if (pod.streams >= maxStreams) return false;
-        isStream = true;
-        pod.streams++;
-        pod.outstanding--;
-        admit(arm);
-        return true;
-      },
-      give() {
-        endProbe();
-        if (isStream) pod.streams--;
-        else pod.outstanding--;
-        admit(arm);
-      },
-    };
+    return { arm, pod, protocol, isStream, probes };
+  };
+  const endProbe = (slot: Slot): void => {
+    for (const reach of slot.probes) reach.probing = false;
+    slot.probes = NO_PROBES;
   };
 
   /** Who waits may look: for this revision first; then those whose own revision has no pod that is ready. */
   const admit = (arm: Arm): void => {
+    let anybody = false;
+    for (const { room } of arms.values()) if (room.size() > 0) anybody = true;
+    if (!anybody) return;
     const hasPlace = (lane: Lane): boolean =>
       pick(arm, { protocol: protocolOf(lane), isStream: false, not: NONE }, 0) !== undefined;
     if (arm.room.size() > 0) arm.room.release(hasPlace);
@@ -248,6 +223,37 @@ export const createFleet = (options: FleetOptions): Fleet => {
     },
     pick,
     take,
+    reached(slot) {
+      const { arm, pod, protocol } = slot;
+      if (pod.reach[protocol].failures === 0) return;
+      endProbe(slot);
+      reached(pod.reach[protocol], arm.reach[protocol]);
+      admit(arm);
+    },
+    missed(slot) {
+      const { arm, pod, protocol } = slot;
+      endProbe(slot);
+      missed(pod.reach[protocol], arm.reach[protocol], () => isDown(arm.pods, protocol), now());
+      if (pod.asked) pod.isReady = pod.asked = false;
+      lookLater(arm);
+    },
+    toStream(slot) {
+      const { arm, isStream, pod } = slot;
+      if (isStream) return true;
+      if (pod.streams >= maxStreams) return false;
+      slot.isStream = true;
+      pod.streams++;
+      pod.outstanding--;
+      admit(arm);
+      return true;
+    },
+    give(slot) {
+      const { arm, isStream, pod } = slot;
+      endProbe(slot);
+      if (isStream) pod.streams--;
+      else pod.outstanding--;
+      admit(arm);
+    },
     streamSlots: ({ pods }) => maxStreams * pods.filter(({ isReady }) => isReady).length,
     lookLater,
     sweep(time) {

@@ -1,6 +1,7 @@
-/** What is known of one request while it lives, and what it can do next. */
+/** What is known of one request while it lives. */
 import type { After } from "../server/after.ts";
-import type { Arm, Fleet, LivePod, Wish } from "./fleet.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Arm, Fleet, LivePod, Slot, Wish } from "./fleet.ts";
 import type { Place } from "./hold.ts";
 import type { AnswerHead, Fields, Message, Reply } from "./message.ts";
 import type { Client, StreamSlots } from "./stream-slots.ts";
@@ -42,13 +43,26 @@ export type Capture = {
   dropped(): void;
 };
 
+/** The request on a pod. */
+export type Asked = {
+  readonly life: Life;
+  readonly moves: Moves;
+  readonly route: Route;
+  readonly slot: Slot;
+  readonly patienceMs: number;
+  /** To the first byte of the answer. */
+  seconds: number | undefined;
+  capture: Capture | undefined;
+  attempt: Attempt | undefined;
+};
+
 /** Where the request is now. `leave`: its client has. */
 export type State =
   | { kind: "choosing" }
   | { kind: "held"; leave(): void }
   /** A pod has it, and no byte of an answer has been passed on. */
-  | { kind: "asked"; leave(): void }
-  | { kind: "answered"; leave(): void; resume(): void }
+  | { kind: "asked"; asked: Asked }
+  | { kind: "answered"; asked: Asked }
   /** Its client has an answer, or has left. */
   | { kind: "over" };
 
@@ -76,16 +90,22 @@ export type Life = {
   place: Place | undefined;
 };
 
+/** What it can do next. */
 export type Moves = {
   /** A revision is chosen, by the table as it is now. */
-  begin(): void;
-  tryOn(route: Route): void;
+  begin(life: Life): void;
+  tryOn(life: Life, route: Route): void;
   /** Another revision is asked in place of the one that was chosen. */
-  replayOn(from: Arm, route: Route): void;
-  hold(route: Route, arm: Arm): void;
+  replayOn(life: Life, from: Arm, route: Route): void;
+  hold(life: Life, route: Route, arm: Arm): void;
   /** Answers it here; `forNow`: the client may come back. */
-  refuse(status: number, error: string, forNow?: "forNow"): void;
-  stable(): Route | undefined;
+  refuse(life: Life, status: number, error: string, forNow?: "forNow"): void;
 };
 
+export const stableOf = ({ port }: Life): Route | undefined =>
+  port.table()?.routes.find(({ role }) => role === "stable");
+
 export const DEADLINE_PASSED = "the deadline of the request passed";
+
+export const CHOOSING: State = { kind: "choosing" };
+export const OVER: State = { kind: "over" };

@@ -3,72 +3,72 @@ import { countEvidence, countOutcome, type Outcome } from "./counters.ts";
 import type { Arm, LivePod } from "./fleet.ts";
 
 export type Tally = {
-  /** Chance, or a tester, has chosen a revision; `counts`: what becomes of it there is evidence. */
-  chosen(counts: boolean): void;
-  /** What a pod does with it now is evidence. */
-  counts(): boolean;
-  /** Another revision is asked. */
-  replayed(from: Arm): void;
-  /** A pod has answered, or failed. @param seconds to the first byte; undefined where there was none */
-  ended(arm: Arm, pod: LivePod, outcome: Outcome, seconds: number | undefined): void;
-  /** No pod of the revision could be asked. */
-  unanswered(arm: Arm): void;
-  /** A canary's pod has refused it, and stable is asked the same: if that answers, it was no fault of the request. */
-  refused(pod: LivePod, seconds: number): void;
-  /** The client gets an answer with this status. */
-  told(status: number): void;
-  /** What became of it says nothing of any revision. */
-  forget(): void;
-  wasHeld(): void;
+  /** What becomes of it now is evidence on the revision that was chosen. */
+  isEvidence: boolean;
+  /** Another revision was asked than the one that was chosen. */
+  isReplay: boolean;
+  /** It says nothing of latency. */
+  wasHeld: boolean;
+  /** The revisions none of whose pods could be asked. */
+  unanswered: readonly Arm[];
+  /** The canary's pod that has refused it: whether that was the canary's fault is known by what stable says. */
+  refusal: { pod: LivePod; seconds: number | undefined } | undefined;
 };
 
-export const createTally = (): Tally => {
-  let isEvidence = false;
-  let isReplay = false;
-  let isHeld = false;
-  let unanswered: readonly Arm[] = [];
-  let refusal: { pod: LivePod; seconds: number | undefined } | undefined;
-  /** Held requests say nothing of latency. */
-  const unlessHeld = (seconds: number | undefined): number | undefined => (isHeld ? undefined : seconds);
+export const createTally = (): Tally => ({
+  isEvidence: false,
+  isReplay: false,
+  wasHeld: false,
+  unanswered: [],
+  refusal: undefined,
+});
 
-  return {
-    chosen(counts) {
-      isEvidence = counts;
-    },
-    counts: () => isEvidence,
-    replayed(from) {
-      isEvidence = false;
-      if (isReplay) return;
-      isReplay = true;
-      from.counters.replayed++;
-    },
-    ended({ counters }, pod, outcome, seconds) {
-      countOutcome(counters, outcome, seconds);
-      if (isEvidence) countEvidence(pod.evidence, outcome, unlessHeld(seconds));
-      isEvidence = false;
-    },
-    unanswered(arm) {
-      if (unanswered.includes(arm)) return;
-      unanswered = [...unanswered, arm];
-      countOutcome(arm.counters, "unreachable", undefined);
-      if (isEvidence) countEvidence(arm.evidence, "unreachable", undefined);
-      isEvidence = false;
-    },
-    refused(pod, seconds) {
-      if (isEvidence) refusal = { pod, seconds: unlessHeld(seconds) };
-      isEvidence = false;
-    },
-    told(status) {
-      if (refusal === undefined) return;
-      countEvidence(refusal.pod.evidence, status < 400 ? "serverError" : "clientError", refusal.seconds);
-      refusal = undefined;
-    },
-    forget() {
-      isEvidence = false;
-      refusal = undefined;
-    },
-    wasHeld() {
-      isHeld = true;
-    },
-  };
+/** Another revision is asked. */
+export const countReplay = (tally: Tally, from: Arm): void => {
+  tally.isEvidence = false;
+  if (tally.isReplay) return;
+  tally.isReplay = true;
+  from.counters.replayed++;
+};
+
+/** A pod has answered, or failed. @param seconds to the first byte; undefined where there was none */
+export const countEnded = (
+  tally: Tally,
+  { counters }: Arm,
+  pod: LivePod,
+  outcome: Outcome,
+  seconds: number | undefined,
+): void => {
+  countOutcome(counters, outcome, seconds);
+  if (tally.isEvidence) countEvidence(pod.evidence, outcome, tally.wasHeld ? undefined : seconds);
+  tally.isEvidence = false;
+};
+
+/** No pod of the revision could be asked, however many were tried. */
+export const countUnanswered = (tally: Tally, arm: Arm): void => {
+  if (tally.unanswered.includes(arm)) return;
+  tally.unanswered = [...tally.unanswered, arm];
+  countOutcome(arm.counters, "unreachable", undefined);
+  if (tally.isEvidence) countEvidence(arm.evidence, "unreachable", undefined);
+  tally.isEvidence = false;
+};
+
+/** A canary's pod has refused it, and stable is asked the same: if that answers, it was no fault of the request. */
+export const countRefusal = (tally: Tally, pod: LivePod, seconds: number): void => {
+  if (tally.isEvidence) tally.refusal = { pod, seconds: tally.wasHeld ? undefined : seconds };
+  tally.isEvidence = false;
+};
+
+/** The client gets an answer with this status. */
+export const judgeRefusal = (tally: Tally, status: number): void => {
+  if (tally.refusal === undefined) return;
+  const { pod, seconds } = tally.refusal;
+  countEvidence(pod.evidence, status < 400 ? "serverError" : "clientError", seconds);
+  tally.refusal = undefined;
+};
+
+/** What became of it says nothing of any revision. */
+export const forget = (tally: Tally): void => {
+  tally.isEvidence = false;
+  tally.refusal = undefined;
 };

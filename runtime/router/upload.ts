@@ -15,18 +15,16 @@ export type Upload = {
   onWhole(told: () => void): void;
 };
 
-/** Of a body that is kept, and that nobody needs to watch. */
-const KEPT = {
-  isTaken: () => false,
-  isWhole: () => true,
-  isMeasured: true,
-  movedAt: () => 0,
-  onWhole: () => undefined,
-};
+const never = (): boolean => false;
+const always = (): boolean => true;
+const begin = (): number => 0;
+const ignore = (): void => undefined;
 
 export const watchUpload = (message: Message, now: () => number): Upload => {
   const { body } = message;
-  if (body.kind === "whole") return { message, ...KEPT };
+  // it is kept, and nobody needs to watch it
+  if (body.kind === "whole")
+    return { message, isTaken: never, isWhole: always, isMeasured: true, movedAt: begin, onWhole: ignore };
   const { source } = body;
   let taken = false;
   let movedAt = now();

@@ -127,20 +127,20 @@ export const createShadow = (options: ShadowOptions): Shadow => {
       resolve("failed");
     }, options.timeoutMs());
     sent = pod.client.send(message, {
-      reached: slot.reached,
+      reached: () => fleet.reached(slot),
       head: collected.head,
       data: collected.data,
       flush: () => undefined,
       end: collected.end,
       failed: (kind) => {
-        if (kind === "unreachable") slot.missed();
+        if (kind === "unreachable") fleet.missed(slot);
         // a request that has reached nobody says nothing
         resolve(kind === "unreachable" || kind === "unseen" ? "busy" : "failed");
       },
     });
     return promise.finally(() => {
       clearTimeout(timer);
-      slot.give();
+      fleet.give(slot);
     });
   };
 
