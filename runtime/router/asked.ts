@@ -99,6 +99,7 @@ const settle = (asked: Asked, ending: Ending, reason = ""): boolean => {
   close(asked, outcomeBefore(ending, isLost || stable !== undefined));
   if (isTransportFailure(ending.kind)) arm.counters.transport[ending.kind]++;
   if (isUnasked(ending) && (isLost || stable !== undefined)) countUnanswered(tally, arm);
+  if (stable !== undefined && ending.kind !== "unreachable") life.hadIt = arm;
   if (stable !== undefined) moves.replayOn(life, arm, stable);
   else if (isLost) moves.refuse(life, next.kind === "fail" ? next.status : 502, whyOf(asked, ending, reason));
   else if (next.kind === "hold") moves.hold(life, route, arm);

@@ -27,6 +27,8 @@ export type Attempt = {
   readonly now: () => number;
   readonly after: After;
   readonly startedAt: number;
+  /** The pod has taken the connection. */
+  isReached: boolean;
   /** When the request was. */
   wholeAt: number;
   /** When the answer began. */
@@ -83,6 +85,7 @@ export const startAttempt = <T>(options: AttemptOptions, events: AttemptEvents<T
     now,
     after,
     startedAt,
+    isReached: false,
     wholeAt: isWhole ? startedAt : NEVER,
     beganAt: NEVER,
     movedAt: startedAt,
@@ -103,7 +106,10 @@ export const startAttempt = <T>(options: AttemptOptions, events: AttemptEvents<T
       if (!attempt.isOver && attempt.beganAt === NEVER) setAlarm(attempt, ring);
     });
   attempt.sent = client.send(withTimeLeft(upload.message, deadlineAt, startedAt), {
-    reached: () => fleet.reached(slot),
+    reached: () => {
+      attempt.isReached = true;
+      fleet.reached(slot);
+    },
     head: (head) => {
       attempt.beganAt = attempt.movedAt = now();
       attempt.streamAt = attempt.beganAt + STREAM_AFTER_MS;
@@ -174,7 +180,10 @@ const onAlarm = <T>(attempt: Attempt, events: AttemptEvents<T>, of: T, ring: () 
   const now = attempt.now();
   // a timer may come a little early, and things may have moved since
   if (at > now) setAlarm(attempt, ring);
-  else if (what !== "stream") events.cut(of, what);
+  else if (what === "late" && !attempt.isReached) {
+    attempt.fleet.missed(attempt.slot);
+    events.failed(of, "unreachable", "no connection in time");
+  } else if (what !== "stream") events.cut(of, what);
   else if (events.toStream(of)) setAlarm(attempt, ring);
   else if (attempt.isMeasured && !attempt.isPaused && now - lastMove(attempt) < STREAM_AFTER_MS) {
     attempt.streamAt = now + STREAM_AFTER_MS;

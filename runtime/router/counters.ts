@@ -46,7 +46,7 @@ export type Evidence = {
 
 /** Of a revision, all of its requests. Only ever grows. */
 export type ArmCounters = {
-  /** Of each request, once. */
+  /** Of each request, once; and as `unreachable` besides, where it found no pod first and came back. */
   outcomes: Record<Outcome, number>;
   buckets: Float64Array;
   seconds: number;

@@ -42,11 +42,13 @@ describe("whatever pods and clients do", () => {
           b1: fc.array(deedOf, { minLength: 1, maxLength: 6 }),
         }),
         fc.array(askOf, { minLength: 1, maxLength: 25 }),
-        (deeds, asks) => {
+        fc.array(fc.record({ unready: fc.subarray(["a1", "a2", "b1"]), atMs: fc.nat(4000) }), { maxLength: 6 }),
+        (deeds, asks, flaps) => {
           let at = 0;
           let chance = 0;
           const next = (list: readonly Deed[]) => (): Deed => list[at++ % list.length] ?? refuses;
           const one = world({ a1: next(deeds.a1), a2: next(deeds.a2), b1: next(deeds.b1) }, { random: () => chance });
+          for (const { atMs, unready } of flaps.slice(1)) one.clock.after(atMs, () => one.setPods(new Set(unready)));
           const asked = asks.map(({ body, leavesAfter, pauseMs, pinned, random, timeout, ...message }, i) => {
             chance = random;
             const fields = ["x-id", String(i)];
@@ -81,6 +83,15 @@ describe("whatever pods and clients do", () => {
           });
           const [a, b] = [evidenceOf(one.fleet.arm("a")), evidenceOf(one.fleet.arm("b"))];
           assert.ok(a.requests + b.requests <= asks.length, "one evidence for each request, whatever it went through");
+          for (const { counters, revision } of one.fleet.arms()) {
+            const { unreachable, ...others } = counters.outcomes;
+            const counted = Object.values(others).reduce((sum, count) => sum + count, 0);
+            assert.ok(counted <= asks.length, `${counted} outcomes of ${asks.length} requests on ${revision}`);
+            assert.ok(
+              unreachable <= asks.length,
+              `${unreachable} of ${asks.length} requests found no pod of ${revision}`,
+            );
+          }
           for (const [i, { method }] of asks.entries()) {
             const mine = one.tries.filter(({ message }) => message.fields[1] === String(i));
             const seen = mine.filter(({ failed, reached }) => reached && failed !== "unseen");

@@ -95,6 +95,15 @@ describe("requests for a revision whose pods refuse connections", () => {
     assert.ok(canary <= 4, `${canary} tries in a second`);
   });
 
+  it("are no evidence on who takes long to connect, within the time that a request has", () => {
+    const slow: Deed = { kind: "fails", how: "unreachable", ms: 2000 };
+    const one = world({ a1: inTurn(slow, answers) }, { table: ONLY });
+    const asked = one.ask();
+    one.clock.pass(2500);
+    assert.equal(asked.status, 200);
+    assert.deepEqual(evidenceOf(one.fleet.arm("a")), { requests: 1, errors: 0 });
+  });
+
   it("have one evidence where the canary's first pod cannot be reached and its second one answers", () => {
     const one = world({ a1: always(answers), b1: always(refuses), b2: always(answers) }, { random: () => 0 });
     const asked = one.ask();
@@ -150,6 +159,20 @@ describe("a request that a pod may have died of", () => {
     const refused = never.ask();
     never.clock.pass(100);
     assert.deepEqual([refused.status, never.tries.length], [502, 2]);
+  });
+});
+
+describe("a request that a canary's pod has had", () => {
+  it("does not come back to it where stable has no pod that is ready", () => {
+    const one = world({ a1: always(answers), b1: always({ kind: "hangs" }) }, { random: () => 0 });
+    const asked = one.ask();
+    one.clock.pass(100);
+    one.setPods(new Set(["a1"]));
+    one.clock.pass(1500);
+    assert.deepEqual([asked.ends, one.tries.length], [[], 1]);
+    one.setPods(new Set());
+    one.clock.pass(10);
+    assert.equal(asked.status, 200);
   });
 });
 

@@ -60,6 +60,7 @@ const createLife = (port: Port, message: Message, reply: Reply, client: Client):
     state: CHOOSING,
     missed: 0,
     wasRepeated: false,
+    hadIt: undefined,
     place: undefined,
   };
 };
@@ -120,11 +121,12 @@ const tryOn = (life: Life, route: Route): void => {
 };
 
 /** Who answers for stable while none of its pods is ready: a canary that clients' requests go to anyway, and that has one free. */
-const helperFor = ({ pinned, port, wish }: Life, { role }: Route, { pods }: Arm): Route | undefined => {
+const helperFor = ({ pinned, port, hadIt, wish }: Life, { role }: Route, { pods }: Arm): Route | undefined => {
   if (role !== "stable" || pinned !== undefined || pods.some(({ isReady }) => isReady)) return undefined;
   const canary = port.table()?.routes.find(({ role, weight }) => role === "canary" && weight > 0);
   if (canary === undefined) return undefined;
-  return port.fleet.pick(port.fleet.arm(canary.revision), wish, 0) === undefined ? undefined : canary;
+  const arm = port.fleet.arm(canary.revision);
+  return arm === hadIt || port.fleet.pick(arm, wish, 0) === undefined ? undefined : canary;
 };
 
 /** Time is left for stable, where that may answer in another's place. */

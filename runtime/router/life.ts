@@ -86,6 +86,8 @@ export type Life = {
   missed: number;
   /** It was sent again, though a pod had it or may have had it. */
   wasRepeated: boolean;
+  /** A canary whose pod was sent it, and to which it does not go again. */
+  hadIt: Arm | undefined;
   /** Where it waited first, it waits again. */
   place: Place | undefined;
 };

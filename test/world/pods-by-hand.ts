@@ -93,6 +93,8 @@ export type World = {
   fleet: Fleet;
   tries: Try[];
   wanted: string[];
+  /** All are ready but these. */
+  setPods(notReady: ReadonlySet<string>): void;
   ask(options?: Partial<Message> & { address?: string; client?: { address: string; streams: number } }): Asked;
 };
 
@@ -107,7 +109,7 @@ export const ONLY: Table = { epoch: 1, routes: [{ revision: "a", role: "stable",
 
 export const world = (
   deeds: Record<string, () => Deed>,
-  { table = TABLE, cap = 3, maxStreams = 2, random = (): number => 0.99 } = {},
+  { table = TABLE, cap = 3, maxStreams = 2, random = (): number => 0.99, unready = new Set<string>() } = {},
 ): World => {
   const clock = handClock();
   const tries: Try[] = [];
@@ -123,13 +125,18 @@ export const world = (
     ...{ wakes: () => false, shortage: () => undefined, answered: () => undefined },
     wanted: ({ revision }) => void wanted.push(revision),
   };
-  for (const revision of ["a", "b"])
-    fleet.setPods(
-      revision,
-      Object.keys(deeds)
-        .filter((name) => name.startsWith(revision))
-        .map((name) => ({ name, host: name, httpPort: 1, grpcPort: 2, isReady: true, isTerminating: false })),
-    );
+  const setPods = (notReady: ReadonlySet<string>): void => {
+    for (const revision of ["a", "b"])
+      fleet.setPods(
+        revision,
+        Object.keys(deeds)
+          .filter((name) => name.startsWith(revision))
+          .map((name) => ({
+            ...{ name, host: name, httpPort: 1, grpcPort: 2, isReady: !notReady.has(name), isTerminating: false },
+          })),
+      );
+  };
+  setPods(unready);
   const ask: World["ask"] = (options = {}) => {
     const asked: Asked = { exchange: NO_EXCHANGE, ends: [], status: undefined, left: false, begun: false };
     const reply: Reply = {
@@ -156,7 +163,7 @@ export const world = (
     );
     return asked;
   };
-  return { clock, fleet, tries, wanted, ask };
+  return { clock, fleet, tries, wanted, setPods, ask };
 };
 const NO_EXCHANGE: Exchange = { gone: () => undefined, drained: () => undefined };
 
