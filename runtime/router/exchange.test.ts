@@ -95,6 +95,24 @@ describe("requests for a revision whose pods refuse connections", () => {
     assert.ok(canary <= 4, `${canary} tries in a second`);
   });
 
+  it("are counted once for each revision that could not be asked, however often it was tried", () => {
+    const one = world({ a1: always(answers), b1: always(refuses) }, { random: () => 0.99, unready: new Set(["a1"]) });
+    const asked = one.ask();
+    one.clock.pass(MAX_WAIT_MS + 10);
+    assert.equal(asked.status, 503);
+    assert.ok(one.tries.length > 2, `${one.tries.length} tries`);
+    for (const { counters } of one.fleet.arms())
+      assert.deepEqual([counters.outcomes.unreachable, counters.replayed <= 1], [1, true]);
+    const [a, b] = [evidenceOf(one.fleet.arm("a")), evidenceOf(one.fleet.arm("b"))];
+    assert.deepEqual(
+      [a, b],
+      [
+        { requests: 1, errors: 1 },
+        { requests: 0, errors: 0 },
+      ],
+    );
+  });
+
   it("are no evidence on who takes long to connect, within the time that a request has", () => {
     const slow: Deed = { kind: "fails", how: "unreachable", ms: 2000 };
     const one = world({ a1: inTurn(slow, answers) }, { table: ONLY });
