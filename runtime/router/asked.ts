@@ -121,12 +121,12 @@ const noteAgain = ({ life, slot }: Asked, ending: Ending): void => {
 
 /** It is ended here, whatever the pod does. */
 const cut = (asked: Asked, why: Cut): void => {
-  const { attempt, life, moves, slot } = asked;
+  const { life, moves, slot } = asked;
   const idle = `nothing has come for ${Math.round(life.port.idleMs() / 1000)} s`;
   const crowded = `too many streams are open on the pods of ${slot.arm.revision}, or of this client`;
   if (why === "late") settle(asked, { kind: "late" });
   else if (life.state.kind === "answered") {
-    if (why === "idle") stop(asked, attempt?.isMeasured === true ? "broken" : "idle", 503, idle);
+    if (why === "idle") stop(asked, silenceOf(asked), 503, idle);
     else if (why === "deadline") stop(asked, "gone", 504, DEADLINE_PASSED);
     else stop(asked, "gone", 429, crowded);
   } else {
@@ -136,6 +136,12 @@ const cut = (asked: Asked, why: Cut): void => {
     else if (why === "deadline") moves.refuse(life, 504, DEADLINE_PASSED);
     else moves.refuse(life, 408, idle);
   }
+};
+
+/** Whose it is: the client's where it does not read, the pod's where it had said how much is to come, and else nobody's. */
+const silenceOf = ({ attempt }: Asked): Outcome => {
+  if (attempt?.isPaused === true) return "gone";
+  return attempt?.isMeasured === true ? "broken" : "idle";
 };
 
 const toStream = ({ life, slot }: Asked): boolean => {

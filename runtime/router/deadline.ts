@@ -26,6 +26,13 @@ export const withTimeLeft = (message: Message, deadlineAt: number, now: number):
   return { ...message, fields };
 };
 
+/** For a copy that nobody waits for. */
+export const withoutDeadline = (message: Message): Message => {
+  if (fieldOf(message.fields, FIELD) === undefined) return message;
+  const fields = message.fields.filter((_, i) => message.fields[i - (i % 2)] !== FIELD);
+  return { ...message, fields };
+};
+
 /** Never more than there is. */
 const timeoutText = (ms: number): string => {
   const whole = Math.max(1, Math.floor(ms));

@@ -46,6 +46,28 @@ describe("times", () => {
     }
   });
 
+  it("the pod is to blame where it had said how much is to come, and the client where it does not read", () => {
+    for (const [reads, outcome] of [
+      [true, "broken"],
+      [false, "gone"],
+    ] as const) {
+      const hangs: Deed = {
+        kind: "answers",
+        status: 200,
+        ms: 5,
+        pieces: 1,
+        everyMs: 0,
+        last: "hangs",
+        isMeasured: true,
+      };
+      const one = world({ a1: always(hangs) }, { table: ONLY });
+      one.ask({ reads });
+      one.clock.pass(IDLE_MS + 20);
+      assert.equal(one.fleet.arm("a").counters.outcomes[outcome], 1);
+      assertIdle(one);
+    }
+  });
+
   it("a client's words keep a stream alive as well, and its silence ends it without a fault of the pod", () => {
     const one = world({ a1: always({ kind: "hangs" }) }, { table: ONLY });
     let say = (): void => undefined;

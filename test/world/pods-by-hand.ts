@@ -11,7 +11,15 @@ import { type HandClock, handClock } from "./hand-clock.ts";
 /** What a pod does with a try; `ms` after it was sent. */
 export type Deed =
   | { kind: "fails"; how: Failure; ms: number }
-  | { kind: "answers"; status: number; ms: number; pieces: number; everyMs: number; last: "end" | "breaks" | "hangs" }
+  | {
+      kind: "answers";
+      status: number;
+      ms: number;
+      pieces: number;
+      everyMs: number;
+      last: "end" | "breaks" | "hangs";
+      isMeasured?: boolean;
+    }
   | { kind: "hangs" };
 
 export type Try = { pod: string; message: Message; reached: boolean; failed: Failure | undefined; at: number };
@@ -20,8 +28,14 @@ export const TIMEOUT_MS = 1000;
 export const IDLE_MS = 5000;
 export const MAX_WAIT_MS = 3000;
 
-const headOf = (status: number, pieces: number): AnswerHead => ({
-  ...{ status, fields: [], length: pieces === 0 ? 0 : undefined, hasBody: pieces > 0, outcome: status },
+const headOf = (status: number, pieces: number, isMeasured = false): AnswerHead => ({
+  ...{
+    status,
+    fields: [],
+    length: pieces === 0 || isMeasured ? 100 * pieces : undefined,
+    hasBody: pieces > 0,
+    outcome: status,
+  },
 });
 
 export const podClient = (clock: HandClock, pod: string, deed: () => Deed, tries: Try[]): PodClient => ({
@@ -51,7 +65,7 @@ export const podClient = (clock: HandClock, pod: string, deed: () => Deed, tries
     if (!isUnsent) later(1, reach);
     if (now.kind === "fails") later(now.ms + 1, () => fail(now.how));
     if (now.kind === "answers") {
-      const { everyMs, last, pieces, status } = now;
+      const { everyMs, isMeasured, last, pieces, status } = now;
       const go = (left: number): void => {
         if (isPaused) later(10, () => go(left));
         else if (left > 0) {
@@ -65,7 +79,7 @@ export const podClient = (clock: HandClock, pod: string, deed: () => Deed, tries
         }
       };
       later(now.ms + 1, () => {
-        events.head(headOf(status, pieces));
+        events.head(headOf(status, pieces, isMeasured));
         events.flush();
         if (!over) go(pieces);
       });
@@ -95,7 +109,9 @@ export type World = {
   wanted: string[];
   /** All are ready but these. */
   setPods(notReady: ReadonlySet<string>): void;
-  ask(options?: Partial<Message> & { address?: string; client?: { address: string; streams: number } }): Asked;
+  ask(
+    options?: Partial<Message> & { reads?: boolean; address?: string; client?: { address: string; streams: number } },
+  ): Asked;
 };
 
 const TABLE: Table = {
@@ -138,6 +154,7 @@ export const world = (
   };
   setPods(unready);
   const ask: World["ask"] = (options = {}) => {
+    const { address = "10.0.0.1", client = { address, streams: 0 }, reads = true, ...message } = options;
     const asked: Asked = { exchange: NO_EXCHANGE, ends: [], status: undefined, left: false, begun: false };
     const reply: Reply = {
       head: ({ outcome }) => {
@@ -145,12 +162,12 @@ export const world = (
         asked.begun = true;
         asked.status = outcome;
       },
-      data: () => true,
+      data: () => reads,
       flush: () => undefined,
       end: () => void asked.ends.push("end"),
       abort: () => void asked.ends.push("abort"),
     };
-    const { address = "10.0.0.1", client = { address, streams: 0 }, ...message } = options;
+
     asked.exchange = startExchange(
       port,
       {
