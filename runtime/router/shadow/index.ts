@@ -47,12 +47,10 @@ const FIRST_PAIRS = 30;
 const MOST_COPIES = 32;
 /** Of its cap, what a pod may be busy with and still get copies: clients come first. */
 const BUSY_SHARE = 0.25;
-/** Of stable's answer; a larger one is not compared. Reading one of JSON takes some 10 ms. */
+/** Of stable's answer, also when it is decompressed; a larger one is not compared. Reading one of JSON takes some 10 ms, and 100 at worst. */
 const MOST_ANSWER = 1024 ** 2;
 /** The same numbers may take more digits: a canary's answer that is larger still is another one. */
 const MOST_THEIRS = 4 * MOST_ANSWER;
-/** As they are read, where they came compressed. */
-const MOST_PLAIN = { ours: 2 * MOST_ANSWER, theirs: 2 * MOST_THEIRS } as const;
 const MOST_OUTPUTS = 64;
 /** What a pod says that has too much to do. */
 const OVERLOADED: ReadonlySet<number> = new Set([429, 503]);
@@ -95,8 +93,8 @@ export const createShadow = (options: ShadowOptions): Shadow => {
   const weigh = async (kind: "canary" | "self", message: Message, ours: Answer, theirs: Answer): Promise<void> => {
     // other requests go on between two pairs
     await setImmediate();
-    const stable = await readAnswer(message, ours, MOST_PLAIN.ours);
-    const other = await readAnswer(message, theirs, MOST_PLAIN.theirs);
+    const stable = await readAnswer(message, ours, MOST_ANSWER);
+    const other = await readAnswer(message, theirs, MOST_THEIRS);
     const judgement = judge(stable, other, options.tolerances());
     if (judgement.kind === "incomparable") incomparable(judgement.reason);
     else if (judgement.kind === "disagrees") disagrees(kind, judgement.outputs, judgement.reason);

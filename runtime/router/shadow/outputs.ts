@@ -12,7 +12,7 @@ export type Output = Tensor & {
 export type Outputs = ReadonlyMap<string, Output>;
 
 /** Each costs an object of its own. */
-const MOST_OUTPUTS = 1024;
+export const MOST_OUTPUTS = 1024;
 
 /** @throws Error where it is there already, or there are too many */
 export const addOutput = (outputs: Map<string, Output>, place: string, output: Output): void => {

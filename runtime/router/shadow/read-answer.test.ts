@@ -360,6 +360,18 @@ describe("outputs of an answer", () => {
     assert.match(await unreadable(Buffer.from("<html>"), HTTP), /^it is not JSON/);
   });
 
+  it("are as many as can be read without a pause that clients would feel", async () => {
+    const list = (one: string, count: number) => `{"results":[${Array(count).fill(one).join()}]}`;
+    const lists = list("[[1],[1,2]]", 1000);
+    assert.ok(
+      readJsonAnswer(Buffer.from(lists), undefined).size > 0,
+      "ragged lists beyond those that are tried as tensors",
+    );
+    assert.throws(() => readJsonAnswer(Buffer.from(list("[[1],[1,2]]", 80_000)), undefined), /more than 262144 values/);
+    const outputs = Buffer.alloc(10_000, Buffer.from([42, 0]));
+    assert.deepEqual(await grpc(INFER.target, outputs), { unreadable: "it has more than 1024 outputs" });
+  });
+
   it("are read or refused, whatever the bytes are", async () => {
     const targets = ["ModelInfer", "ModelStreamInfer"].map((name) => `/inference.GRPCInferenceService/${name}`);
     const others = ["Predict", "Classify", "Regress", "MultiInference"];

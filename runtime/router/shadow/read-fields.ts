@@ -29,18 +29,19 @@ const MOST_LEVELS = 4;
  * and its texts. What is no list of numbers has, besides, the lengths of its lists.
  */
 export const readFields = (document: Fields): Outputs => {
-  const found: Found = { numbers: new Map(), texts: new Map(), lengths: new Map() };
+  const found: Found = { numbers: new Map(), texts: new Map(), lengths: new Map(), ragged: 0, visits: 0 };
   for (const [key, value] of Object.entries(document)) {
     if (NOT_COMPARED.has(key)) continue;
     const isEnvelope = ENVELOPES.has(key);
     visit(found, { place: key, name: isEnvelope ? undefined : key, isEnvelope }, value, 0);
   }
   const outputs = new Map<string, Output>();
-  for (const [place, { name, shapes, values }] of found.numbers) {
+  for (const [place, { name, pieces, shapes }] of found.numbers) {
+    const values = joined(pieces);
     const shape = shapeOf(shapes, values.length);
     if (new Set(shapes).size > 1) found.lengths.set(place, [...(found.lengths.get(place) ?? []), ...shapes]);
     addOutput(outputs, place, {
-      ...{ name, declared: undefined, datatype: "FP64", shape, bytes: bytesOf(Float64Array.from(values)) },
+      ...{ name, declared: undefined, datatype: "FP64", shape, bytes: bytesOf(values) },
     });
   }
   for (const [place, { name, values }] of found.texts) addTexts(outputs, `${place} (text)`, name, values);
@@ -59,9 +60,25 @@ const addTexts = (outputs: Map<string, Output>, place: string, name: string | un
 type Place = { place: string; name: string | undefined; isEnvelope: boolean };
 /** `shapes`: of the pieces that came one after another. */
 type Found = {
-  numbers: Map<string, { name: string | undefined; values: number[]; shapes: string[] }>;
+  numbers: Map<string, { name: string | undefined; pieces: Float64Array[]; shapes: string[] }>;
   texts: Map<string, { name: string | undefined; values: string[] }>;
   lengths: Map<string, string[]>;
+  /** Lists of numbers that were tried as tensors, and are none. */
+  ragged: number;
+  /** Values that are none of a tensor's. */
+  visits: number;
+};
+
+const joined = (pieces: readonly Float64Array[]): Float64Array => {
+  const [only, ...others] = pieces;
+  if (only !== undefined && others.length === 0) return only;
+  const all = new Float64Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 };
 
 /** Pieces of one shape are rows; others have lost theirs. */
@@ -74,8 +91,9 @@ const shapeOf = (shapes: readonly string[], count: number): number[] => {
 
 const visit = (found: Found, place: Place, value: JsonValue, depth: number): void => {
   if (depth > MOST_DEPTH) throw new Error("it is nested too deeply");
+  if (++found.visits > MOST_VISITS) throw new Error(`it has more than ${MOST_VISITS} values besides those of tensors`);
   if (value instanceof Uint8Array) visitText(found, place, value, depth);
-  else if (typeof value === "number") addNumbers(found, place, [value], []);
+  else if (typeof value === "number") addNumbers(found, place, Float64Array.of(value), []);
   else if (typeof value === "string") textsAt(found, place).push(value);
   else if (Array.isArray(value)) visitList(found, place, value, depth);
   else if (!isFields(value)) textsAt(found, place).push(String(value));
@@ -89,16 +107,38 @@ const visit = (found: Found, place: Place, value: JsonValue, depth: number): voi
 };
 
 const MOST_DEPTH = 32;
+/** Some 100 ms. */
+const MOST_VISITS = 262_144;
+
+/** A try that fails costs as much as reading some hundred numbers. */
+const MOST_RAGGED = 64;
 
 /** A list that was left for later. */
 const visitText = (found: Found, place: Place, text: Uint8Array, depth: number): void => {
+  const isPatient = found.ragged < MOST_RAGGED;
+  const parse = (): JsonValue => parseDocument(text, isPatient && depth < MOST_LEVELS ? listsLater : () => undefined);
+  if (!isPatient || !isOfNumbers(text)) {
+    visit(found, place, parse(), depth + 1);
+    return;
+  }
   try {
     const { bytes, shape } = parseTensor(text, { label: place.place, datatype: "FP64", shape: undefined });
-    addNumbers(found, place, elements("FP64", bytes), shape);
+    const numbers = elements("FP64", bytes);
+    addNumbers(found, place, numbers instanceof Float64Array ? numbers : Float64Array.of(), shape);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    visit(found, place, parseDocument(text, depth < MOST_LEVELS ? listsLater : () => undefined), depth + 1);
+    found.ragged++;
+    visit(found, place, parse(), depth + 1);
   }
+};
+
+/** By ASCII: digits and their signs, brackets, commas, space, and the letters of NaN and Infinity. */
+const NUMBER_BYTES = new Uint8Array(256);
+for (const byte of Buffer.from("0123456789+-.eE[], \t\r\nNaInfity")) NUMBER_BYTES[byte] = 1;
+
+const isOfNumbers = (text: Uint8Array): boolean => {
+  for (let i = 0; i < text.length; i++) if (NUMBER_BYTES[text[i] ?? 0] === 0) return false;
+  return true;
 };
 
 /** Missing numbers among others are no numbers, whatever they are written as; among texts they are texts. */
@@ -107,7 +147,7 @@ const visitList = (found: Found, place: Place, list: readonly JsonValue[], depth
     const numbers = list.map(numberOf);
     const known = numbers.filter((one) => one !== undefined);
     if (known.length === numbers.length) {
-      addNumbers(found, place, known, [known.length]);
+      addNumbers(found, place, Float64Array.from(known), [known.length]);
       return;
     }
   }
@@ -117,15 +157,10 @@ const visitList = (found: Found, place: Place, list: readonly JsonValue[], depth
   for (const one of list) visit(found, place, one, depth + 1);
 };
 
-const addNumbers = (
-  found: Found,
-  { name, place }: Place,
-  values: ArrayLike<number | bigint>,
-  shape: readonly number[],
-): void => {
-  const known = found.numbers.get(place) ?? { name, values: [], shapes: [] };
+const addNumbers = (found: Found, { name, place }: Place, values: Float64Array, shape: readonly number[]): void => {
+  const known = found.numbers.get(place) ?? { name, pieces: [], shapes: [] };
   found.numbers.set(place, known);
-  for (let i = 0; i < values.length; i++) known.values.push(Number(values[i]));
+  known.pieces.push(values);
   known.shapes.push(shape.join(","));
 };
 

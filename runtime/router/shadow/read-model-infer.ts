@@ -10,7 +10,7 @@ import {
 } from "../../protocols/open-inference/grpc/wire.ts";
 import { elementCount, isDatatype, type Tensor } from "../../tensors/index.ts";
 import { tensorOfBytes } from "./binary.ts";
-import { addOutput, type Output, type Outputs } from "./outputs.ts";
+import { addOutput, MOST_OUTPUTS, type Output, type Outputs } from "./outputs.ts";
 
 // Fields of ModelInferResponse and of its InferOutputTensor, as tags: number × 8 + wire type.
 const OUTPUTS = 42;
@@ -56,6 +56,8 @@ const readResponse = (outputs: Map<string, Output>, message: Buffer, index: numb
   const raw: Buffer[] = [];
   while (reader.at < reader.end) {
     const tag = readTag(reader);
+    if (found.length > MOST_OUTPUTS || raw.length > MOST_OUTPUTS)
+      throw new Error(`it has more than ${MOST_OUTPUTS} outputs`);
     if (tag === OUTPUTS) found.push(readOutput(readBytes(reader)));
     else if (tag === RAW) raw.push(readBytes(reader));
     else skipUnknown(reader, tag, 0);

@@ -7,7 +7,7 @@ import { bytesOf, type Datatype, elementCount, isDatatype, type Tensor } from ".
 import { encodeStrings } from "../../tensors/strings.ts";
 import { tensorOfBytes } from "./binary.ts";
 import { numberOf } from "./json-number.ts";
-import { addOutput, type Output, type Outputs } from "./outputs.ts";
+import { addOutput, MOST_OUTPUTS, type Output, type Outputs } from "./outputs.ts";
 
 const outputsSchema = z.array(
   z.object({
@@ -27,7 +27,10 @@ const outputsSchema = z.array(
  * @param binary what follows the JSON
  */
 export const readTensors = (list: Uint8Array, binary: Uint8Array): Outputs | undefined => {
-  const parsed = outputsSchema.safeParse(parseDocument(list, ([, key]) => (key === "data" ? "later" : undefined)));
+  const document = parseDocument(list, ([, key]) => (key === "data" ? "later" : undefined));
+  // each of many that are wrong would be described
+  if (!Array.isArray(document) || document.length > MOST_OUTPUTS) return undefined;
+  const parsed = outputsSchema.safeParse(document);
   if (!parsed.success) return undefined;
   const outputs = new Map<string, Output>();
   let at = 0;
