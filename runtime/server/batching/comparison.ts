@@ -32,25 +32,11 @@ export const newComparison = (
   possible: readonly (readonly number[])[],
   rows: Rows,
 ): Comparison => {
-  const [example] = rows.plain;
   const compared = new Set([...rows.plain, ...rows.wide]);
   const scaleOf = newScales(compared);
-  let axes: number[] | undefined;
-  const partsOf = (output: number, together: Tensors, size: number): Tensor[] => {
-    const name = outputs[output] ?? "";
-    const whole = together.get(name);
-    if (whole === undefined) throw new Refuted(`output "${name}" is missing`);
-    axes ??= outputs.map((one, i) => outputAxis(one, possible[i] ?? [], example?.answer, together, size));
-    return splitOutput(name, whole, axes[output] ?? 0, new Array<number>(size).fill(1));
-  };
-  const beside = (name: string): Coupled =>
-    new Coupled(`output "${name}" of one request changes with the requests beside it`);
-
-  const changes = (name: string, size: number): Coupled =>
-    new Coupled(`output "${name}" changes when ${size} requests run together`);
-
+  const { axes, partsOf } = newParts(outputs, possible, rows.plain[0]);
   return {
-    axes: () => axes ?? [],
+    axes,
     withAlone(members, together) {
       const suspects = new Set<number>();
       for (const [output, name] of outputs.entries()) {
@@ -71,14 +57,8 @@ export const newComparison = (
       if (row === undefined) return;
       for (const [output, name] of outputs.entries()) {
         const [mixed, own] = [together, copies].map((batch) => partsOf(output, batch, members.length)[place]);
-        const alone = row.answer.get(name);
-        const off = nudged.get(name);
-        const isExplained =
-          alone !== undefined &&
-          mixed !== undefined &&
-          off !== undefined &&
-          farthest(alone, mixed) <= NUDGES * farthest(alone, off);
-        if (!sameBits(mixed, own) || !isExplained) throw changes(name, members.length);
+        const explained = isExplained(row.answer.get(name), mixed, nudged.get(name));
+        if (!sameBits(mixed, own) || !explained) throw changes(name, members.length);
       }
       compared.delete(row);
     },
@@ -104,8 +84,39 @@ export const newComparison = (
   };
 };
 
+const changes = (name: string, size: number): Coupled =>
+  new Coupled(`output "${name}" changes when ${size} requests run together`);
+
+const beside = (name: string): Coupled =>
+  new Coupled(`output "${name}" of one request changes with the requests beside it`);
+
+/** Takes outputs apart, along axes that the first batch shows. */
+const newParts = (
+  outputs: readonly string[],
+  possible: readonly (readonly number[])[],
+  example: Row | undefined,
+): { axes(): number[]; partsOf(output: number, together: Tensors, size: number): Tensor[] } => {
+  let axes: number[] | undefined;
+  return {
+    axes: () => axes ?? [],
+    partsOf(output, together, size) {
+      const name = outputs[output] ?? "";
+      const whole = together.get(name);
+      if (whole === undefined) throw new Refuted(`output "${name}" is missing`);
+      axes ??= outputs.map((one, i) => outputAxis(one, possible[i] ?? [], example?.answer, together, size));
+      return splitOutput(name, whole, axes[output] ?? 0, new Array<number>(size).fill(1));
+    },
+  };
+};
+
 /** What rounding changes within a model is some times what it changes in the inputs. */
 const NUDGES = 8;
+
+const isExplained = (alone: Tensor | undefined, mixed: Tensor | undefined, nudged: Tensor | undefined): boolean =>
+  alone !== undefined &&
+  mixed !== undefined &&
+  nudged !== undefined &&
+  farthest(alone, mixed) <= NUDGES * farthest(alone, nudged);
 
 /** The farthest that two elements are apart; of what is no float 1 where anything differs. */
 const farthest = (one: Tensor, other: Tensor): number => {
