@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createWorld } from "../../test/simulation/world.ts";
+import { createWorld, NAME } from "../../test/simulation/world.ts";
 import { findCondition } from "../api/v1alpha1/index.ts";
 import { PODS } from "../kube/resources.ts";
+import { readyServers } from "./observe.ts";
 
 test("a pod in which batching has ended is told by a condition, an event, and nothing else", async () => {
   const world = createWorld();
@@ -36,4 +37,25 @@ test("a pod of nobody's revision is not listened to", async () => {
   world.endedIn.set("a stranger's", "whatever it says");
   await world.settle();
   assert.equal(findCondition(world.deployment().status?.conditions, "BatchingEnded"), undefined);
+});
+
+test("asked are servers of ours that are ready and have an address", async () => {
+  const world = createWorld();
+  world.put({ model: { uri: "https://models.example.com/one.onnx" } });
+  await world.settle();
+  const [pod] = world.all(PODS);
+  assert.ok(pod);
+  const { ownerReferences: _, ...unowned } = pod.metadata;
+  const status = { ...pod.status, podIP: "10.0.0.7" };
+  const pods = [
+    { ...pod, status },
+    { ...pod, status: { ...pod.status, podIP: undefined } },
+    { ...pod, status: { podIP: "10.0.0.8", conditions: [] } },
+    { ...pod, metadata: { ...pod.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" }, status },
+    { ...pod, metadata: unowned, status },
+  ];
+  const key = { namespace: pod.metadata.namespace, name: NAME };
+  assert.deepEqual(readyServers(JSON.parse(JSON.stringify(pods))), [
+    { uid: pod.metadata.uid, address: "10.0.0.7", key },
+  ]);
 });
