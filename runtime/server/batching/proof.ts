@@ -6,8 +6,8 @@ import { type Comparison, Coupled, newComparison } from "./comparison.ts";
 import type { GraphFindings } from "./graph/findings.ts";
 import { joinInput, Misfit } from "./join.ts";
 import { nudged as nudgedTensor, seeded } from "./samples.ts";
-import { isVoid, magnitude, same } from "./tolerance.ts";
-import { newRows, Refuted, type Row, type Rows, type Run, type Tensors, TooSlow } from "./trials.ts";
+import { isVoid } from "./tolerance.ts";
+import { newRows, Refuted, type Row, type Rows, type Run, type Tensors, TooSlow, tells } from "./trials.ts";
 import type { SchedulerOptions } from "./types.ts";
 
 /** What a run of so many items took, in the shard. */
@@ -209,18 +209,6 @@ const tellingRows = (outputs: readonly string[], { plain, wide }: Rows): readonl
 };
 
 const EMPTY = { datatype: "BOOL", shape: [0], bytes: new Uint8Array(0) } as const;
-
-const tells = (outputs: readonly string[], [first, ...others]: readonly Row[]): boolean =>
-  outputs.some((name) => {
-    const one = first?.answer.get(name);
-    return (
-      one !== undefined &&
-      others.some(({ answer }) => {
-        const other = answer.get(name);
-        return other !== undefined && !same(one, other, Math.max(magnitude(one), magnitude(other)));
-      })
-    );
-  });
 
 const bytesOf = (row: Row | undefined): number => {
   let sum = 0;

@@ -48,8 +48,6 @@ const long = (random: Random): string => `${pick(random, WORDS)} `.repeat(1 + be
 const around = (scale: number): ((random: Random) => number) => {
   return (random) => scale * (random() * 2 - 1);
 };
-const ofRange = below;
-
 /** Whole numbers that go up to here are no places in a table. */
 export const NUMBERS_FROM = 100_000;
 
@@ -58,16 +56,23 @@ export const NUMBERS_FROM = 100_000;
  * up, and texts of other lengths. What the model answers to them alone it must answer to them in a batch.
  */
 export const WIDE: readonly Recipe[] = [
-  { name: "thousands", scale: 1e3, float: around(1e3), whole: ofRange, text: (random) => pick(random, CATEGORIES) },
+  {
+    name: "thousands",
+    scale: 1e3,
+    float: around(1e3),
+    whole: below,
+    text: (random) => pick(random, CATEGORIES),
+  },
+  // all of a row beyond a limit, on either side: what happens only where the whole batch is does not where a plain row is beside it
+  { name: "above", scale: 2e6, float: (random) => 1e6 * (1 + random()), whole: (_, range) => range - 1, text: long },
+  { name: "below", scale: 2e6, float: (random) => -1e6 * (1 + random()), whole: () => 0, text: () => "" },
   {
     name: "pixels",
     scale: 255,
     float: (random) => random() * 255,
-    whole: (_, range) => range - 1,
+    whole: below,
     text: (random) => pick(random, NUMBERS),
   },
-  { name: "negative", scale: 1e3, float: (random) => -1e3 * random(), whole: ofRange, text: long },
-  { name: "small", scale: 1, float: around(0.01), whole: () => 0, text: () => "" },
   {
     name: "spread",
     scale: 1e4,
@@ -75,9 +80,9 @@ export const WIDE: readonly Recipe[] = [
     whole: (random, range) => Math.floor(range ** random()) - 1,
     text: (random) => pick(random, [...WORDS, ...NUMBERS, ""]),
   },
-  { name: "thirties", scale: 30, float: around(30), whole: ofRange, text: (random) => pick(random, WORDS) },
-  { name: "zeros", scale: 1, float: () => 0, whole: ofRange, text: (random) => pick(random, CATEGORIES) },
-  { name: "millions", scale: 1e6, float: around(1e6), whole: ofRange, text: (random) => pick(random, WORDS) },
+  { name: "thirties", scale: 30, float: around(30), whole: below, text: (random) => pick(random, WORDS) },
+  { name: "small", scale: 1, float: around(0.01), whole: below, text: long },
+  { name: "zeros", scale: 1, float: () => 0, whole: below, text: (random) => pick(random, CATEGORIES) },
 ];
 
 /** Rows that need not have an answer that means anything. Beside them the others must answer as ever. */
@@ -94,7 +99,7 @@ export const EXTREME: readonly Recipe[] = [
     name: "NaN",
     scale: 1,
     float: (random) => (random() < 0.3 ? Number.NaN : random()),
-    whole: ofRange,
+    whole: below,
     text: () => "",
   },
   {
@@ -125,8 +130,9 @@ export const rangeOf = (datatype: Datatype): number =>
 export const isWhole = (datatype: Datatype): datatype is NumericDatatype =>
   datatype !== "BYTES" && datatype !== "FP16" && datatype !== "FP32" && datatype !== "FP64";
 
-/** Half precision ends at 65,504. */
+/** Half precision ends at 65,504: a sum of larger ones would be infinite. */
 const MOST_FP16 = 65_504;
+const inHalf = ({ scale }: Recipe, value: number): number => (scale > 1e5 && scale < 1e9 ? value / 1000 : value);
 
 /** One input of a row. @param range of whole numbers, from 0 on */
 export const sample = (
@@ -147,7 +153,7 @@ export const sample = (
   for (let i = 0; i < count; i++) {
     if (datatype === "FP32") view.setFloat32(i * size, recipe.float(random), true);
     else if (datatype === "FP64") view.setFloat64(i * size, recipe.float(random), true);
-    else if (datatype === "FP16") view.setUint16(i * size, halfBits(recipe.float(random)), true);
+    else if (datatype === "FP16") view.setUint16(i * size, halfBits(inHalf(recipe, recipe.float(random))), true);
     else {
       // of several the first of a plain row is 1: of a mask that hides all the mean is no number
       const drawn = recipe === PLAIN && i === 0 && count > 1 ? 1 : Math.trunc(recipe.whole(random, range));

@@ -3,7 +3,7 @@ import type { Tensor } from "../../tensors/index.ts";
 import { InferenceError, type JobResult } from "../shards/types.ts";
 import type { Candidate } from "./axis.ts";
 import { EXTREME, isWhole, NUMBERS_FROM, PLAIN, type Random, type Recipe, rangeOf, sample, WIDE } from "./samples.ts";
-import { isAllFinite } from "./tolerance.ts";
+import { isAllFinite, magnitude, same } from "./tolerance.ts";
 
 // The rows that a proof is made with, each run alone: what the model takes, and what it answers.
 
@@ -40,6 +40,8 @@ const RANGES = [100, 3000, NUMBERS_FROM];
 /** A larger number that takes so many times as long is a length; what it is of takes as much more memory. */
 const GROWTH = 8;
 const GROWTH_MS = 20;
+/** So many more are made up where all were answered alike, as by the neighbours of what was learnt. */
+const MORE_ROWS = 16;
 /** Runs that look for the ranges of whole numbers, of all inputs together. */
 const MAX_RANGE_RUNS = 16;
 
@@ -87,6 +89,11 @@ export const newRows = async (
   for (const recipe of [...WIDE, ...EXTREME]) {
     if (spentMs > LONGEST_MS) break;
     await attempt(recipe, ranges);
+  }
+  const outputs = model.outputs.map(({ name }) => name);
+  for (let i = 0; i < MORE_ROWS && spentMs <= LONGEST_MS && !tells(outputs, [...plain, ...wide]); i++) {
+    const recipe = WIDE[i % WIDE.length];
+    if (recipe !== undefined) await attempt(recipe, ranges);
   }
   return { plain, wide, extreme, aloneMs };
 };
@@ -154,6 +161,19 @@ const tableSize = (message: string): number | undefined => {
   const [, most] = /inclusive range \[-?\d+,\s*(\d+)\]/.exec(message) ?? [];
   return most === undefined ? undefined : Number(most) + 1;
 };
+
+/** Whether any of them is answered otherwise than the first. */
+export const tells = (outputs: readonly string[], [first, ...others]: readonly Row[]): boolean =>
+  outputs.some((name) => {
+    const one = first?.answer.get(name);
+    return (
+      one !== undefined &&
+      others.some(({ answer }) => {
+        const other = answer.get(name);
+        return other !== undefined && !same(one, other, Math.max(magnitude(one), magnitude(other)));
+      })
+    );
+  });
 
 /** What is as long as its values say cannot be taken apart. */
 const checkShapes = ([first, ...others]: readonly Row[]): void => {
