@@ -8,7 +8,10 @@ import { floats, numbers, rowsModel } from "./simulated.ts";
 
 type Compute = (values: number[], rows: number) => { shape: number[]; values: number[] };
 
-const proofOf = async (compute: Compute, options: { msPerRow?: number; maxBatch?: number; model?: Model } = {}) => {
+const proofOf = async (
+  compute: Compute,
+  options: { msPerRow?: number; msOf?: (values: number[]) => number; maxBatch?: number; model?: Model } = {},
+) => {
   const sizes: number[] = [];
   const probe = async (job: Job): Promise<JobResult> => {
     const [input] = job.inputs;
@@ -16,7 +19,8 @@ const proofOf = async (compute: Compute, options: { msPerRow?: number; maxBatch?
     sizes.push(rows);
     const tensor: Tensor = { datatype: "FP32", shape: [], bytes: Buffer.concat(input?.parts ?? []) };
     const { shape, values } = compute(numbers(tensor), rows);
-    return { outputs: new Map([["y", floats(shape, values)]]), runMs: rows * (options.msPerRow ?? 0.01) };
+    const runMs = rows * (options.msPerRow ?? 0.01) + (options.msOf?.(numbers(tensor)) ?? 0);
+    return { outputs: new Map([["y", floats(shape, values)]]), runMs };
   };
   const model = options.model ?? rowsModel;
   const proof = await prove(
@@ -114,6 +118,20 @@ test("a model that refuses two rows, or dies of them, is told so", async () => {
   };
   await refuted(limit(new InferenceError("input", "x: expected 1")), /does not run: x: expected 1/);
   await refuted(limit(new ShardLost("crash", "signal 11")), /process ended in a trial: signal 11/);
+});
+
+test("where larger values take much longer, still larger ones are not tried: they are sizes", async () => {
+  let greatest = 0;
+  const measured: Compute = (values, rows) => {
+    greatest = Math.max(greatest, ...values.map(Math.abs));
+    return doubled(values, rows);
+  };
+  const area = (values: number[]): number => 1e-4 * Math.max(...values.map(Math.abs)) ** 2;
+  const { proof } = await proofOf(measured, { msOf: area });
+  assert.ok(proof.proved);
+  assert.ok(greatest > 100 && greatest <= 1000, `${greatest}`);
+  await proofOf(measured);
+  assert.ok(greatest > 1e29);
 });
 
 test("a slow model is not kept busy by trials", async () => {

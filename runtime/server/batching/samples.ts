@@ -45,27 +45,22 @@ const CATEGORIES = ["a", "b", "c", "A", "B", "yes", "no", "male", "female", "tru
 const NUMBERS = ["-12.5", "7", "0.001", "1e6", "42"];
 const long = (random: Random): string => `${pick(random, WORDS)} `.repeat(1 + below(random, 40));
 
+/** Of either sign, and never near 0: what such a size costs shows. */
 const around = (scale: number): ((random: Random) => number) => {
-  return (random) => scale * (random() * 2 - 1);
+  return (random) => (random() < 0.5 ? -1 : 1) * scale * (0.5 + 0.5 * random());
 };
 /** Whole numbers that go up to here are no places in a table. */
 export const NUMBERS_FROM = 100_000;
 
 /**
  * Rows unlike the plain ones, which a model takes or refuses: other magnitudes and signs, the whole range of what is looked
- * up, and texts of other lengths. What the model answers to them alone it must answer to them in a batch.
+ * up, and texts of other lengths. What the model answers to them alone it must answer to them in a batch. The smaller come first: a box of a
+ * million by a million may take as much memory.
  */
 export const WIDE: readonly Recipe[] = [
-  {
-    name: "thousands",
-    scale: 1e3,
-    float: around(1e3),
-    whole: below,
-    text: (random) => pick(random, CATEGORIES),
-  },
-  // all of a row beyond a limit, on either side: what happens only where the whole batch is does not where a plain row is beside it
-  { name: "above", scale: 2e6, float: (random) => 1e6 * (1 + random()), whole: (_, range) => range - 1, text: long },
-  { name: "below", scale: 2e6, float: (random) => -1e6 * (1 + random()), whole: () => 0, text: () => "" },
+  { name: "zeros", scale: 1, float: () => 0, whole: below, text: (random) => pick(random, CATEGORIES) },
+  { name: "small", scale: 1, float: around(0.01), whole: below, text: long },
+  { name: "thirties", scale: 30, float: around(30), whole: below, text: (random) => pick(random, WORDS) },
   {
     name: "pixels",
     scale: 255,
@@ -74,15 +69,27 @@ export const WIDE: readonly Recipe[] = [
     text: (random) => pick(random, NUMBERS),
   },
   {
+    name: "thousands",
+    scale: 1e3,
+    float: around(1e3),
+    whole: below,
+    text: (random) => pick(random, CATEGORIES),
+  },
+  {
     name: "spread",
     scale: 1e4,
     float: (random) => (random() < 0.5 ? -1 : 1) * 10 ** (random() * 6 - 2),
     whole: (random, range) => Math.floor(range ** random()) - 1,
     text: (random) => pick(random, [...WORDS, ...NUMBERS, ""]),
   },
-  { name: "thirties", scale: 30, float: around(30), whole: below, text: (random) => pick(random, WORDS) },
-  { name: "small", scale: 1, float: around(0.01), whole: below, text: long },
-  { name: "zeros", scale: 1, float: () => 0, whole: below, text: (random) => pick(random, CATEGORIES) },
+  // four times as much at a time, until it shows that these are sizes
+  ...[4e3, 1.6e4, 6.4e4, 2.5e5].map((scale) => ({
+    ...{ name: "step", scale, float: around(scale), whole: below },
+    text: (random: Random) => pick(random, WORDS),
+  })),
+  // all of a row beyond a limit, on either side: what happens only where the whole batch is does not where a plain row is beside it
+  { name: "above", scale: 2e6, float: (random) => 1e6 * (1 + random()), whole: (_, range) => range - 1, text: long },
+  { name: "below", scale: 2e6, float: (random) => -1e6 * (1 + random()), whole: () => 0, text: () => "" },
 ];
 
 /** Rows that need not have an answer that means anything. Beside them the others must answer as ever. */
@@ -98,7 +105,7 @@ export const EXTREME: readonly Recipe[] = [
   {
     name: "NaN",
     scale: 1,
-    float: (random) => (random() < 0.3 ? Number.NaN : random()),
+    float: () => Number.NaN,
     whole: below,
     text: () => "",
   },
