@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { cacheCompiledCode } from "./compile-cache.ts";
 import { tuneForBodies } from "./external-memory.ts";
+import { beginWithTightMalloc } from "./malloc.ts";
 import {
   FETCH_HELP,
   parseFetchOptions,
@@ -28,6 +29,7 @@ const run = async ([command, ...args]: string[]): Promise<number> => {
     case "serve": {
       const options = parseServeOptions(args, process.stdout.isTTY === true);
       if (options === "help") return print(SERVE_HELP);
+      beginWithTightMalloc();
       cacheCompiledCode();
       // npm runs scripts in the package's folder, and tells where it was called.
       const model = resolve(process.env.INIT_CWD ?? process.cwd(), options.model);

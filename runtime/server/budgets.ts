@@ -7,7 +7,7 @@ const SHARD_BYTES = 80 * MIB;
 /** A model's weights are in memory about twice: as they were read, and as they are laid out for the processor. */
 const WEIGHT_COPIES = 2;
 /** From this limit on nothing is scaled down: heaps, and the largest body, are those that measured best. */
-const AMPLE_BYTES = 2048 * MIB;
+export const AMPLE_BYTES = 2048 * MIB;
 const LARGEST_BODY = 64 * MIB;
 
 /** What is known before the first shard has loaded. `shards`, `maxBodyBytes`: as they were asked for; undefined: not. */
@@ -29,8 +29,15 @@ export type Budgets = {
   maxBodyBytes: number;
   /** Of one run's outputs, before they are written for the client. */
   maxAnswerBytes: number;
-  /** Of the door's heap: what is collected as a whole no sooner, and what is young; undefined: V8's own default. */
-  heap: { oldMib: number; youngMib: number | undefined };
+  /** What may be left in the door by requests and answers that are over, until it is collected. */
+  mostLeftBytes: number;
+  /** Whether shards give back at once what a large run has taken, rather than keep it for the next. */
+  givesBack: boolean;
+  /**
+   * Of the door's heap: what is collected as a whole no sooner, and what is young (undefined: V8's own default); and the most
+   * of the thread beside it.
+   */
+  heap: { oldMib: number; youngMib: number | undefined; besideMib: number };
 };
 
 /**
@@ -61,11 +68,14 @@ export const serverBudgets = (known: Known): Budgets => {
     queuedBytes: Math.floor(waiting / 2),
     maxBodyBytes,
     maxAnswerBytes: Math.floor(waiting / 4),
+    givesBack: !ample,
+    mostLeftBytes: ample ? Number.MAX_SAFE_INTEGER : Math.floor(waiting / 2),
     heap: ample
-      ? { oldMib: 256, youngMib: undefined }
+      ? { oldMib: 256, youngMib: undefined, besideMib: 512 }
       : {
           oldMib: Math.max(16, Math.floor(limitBytes / 16 / MIB)),
           youngMib: Math.max(8, Math.floor(limitBytes / 32 / MIB)),
+          besideMib: Math.max(48, Math.floor(limitBytes / 5 / MIB)),
         },
   };
 };

@@ -12,12 +12,19 @@ import { createRoutes as createTensorflowRoutes } from "../protocols/tensorflow-
 import { systemClock } from "./batching/clock.ts";
 import type { GraphFindings } from "./batching/graph/findings.ts";
 import { createScheduler, type Scheduler } from "./batching/index.ts";
+import { BESIDE_MS } from "./beside/cost.ts";
+import { createBeside, inferBeside } from "./beside/index.ts";
+import { collectWhenQuiet } from "./collect.ts";
+import type { AskBeside } from "./grpc/call.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/server.ts";
 import { createHttpServer, type HttpServer } from "./http/index.ts";
+import { createLong } from "./http/long.ts";
+import { watchTurns } from "./longest-turn.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
 import { notOpened } from "./not-opened.ts";
 import { type PoolModel, startPool } from "./shards/pool.ts";
 import { createMemory } from "./shares.ts";
+import { createTurns } from "./turns.ts";
 
 // The thread that owns the data ports, the queue and the shards. No model runs here, so it always turns.
 
@@ -37,13 +44,22 @@ const GRPC_BOUNDS = {
   keepaliveTimeoutMs: 20_000,
 };
 
+/** Those whose messages take long to read or to write where they are large. */
+const METHODS_BESIDE: ReadonlySet<string> = new Set([
+  "/inference.GRPCInferenceService/ModelInfer",
+  ...["Predict", "Classify", "Regress", "MultiInference"].map(
+    (name) => `/tensorflow.serving.PredictionService/${name}`,
+  ),
+]);
+
 const start: DoorStart = workerData;
 const tell = (message: DoorMessage): void => parentPort?.postMessage(message);
 const onCpu = start.executionProvider === "cpu";
 const { budgets } = start;
 const cpus = cpuLimit();
+const longestTurnMs = watchTurns();
 /** One account for all that waits here. */
-const memory = createMemory(budgets.waitingBytes, systemClock.now);
+const memory = createMemory(budgets.waitingBytes, systemClock.now, collectWhenQuiet(budgets.mostLeftBytes));
 
 let draining = false;
 let serving: { scheduler: Scheduler; http: HttpServer; grpc: GrpcServer } | undefined;
@@ -93,25 +109,41 @@ const open = async (model: PoolModel): Promise<void> => {
     infer: scheduler.infer,
     statistics: scheduler.statistics,
   };
+  const beside = createBeside({
+    model: served,
+    serverVersion: start.serverVersion,
+    maxTensorBytes: budgets.maxBodyBytes,
+    timeOrigin: performance.timeOrigin,
+    heapMib: budgets.heap.besideMib,
+    infer: scheduler.infer,
+    memory,
+  });
+  const turns = createTurns();
+  const long = createLong(beside, turns);
+  /** Of handlers whose answers can be written beside. */
+  const writing: Service = { ...service, infer: inferBeside(scheduler.infer, BESIDE_MS, turns.take) };
+  const askBeside: AskBeside = (path, message, deadline, done) =>
+    METHODS_BESIDE.has(path) ? beside.ask({ kind: "grpc", path, message, deadline, done }) : undefined;
   const { maxConnectionAgeMs } = start;
   const { maxBodyBytes } = budgets;
   const report = (error: unknown): void => logError(error, "a gRPC call failed");
   const log = { error: ({ err }: { err: unknown }, message: string) => logError(err, message) };
   const http = createHttpServer(
     [
-      createOpenInference(service),
-      createTensorflowRoutes(service),
+      createOpenInference(writing),
+      createTensorflowRoutes(writing),
       createOpenApi(service, [openInferencePaths(service), tensorflowPaths(service)]),
     ],
-    { maxBodyBytes, maxConnectionAgeMs, memory, origins: start.corsOrigins },
+    { maxBodyBytes, maxConnectionAgeMs, memory, long, origins: start.corsOrigins },
     log,
   );
   const grpc = createGrpcServer(
-    [createInferenceService(service, report), ...createGrpcServices(service, { maxTensorBytes: maxBodyBytes })],
+    [createInferenceService(service, report), ...createGrpcServices(writing, { maxTensorBytes: maxBodyBytes })],
     {
       ...GRPC_BOUNDS,
       maxMessageBytes: maxBodyBytes,
       memory,
+      beside: askBeside,
       maxConnectionAgeMs,
       graceMs: start.requestTimeoutMs,
       healthNames: [start.name],
@@ -139,6 +171,7 @@ const pool = startPool(
     requestTimeoutMs: start.requestTimeoutMs,
     loadMs: LOAD_MS,
     maxAnswerBytes: budgets.maxAnswerBytes,
+    givesBack: budgets.givesBack,
     warmUpMs: Math.max(start.requestTimeoutMs, WARM_UP_MS[onCpu ? "cpu" : "device"]),
   },
   {
@@ -207,6 +240,7 @@ parentPort?.on("message", (raw) => {
           scheduler: scheduler.snapshot(),
           statistics: scheduler.statistics(),
           memory: { used: memory.usedBytes(), most: memory.mostBytes },
+          longestTurnMs: longestTurnMs(),
         };
         tell({ type: "snapshot", snapshot });
       }

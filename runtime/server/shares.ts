@@ -41,6 +41,8 @@ export type Memory = {
   take(bytes: number): boolean;
   /** Gives back what `take` has taken. */
   give(bytes: number): void;
+  /** So many bytes have come that nobody has taken room for, as an answer of the model, and are held no longer than needed. */
+  passed(bytes: number): void;
   usedBytes(): number;
 };
 
@@ -54,7 +56,12 @@ export const createShares = (mostBytes: number, now: () => number): (() => Share
  *
  * @param now milliseconds, never going back
  */
-export const createMemory = (mostBytes: number, now: () => number): Memory => {
+export const createMemory = (
+  mostBytes: number,
+  now: () => number,
+  /** Is told of what is given back. */
+  freed: (bytes: number) => void = () => undefined,
+): Memory => {
   let left = mostBytes;
   const holders = new Set<Holder>();
   const reserve = Math.floor(mostBytes * RESERVE);
@@ -92,6 +99,7 @@ export const createMemory = (mostBytes: number, now: () => number): Memory => {
       const release = (): void => {
         if (taken === 0) return;
         left += taken;
+        freed(taken);
         holder.bytes -= taken;
         taken = 0;
         holder.leases.delete(own);
@@ -132,7 +140,9 @@ export const createMemory = (mostBytes: number, now: () => number): Memory => {
     },
     give(bytes) {
       left += bytes;
+      freed(bytes);
     },
+    passed: freed,
     usedBytes: () => mostBytes - left,
   };
 };

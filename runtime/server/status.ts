@@ -44,10 +44,11 @@ export const statusReport = (known: Known, snapshot: Snapshot | undefined): obje
 };
 
 /** Times in milliseconds; a run of n items is expected to take `each` + n × `perItem`. */
-const load = ({ scheduler, http, grpc, memory }: Snapshot): object => ({
+const load = ({ scheduler, http, grpc, memory, longestTurnMs }: Snapshot): object => ({
   batching: { ...scheduler.batching, checks: scheduler.checks },
   queue: { requests: scheduler.queued, bytes: scheduler.queuedBytes },
   waitingBytes: memory,
+  longestTurnMs,
   inFlight: scheduler.inFlight,
   runs: scheduler.running,
   serviceTimeMs:

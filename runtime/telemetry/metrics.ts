@@ -27,7 +27,7 @@ const own = (known: Known): Metric[] => {
   ];
 };
 
-const load = ({ http, grpc, scheduler, statistics, memory }: Snapshot): Metric[] => {
+const load = ({ http, grpc, scheduler, statistics, memory, longestTurnMs }: Snapshot): Metric[] => {
   const { counters } = scheduler;
   const status = (protocol: string, requests: Readonly<Record<string, number>>): Value[] =>
     Object.entries(requests).map(([code, value]) => ({ value, labels: { protocol, code } }));
@@ -70,6 +70,12 @@ const load = ({ http, grpc, scheduler, statistics, memory }: Snapshot): Metric[]
       scheduler.queuedBytes,
     ),
     single("gauge", "berth_waiting_bytes", "Memory of bodies, requests and answers that wait.", memory.used),
+    single(
+      "gauge",
+      "berth_longest_turn_seconds",
+      "Processor time that the event loop was held for at most, in the last minute or two.",
+      longestTurnMs / 1000,
+    ),
     single("gauge", "berth_waiting_bytes_limit", "The most that those may hold.", memory.most),
     single("gauge", "berth_batch_size", "The most items that a run takes together now.", scheduler.batching.size),
     single(

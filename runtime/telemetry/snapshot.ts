@@ -11,4 +11,6 @@ export type Snapshot = {
   statistics: ModelStatistics;
   /** Bytes of what waits: held now, and at most. */
   memory: { used: number; most: number };
+  /** What the door's event loop did at most without a look at anything else, of late. */
+  longestTurnMs: number;
 };

@@ -9,7 +9,7 @@ const HELP = `npm run test:faults -- server [--seed N] [--runs N]
 npm run test:faults -- router [--seed N] [--runs N]
 npm run test:faults -- operator [--seed N] [--sample N|all] [--scenario A,B] [--fault WORDS] [--keep]
 
-  server     hung, crashing and greedy models; hostile HTTP and gRPC; fuzzed decoders
+  server     hung, crashing and greedy models; hostile HTTP and gRPC; fuzzed decoders; a memory limit of 512 MiB (a cgroup: root)
   router     half-dead pods; clients that send what nobody should, open streams without an end, or do not read
   operator   on a dev cluster: kill -9 around each write, bad API servers and networks, two leaders
 

@@ -310,3 +310,25 @@ export const lookupModel = (rows: number): string =>
     initializer: [{ name: "table", dataType: types.FLOAT, dims: [rows, 2], floatData: Array(2 * rows).fill(1) }],
     node: [{ opType: "Gather", input: ["table", "ids"], output: ["y"] }],
   });
+
+/** y = as many copies of 0.1234567 as "n" (INT64 [1]) says: a small request for a large answer. */
+export const fillModel = (): string =>
+  write({
+    name: "fill",
+    input: [value("n", "INT64", [1])],
+    output: [value("y", "FP32", ["count"])],
+    node: [
+      {
+        opType: "ConstantOfShape",
+        input: ["n"],
+        output: ["y"],
+        attribute: [
+          {
+            name: "value",
+            type: onnx.AttributeProto.AttributeType.TENSOR,
+            t: { dataType: types.FLOAT, dims: [1], floatData: [0.1234567] },
+          },
+        ],
+      },
+    ],
+  });

@@ -16,6 +16,7 @@ export type Exit = { code: number | null; signal: string | null };
  * Starts it; it is ended, if it has not by itself, when the test is over.
  * @param limits what the kernel lets each of its processes have, as arguments of prlimit(1)
  * @param env instead of this process's
+ * @param group the file of a cgroup that the server is put into before it begins
  */
 export const startServer = (
   t: { after(end: () => Promise<void>): void },
@@ -23,11 +24,14 @@ export const startServer = (
   options: readonly string[] = [],
   limits: readonly string[] = [],
   env: NodeJS.ProcessEnv = process.env,
+  group?: string,
 ) => {
   const terminationLog = join(newDirectory(), "termination");
   const args = ["serve", "--model", model, "--name", "m", "--http-port", "0", "--grpc-port", "0", "--admin-port", "0"];
   const command = [process.execPath, MAIN, ...args, "--log-format", "json", "--termination-log", terminationLog];
-  const [program = "", ...rest] = [...(limits.length === 0 ? [] : ["prlimit", ...limits]), ...command, ...options];
+  const joined = group === undefined ? [] : ["sh", "-c", 'echo $$ > "$0" && exec "$@"', group];
+  const limited = limits.length === 0 ? [] : ["prlimit", ...limits];
+  const [program = "", ...rest] = [...joined, ...limited, ...command, ...options];
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env });
   const log: string[] = [];
   let stderr = "";

@@ -278,3 +278,50 @@ it("more strings than a tensor may have are refused by name, whether the shape s
   refused(() => read(text, "BYTES", [1_048_577]), new RegExp(`t "x": has 1048577 strings, at most ${most}`));
   assert.equal(read(text.replace('"",', ""), "BYTES").shape[0], 1_048_576);
 });
+
+describe("whole numbers", () => {
+  it("that are not whole as they are written are refused, though the nearest double is", () => {
+    for (const text of [
+      "4503599627370497.5",
+      "9007199254740990.9",
+      "1e-400",
+      "-1e-400",
+      "0.00000000000000000000001",
+      "12e-1",
+    ]) {
+      for (const datatype of ["INT64", "INT32", "UINT64"] as const) {
+        refused(() => read(`[1,${text}]`, datatype), /data\[1\] is .*wants a whole number/);
+      }
+    }
+    refused(() => read("[254.9999999999999999999]", "UINT8"), /data\[0\] is 254\.9{19}, UINT8 wants a whole number/);
+  });
+
+  it("that are whole are taken in whatever way they are written", () => {
+    const texts = ["1.0", "1.50e1", "100e-2", "0e-400", "0.000", "-2.0e0", "1E2", "1200e-2", "3.00"];
+    const numbersOf = texts.map(Number);
+    for (const datatype of ["INT64", "INT32"] as const) {
+      assert.deepEqual(numbers(`[${texts.join(",")}]`, datatype).map(Number), numbersOf);
+    }
+  });
+
+  it("as decimals are judged by their digits", () => {
+    const text = fc.tuple(fc.nat({ max: 99_999 }), fc.nat({ max: 99_999 }), fc.integer({ min: -8, max: 4 }));
+    fc.assert(
+      fc.property(text, ([whole, fraction, exponent]) => {
+        const written = `${whole}.${fraction}e${exponent}`;
+        const scaled = BigInt(`${whole}${fraction}`) * 10n ** 20n;
+        const unit = 10n ** BigInt(20 + String(fraction).length - exponent);
+        const isWhole = scaled % unit === 0n && scaled / unit < 2n ** 53n;
+        let taken = true;
+        try {
+          assert.equal(BigInt(String(numbers(`[${written}]`, "INT64")[0])), scaled / unit);
+        } catch (error) {
+          if (!(error instanceof RequestError)) throw error;
+          taken = false;
+        }
+        assert.equal(taken, isWhole, written);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});

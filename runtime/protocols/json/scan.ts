@@ -51,6 +51,7 @@ export const scanNumbers = (
       mantissa = mantissa * 10 + (byte - ZERO);
       byte = bytes[++at] ?? 0;
     }
+    const plain = at;
     let value: number;
     if (at === first || (leading === ZERO && at - first > 1)) {
       source.at = start;
@@ -101,7 +102,11 @@ export const scanNumbers = (
         }
       }
     }
-    if (starts !== undefined) starts[count] = start;
+    if (starts !== undefined) {
+      starts[count] = start;
+      // a double may be whole where the text is not: 9007199254740990.9, 1e-400
+      if (at !== plain && at > first && !isWhole(bytes, first, at)) value = NOT_WHOLE;
+    }
     if (count < room) out[count] = value;
     count++;
     while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) byte = bytes[++at] ?? 0;
@@ -120,6 +125,30 @@ export const scanNumbers = (
       return;
     }
   }
+};
+
+/** What no type of whole numbers takes. */
+const NOT_WHOLE = 0.5;
+const POINT = 0x2e;
+const EXPONENT = 0x65;
+
+/** Whether a number with a point or an exponent, from its first digit to its last, is whole: 1.50e1 is, 1e-1 is not. */
+const isWhole = (bytes: Buffer, from: number, to: number): boolean => {
+  let digits = 0;
+  let point = -1;
+  let lastNonZero = -1;
+  let at = from;
+  for (; at < to && ((bytes[at] ?? 0) | 0x20) !== EXPONENT; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte === POINT) point = digits;
+    else if (byte >= ZERO && byte <= NINE) {
+      if (byte !== ZERO) lastNonZero = digits;
+      digits++;
+    } else return true;
+  }
+  if (lastNonZero < 0) return true;
+  const exponent = at < to ? Number(bytes.toString("latin1", at + 1, to)) : 0;
+  return lastNonZero < (point < 0 ? digits : point) + exponent;
 };
 
 /** NaN, Infinity or -Infinity; 0 where there is none of them. */

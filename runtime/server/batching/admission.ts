@@ -3,6 +3,9 @@ import { estimate } from "./cost.ts";
 import type { Group } from "./queue.ts";
 import type { State } from "./state.ts";
 
+/** A request this small has a reserve (an eighth of the whole) that large ones cannot take from it. */
+const SMALL_BYTES = 64 * 1024;
+
 /** What a new request would wait for. Times in milliseconds. */
 export type Load = {
   now: number;
@@ -60,7 +63,8 @@ export const refuse = (
       `the request takes ${bytes} bytes of memory (its tensors, and about 100 for each string), all that are unanswered may take ${options.maxQueuedBytes}; send less at once, or raise the memory limit (resources.limits.memory)`,
     );
   }
-  if (live.bytes + bytes > options.maxQueuedBytes) {
+  const reserve = bytes <= SMALL_BYTES ? options.maxQueuedBytes / 8 : 0;
+  if (live.bytes + bytes > options.maxQueuedBytes + reserve) {
     const message = `unanswered requests hold ${live.bytes} bytes of at most ${options.maxQueuedBytes}, and this one has ${bytes}`;
     return new RequestError("Overloaded", `${message}; try again in ${retry} s`, retry);
   }

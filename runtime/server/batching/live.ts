@@ -1,10 +1,10 @@
 import { RequestError } from "../../inference/errors.ts";
 import type { Tensor } from "../../tensors/index.ts";
-import type { Memory } from "../shares.ts";
 import { add, type Counters, record } from "./counters.ts";
 import { addDeadline, dropDeadline } from "./deadlines.ts";
 import { noteArrival } from "./hold.ts";
 import { append, type Entry, type Group, LEVELS, remove } from "./queue.ts";
+import type { SchedulerOptions } from "./types.ts";
 
 /** The requests that were admitted and not answered yet. Each ends once: by answer or fail. */
 export type Live = {
@@ -16,7 +16,7 @@ export type Live = {
   /** What both are charged for. */
   bytes: number;
   /** Where that is taken from, besides. */
-  readonly memory: Pick<Memory, "take" | "give"> | undefined;
+  readonly memory: SchedulerOptions["memory"];
   /** Items that wait, by level of priority. */
   readonly itemsAt: Float64Array;
   /** The groups that have something waiting. */

@@ -1,5 +1,6 @@
 import { RequestError } from "../../inference/errors.ts";
 import type { Tensor } from "../../tensors/index.ts";
+import { noteWhole } from "../beside/whole.ts";
 import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/types.ts";
 import { considerCheck, noteRun } from "./checks.ts";
 import { estimate } from "./cost.ts";
@@ -109,6 +110,7 @@ const done = (state: State, worker: Worker, run: Run, result: JobResult, pump: P
   release(state.workers, worker);
   state.running -= 1;
   const { group, entries, items } = run;
+  if (live.memory !== undefined) live.memory.passed?.(bytesOf(result));
   group.running -= 1;
   noteEnd(group, items);
   // before it is learnt from, so that the size of what was paused is right at once
@@ -126,6 +128,7 @@ const done = (state: State, worker: Worker, run: Run, result: JobResult, pump: P
     ranWell(only, now);
     countRun(counters, 1, items, run.inputMs, result.runMs, 0);
     counters.lastInferenceMs = clock.epochMs();
+    noteWhole(result.outputs);
     answer(live, only, result.outputs, now);
     return;
   }
@@ -153,6 +156,12 @@ const done = (state: State, worker: Worker, run: Run, result: JobResult, pump: P
   counters.lastInferenceMs = clock.epochMs();
   for (const [i, entry] of entries.entries()) answer(live, entry, parts[i] ?? new Map(), answeredAt);
   considerCheck(state, entries, parts, pump.soon);
+};
+
+const bytesOf = ({ outputs }: JobResult): number => {
+  let bytes = 0;
+  for (const tensor of outputs.values()) bytes += tensor.bytes.length;
+  return bytes;
 };
 
 const split = (

@@ -1,4 +1,6 @@
 /** What calls have in common, however many messages they take: their deadline, their bytes, and that they end once. */
+import type { Pending } from "../beside/index.ts";
+import type { Done, Response } from "../beside/messages.ts";
 import { decompress, type Encoding } from "../http/encoding.ts";
 import { CANCEL, type Stream } from "../http2/index.ts";
 import { evicted, isBrisk, type Share } from "../shares.ts";
@@ -18,7 +20,17 @@ export type Bound<Kind = Method> = {
   loadCodec(): Promise<Codec>;
 };
 
+/** Answers a message beside the event loop; undefined for methods that are not known there. */
+export type AskBeside = (
+  method: string,
+  message: Buffer,
+  deadline: number,
+  done: Done | undefined,
+) => Pending<Response> | undefined;
+
 export type CallOptions = {
+  /** For messages that take long. Default: all are answered at once. */
+  beside?: AskBeside;
   /** The largest message, each way, before and after its compression. */
   maxMessageBytes: number;
   /** Milliseconds, never going back. */

@@ -6,7 +6,7 @@ import { type After, after as afterMs } from "../after.ts";
 import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
 import { createShares, type Memory } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
-import type { Bound } from "./call.ts";
+import type { AskBeside, Bound } from "./call.ts";
 import { type Calls, callsOf } from "./count.ts";
 import { createHealth } from "./health.ts";
 import { loadProtos } from "./protos.ts";
@@ -39,6 +39,8 @@ export type GrpcServerOptions = {
   after?: After;
   /** One account for messages and for what others hold. Default: one of its own, of 16 of the largest messages. */
   memory?: Memory;
+  /** For messages that take long to read or to write. Default: all are answered at once. */
+  beside?: AskBeside;
 };
 
 export type GrpcSnapshot = { connections: number; calls: Calls[] };
@@ -92,7 +94,8 @@ export const createGrpcServer = (
   }
 
   const now = options.now ?? (() => performance.now());
-  const callOptions = { maxMessageBytes, now, report };
+  const { beside } = options;
+  const callOptions = { maxMessageBytes, now, report, ...(beside === undefined ? {} : { beside }) };
   const nextShare = options.memory?.nextShare ?? createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
   const connectionOptions: ConnectionOptions = { ...options, now };
   const connections = new Set<Connection>();

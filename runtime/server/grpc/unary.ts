@@ -1,8 +1,13 @@
+import { AnswerBeside } from "../beside/index.ts";
+import type { Done } from "../beside/messages.ts";
 import type { Stream, StreamHandler } from "../http2/index.ts";
 import { type Bound, beginCall, type CallHead, type CallOptions, decoded } from "./call.ts";
 import type { Received } from "./message-reader.ts";
 import { CallError, STATUS } from "./status.ts";
 import type { Codec, UnaryCall, UnaryMethod } from "./types.ts";
+
+/** Reading typed contents takes about 10 ns for each byte. */
+const LONG_BYTES = 2 * 1024 ** 2;
 
 /** Serves a call of one message that is answered by one. */
 export const serveUnary = (
@@ -24,9 +29,29 @@ export const serveUnary = (
     call.send(responseSerialize(response));
     call.end();
   };
+  /** False where it is not known there. */
+  const answerBeside = (message: Buffer, done: Done | undefined): boolean => {
+    const pending = options.beside?.(calls.method, message, head.deadline, done);
+    if (pending === undefined) return false;
+    told.onCancelled = pending.cancel;
+    pending.answer
+      .then((response) => {
+        if (call.isOver()) return;
+        if (response.kind !== "grpc") throw new Error("a call was answered for HTTP");
+        const { buffer, byteOffset, length } = response.message;
+        call.send(Buffer.from(buffer, byteOffset, length));
+        call.end();
+      })
+      .catch(failWith);
+    return true;
+  };
   const answer = (message: Buffer, by: Codec): void => {
+    if (message.length > LONG_BYTES && answerBeside(message, undefined)) return;
+    const failed = (error: unknown): void => {
+      if (!(error instanceof AnswerBeside) || call.isOver() || !answerBeside(message, error.done)) failWith(error);
+    };
     const result = method.answer(decoded(by, calls.method, message), told);
-    if (result instanceof Promise) result.then((response) => send(response, by)).catch(failWith);
+    if (result instanceof Promise) result.then((response) => send(response, by)).catch(failed);
     else send(result, by);
   };
   /** Where the message must be inflated, or nobody has called this method before. */

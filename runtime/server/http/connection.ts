@@ -11,6 +11,8 @@ import {
   parseContentEncoding,
 } from "./encoding.ts";
 import { fieldOf, type Head } from "./head.ts";
+import type { Long } from "./long.ts";
+import type { Source } from "./pace.ts";
 import { createReader, tooLarge } from "./reader.ts";
 import { Refusal } from "./refusal.ts";
 import { byteLength, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
@@ -43,6 +45,10 @@ export type Shared = {
   nextUnsent(): Share;
   maxUnsentBytes: number;
   maxBodyBytes: number;
+  /** Undefined: all is done at once. */
+  long: Long | undefined;
+  /** Is told of each piece that was read. */
+  pace(from: Source, bytes: number): void;
   times: Times;
   counters: Counters;
   /** Milliseconds on `performance.now`'s clock. */
@@ -198,7 +204,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
   const run = (): void => {
     if (request === undefined || handle === undefined) return;
     try {
-      const result = handle(request);
+      const result = shared.long === undefined ? handle(request) : shared.long.handle(request, handle);
       if (result instanceof Promise) result.then(answerOk, answerLate);
       else answerOk(result);
     } catch (error) {
@@ -216,7 +222,11 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     now = shared.now();
     answerError(error, close);
   };
-  const answerLate = (error: unknown): void => answerFailed(error, false);
+  const answerLate = (error: unknown): void => {
+    const resumed = request === undefined ? undefined : shared.long?.resume(request, error);
+    if (resumed === undefined) answerFailed(error, false);
+    else resumed.then(answerOk, answerLate);
+  };
 
   const answerError = (error: unknown, close: boolean): void => {
     if (gone) return;
@@ -354,6 +364,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       return;
     }
     reader.feed(chunk);
+    shared.pace(socket, chunk.length);
     if (state === "head" || state === "body") advance();
     // the next request can wait in the kernel
     else socket.pause();

@@ -10,6 +10,8 @@ import { createSweep } from "../sweep.ts";
 import { type Connection, type Shared, serveConnection } from "./connection.ts";
 import { createCors, type Origins } from "./cors.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
+import type { Long } from "./long.ts";
+import { createPace } from "./pace.ts";
 import { byteLength, encodeHead, jsonError, writeAnswer } from "./response.ts";
 import { createRouter } from "./router.ts";
 import { TIMES, type Times } from "./times.ts";
@@ -30,6 +32,8 @@ export type HttpServerOptions = {
   maxUnsentBytes?: number;
   /** Instead of both: one account for these and for what others hold. An answer counts half of it at most. */
   memory?: Memory;
+  /** How what takes long is done. Default: at once. */
+  long?: Long;
   times?: Partial<Times>;
   /** Milliseconds, never going back; from 0 to 1. */
   now?: () => number;
@@ -81,6 +85,8 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
     nextUnsent: memory?.nextShare ?? createShares(maxUnsentBytes, now),
     maxUnsentBytes,
     maxBodyBytes,
+    long: options.long,
+    pace: createPace(),
     times: { ...TIMES, ...options.times },
     counters,
     now,

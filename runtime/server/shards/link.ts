@@ -77,7 +77,6 @@ export const blockingLink = (fd: number, most = MAX_FRAME_BYTES) => {
   return {
     /** Throws MalformedFrame. */
     read(): Uint8Array | undefined {
-      if (buffer.length > KEPT_BYTES) buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
       let filled = 0;
       let length = Number.POSITIVE_INFINITY;
       while (filled < length) {
@@ -96,6 +95,12 @@ export const blockingLink = (fd: number, most = MAX_FRAME_BYTES) => {
       // The server waits for the answer to one frame before it sends the next.
       if (filled > length) throw new MalformedFrame("a frame came before the last one was answered");
       return buffer.subarray(0, length);
+    },
+    /** Gives back what a large frame has taken; what was read before is not to be used any more. Whether it was large. */
+    shrink(): boolean {
+      const large = buffer.length > KEPT_BYTES;
+      if (large) buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+      return large;
     },
     write(pieces: readonly Uint8Array[]): void {
       let left = [...pieces];

@@ -12,6 +12,7 @@ export type LoadMessage = {
   optimized: boolean;
   /** The file, and those that it keeps weights in: it loads them as they were when they were checked, or not at all. */
   files: readonly KnownFile[];
+  givesBack: boolean;
   /** Outputs of one run that are larger together are refused. */
   maxAnswerBytes: number;
   /** A directory to remove when the server is gone. */

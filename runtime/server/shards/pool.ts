@@ -24,6 +24,8 @@ export type PoolOptions = {
   loadMs: number;
   /** The first inference may take this long. */
   warmUpMs: number;
+  /** Whether shards give back what a large run has taken (see `LoadOptions`). Default: they keep it. */
+  givesBack?: boolean;
   /** Of the outputs of one run. Default: what fits into a frame. */
   maxAnswerBytes?: number;
   /** For those times. */
@@ -146,6 +148,7 @@ export const startPool = (options: PoolOptions, events: PoolEvents): Pool => {
       files: file === undefined || prepared.optimized ? prepared.files : [{ ...file, sha256: digest }, ...weights],
       executionProvider,
       intraOpThreads,
+      givesBack: options.givesBack === true,
       maxAnswerBytes: options.maxAnswerBytes ?? MAX_FRAME_BYTES,
       ...(copy === undefined ? {} : { copy }),
     };

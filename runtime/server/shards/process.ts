@@ -31,7 +31,7 @@ type Running = { outputs: readonly string[]; resolve(result: JobResult): void; r
 /** Starts a shard, which waits until it is told what to load. A run that takes longer than `requestTimeoutMs` ends it. */
 export const startShardProcess = (requestTimeoutMs: number, events: ShardProcessEvents, after: After): ShardProcess => {
   // Two pipes besides the usual streams: the link, and the lifeline that breaks when this process ends.
-  const child = spawn(process.execPath, [fileURLToPath(new URL("./shard.ts", import.meta.url))], {
+  const child = spawn(process.execPath, ["--expose-gc", fileURLToPath(new URL("./shard.ts", import.meta.url))], {
     env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
     stdio: ["ignore", "inherit", "inherit", "pipe", "pipe"],
   });

@@ -3,7 +3,7 @@ import { InferenceError } from "../../engine/errors.ts";
 import { warmUp } from "../../engine/first-run.ts";
 import { givenOutputs } from "../../engine/output-shapes.ts";
 import { type Engine, loadModel } from "../../engine/session.ts";
-import type { Tensor } from "../../tensors/index.ts";
+import { elementCount, type Tensor } from "../../tensors/index.ts";
 import { answerEncoder, decodeControl, decodeJob, encodeControl, encodeRefusal } from "./frames.ts";
 import { startLifeline } from "./lifeline.ts";
 import { blockingLink, LINK_FD } from "./link.ts";
@@ -35,19 +35,40 @@ const load = async (message: LoadMessage): Promise<Engine> => {
 
 const serve = async (engine: Engine, maxAnswerBytes: number): Promise<void> => {
   const encode = answerEncoder();
-  for (let frame = link.read(); frame !== undefined; frame = link.read()) {
+  const answer = async (frame: Uint8Array): Promise<number> => {
     const { inputs, outputs } = decodeJob(frame, engine);
+    let bytes = weightOf(inputs);
     const started = performance.now();
     try {
       const results = await engine.run(inputs, outputs);
       const runMs = performance.now() - started;
+      bytes += weightOf(results);
       boundAnswer(results, maxAnswerBytes);
       link.write(encode(results, runMs));
     } catch (error) {
       if (!(error instanceof InferenceError)) throw error;
       link.write([encodeRefusal(error)]);
     }
+    return bytes;
+  };
+  for (let frame = link.read(); frame !== undefined; frame = link.read()) {
+    const bytes = await answer(frame);
+    // A process that waits for its next job collects nothing: what a large one has left would stay for hours.
+    if (link.shrink() || bytes > LARGE_BYTES) globalThis.gc?.();
   }
+};
+
+/** To collect the heap of a shard takes a millisecond or two. */
+const LARGE_BYTES = 16 * 1024 ** 2;
+const STRING_BYTES = 100;
+
+/** What tensors take here, each string with its object. */
+const weightOf = (tensors: ReadonlyMap<string, Tensor>): number => {
+  let bytes = 0;
+  for (const { datatype, shape, bytes: own } of tensors.values()) {
+    bytes += own.length + (datatype === "BYTES" ? STRING_BYTES * (elementCount(shape) ?? 0) : 0);
+  }
+  return bytes;
 };
 
 const boundAnswer = (results: ReadonlyMap<string, Tensor>, most: number): void => {

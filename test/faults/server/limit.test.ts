@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { constants } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { fillModel, identityModel } from "../../runtime/models.ts";
+import { type Server, startServer } from "../../runtime/server.ts";
+import { CLUSTER_PATIENCE_S, until } from "../../world/patience.ts";
+import { assertTells, bystander, post } from "./bystander.ts";
+import { field, framed, grpcSession, HEADERS, varintField } from "./http2.ts";
+import { limitMemory } from "./limited.ts";
+import { MIB } from "./memory.ts";
+
+/**
+ * What a pod of 512 MiB must bear from anybody: no request, nor a thousand at once, ends a process of the server or holds its event
+ * loop for more than 100 ms of processor time, and the memory comes back.
+ */
+const LIMIT = 512 * MIB;
+const MOST_TURN_MS = 100;
+/** What is more than this above the server at rest has not come back: heaps that have grown, and allocators, keep some, once. */
+const KEPT = 0.4 * LIMIT;
+const GZIP = { "content-encoding": "gzip" };
+
+const started = async (t: TestContext, model: string, good: string) => {
+  const limited = limitMemory(LIMIT);
+  t.diagnostic(`the limit of ${LIMIT / MIB} MiB is kept by ${limited.how}`);
+  const options = limited.group === undefined ? ["--max-body", "24Mi", "--shards", "2"] : ["--shards", "2"];
+  const server = startServer(t, model, options, limited.limits, process.env, limited.group);
+  // after the server, which was started before, has been ended
+  t.after(limited.remove);
+  await server.ready;
+  assert.equal((await post(server, good)).status, 200);
+  const rest = limited.used() ?? 0;
+  t.diagnostic(`at rest ${Math.round(rest / MIB)} MiB`);
+  const other = bystander(server, good);
+  return {
+    server,
+    /** Does harm, and looks at what a pod must bear. */
+    async bears(what: string, harm: () => Promise<void>): Promise<void> {
+      await t.test(what, async () => {
+        await harm();
+        const turn = await longestTurnMs(server);
+        const mib = (bytes: number | undefined) => (bytes === undefined ? "?" : Math.round(bytes / MIB));
+        t.diagnostic(
+          `${what}: longest turn ${Math.round(turn)} ms, now ${mib(limited.used())} MiB, peak ${mib(limited.peak())}`,
+        );
+        assert.ok(turn <= MOST_TURN_MS, `the event loop was held for ${Math.round(turn)} ms`);
+        assert.equal(limited.killed() ?? 0, 0, "the kernel has ended a process for want of memory");
+        assert.equal(server.process.exitCode, null);
+        await until(
+          "the memory comes back",
+          () => (limited.used() ?? 0) < rest + KEPT,
+          () => `${mib(limited.used())} MiB of ${mib(rest)} at rest`,
+        );
+      });
+    },
+    async end(): Promise<void> {
+      // a flood of long runs is an overload for everybody, and told as such
+      assert.deepEqual(
+        (await other.stop()).filter((failure) => !/^(?:429|504) /.test(failure)),
+        [],
+      );
+      assert.ok(other.answered() > 0);
+      const text = await (await fetch(server.admin("/metrics"))).text();
+      assert.match(text, /^berth_shard_restarts_total(?:\{[^}]*\})? 0$/m, "a shard was lost");
+    },
+  };
+};
+
+const longestTurnMs = async (server: Server): Promise<number> => {
+  const text = await (await fetch(server.admin("/metrics"))).text();
+  return 1000 * Number(/^berth_longest_turn_seconds(?:\{[^}]*\})? (\S+)/m.exec(text)?.[1] ?? Number.NaN);
+};
+
+const request = (name: string, datatype: string, count: number, element: string): Buffer => {
+  const data = Buffer.alloc(count * (element.length + 1) - 1, `${element},`);
+  const head = `{"inputs":[{"name":"${name}","shape":[${count}],"datatype":"${datatype}","data":[`;
+  return Buffer.concat([Buffer.from(head), data, Buffer.from("]}]}")]);
+};
+
+test("strings in a pod of 512 MiB", { timeout: 2 * CLUSTER_PATIENCE_S * 1000 }, async (t) => {
+  const pod = await started(
+    t,
+    identityModel({ s: { type: "BYTES", shape: ["n"] } }),
+    request("s", "BYTES", 1, '""').toString(),
+  );
+  const { server } = pod;
+  const cases: [string, number, string, number[], RegExp][] = [
+    [
+      "five million in 15 KB, compressed",
+      5_000_000,
+      '""',
+      [400],
+      /input \\?"s\\?": has 5000000 strings, at most 1048576/,
+    ],
+    [
+      "a million: more than such a pod has for requests",
+      1_000_000,
+      '""',
+      [413],
+      /takes \d+ bytes of memory.*about 100 for each string/,
+    ],
+    ["as many as it has memory for", 400_000, '"ab"', [200], /"data":\["ab",/],
+  ];
+  for (const [what, count, element, statuses, told] of cases) {
+    await pod.bears(what, async () => {
+      const body = gzipSync(request("s", "BYTES", count, element));
+      const { status, text } = await post(server, body, { headers: GZIP });
+      assert.ok(statuses.includes(status), `${status} ${text.slice(0, 300)}`);
+      assert.match(text.slice(0, 300), told);
+    });
+  }
+  await pod.bears("in binary form, six million of no bytes", async () => {
+    const count = 5_900_000;
+    const json = `{"inputs":[{"name":"s","shape":[${count}],"datatype":"BYTES","parameters":{"binary_data_size":${4 * count}}}]}`;
+    const body = Buffer.concat([Buffer.from(json), Buffer.alloc(4 * count)]);
+    const { status, text } = await post(server, body, {
+      headers: { "inference-header-content-length": String(json.length) },
+    });
+    assert.equal(status, 400, text.slice(0, 300));
+    assertTells(text, /has 5900000 strings/);
+  });
+  await pod.bears("a hundred such requests at once", async () => {
+    const body = gzipSync(request("s", "BYTES", 300_000, '""'));
+    const answers = await Promise.all(Array.from({ length: 100 }, () => post(server, body, { headers: GZIP })));
+    const statuses = new Set(answers.map(({ status }) => status));
+    assert.ok(
+      answers.some(({ status }) => status === 200) && [...statuses].every((one) => one === 200 || one === 429),
+      [...statuses].join(),
+    );
+  });
+  await pod.end();
+});
+
+test("numbers in a pod of 512 MiB", { timeout: 3 * CLUSTER_PATIENCE_S * 1000 }, async (t) => {
+  const model = identityModel({ i: { type: "INT64", shape: ["n"] } });
+  const pod = await started(t, model, request("i", "INT64", 1, "1").toString());
+  const { server } = pod;
+  await pod.bears("twelve million in the largest body, which take four times as much", async () => {
+    const { status, text } = await post(server, request("i", "INT64", 12_000_000, "0"));
+    assert.equal(status, 413, text.slice(0, 300));
+    assertTells(text, /takes \d+ bytes of memory/);
+  });
+  await pod.bears("two million, there and back", async () => {
+    const { status, text } = await post(server, request("i", "INT64", 2_000_000, "1234567"));
+    assert.equal(status, 200, text.slice(0, 300));
+    assert.ok(text.endsWith("1234567,1234567]}]}"), text.slice(-100));
+  });
+  await pod.bears("a thousand requests of 200 KB from one client at once", async () => {
+    const body = request("i", "INT64", 100_000, "1");
+    const answers = await Promise.all(
+      Array.from({ length: 1000 }, () => post(server, body).catch(() => ({ status: 0, text: "" }))),
+    );
+    const counts = new Map<number, number>();
+    for (const { status } of answers) counts.set(status, (counts.get(status) ?? 0) + 1);
+    t.diagnostic(JSON.stringify([...counts]));
+    assert.ok(
+      (counts.get(200) ?? 0) > 0 &&
+        [...counts.keys()].every((status) => status === 200 || status === 429 || status === 503),
+    );
+  });
+  await pod.end();
+});
+
+test("answers that nobody takes, in a pod of 512 MiB", { timeout: 3 * CLUSTER_PATIENCE_S * 1000 }, async (t) => {
+  const ask = (count: number) => `{"inputs":[{"name":"n","shape":[1],"datatype":"INT64","data":[${count}]}]}`;
+  const pod = await started(t, fillModel(), ask(3));
+  const { server } = pod;
+  await pod.bears("one that is larger than may be answered", async () => {
+    const { status, text } = await post(server, ask(8_000_000));
+    assert.equal(status, 400, text.slice(0, 300));
+    assertTells(text, /outputs of this run have 32000000 bytes, at most/);
+  });
+  await pod.bears("four megabytes as JSON", async () => {
+    const { status, text } = await post(server, ask(1_000_000));
+    assert.equal(status, 200, text.slice(0, 300));
+    assert.equal(text.split("0.1234567").length, 1_000_001);
+  });
+  await pod.bears("of 4 MB each for two hundred clients of HTTP", async () => {
+    const body = ask(1_000_000);
+    const head = `POST /v2/models/m/infer HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const sockets: Socket[] = [];
+    for (let i = 0; i < 200; i++) {
+      const socket = connect({ port: server.httpPort(), host: "127.0.0.1" });
+      socket.on("error", () => undefined);
+      socket.pause();
+      socket.write(head);
+      sockets.push(socket);
+    }
+    const inFlight = async () =>
+      /^berth_inflight_requests(?:\{[^}]*\})? 0$/m.test(await (await fetch(server.admin("/metrics"))).text());
+    await until("all are run or refused", inFlight);
+    for (const socket of sockets) socket.destroy();
+  });
+  await pod.bears("of 1 MB each for 250 calls of gRPC whose windows are closed", async () => {
+    const raw = Buffer.alloc(8);
+    raw.writeBigInt64LE(250_000n);
+    const input = field(5, Buffer.concat([field(1, "n"), field(2, "INT64"), varintField(3, 1)]));
+    const message = framed(Buffer.concat([field(1, "m"), input, field(7, raw)]));
+    const session = await grpcSession(server.grpc(), { settings: { initialWindowSize: 0 } });
+    for (let i = 0; i < 250; i++) {
+      const stream = session.request({ ...HEADERS, ":path": "/inference.GRPCInferenceService/ModelInfer" });
+      stream.on("error", () => undefined);
+      stream.end(message);
+    }
+    await until("each is answered or refused", async () => {
+      const text = await (await fetch(server.admin("/metrics"))).text();
+      return /^berth_inflight_requests(?:\{[^}]*\})? 0$/m.test(text);
+    });
+    session.destroy(undefined, constants.NGHTTP2_CANCEL);
+  });
+  await pod.end();
+});
