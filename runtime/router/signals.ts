@@ -31,11 +31,25 @@ const EVERY_MS = 1000;
 const BEAT_EVERY = 5;
 /** More requests of a crowd are there by then: it is told twice. */
 export const CROWD_MS = 100;
-/** The leader's, and for a moment that of the one before it. */
-const MOST_STREAMS = 4;
+/** Of one caller: the leader's, and that of its last connection, which it may have left without a word. */
+const MOST_OF_CALLER = 2;
+const MOST_STREAMS = 16;
+
+/**
+ * Which stream makes room for one more of `caller`: its own oldest where it has its share; where there are too many, the oldest of the
+ * caller with the most. So whoever opens many, or leaves them open, keeps nobody else out. `callers`: the oldest stream first.
+ */
+export const makesRoom = (callers: readonly string[], caller: string): number | undefined => {
+  const count = (one: string): number => callers.filter((other) => other === one).length;
+  if (count(caller) >= MOST_OF_CALLER) return callers.indexOf(caller);
+  if (callers.length < MOST_STREAMS) return undefined;
+  const most = callers.reduce((best, one) => (count(one) > count(best) ? one : best));
+  return callers.indexOf(most);
+};
 
 export const createSignals = (router: NamespaceRouter, started: string, after = afterMs): Signals => {
-  const streams = new Set<ServerResponse>();
+  /** With the address of their reader, the oldest first. */
+  const callers = new Map<ServerResponse, string>();
   /** What was last told of each model, to know news. */
   const told = new Map<string, string>();
   const pushed = new Map<string, { close(): void }>();
@@ -68,34 +82,37 @@ export const createSignals = (router: NamespaceRouter, started: string, after = 
       models[name] = arms;
     }
     beats = Object.keys(models).length > 0 ? 0 : beats + 1;
-    if (beats % BEAT_EVERY === 0) for (const stream of streams) write(stream, models);
+    if (beats % BEAT_EVERY === 0) for (const stream of callers.keys()) write(stream, models);
   };
   const timer = after(EVERY_MS, () => {
     timer.refresh();
-    if (streams.size > 0) tell();
+    if (callers.size > 0) tell();
   });
   const push = (model: string): void => {
     const arms = armsOf(model, ({ demand }) => demand.crowd);
-    for (const stream of streams) write(stream, { [model]: arms });
+    for (const stream of callers.keys()) write(stream, { [model]: arms });
   };
 
   return {
     stream(response) {
-      if (streams.size >= MOST_STREAMS) {
-        response.writeHead(503, { "retry-after": "5" }).end("others listen already\n");
-        return;
+      const caller = response.req.socket.remoteAddress ?? "";
+      const leaves = makesRoom([...callers.values()], caller);
+      const left = leaves === undefined ? undefined : [...callers.keys()][leaves];
+      if (left !== undefined) {
+        callers.delete(left);
+        left.destroy();
       }
       response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
-      streams.add(response);
-      response.on("close", () => streams.delete(response));
-      response.on("error", () => streams.delete(response));
+      callers.set(response, caller);
+      response.on("close", () => callers.delete(response));
+      response.on("error", () => callers.delete(response));
       const all = [...router.served().keys()].map(
         (name) => [name, armsOf(name, ({ demand }) => demand.crowd)] as const,
       );
       write(response, Object.fromEntries(all));
     },
     waits(model, arm) {
-      if (pushed.has(model) || streams.size === 0 || arm.pods.some(({ isReady }) => isReady)) return;
+      if (pushed.has(model) || callers.size === 0 || arm.pods.some(({ isReady }) => isReady)) return;
       push(model);
       const again = after(CROWD_MS, () => {
         push(model);
@@ -109,7 +126,7 @@ export const createSignals = (router: NamespaceRouter, started: string, after = 
     close() {
       timer.close();
       for (const one of pushed.values()) one.close();
-      for (const stream of streams) stream.destroy();
+      for (const stream of callers.keys()) stream.destroy();
     },
   };
 };
