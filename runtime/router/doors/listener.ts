@@ -1,6 +1,7 @@
 /** The port of one ModelDeployment: HTTP/1.1 and HTTP/2 on the same one, told apart by the first bytes. */
 import { createServer, type Socket } from "node:net";
 import { listenAddress } from "../../listen-address.ts";
+import { createPlaces, type Guest } from "../../server/places.ts";
 import { createSweep } from "../../server/sweep.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { serveHttp1 } from "./http1.ts";
@@ -23,7 +24,7 @@ export type Listener = {
 export type ListenerOptions = {
   /** A connection that is older, give or take a tenth, is closed after its next answer. */
   maxConnectionAgeMs: number;
-  /** More are closed as they come. */
+  /** For one more, the one that has been idle for longest is closed; where none is, the new one is. */
   maxConnections: number;
   /** In [0, 1). */
   random(): number;
@@ -39,11 +40,12 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
   const { maxConnectionAgeMs, maxConnections, random, report } = options;
   const connections = new Set<ClientConnection>();
   const sockets = new Set<Socket>();
+  const places = createPlaces(maxConnections, door.now);
   const sweepLater = createSweep(connections, door.times.sweepMs, door.now);
   let leaving: number | undefined;
   let bound: number | undefined;
 
-  const adopt = (socket: Socket, isHttp2: boolean): void => {
+  const adopt = (socket: Socket, isHttp2: boolean): ClientConnection => {
     const ageMs = maxConnectionAgeMs * (0.9 + 0.2 * random());
     let connection: ClientConnection;
     if (isHttp2) {
@@ -55,14 +57,31 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
     socket.once("close", () => connections.delete(connection));
     if (leaving !== undefined) connection.leave(leaving);
     sweepLater();
+    return connection;
   };
 
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const address = socket.remoteAddress ?? "";
+    if (!places.admit(address)) {
+      socket.destroy();
+      return;
+    }
+    const came = door.now();
+    let connection: ClientConnection | undefined;
+    const guest: Guest = {
+      idleSince: () => (connection === undefined ? came : connection.idleSince()),
+      destroy: () => socket.destroy(),
+    };
+    places.add(guest, address);
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    recognise(socket, door.times.headerMs, (isHttp2) => adopt(socket, isHttp2));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      places.remove(guest);
+    });
+    recognise(socket, door.times.headerMs, (isHttp2) => {
+      connection = adopt(socket, isHttp2);
+    });
   });
-  server.maxConnections = maxConnections;
 
   return {
     listen(port, host) {

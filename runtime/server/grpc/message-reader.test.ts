@@ -72,7 +72,7 @@ test("what is gathered is counted to the byte, and what comes whole is not", () 
       const take = (bytes: number): void => {
         taken += bytes;
       };
-      const lease = { take, release: () => undefined, end: () => undefined };
+      const lease = { take, give: () => undefined, release: () => undefined, end: () => undefined };
       const reader = createMessageReader(100_000, lease, (message) => {
         gathered = message.gathered;
       });

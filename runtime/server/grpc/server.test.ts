@@ -210,7 +210,7 @@ test("a client that holds what it sends loses it before others are refused", asy
   assert.ok(refused() > before, "nothing made room");
 });
 
-test("large metadata and too many connections are refused, and others are served", async () => {
+test("large metadata are refused, idle connections make room, and others are served", async () => {
   const { server, port } = await startServer({ maxConnections: 2 });
   const infer = methodOf(inference, "ModelInfer");
   const client = connect(`127.0.0.1:${port}`);
@@ -223,9 +223,8 @@ test("large metadata and too many connections are refused, and others are served
   const clients = Array.from({ length: 6 }, () =>
     connect(`127.0.0.1:${port}`, { "grpc.use_local_subchannel_pool": 1 }),
   );
-  const failed = (await Promise.all(clients.map((one) => ask(one, infer)))).filter(({ error }) => error !== null);
-  assert.ok(failed.length >= 4, `${failed.length} of 6 failed`);
-  for (const { error } of failed) assert.equal(error?.code, status.UNAVAILABLE);
+  // what has no call makes room
+  for (const one of clients) assert.equal((await ask(one, infer)).error, null);
   assert.ok(server.snapshot().connections <= 2);
   assert.equal((await ask(client, infer)).error, null);
   for (const one of [client, ...clients]) one.close();

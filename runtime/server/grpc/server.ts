@@ -4,6 +4,7 @@ import { performance } from "node:perf_hooks";
 import { listenAddress } from "../../listen-address.ts";
 import { type After, after as afterMs } from "../after.ts";
 import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
+import { createPlaces } from "../places.ts";
 import { createShares, type Memory } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
 import type { AskBeside, Bound } from "./call.ts";
@@ -23,7 +24,7 @@ export type GrpcServerOptions = {
   graceMs: number;
   /** Calls that one connection may have open at a time; more wait at the client. */
   maxConcurrentStreams: number;
-  /** More connections than this are closed as they come. */
+  /** For one more, one that has no call is closed; where each has, the new one is. */
   maxConnections: number;
   /** A connection that is silent for so long is asked for a sign of life ... */
   keepaliveMs: number;
@@ -99,23 +100,30 @@ export const createGrpcServer = (
   const nextShare = options.memory?.nextShare ?? createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
   const connectionOptions: ConnectionOptions = { ...options, now };
   const connections = new Set<Connection>();
+  const places = createPlaces(maxConnections, now);
   const sweepLater = createSweep(connections, SWEEP_MS, now);
   let onEmpty: (() => void) | undefined;
   const listener = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+    const address = socket.remoteAddress ?? "";
+    if (!places.admit(address)) {
+      socket.destroy();
+      return;
+    }
     const share = nextShare();
     const connection = serveHttp2(socket, connectionOptions, (head, stream) =>
       serveRequest(head, stream, routes.get(head.path), share, callOptions),
     );
     connections.add(connection);
+    places.add(connection, address);
     const aged = after(maxConnectionAgeMs * (0.9 + 0.2 * random()), () => connection.leave(graceMs));
     socket.once("close", () => {
       aged.close();
       connections.delete(connection);
+      places.remove(connection);
       if (connections.size === 0) onEmpty?.();
     });
     sweepLater();
   });
-  listener.maxConnections = maxConnections;
   const destroyAll = (): void => {
     for (const connection of connections) connection.destroy();
   };

@@ -69,6 +69,8 @@ export type Connection = {
   sweep(now: number): void;
   /** Closes it if nothing has been heard of it since `time` and it owes no answer. */
   closeIdleSince(time: number): void;
+  /** Since when it has nothing to do; undefined while it has. */
+  idleSince(): number | undefined;
   destroy(): void;
 };
 
@@ -101,7 +103,8 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
   let state: State = "head";
   let now = shared.now();
   let active = now;
-  let deadline = now + times.idleMs;
+  // one that never says anything has less time than one between two requests
+  let deadline = now + times.headerMs;
   /** The header is partly there: `deadline` is its. */
   let inHead = false;
   let lingerUntil = 0;
@@ -414,6 +417,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       if (idle || state === "writing" || state === "linger") socket.destroy();
       else answerError(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`), true);
     },
+    idleSince: () => (state === "head" && !inHead ? active : undefined),
     closeIdleSince(time) {
       if ((state === "head" || state === "linger") && active < time && socket.writableLength === 0) socket.destroy();
     },

@@ -480,11 +480,47 @@ describe("connections", { concurrency: true, timeout: PATIENCE_MS }, () => {
   it("above the bound are told to come back", async (t) => {
     const { open, raw, server } = await start(t, {}, { maxConnections: 1 });
     const first = await open();
+    first.write(post("/echo", "x", CLOSE).slice(0, -1));
+    await inFlight(server);
     assert.match(await raw(post("/echo", "x")), /^HTTP\/1\.1 503 [\s\S]*\r\nretry-after: 1\r\n/);
-    first.write(post("/echo", "x", CLOSE));
+    first.write("x");
     assert.match(await first.all, /^HTTP\/1\.1 200 /);
     await connectionsOf(server, 0);
     assert.match(await raw(post("/echo", "x", CLOSE)), /^HTTP\/1\.1 200 /);
+  });
+
+  it("are closed for those that come where they say nothing, never said anything first of all", async (t) => {
+    let clock = 0;
+    const { open, raw, server } = await start(t, {}, { maxConnections: 3, now: () => clock });
+    const used = await open();
+    await connectionsOf(server, 1);
+    clock = 1000;
+    const silent = await open();
+    await connectionsOf(server, 2);
+    clock = 2000;
+    used.write(post("/echo", "x"));
+    await until("its answer", () => used.received().includes("200 OK"));
+    const third = await open();
+    await connectionsOf(server, 3);
+    third.write("POST /echo HTTP/1.1\r\n");
+    assert.match(await raw(post("/echo", "x", CLOSE)), /^HTTP\/1\.1 200 /);
+    assert.equal(await silent.all, "");
+    assert.equal(used.closed, false);
+  });
+
+  it("that never say anything are closed after ten seconds, those between two requests after 75", async (t) => {
+    let clock = 0;
+    const { open, server } = await start(t, {}, { now: () => clock });
+    const silent = await open();
+    const used = await open();
+    used.write(post("/echo", "x"));
+    await until("its answer", () => used.received().includes("200 OK"));
+    await connectionsOf(server, 2);
+    clock = 10_001;
+    assert.equal(await silent.all, "");
+    assert.equal(used.closed, false);
+    clock = 75_001;
+    await used.all;
   });
 
   it("are not read while their client does not take its answers", async (t) => {

@@ -5,6 +5,7 @@
 import { createServer } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { listenAddress } from "../../listen-address.ts";
+import { createPlaces } from "../places.ts";
 import { createShares, type Memory } from "../shares.ts";
 import { createSweep } from "../sweep.ts";
 import { type Connection, type Shared, serveConnection } from "./connection.ts";
@@ -24,7 +25,7 @@ export type HttpServerOptions = {
   maxConnectionAgeMs: number;
   /** Of pages in browsers that may ask. Default: none but those that this server itself would have. */
   origins?: Origins | undefined;
-  /** One more is told to come back later. Default: 4096. */
+  /** For one more, one that is idle is closed; where none is, it is told to come back later. Default: 4096. */
   maxConnections?: number;
   /** Of all bodies together that did not come with their header in one piece. Default: four of the largest. */
   maxBufferedBytes?: number;
@@ -76,6 +77,7 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
   const now = options.now ?? (() => performance.now());
   const counters = createCounters();
   const connections = new Set<Connection>();
+  const places = createPlaces(maxConnections, now);
   let dateAt = Number.NEGATIVE_INFINITY;
   let date = "";
   const shared: Shared = {
@@ -109,7 +111,8 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
     counters.accepted++;
     const now = shared.now();
     shared.lastActivity = now;
-    if (connections.size >= maxConnections) {
+    const address = socket.remoteAddress ?? "";
+    if (!places.admit(address)) {
       socket.on("error", () => undefined);
       if (refused >= MAX_REFUSED) {
         socket.destroy();
@@ -131,7 +134,11 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
     }
     const connection = serveConnection(socket, shared, now + maxConnectionAgeMs * (0.9 + 0.2 * random()));
     connections.add(connection);
-    socket.once("close", () => connections.delete(connection));
+    places.add(connection, address);
+    socket.once("close", () => {
+      connections.delete(connection);
+      places.remove(connection);
+    });
     sweepLater();
   });
 

@@ -17,6 +17,9 @@ const counted = (): Lease & { taken: number } => ({
   take(bytes) {
     this.taken += bytes;
   },
+  give(bytes) {
+    this.taken -= bytes;
+  },
   release() {
     this.taken = 0;
   },

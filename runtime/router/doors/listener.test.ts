@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import { until } from "../../../test/world/patience.ts";
+import { startRawPod, startRouter } from "../../../test/world/router.ts";
+
+const open = async (t: TestContext, port: number): Promise<Socket> => {
+  const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+  t.after(() => socket.destroy());
+  socket.resume();
+  await once(socket, "connect");
+  return socket;
+};
+
+const start = async (t: TestContext, maxConnections: number) => {
+  const clock = { now: 0 };
+  const pod = await startRawPod(() => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  const example = await startRouter([{ http: pod.port, grpc: 1 }], { maxConnections, now: () => clock.now });
+  t.after(() => {
+    example.close();
+    pod.close();
+  });
+  const listening = (count: number) => until(`${count}`, () => example.router.listener.connections() === count);
+  return { port: example.port, clock, listening };
+};
+
+const answered = async (port: number): Promise<boolean> => {
+  const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+  socket.write("GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+  const [piece]: Buffer[] = await Promise.race([once(socket, "data"), once(socket, "close")]);
+  return Buffer.isBuffer(piece) && piece.toString("latin1").startsWith("HTTP/1.1 200 ");
+};
+
+test("connections that say nothing keep nobody out, by whichever protocol", async (t) => {
+  const { clock, listening, port } = await start(t, 4);
+  const silent = await open(t, port);
+  await listening(1);
+  clock.now = 1000;
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  session.on("error", () => undefined);
+  t.after(() => session.destroy());
+  await once(session, "remoteSettings");
+  clock.now = 2000;
+  const begun = await open(t, port);
+  begun.write("GET / HTTP/1.1\r\n");
+  await listening(3);
+  // an address gets three of four: each that comes takes the place of the one that has been idle for longest
+  assert.equal(await answered(port), true);
+  await until("the silent one to be closed", () => silent.closed);
+  assert.equal(session.closed || session.destroyed, false);
+  await listening(2);
+  const next = await open(t, port);
+  await listening(3);
+  next.write("GET / HTTP/1.1\r\n");
+  assert.equal(await answered(port), true);
+  await until("the idle session to be closed", () => session.closed || session.destroyed);
+  await listening(2);
+  const last = await open(t, port);
+  last.write("GET / HTTP/1.1\r\n");
+  await listening(3);
+  // those that have begun stay; the listener must have read what they said
+  await until("one more to be refused", async () => !(await answered(port)));
+  assert.deepEqual([begun.closed, next.closed], [false, false]);
+});
