@@ -65,7 +65,8 @@ export type RouteOptions = {
   adminPort: number;
   maxOutstanding: number;
   maxStreams: number;
-  maxKeptBytes: number;
+  /** Undefined: as much as the memory limit allows. */
+  maxWaitingBytes: number | undefined;
   maxConnections: number;
   maxConnectionAgeMs: number;
   /** Clients' addresses that may say whom they speak for. */
@@ -127,9 +128,11 @@ export const ROUTE_HELP = `Route requests to the revisions of the ModelDeploymen
   --max-outstanding N     the most requests under way on one pod; more wait (default: 256)
   --max-streams N         the most streams that are open on one pod, beside its requests; more are refused. Of all pods' of a
                           revision, one connection may have half, and one client's address three quarters (default: 256)
-  --max-kept SIZE         for bodies that are kept to be sent again; what does not fit goes to stable, and cannot be
-                          (default: 128Mi)
-  --max-connections N     clients' connections for each ModelDeployment (default: 4096)
+  --max-waiting SIZE      for all that waits: bodies that are kept to be sent again, requests without a pod, answers that
+                          clients do not take. What does not fit gets 503 (default: half of what the memory limit leaves
+                          beside 256Mi: 256Mi of 768Mi)
+  --max-connections N     clients' connections for each ModelDeployment, three quarters of them of one address; for one more,
+                          the one that has been idle for longest is closed (default: 4096)
   --max-connection-age DURATION  an older one is closed after its answer, so that clients spread over new routers
                           (default: 5m)
   --trust-forwarded WHOM  clients whose X-Forwarded-* and Forwarded pods are told: none, all, or addresses and ranges
@@ -269,7 +272,7 @@ export const parseRouteOptions = (
     "admin-port",
     "max-outstanding",
     "max-streams",
-    "max-kept",
+    "max-waiting",
     "max-connections",
     "max-connection-age",
     "trust-forwarded",
@@ -298,7 +301,7 @@ export const parseRouteOptions = (
     adminPort: port(values, "admin-port", ADMIN_PORT),
     maxOutstanding: count(values, "max-outstanding", 100_000) ?? 256,
     maxStreams: count(values, "max-streams", 100_000) ?? 256,
-    maxKeptBytes: size(values, "max-kept") ?? 128 * 1024 ** 2,
+    maxWaitingBytes: size(values, "max-waiting"),
     maxConnections: count(values, "max-connections", 100_000) ?? 4096,
     maxConnectionAgeMs: duration(values, "max-connection-age", 300_000),
     isTrusted: trust(values),

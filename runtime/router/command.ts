@@ -1,6 +1,7 @@
 /** `berth-runtime route`: the router of a namespace, until it is told to end. */
 
 import { listenAddress } from "../listen-address.ts";
+import { MIB, memoryLimit, waitingBytes } from "../memory-limit.ts";
 import { packageVersion, type RouteOptions } from "../options.ts";
 import { createAdminServer } from "../server/admin.ts";
 import { TIMES } from "../server/http/times.ts";
@@ -14,6 +15,8 @@ import { decodeEndpointSlice } from "./watch/endpoint-slices.ts";
 import { follow } from "./watch/follow.ts";
 import { decodeModelDeployment } from "./watch/model-deployments.ts";
 
+/** What the process takes without anything that waits: 110 MB at rest, and its heap under load. */
+const OWN_BYTES = 256 * MIB;
 /** Requests go on coming until those who send them have heard that this router leaves. */
 const QUIET_MS = 2000;
 const SWEEP_MS = 1000;
@@ -28,11 +31,12 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
   const bornAt = now();
   const version = packageVersion();
   let draining = false;
+  const mostWaiting = options.maxWaitingBytes ?? waitingBytes(memoryLimit(), OWN_BYTES);
   const router: NamespaceRouter = createNamespaceRouter({
     waits: (model, arm) => signals.waits(model, arm),
     ...{ host, now, log, random: Math.random, times: TIMES },
-    kept: createKeptBytes(options.maxKeptBytes),
-    maxHeldBytes: options.maxKeptBytes,
+    kept: createKeptBytes(mostWaiting, now),
+    maxHeldBytes: mostWaiting,
     cap: options.maxOutstanding,
     maxStreams: options.maxStreams,
     maxConnectionAgeMs: options.maxConnectionAgeMs,

@@ -39,6 +39,7 @@ export const startExchange = (port: Port, message: Message, reply: Reply, client
     drained: () => {
       if (life.state.kind === "answered") resumePod(life.state.asked);
     },
+    isHeld: () => life.state.kind === "held",
   };
 };
 

@@ -1,7 +1,11 @@
-/** The memory for bodies that are kept so that they can be sent again: what no longer fits passes through without being kept. */
+/**
+ * The memory for all that waits in the router, counted once: bodies that are kept so that they can be sent again, bodies and answers
+ * whose other side is slower, copies of requests. What a client's connection holds is that client's share.
+ */
+import { createMemory, type Memory } from "../server/shares.ts";
 
-export type KeptBytes = {
-  /** False, and nothing is taken, where so many do not fit. */
+export type KeptBytes = Pick<Memory, "nextShare"> & {
+  /** For copies: false, and nothing is taken, where clients' requests may soon need it themselves. */
   take(bytes: number): boolean;
   give(bytes: number): void;
   used(): number;
@@ -9,18 +13,16 @@ export type KeptBytes = {
 
 /** A body that is larger is never kept: it could be sent again only at the cost of many others. In bytes. */
 export const MOST_KEPT_OF_ONE = 1024 ** 2;
+/** Copies get nothing while more than this share of all is in use. */
+const SPARE = 3 / 4;
 
-export const createKeptBytes = (most: number): KeptBytes => {
-  let used = 0;
+/** @param now milliseconds, never going back */
+export const createKeptBytes = (most: number, now: () => number = () => performance.now()): KeptBytes => {
+  const { give, nextShare, take, usedBytes } = createMemory(most, now);
   return {
-    take: (bytes) => {
-      if (used + bytes > most) return false;
-      used += bytes;
-      return true;
-    },
-    give: (bytes) => {
-      used -= bytes;
-    },
-    used: () => used,
+    nextShare,
+    take: (bytes) => usedBytes() + bytes <= most * SPARE && take(bytes),
+    give,
+    used: usedBytes,
   };
 };

@@ -59,6 +59,8 @@ export type Reply = {
 export type Exchange = {
   gone(): void;
   drained(): void;
+  /** It waits for a pod. */
+  isHeld(): boolean;
 };
 
 /** Why a try has come to no answer. */

@@ -4,6 +4,8 @@ import { RequestError } from "../inference/errors.ts";
 export type Lease = {
   /** Throws Overloaded where there is no room for so many bytes, and Cancelled after `end`. */
   take(bytes: number): void;
+  /** Gives back so many of the bytes that were taken. */
+  give(bytes: number): void;
   /** Gives back what was taken. */
   release(): void;
   /** Gives back what was taken, and takes no more: work that goes on for a client that has left must not. */
@@ -96,15 +98,16 @@ export const createMemory = (
     const lease = (evict: (heldMs: number) => boolean): Lease => {
       let taken = 0;
       let ended = false;
-      const release = (): void => {
-        if (taken === 0) return;
-        left += taken;
-        freed(taken);
-        holder.bytes -= taken;
-        taken = 0;
-        holder.leases.delete(own);
+      const give = (bytes: number): void => {
+        if (bytes === 0) return;
+        left += bytes;
+        freed(bytes);
+        holder.bytes -= bytes;
+        taken -= bytes;
+        if (taken === 0) holder.leases.delete(own);
         if (holder.bytes === 0) holders.delete(holder);
       };
+      const release = (): void => give(taken);
       const own: Lease = {
         take: (bytes) => {
           if (ended) throw new RequestError("Cancelled", "the client has gone");
@@ -120,6 +123,7 @@ export const createMemory = (
           holder.bytes += bytes;
           taken += bytes;
         },
+        give,
         release,
         end: () => {
           release();

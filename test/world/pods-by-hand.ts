@@ -182,7 +182,7 @@ export const world = (
   };
   return { clock, fleet, tries, wanted, setPods, ask };
 };
-const NO_EXCHANGE: Exchange = { gone: () => undefined, drained: () => undefined };
+const NO_EXCHANGE: Exchange = { gone: () => undefined, drained: () => undefined, isHeld: () => false };
 
 export const podsOf = ({ fleet }: World): readonly LivePod[] => fleet.arms().flatMap(({ pods }) => pods);
 export const evidenceOf = ({ evidence, pods }: Arm): { requests: number; errors: number } =>

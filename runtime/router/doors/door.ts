@@ -21,5 +21,7 @@ export type ClientConnection = {
   sweep(now: number): void;
   /** Takes no more requests, and closes when those that run are answered, or after `graceMs`. */
   leave(graceMs: number): void;
+  /** Since when it has nothing to do; undefined while it has. */
+  idleSince(): number | undefined;
   destroy(): void;
 };

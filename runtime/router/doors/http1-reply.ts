@@ -14,11 +14,13 @@ export type ReplyOptions = {
   isHead: boolean;
   /** Whether the connection is closed after this answer, which it must say. */
   close(): boolean;
+  /** Something was given to the socket. */
+  written(): void;
   /** The answer is whole. `close`: what it has said. */
   ended(close: boolean): void;
 };
 
-export const createReply = (socket: Socket, { close, ended, http10, isHead }: ReplyOptions): Http1Reply => {
+export const createReply = (socket: Socket, { close, ended, http10, isHead, written }: ReplyOptions): Http1Reply => {
   let head = "";
   let begun = false;
   let over = false;
@@ -29,7 +31,7 @@ export const createReply = (socket: Socket, { close, ended, http10, isHead }: Re
 
   const flush = (): void => {
     if (head === "" && bytes === 0) return;
-    writeAnswer(socket, head, pieces, bytes);
+    if (!writeAnswer(socket, head, pieces, bytes)) written();
     head = "";
     pieces = [];
     bytes = 0;

@@ -5,11 +5,13 @@ import { findEnd, type Head, parseHead } from "../../server/http/head.ts";
 import { Refusal } from "../../server/http/refusal.ts";
 import { CLIENT_LIMITS } from "../../server/http/request-rules.ts";
 import { errorResponse, jsonError } from "../../server/http/response.ts";
+import { evicted, isBrisk, YOUNG_MS } from "../../server/shares.ts";
 import { fieldsToPod, senderOf } from "../forwarded.ts";
 import type { Body, Exchange } from "../message.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { createReply, type Http1Reply } from "./http1-reply.ts";
-import { createIncomingBody, type IncomingBody } from "./incoming-body.ts";
+import { createIncomingBody, type IncomingBody, UNCOUNTED_BYTES } from "./incoming-body.ts";
+import { createAmount, createReservation } from "./reservation.ts";
 
 /** 100 kB/s. */
 const MIN_BYTES_PER_MS = 100;
@@ -30,6 +32,10 @@ type State = "head" | "body" | "busy" | "linger";
 export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientConnection => {
   const { now, times } = door;
   const sender = senderOf(socket, door.isTrusted, "1.1");
+  const reservation = createReservation(door.kept.nextShare(), () => evict());
+  /** What has come and is not dealt with, and what was written and is not taken; both above UNCOUNTED_BYTES. */
+  const unread = createAmount(reservation);
+  const untaken = createAmount(reservation);
   let state: State = "head";
   let input: Buffer = EMPTY;
   let at = 0;
@@ -84,13 +90,17 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     reply = createReply(socket, {
       http10: found.http10,
       isHead: found.method === "HEAD",
+      written,
       close: () => !found.keepAlive || state === "body" || leaving || door.closing() || now() >= expires,
       ended: finish,
     });
     if (found.expectContinue) socket.write(CONTINUE);
     body = createIncomingBody({
-      kept: door.kept,
+      reservation,
       length: found.length,
+      overloaded: () => {
+        throw evicted();
+      },
       serve: (whole) => serve(found, whole),
       pause: () => socket.pause(),
       resume: () => socket.resume(),
@@ -185,7 +195,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
       return;
     }
     state = "body";
-    const answer = createReply(socket, { http10: false, isHead: false, close: () => true, ended: finish });
+    const answer = createReply(socket, { http10: false, isHead: false, written, close: () => true, ended: finish });
     const content = Buffer.from(parts.join(""));
     const fields = Object.entries(headers).flat();
     answer.head({ status, fields, length: content.length, hasBody: true, outcome: status });
@@ -193,11 +203,34 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     answer.end([]);
   };
 
+  const counted = (bytes: number): number => (bytes > UNCOUNTED_BYTES ? bytes : 0);
+
+  /** Where there is no memory for what the client has not taken, it is disconnected. */
+  const written = (): void => {
+    if (!untaken.set(counted(socket.writableLength))) socket.destroy();
+  };
+
+  /** Ends what is slow, where others need its memory. */
+  const evict = (): boolean => {
+    const time = now();
+    if (time - stuckSince >= YOUNG_MS) {
+      socket.destroy();
+      return true;
+    }
+    const ms = time - started;
+    const isSlow = state === "body" && ms >= YOUNG_MS && !isBrisk(body?.received() ?? 0, ms);
+    const isHeld = state === "busy" && exchange?.isHeld() === true;
+    if (reply?.begun() !== false || !(isSlow || isHeld)) return false;
+    refuse(evicted());
+    return true;
+  };
+
   const finish = (close: boolean): void => {
     body?.release();
     head = undefined;
     body = exchange = reply = undefined;
     active = now();
+    unread.set(counted(input.length - at));
     if (close) {
       linger();
       return;
@@ -212,10 +245,12 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     state = "linger";
     input = EMPTY;
     at = 0;
+    unread.set(0);
     lingerUntil = active + MAX_LINGER_MS;
     const queued = socket.writableLength;
     deadline = active + (queued === 0 ? times.lingerMs : times.transferMs + queued / MIN_BYTES_PER_MS);
     socket.once("finish", () => {
+      untaken.set(0);
       deadline = Math.min(deadline, now() + times.lingerMs);
     });
     socket.end();
@@ -248,9 +283,16 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     // the next request can wait in the kernel
     if (state === "busy") socket.pause();
     else advance();
+    if (unread.set(counted(input.length - at))) return;
+    // it is not answered, and the client sees by the end of the connection that it may send it again
+    if (state === "busy") leaving = true;
+    else refuse(evicted());
+    input = EMPTY;
+    at = scan.at = scan.line = 0;
   });
   socket.on("drain", () => {
     stuckSince = Number.POSITIVE_INFINITY;
+    untaken.set(0);
     exchange?.drained();
   });
   socket.on("end", () => {
@@ -264,6 +306,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
   socket.on("error", () => undefined);
   socket.once("close", () => {
     gone = true;
+    reservation.end();
     body?.release();
     body = undefined;
     const left = exchange;
@@ -284,6 +327,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
       else if (state === "head" || state === "body")
         refuse(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`));
     },
+    idleSince: () => (state === "head" && !inHead ? active : undefined),
     leave: () => {
       leaving = true;
     },

@@ -1,82 +1,151 @@
 /** A client's connection over HTTP/2: gRPC, and whatever else speaks it. */
 import type { Socket } from "node:net";
 import { CLIENT_LIMITS } from "../../server/http/request-rules.ts";
-import {
-  type Header,
-  type RequestHead,
-  type Stream,
-  type StreamHandler,
-  serveHttp2,
-} from "../../server/http2/index.ts";
-import { fieldsToPod, type Sender, senderOf } from "../forwarded.ts";
-import type { Body, Exchange, Fields, Message, Reply } from "../message.ts";
+import { CANCEL, type RequestHead, type Stream, type StreamHandler, serveHttp2 } from "../../server/http2/index.ts";
+import { isBrisk, YOUNG_MS } from "../../server/shares.ts";
+import { fieldsToPod, senderOf } from "../forwarded.ts";
+import type { Body, Exchange, Message } from "../message.ts";
+import { refuseWith } from "../refuse.ts";
 import type { Client } from "../stream-slots.ts";
 import type { ClientConnection, Door } from "./door.ts";
+import { createReply, type Http2Reply } from "./http2-reply.ts";
+import { fieldsOf, isGrpc, listBytes } from "./http2-request.ts";
 import { createIncomingBody } from "./incoming-body.ts";
+import { createAmount, createReservation, type Reservation } from "./reservation.ts";
 
 const OPTIONS = {
   headLimits: CLIENT_LIMITS,
   maxConcurrentStreams: 256,
+  // what a call may send that nobody takes yet
+  firstWindow: 65_535,
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,
 };
-/** What may wait for a client that is slow, of one answer, in bytes. */
-const MOST_QUEUED = 256 * 1024;
 /**
  * A call that has sent a whole message and, for so long, neither its end nor more of it, is a stream: it may wait for an answer
  * before it goes on. Clients send the end of a unary call with its message.
  */
 const QUIET_MS = 20;
-const INTERNAL_ERROR = 2;
+/** What a call takes besides its header and its body: its objects (measured: 3 KiB), and a body that is not counted. */
+const CALL_BYTES = 8 * 1024;
+/** What was written and not taken is not counted up to here: it is on its way, as a rule. */
+const UNCOUNTED_BYTES = 16 * 1024;
+const OVERLOADED = { status: 503, error: "too much waits in the router; try again", retryAfter: 1 };
 
-export const serveClientHttp2 = (socket: Socket, door: Door): ClientConnection => {
-  const sender = senderOf(socket, door.isTrusted, "2");
-  const connection = { sender, client: { address: sender.address, streams: 0 } };
-  return serveHttp2(socket, { ...OPTIONS, now: door.now }, (head, stream) =>
-    serveStream(head, stream, connection, door),
-  );
+/** What the calls of one connection have in common. */
+type Connection = {
+  client: Client;
+  door: Door;
+  reservation: Reservation;
+  /** A call that can be ended where others need its memory; those that came first are the first. */
+  calls: Set<{ evict(time: number): boolean }>;
+  message(head: RequestHead, body: Body): Message;
+  /** Counts what waits for the client. False where there is no memory for it. */
+  settle(): boolean;
 };
 
-const serveStream = (
-  head: RequestHead,
-  stream: Stream,
-  { client, sender }: { client: Client; sender: Sender },
-  door: Door,
-): StreamHandler => {
-  const { contentLength: length, headers, method, path } = head;
-  const protocol = isGrpc(headers) ? "grpc" : "http";
+export const serveClientHttp2 = (socket: Socket, door: Door): ClientConnection => {
+  const { kept, now } = door;
+  const sender = senderOf(socket, door.isTrusted, "2");
+  const calls: Connection["calls"] = new Set();
+  /** Since when the kernel has taken nothing; Infinity while it does. */
+  let stuckSince = Number.POSITIVE_INFINITY;
+  const evict = (): boolean => {
+    const time = now();
+    if (time - stuckSince >= YOUNG_MS) {
+      socket.destroy();
+      return true;
+    }
+    for (const call of calls) if (call.evict(time)) return true;
+    return false;
+  };
+  const reservation = createReservation(kept.nextShare(), evict);
+  const untaken = createAmount(reservation);
+  const settle = (): boolean => {
+    const waiting = connection.waiting();
+    return untaken.set(waiting > UNCOUNTED_BYTES ? waiting : 0);
+  };
+  const common: Connection = {
+    ...{ door, reservation, calls, settle },
+    client: { address: sender.address, streams: 0 },
+    message: (head, body) => {
+      const { headers, method, path } = head;
+      const fields = fieldsToPod(fieldsOf(head), sender);
+      return { protocol: isGrpc(headers) ? "grpc" : "http", method, target: path, fields, body };
+    },
+  };
+  const connection = serveHttp2(socket, { ...OPTIONS, now }, (head, stream) => serveStream(head, stream, common));
+  socket.once("close", reservation.end);
+  return {
+    ...connection,
+    sweep: (time) => {
+      connection.sweep(time);
+      if (!settle()) socket.destroy();
+      if (!socket.writableNeedDrain) stuckSince = Number.POSITIVE_INFINITY;
+      else if (stuckSince === Number.POSITIVE_INFINITY) stuckSince = time;
+    },
+  };
+};
+
+const serveStream = (head: RequestHead, stream: Stream, common: Connection): StreamHandler => {
+  const { calls, door, reservation } = common;
+  const { contentLength: length, headers } = head;
+  const callBytes = CALL_BYTES + listBytes(headers);
+  const came = door.now();
   let exchange: Exchange | undefined;
+  let reply: Http2Reply | undefined;
   let over = false;
   let quiet: NodeJS.Timeout | undefined;
 
+  /** It is answered, or never will be; the client may not have taken it all. */
   const finish = (): void => {
     over = true;
     clearTimeout(quiet);
     body.release();
     exchange = undefined;
   };
+  const replyOnce = (): Http2Reply => {
+    reply ??= createReply(stream, { now: door.now, reservation, settle: common.settle, ended: finish });
+    return reply;
+  };
   const serve = (content: Body): void => {
     clearTimeout(quiet);
-    const message: Message = { protocol, method, target: path, fields: fieldsOf(head, sender), body: content };
-    const served = door.serve(
-      message,
-      replyOf(stream, () => finish()),
-      client,
-    );
+    const served = door.serve(common.message(head, content), replyOnce(), common.client);
     if (!over) exchange = served;
   };
+  const refuse = (): void => {
+    exchange?.gone();
+    exchange = undefined;
+    refuseWith(replyOnce(), common.message(head, NOTHING), OVERLOADED);
+  };
   const body = createIncomingBody({
-    ...{ kept: door.kept, length, serve },
+    ...{ reservation, length, serve },
     pause: stream.pause,
     resume: stream.resume,
+    overloaded: refuse,
   });
   const listen = (): void => {
-    if (protocol !== "grpc" || over) return;
+    if (over || !isGrpc(headers)) return;
     clearTimeout(quiet);
     quiet = setTimeout(() => body.stream(true), QUIET_MS);
   };
+  const call = {
+    evict: (time: number): boolean => {
+      if (reply?.evict(time) === true) return true;
+      const ms = time - came;
+      if (over || ms < YOUNG_MS || reply?.begun() === true) return false;
+      const isSlow = !body.isServed() && !isBrisk(body.received(), ms);
+      if (!isSlow && exchange?.isHeld() !== true) return false;
+      refuse();
+      return true;
+    },
+  };
 
-  listen();
+  const fits = reservation.take(callBytes);
+  if (fits) {
+    calls.add(call);
+    listen();
+  } else refuse();
   return {
     data: (bytes) => {
       if (over) return;
@@ -90,59 +159,20 @@ const serveStream = (
     closed: () => {
       const left = exchange;
       finish();
+      reply?.closed();
+      calls.delete(call);
+      if (fits) reservation.give(callBytes);
       left?.gone();
     },
-    drained: () => exchange?.drained(),
+    drained: () => {
+      reply?.drained();
+      exchange?.drained();
+    },
     // the windows bound what comes, and the connection's keep-alive how long
-    sweep: () => undefined,
-  };
-};
-
-const replyOf = (stream: Stream, ended: () => void): Reply => {
-  /** Of an answer without a body: they end the stream, so they go with its end. */
-  let alone: Header[] | undefined;
-  return {
-    head: ({ status, fields, length, hasBody }) => {
-      const headers: Header[] = [[":status", String(status)], ...pairs(fields)];
-      if (length !== undefined && hasBody) headers.push(["content-length", String(length)]);
-      if (hasBody) stream.headers(headers, false);
-      else alone = headers;
-    },
-    data: (piece) => {
-      stream.write(piece);
-      return stream.queued() < MOST_QUEUED;
-    },
-    flush: () => undefined,
-    end: (trailers) => {
-      // the stream may be gone with its last frame: the exchange must have been let go by then
-      ended();
-      if (alone === undefined) stream.end(pairs(trailers));
-      else stream.headers(alone, true);
-    },
-    abort: () => {
-      ended();
-      stream.reset(INTERNAL_ERROR);
+    sweep: (time) => {
+      if (reply?.isLate(time) === true) stream.reset(CANCEL);
     },
   };
 };
 
-const pairs = (fields: Fields): Header[] => {
-  const headers: Header[] = [];
-  for (let i = 0; i < fields.length; i += 2) headers.push([fields[i] ?? "", fields[i + 1] ?? ""]);
-  return headers;
-};
-
-const isGrpc = (headers: readonly Header[]): boolean =>
-  headers.some(([name, value]) => name === "content-type" && value.startsWith("application/grpc"));
-
-/** As HTTP/1.1 has them: with a host, and cookies in one field (RFC 9113, 8.2.3). */
-const fieldsOf = ({ authority, headers }: RequestHead, sender: Sender): Fields => {
-  const fields: string[] = [];
-  const cookies: string[] = [];
-  for (const [name, value] of headers) {
-    if (name === "cookie") cookies.push(value);
-    else if (name !== "host" || authority === undefined) fields.push(name, value);
-  }
-  if (cookies.length > 0) fields.push("cookie", cookies.join("; "));
-  return fieldsToPod(authority === undefined ? fields : ["host", authority, ...fields], sender);
-};
+const NOTHING: Body = { kind: "whole", pieces: [], bytes: 0 };

@@ -20,6 +20,8 @@ export type ConnectionOptions = {
   maxConcurrentStreams: number;
   /** Of a request's headers. Default: a server's behind a router. */
   headLimits?: HeadLimits;
+  /** What a client may send of a stream before any of it was taken, in bytes, from 65535 on. Default: the most, 1 MiB. */
+  firstWindow?: number;
   /** A connection that is silent for so long is asked for a sign of life ... */
   keepaliveMs: number;
   /** ... and closed where none comes within this. */
@@ -46,7 +48,7 @@ const ALIVE_PING = Buffer.from("alive...");
 
 /** Serves HTTP/2 (RFC 9113) without TLS on a socket. It must be swept about once a second. */
 export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest: OnRequest): Connection => {
-  const { headLimits = SERVER_LIMITS, now } = options;
+  const { firstWindow = STREAM_WINDOW, headLimits = SERVER_LIMITS, now } = options;
   const writer = createFrameWriter(socket);
   const control = createControl(writer);
   const outbox = createOutbox(writer);
@@ -63,6 +65,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   /** Which stream is the last that is served. */
   let toldToLeave = false;
   let heard = now();
+  let idleSince = heard;
   let asked = 0;
   /** What the kernel had of our bytes when it last took some, and when that was. */
   let lastTaken = 0;
@@ -100,9 +103,10 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
 
   const streams = createStreams({
     ...{ control, outbox, encoder, client, onRequest, fail, idle, resets },
-    headLimits,
+    ...{ firstWindow, headLimits },
     maxConcurrentStreams: options.maxConcurrentStreams,
     gone: () => {
+      if (streams.size === 0) idleSince = now();
       if (toldToLeave && streams.size === 0) close(true);
     },
   });
@@ -252,7 +256,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   writer.push(
     writeSettings({
       concurrentStreams: options.maxConcurrentStreams,
-      window: STREAM_WINDOW,
+      window: firstWindow,
       headerListBytes: headLimits.bytes,
     }),
   );
@@ -289,6 +293,8 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
         control.ping(0, ALIVE_PING);
       } else if (time - asked > options.keepaliveTimeoutMs) socket.destroy();
     },
+    waiting: () => writer.unsent() + outbox.queued(),
+    idleSince: () => (streams.size === 0 && blockOf === 0 ? idleSince : undefined),
     destroy: () => socket.destroy(),
   };
 };

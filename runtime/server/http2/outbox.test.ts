@@ -42,7 +42,7 @@ const start = (writerRoom = () => 1_000_000_000) => {
   const outbox = createOutbox({ push: client.read, room: writerRoom, unsent: () => 0, close: () => undefined });
   const stream = (id: number, window: number): Outgoing & { done: boolean } => {
     const out = {
-      ...{ id, window, queue: [], queued: 0, sent: 0, trailers: undefined, done: false },
+      ...{ id, window, queue: [], queued: 0, joined: undefined, filled: 0, trailers: undefined, done: false },
       ended: () => {
         out.done = true;
       },
@@ -202,4 +202,16 @@ test("nothing is sent of a stream that is forgotten, even while others are resum
   room = 1;
   outbox.resume();
   assert.deepEqual([client.bytesOf(3).length, client.of(3).ended, two.done], [0, false, false]);
+});
+
+test("small pieces that wait are joined, and sent as they came", () => {
+  const { client, outbox, stream } = start();
+  const slow = stream(1, 0);
+  const sent = Buffer.from(Array.from({ length: 50_000 }, (_, i) => i & 255));
+  for (const byte of sent) outbox.data(slow, [Buffer.from([byte])]);
+  assert.ok(slow.queue.length < 12, `${slow.queue.length} pieces`);
+  assert.equal(outbox.queued(), sent.length);
+  for (let i = 0; i < 50; i++) outbox.widen(slow, 1000);
+  assert.ok(client.bytesOf(1).equals(sent));
+  assert.equal(outbox.queued(), 0);
 });

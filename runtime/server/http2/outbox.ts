@@ -17,10 +17,11 @@ export type Outgoing = {
   /** What the client takes of it now, in bytes; below 0 where it has made its window smaller. */
   window: number;
   queue: Buffer[];
+  /** What the last of `queue` is the beginning of, if small pieces are joined there, and how far that goes. */
+  joined: Buffer | undefined;
+  filled: number;
   /** Bytes of `queue`. */
   queued: number;
-  /** What of the first of `queue` has gone. */
-  sent: number;
   /** Encodes the headers that end the stream, once all else has gone; without a byte, an empty piece of data ends it. */
   trailers: (() => Buffer) | undefined;
   /** The last frame has gone. */
@@ -28,6 +29,8 @@ export type Outgoing = {
   /** The queue is empty. */
   drained(): void;
 };
+
+const EMPTY = Buffer.alloc(0);
 
 /** The sending half of a connection: flow control (RFC 9113, 5.2) over all of its streams. */
 export type Outbox = {
@@ -43,11 +46,40 @@ export type Outbox = {
   /** Sends what can be sent now of what waits. */
   resume(): void;
   forget(stream: Outgoing): void;
+  /** Of all streams, in bytes. */
+  queued(): number;
+};
+
+/** Pieces that wait are joined up to this size: many small ones would take more than their bytes. */
+const MOST_JOINED_BYTES = 16 * 1024;
+const LEAST_JOINED_BYTES = 256;
+const NEVER_COPIED_BYTES = 256 * 1024;
+
+/** Adds a piece that has to wait. What came with it is not kept alive for it. */
+const enqueue = (stream: Outgoing, piece: Buffer): void => {
+  const { filled, joined, queue } = stream;
+  stream.queued += piece.length;
+  const isMost = piece.length * 4 >= piece.buffer.byteLength || piece.length >= NEVER_COPIED_BYTES;
+  if (piece.length >= MOST_JOINED_BYTES && isMost) {
+    queue.push(piece);
+    stream.joined = undefined;
+  } else if (joined !== undefined && queue.length > 0 && joined.length - filled >= piece.length) {
+    const start = queue[queue.length - 1]?.byteOffset ?? 0;
+    stream.filled += piece.copy(joined, filled);
+    queue[queue.length - 1] = joined.subarray(start - joined.byteOffset, stream.filled);
+  } else {
+    const room = Math.min(MOST_JOINED_BYTES, Math.max(LEAST_JOINED_BYTES, 2 * (joined?.length ?? piece.length)));
+    const copy = Buffer.allocUnsafeSlow(Math.max(piece.length, room));
+    stream.joined = copy;
+    stream.filled = piece.copy(copy);
+    queue.push(copy.subarray(0, stream.filled));
+  }
 };
 
 export const createOutbox = (writer: FrameWriter): Outbox => {
   const waiting = new Set<Outgoing>();
   let window = DEFAULT_WINDOW;
+  let total = 0;
   let frameBytes = FRAME_BYTES;
 
   const headers = (id: number, block: Buffer, flags: number): void => {
@@ -62,28 +94,38 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
     }
   };
 
-  /** Sends what may be sent; `waited`: it could not be when it was written. */
+  /** Sends what may be sent of a piece, and returns the rest, if any. */
+  const send = (stream: Outgoing, piece: Buffer): Buffer | undefined => {
+    let at = 0;
+    while (at < piece.length) {
+      const size = Math.min(window, stream.window, frameBytes, piece.length - at);
+      if (size <= 0 || writer.room() <= 0) return at === 0 ? piece : piece.subarray(at);
+      const head = Buffer.allocUnsafe(HEAD_BYTES);
+      writeHead(head, 0, size, DATA, 0, stream.id);
+      writer.push(head);
+      writer.push(piece.subarray(at, at + size));
+      window -= size;
+      stream.window -= size;
+      total -= size;
+      at += size;
+    }
+    return undefined;
+  };
+
+  /** Sends what may be sent of what waits, and what ends the stream after it. `waited`: it could not be when it was written. */
   const pump = (stream: Outgoing, waited: boolean): void => {
     while (stream.queued > 0) {
-      const [first] = stream.queue;
-      const size = Math.min(window, stream.window, frameBytes, (first?.length ?? 0) - stream.sent);
-      if (first === undefined || size <= 0 || writer.room() <= 0) {
+      const first = stream.queue[0] ?? EMPTY;
+      const left = send(stream, first);
+      stream.queued -= first.length - (left?.length ?? 0);
+      if (left !== undefined) {
+        stream.queue[0] = left;
         // one whose own window is closed is pumped when that opens
         if (stream.window > 0) waiting.add(stream);
         else waiting.delete(stream);
         return;
       }
-      const head = Buffer.allocUnsafe(HEAD_BYTES);
-      writeHead(head, 0, size, DATA, 0, stream.id);
-      writer.push(head);
-      writer.push(first.subarray(stream.sent, stream.sent + size));
-      window -= size;
-      stream.window -= size;
-      stream.queued -= size;
-      stream.sent += size;
-      if (stream.sent < first.length) continue;
       stream.queue.shift();
-      stream.sent = 0;
     }
     if (waiting.size > 0) waiting.delete(stream);
     if (stream.trailers !== undefined) {
@@ -98,13 +140,13 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
   return {
     headers,
     data: (stream, pieces) => {
-      const waited = stream.queued > 0;
       for (const piece of pieces) {
         if (piece.length === 0) continue;
-        stream.queue.push(piece);
-        stream.queued += piece.length;
+        total += piece.length;
+        const left = stream.queued > 0 ? piece : send(stream, piece);
+        if (left !== undefined) enqueue(stream, left);
       }
-      if (!waited && stream.queued > 0) pump(stream, false);
+      if (stream.queued > 0 && stream.window > 0) waiting.add(stream);
     },
     room: (stream) => (stream.queued > 0 ? 0 : Math.max(0, Math.min(window, stream.window, writer.room()))),
     trailers: (stream, encode) => {
@@ -131,9 +173,12 @@ export const createOutbox = (writer: FrameWriter): Outbox => {
         if (waiting.delete(stream)) pump(stream, true);
       }
     },
+    queued: () => total,
     forget: (stream) => {
       waiting.delete(stream);
+      total -= stream.queued;
       stream.queue = [];
+      stream.joined = undefined;
       stream.queued = 0;
       stream.trailers = undefined;
     },

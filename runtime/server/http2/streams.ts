@@ -25,6 +25,8 @@ export type Host = {
   encoder: HeaderEncoder;
   client: ClientSettings;
   maxConcurrentStreams: number;
+  /** What a client may send of a stream at first, in bytes; it grows up to STREAM_WINDOW as that is taken. */
+  firstWindow: number;
   headLimits: HeadLimits;
   onRequest: OnRequest;
   /** Ends the connection: always false. */
@@ -68,6 +70,8 @@ type Open = {
   /** What the client may still send, and what of it we have taken since we last gave it back. */
   window: number;
   taken: number;
+  /** What `window` is when all of it was given back. */
+  widest: number;
   paused: boolean;
   remoteEnded: boolean;
   expected: number | undefined;
@@ -100,7 +104,7 @@ export const createStreams = (host: Host): Streams => {
       resetByUs.delete(oldest);
     }
     const stream = streams.get(id);
-    resetByUs.set(id, stream?.window ?? STREAM_WINDOW);
+    resetByUs.set(id, stream?.window ?? host.firstWindow);
     if (stream !== undefined) abandon(stream);
   };
   /** For what a client does wrong with a call: it must not be a cheaper way to end many than to reset them. */
@@ -116,9 +120,12 @@ export const createStreams = (host: Host): Streams => {
       window += taken;
       taken = 0;
     }
-    if (stream === undefined || stream.paused || stream.remoteEnded || stream.taken < STREAM_WINDOW / 4) return;
-    control.windowUpdate(stream.out.id, stream.taken);
-    stream.window += stream.taken;
+    if (stream === undefined || stream.paused || stream.remoteEnded || stream.taken < stream.widest / 4) return;
+    const widest = Math.min(STREAM_WINDOW, 4 * stream.widest);
+    const bytes = stream.taken + widest - stream.widest;
+    control.windowUpdate(stream.out.id, bytes);
+    stream.window += bytes;
+    stream.widest = widest;
     stream.taken = 0;
   };
 
@@ -173,7 +180,8 @@ export const createStreams = (host: Host): Streams => {
     window: client.initialWindow,
     queue: [],
     queued: 0,
-    sent: 0,
+    joined: undefined,
+    filled: 0,
     trailers: undefined,
     ended: () => undefined,
     drained,
@@ -207,8 +215,9 @@ export const createStreams = (host: Host): Streams => {
     const stream: Open = {
       handler: undefined,
       out: outgoing(id, () => stream.handler?.drained()),
-      window: STREAM_WINDOW,
+      window: host.firstWindow,
       taken: 0,
+      widest: host.firstWindow,
       paused: false,
       remoteEnded: ended,
       expected: head.contentLength,
@@ -217,8 +226,11 @@ export const createStreams = (host: Host): Streams => {
     streams.set(id, stream);
     if (head.expectContinue && !ended) outbox.headers(id, encoder.encode([[":status", "100"]]), 0);
     const handler = host.onRequest(head, answerSide(stream));
-    // it may have been answered at once
-    if (streams.get(id) !== stream) return true;
+    if (streams.get(id) !== stream) {
+      // it was answered at once
+      handler.closed();
+      return true;
+    }
     stream.handler = handler;
     return !ended || endRemote(stream);
   };

@@ -39,5 +39,9 @@ export type Connection = {
   /** Takes no more requests, and closes when those that run are answered, or after `graceMs`. */
   leave(graceMs: number): void;
   sweep(now: number): void;
+  /** What was written and its client has not taken, in bytes. */
+  waiting(): number;
+  /** Since when it has no call; undefined while it has. */
+  idleSince(): number | undefined;
   destroy(): void;
 };
