@@ -1,5 +1,6 @@
 import { findEnd, parseFields } from "./head.ts";
 import { Refusal } from "./refusal.ts";
+import { isTokenByte } from "./request-rules.ts";
 
 const MAX_TRAILER_BYTES = 8 * 1024;
 const MAX_TRAILERS = 100;
@@ -31,11 +32,31 @@ export type ChunkSink = {
 
 type Step = "size" | "extension" | "size-lf" | "data" | "data-cr" | "data-lf" | "trailers" | "whole";
 
+/** Of an extension: `;name`, `;name=value` or `;name="value"` (RFC 9112, 7.1.1), without blanks around them. */
+type Part = "before name" | "name" | "before value" | "value" | "quoted" | "escaped" | "after quoted" | "end";
+
+const nextPart = (part: Part, byte: number): Part => {
+  if (part === "quoted" || part === "escaped") {
+    if ((byte < 32 && byte !== 9) || byte > 126) throw malformed();
+    if (part === "escaped") return "quoted";
+    if (byte === 92) return "escaped";
+    return byte === 34 ? "after quoted" : "quoted";
+  }
+  const isBetween = part !== "before name" && part !== "before value";
+  if (byte === 13 && isBetween) return "end";
+  if (byte === 59 && isBetween) return "before name";
+  if (byte === 61 && part === "name") return "before value";
+  if (byte === 34 && part === "before value") return "quoted";
+  if (part === "after quoted" || !isTokenByte(byte)) throw malformed();
+  return part === "before name" || part === "name" ? "name" : "value";
+};
+
 export const createChunks = (sink: ChunkSink): Chunks => {
   let step: Step = "size";
   let size = 0;
   let digits = 0;
   let extensionBytes = 0;
+  let part: Part = "before name";
 
   /** One byte of what is around the data of a chunk. */
   const take = (byte: number): void => {
@@ -46,14 +67,16 @@ export const createChunks = (sink: ChunkSink): Chunks => {
           if (++digits > MAX_SIZE_DIGITS) throw malformed();
           size = size * 16 + digit;
         } else if (digits > 0 && byte === 13) step = "size-lf";
-        else if (digits > 0 && byte === 59) step = "extension";
-        else throw malformed();
+        else if (digits > 0 && byte === 59) {
+          step = "extension";
+          part = "before name";
+        } else throw malformed();
         return;
       }
       case "extension":
         if (++extensionBytes > MAX_EXTENSION_BYTES) throw new Refusal(400, "the chunk extensions are too long");
-        if (byte === 13) step = "size-lf";
-        else if ((byte < 32 && byte !== 9) || byte === 127) throw malformed();
+        part = nextPart(part, byte);
+        if (part === "end") step = "size-lf";
         return;
       case "size-lf":
         if (byte !== 10) throw malformed();

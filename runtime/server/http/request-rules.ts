@@ -21,6 +21,8 @@ const TOKEN = new Uint8Array(256);
 for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
   TOKEN[char.charCodeAt(0)] = 1;
 
+export const isTokenByte = (byte: number): boolean => TOKEN[byte] === 1;
+
 /** Where the token that begins at `from` ends; `from` where there is none. */
 export const tokenEnd = (text: string, from: number): number => {
   let at = from;

@@ -1,0 +1,271 @@
+/**
+ * The reader against node:http's parser (llhttp), over made-up bytes: the same requests, or a refusal of ours that is listed here with
+ * its reason. Nothing may be read that node:http refuses. FUZZ_RUNS and FUZZ_SEED as for the other fuzzed readers.
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import { duplexPair } from "node:stream";
+import { test } from "node:test";
+import fc from "fast-check";
+import { createReader } from "./reader.ts";
+import { Refusal } from "./refusal.ts";
+
+/** What is refused here and read by node:http, by our message. */
+const STRICTER: readonly [message: RegExp, reason: string][] = [
+  [/a method that HTTP does not have|tunnels are not served/, "node:http tells CONNECT by another event"],
+  [/a character in the target/, "llhttp takes bytes above 127 and fragments; RFC 9112 (3.2) has neither"],
+  [/the target is neither a path nor an http URL/, "llhttp takes URLs of any scheme, which no server here has"],
+  [/the host is no name or address/, "node:http leaves the value to the application; RFC 9112 (3.2) wants 400"],
+  [/a request has one host header/, "node:http takes the first of several; RFC 9112 (3.2) wants 400"],
+  [/HTTP\/1\.1 and HTTP\/1\.0 are spoken here/, "llhttp takes 0.9 and 2.0 as versions"],
+  [/HTTP\/1\.0 has no transfer-encoding/, "RFC 9112 (6.1): it is the sign of faulty framing"],
+  [
+    /transfer-encoding (is not chunked|came twice)|only transfer-encoding here/,
+    "llhttp takes codings before chunked, and empty ones",
+  ],
+  [/a malformed chunk/, "llhttp takes extensions without a name or a value"],
+  [/only 100-continue can be expected/, "node:http answers 417 itself"],
+  [
+    /a malformed (request line|header field)|a CR without LF|LF alone/,
+    "llhttp takes blank lines, and blanks within lines, in more places",
+  ],
+];
+
+type Seen = { line: string; fields: string; body: string };
+type Outcome = { requests: Seen[]; refused: string | undefined };
+
+const MAX_BODY = 100_000;
+const lease = { take: () => undefined, give: () => undefined, release: () => undefined, end: () => undefined };
+
+const seenOf = (method: string, url: string, fields: readonly string[], body: Buffer): Seen => ({
+  // an empty query is none
+  line: `${method} ${url
+    .replace(/^https?:\/\/[^/?]*/i, "")
+    .replace(/^(?=\?|$)/, "/")
+    .replace(/^([^?]*)\?$/, "$1")}`,
+  // the host of a target that is a URL is here that of the request (RFC 9112, 3.2.2); node:http leaves it to the application
+  fields: fields
+    .map((text, i) => (i % 2 === 0 ? text.toLowerCase() : text))
+    .filter((_, i, all) => all[i - (i % 2)] !== "host")
+    .join("\n"),
+  body: body.toString("latin1"),
+});
+
+const ours = (bytes: Buffer): Outcome => {
+  const reader = createReader(MAX_BODY, lease);
+  const requests: Seen[] = [];
+  reader.feed(bytes);
+  try {
+    for (;;) {
+      const head = reader.head();
+      if (head === undefined) return { requests, refused: undefined };
+      const body = reader.body();
+      if (body === undefined) return { requests, refused: undefined };
+      const { fields, method, path, query } = head;
+      requests.push(seenOf(method, query === "" ? path : `${path}?${query}`, fields, body));
+      // node:http reads no further then
+      if (!head.keepAlive) return { requests, refused: undefined };
+    }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { requests, refused: error.message };
+  }
+};
+
+const theirs = (): { read(bytes: Buffer): Promise<Outcome>; close(): void } => {
+  let began: { request: IncomingMessage; pieces: Buffer[] }[] = [];
+  let refused: string | undefined;
+  let failed = Promise.withResolvers<void>();
+  const server = createServer({ maxHeaderSize: 17 * 1024, keepAlive: true }, (request, response) => {
+    const pieces: Buffer[] = [];
+    began.push({ request, pieces });
+    request.on("data", (piece: Buffer) => pieces.push(piece));
+    request.on("error", () => undefined);
+    request.on("end", () => response.end());
+  });
+  server.on("clientError", (error: Error & { code?: string }, socket) => {
+    refused ??= error.code ?? error.message;
+    // those before it have not been told of their end yet
+    setImmediate(() => {
+      failed.resolve();
+      socket.destroy();
+    });
+  });
+  server.on("checkExpectation", (_, response) => {
+    refused = "417";
+    response.writeHead(417, { connection: "close" }).end();
+  });
+  return {
+    async read(bytes) {
+      began = [];
+      refused = undefined;
+      failed = Promise.withResolvers();
+      const [client, inside] = duplexPair();
+      server.emit("connection", inside);
+      client.on("error", () => undefined).resume();
+      const closed = Promise.race([failed.promise, once(inside, "close"), once(client, "end")]);
+      client.end(bytes);
+      await closed;
+      const requests = began
+        .filter(({ request }) => request.complete)
+        .map(({ pieces, request }) =>
+          seenOf(request.method ?? "", request.url ?? "", request.rawHeaders, Buffer.concat(pieces)),
+        );
+      return { requests, refused };
+    },
+    close: () => server.close(),
+  };
+};
+
+/** Mostly in order, so that what is behind it is reached. */
+const oneOf = (good: readonly string[], bad: readonly string[]): fc.Arbitrary<string> =>
+  fc.oneof({ weight: 8, arbitrary: fc.constantFrom(...good) }, { weight: 1, arbitrary: fc.constantFrom(...bad) });
+
+const end = oneOf(["\r\n"], ["\n", "\r", "\r\r\n", " \r\n", "\r\n\r\n", "\r\n ", "\0\r\n"]);
+const method = oneOf(
+  ["GET", "POST", "PUT", "OPTIONS", "HEAD"],
+  ["get", "FOO", "CONNECT", "PRI", "G T", "", "M-SEARCH", "QUERY"],
+);
+const target = oneOf(
+  ["/", "/v2/models/m/infer", "/a?b=c", "*", "http://h/a", "http://h:80?x"],
+  ["", "a", "/a b", "/a#b", "/\u00e9", "//", "/%2F", "ftp://h/", "http://", "http://u@h/", "h:80", "/\t"],
+);
+const version = oneOf(
+  ["HTTP/1.1"],
+  ["HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "http/1.1", "HTTP/1.1 ", "HTTP/11", ""],
+);
+const name = oneOf(
+  ["x", "X-Y", "accept", "te", "trailer", "expect", "connection"],
+  ["", "x y", "x ", " x", "x(", "\u00e9", "host", "content-length", "transfer-encoding", "Content_Length", "upgrade"],
+);
+const value = oneOf(
+  ["y", "", "a, b", "100-continue", "trailers"],
+  [" y ", "\t", "a\tb", "\u00e9", "a\0b", "a\x7fb", "a\x01b", "a\rb", "a\nb", "5", "chunked", "x\r\n y"],
+);
+const colon = oneOf([": ", ":"], [" : ", "", ":\t", "::"]);
+const field = fc.tuple(name, colon, value, end).map((parts) => parts.join(""));
+const host = oneOf(
+  ["Host: h\r\n", "host:h:80\r\n", "Host: [::1]:80\r\n"],
+  ["", "Host:\r\n", "Host: a b\r\n", "Host: h\r\nHost: h\r\n", "Host : h\r\n"],
+);
+
+const chunk = fc
+  .tuple(
+    fc.constantFrom("", "a", "hello", "x".repeat(40)),
+    oneOf([""], [";a", ";a=b", ';a="b c";d', ";a=b ", "; a", ";", ";a=", " ", ";a\r", "\t", "g"]),
+    end,
+    end,
+    oneOf([""], ["0", "x", "+"]),
+  )
+  .map(
+    ([data, extension, after, close, before]) =>
+      `${before}${data.length.toString(16)}${extension}${after}${data}${close}`,
+  );
+const body = fc.oneof(
+  fc.constant(["", ""]),
+  fc.constantFrom(
+    ["Content-Length: 5\r\n", "hello"],
+    ["content-length: 0\r\n", ""],
+    ["Content-Length:  3 \r\n", "abc"],
+  ),
+  fc
+    .tuple(
+      fc.array(chunk, { maxLength: 3 }),
+      oneOf(["0\r\n\r\n"], ["0\r\nx: y\r\n\r\n", "0\r\n", "00\r\n\r\n", "0\r\nx\r\n\r\n"]),
+    )
+    .map(([chunks, last]) => ["Transfer-Encoding: chunked\r\n", chunks.join("") + last]),
+  fc
+    .tuple(
+      oneOf(
+        ["5", "0"],
+        [
+          "-1",
+          "+5",
+          "5,5",
+          "0x5",
+          "5 5",
+          "",
+          "99999999999999999999",
+          "5\r\nContent-Length: 5",
+          "5\r\nContent-Length: 6",
+        ],
+      ),
+      fc.constantFrom(
+        "",
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: \x0bchunked\r\n",
+      ),
+    )
+    .map(([length, coding]) => [`Content-Length: ${length}\r\n${coding}`, "hello0\r\n\r\n"]),
+  fc.constantFrom(
+    ["Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"],
+    ["Transfer-Encoding: Chunked\r\n", "0\r\n\r\n"],
+    ["Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"],
+    ["Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"],
+    ["Transfer-Encoding : chunked\r\n", "0\r\n\r\n"],
+  ),
+);
+const request = fc
+  .tuple(
+    method,
+    oneOf([" "], ["  ", "\t", ""]),
+    target,
+    version,
+    end,
+    host,
+    fc.array(field, { maxLength: 3 }),
+    body,
+    end,
+  )
+  .map(([verb, space, path, protocol, after, named, fields, [framing = "", content = ""], last]) =>
+    [verb, space, path, " ", protocol, after, named, ...fields, framing, last, content].join(""),
+  );
+const SECOND = "GET /second HTTP/1.1\r\nHost: h\r\n\r\n";
+/** A byte that is replaced, left out or doubled. */
+const mutation = fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom("set", "drop", "double"));
+const input = fc
+  .tuple(fc.array(request, { minLength: 1, maxLength: 2 }), fc.option(mutation, { freq: 3 }))
+  .map(([requests, change]) => {
+    const bytes = Buffer.from(requests.join("") + SECOND, "latin1");
+    if (change === null) return bytes;
+    const [place, byte, how] = change;
+    const at = place % bytes.length;
+    const [before, after] = [bytes.subarray(0, at), bytes.subarray(at + 1)];
+    if (how === "drop") return Buffer.concat([before, after]);
+    if (how === "double") return Buffer.concat([before, bytes.subarray(at, at + 1), bytes.subarray(at)]);
+    return Buffer.concat([before, Buffer.of(byte), after]);
+  });
+
+test("node:http reads the same requests, or we refuse them for a reason that is listed", async (t) => {
+  const other = theirs();
+  t.after(other.close);
+  const seed = Number(process.env.FUZZ_SEED ?? 1);
+  const numRuns = Number(process.env.FUZZ_RUNS ?? 2000);
+  const used = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(input, async (bytes) => {
+      const mine = ours(bytes);
+      const their = await other.read(bytes);
+      const common = Math.min(mine.requests.length, their.requests.length);
+      assert.deepEqual(mine.requests.slice(0, common), their.requests.slice(0, common));
+      assert.ok(mine.requests.length <= their.requests.length, `node:http refuses it: ${their.refused}`);
+      const refused = mine.refused;
+      if (refused === undefined) assert.equal(mine.requests.length, their.requests.length);
+      else if (their.refused === undefined || mine.requests.length < their.requests.length) {
+        const listed = STRICTER.find(([message]) => message.test(refused));
+        assert.ok(listed !== undefined, `we alone refuse it: ${refused}`);
+        used.add(listed[1]);
+      }
+    }),
+    { numRuns, seed, endOnFailure: true },
+  );
+  // only a longer run meets all of them
+  if (numRuns >= 50_000)
+    assert.deepEqual(
+      STRICTER.filter(([, reason]) => !used.has(reason)),
+      [],
+      "reasons that nothing needs",
+    );
+});
