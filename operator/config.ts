@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { formatDuration, parseDuration } from "./api/v1alpha1/duration.ts";
+import { parseForwardedTrust } from "./api/v1alpha1/forwarded-trust.ts";
 import { POD_USER, type PodUser } from "./apply/restricted.ts";
 import type { Rate } from "./kube/rate-limit.ts";
 import { ELECTION_TIMES, type ElectionTimes, faultOf } from "./manager/election.ts";
@@ -23,6 +24,8 @@ export type Config = {
   /** What routers are bound to: a ClusterRole, or a Role of this name in each namespace. */
   routerRole: RouterRole;
   routerResources: RouterResources;
+  /** Whose X-Forwarded-* routers believe: none, all, or addresses and ranges. */
+  routerTrustForwarded: string;
   leaseName: string;
   logLevel: LogLevel;
   probePort: number;
@@ -52,6 +55,8 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --router-role NAME                in its place: the name of a Role that is there in each namespace
   --router-resources JSON           what each router asks for, and its limits
                                     (${DEFAULT_ROUTER_RESOURCES})
+  --router-trust-forwarded WHOM     clients whose X-Forwarded-* and Forwarded routers pass on: none, all, or addresses and ranges, such as
+                                    10.0.0.0/8,fd00::/8 (none)
   --log-level LEVEL                 ${LOG_LEVELS.join(", ")} (info)
   --probe-port PORT                 /livez and /readyz (8081)
   --metrics-port PORT               /metrics (8080)
@@ -87,6 +92,7 @@ export const parseConfig = (args: string[]): Config | "help" => {
     watchNamespaces: namespaces(values),
     routerRole: routerRole(values),
     routerResources: routerResources(values),
+    routerTrustForwarded: trustForwarded(values),
     leaseName: required(values, "lease-name"),
     logLevel: oneOf(values, "log-level", LOG_LEVELS),
     probePort: integer(values, "probe-port", 65535),
@@ -114,6 +120,7 @@ const parse = (args: string[]) => {
         "router-cluster-role": { type: "string" },
         "router-role": { type: "string" },
         "router-resources": { type: "string", default: DEFAULT_ROUTER_RESOURCES },
+        "router-trust-forwarded": { type: "string", default: "none" },
         "lease-name": { type: "string", default: "berth-operator" },
         "log-level": { type: "string", default: "info" },
         "probe-port": { type: "string", default: "8081" },
@@ -173,6 +180,15 @@ const routerResources = (values: Values): RouterResources => {
   } catch (error) {
     throw new ConfigError(`--router-resources: ${error instanceof Error ? error.message : String(error)}`);
   }
+};
+
+const trustForwarded = (values: Values): string => {
+  const whom = values["router-trust-forwarded"];
+  if (parseForwardedTrust(whom) === undefined)
+    throw new ConfigError(
+      `--router-trust-forwarded: "${whom}" is neither none nor all nor ranges such as 10.0.0.0/8,::1`,
+    );
+  return whom;
 };
 
 const podUser = (values: Values): PodUser => {

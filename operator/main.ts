@@ -219,6 +219,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
         settings: {
           ...{ runtimeImage, runtimeImagePullPolicy, podUser },
           resources: config.routerResources,
+          trustForwarded: config.routerTrustForwarded,
           role: config.routerRole,
           operatorNamespace: config.namespace,
         },

@@ -312,8 +312,7 @@ export const parseRouteOptions = (
 
 const trust = (values: Values): IsTrusted => {
   const whom = text(values, "trust-forwarded") ?? "none";
-  const ranges = whom.split(",").map((range) => range.trim());
-  const isTrusted = createTrust(whom === "all" ? "all" : whom === "none" ? [] : ranges);
+  const isTrusted = createTrust(whom);
   if (isTrusted === undefined)
     throw new UsageError(`--trust-forwarded: "${whom}" is neither none nor all nor addresses such as 10.0.0.0/8,::1`);
   return isTrusted;

@@ -117,6 +117,11 @@ describe("the router of a namespace", () => {
     assert.equal(planRouter(router, limited).isRoll, true);
     const unlimited = { ...settings, resources: { requests: {}, limits: {} } };
     assert.deepEqual(verbs(router, unlimited), ["apply Deployment"]);
+    const trustingNobody = { ...settings, trustForwarded: "none" };
+    assert.deepEqual(verbs(router, trustingNobody), []);
+    const trusting = planRouter(router, { ...settings, trustForwarded: "10.0.0.0/8" });
+    assert.ok(JSON.stringify(trusting).includes('"--trust-forwarded","10.0.0.0/8"'));
+    assert.equal(trusting.isRoll, true);
   });
 
   it("is not replaced for another user, or for a request that lasts a little longer or shorter", () => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createTrust, fieldsToPod, senderOf, type Trust } from "./forwarded.ts";
+import { createTrust, fieldsToPod, senderOf } from "./forwarded.ts";
 
 const CLIENT = { remoteAddress: "::ffff:10.1.2.3", localAddress: "::ffff:10.9.9.9", localPort: 8080 };
-const trustOf = (trust: Trust) => createTrust(trust) ?? assert.fail(`no trust of ${trust}`);
-const toPod = (fields: string[], trust: Trust = [], client = CLIENT): Record<string, string> => {
+const trustOf = (trust: string) => createTrust(trust) ?? assert.fail(`no trust of ${trust}`);
+const toPod = (fields: string[], trust = "none", client = CLIENT): Record<string, string> => {
   const sent: Record<string, string> = {};
   const all = fieldsToPod(fields, senderOf(client, trustOf(trust), "1.1"));
   for (let i = 0; i < all.length; i += 2) {
@@ -33,7 +33,7 @@ test("of a client that nobody trusts, pods are told what the router sees", () =>
 });
 
 test("a gateway that is trusted speaks for its clients", () => {
-  for (const trust of ["all", ["10.0.0.0/8"], ["10.1.2.3"], ["::1", "10.1.2.3/32"]] as const)
+  for (const trust of ["all", "10.0.0.0/8", "10.1.2.3", "::1, 10.1.2.3/32"])
     assert.deepEqual(toPod(FORGED, trust), {
       host: "models",
       via: "1.1 gateway | 1.1 berth",
@@ -46,15 +46,15 @@ test("a gateway that is trusted speaks for its clients", () => {
       "x-real-ip": "1.1.1.1",
       forwarded: "for=1.1.1.1;proto=https, for=10.1.2.3;proto=http",
     });
-  for (const trust of [["11.0.0.0/8"], ["10.1.2.4"], ["fd00::/8"]])
+  for (const trust of ["11.0.0.0/8", "10.1.2.4", "fd00::/8"])
     assert.equal(toPod(FORGED, trust)["x-forwarded-for"], "10.1.2.3");
 });
 
 test("an address of IPv6 is quoted where it must be, and trusted by its range", () => {
   const client = { remoteAddress: "fd00::7", localAddress: "fd00::1", localPort: 80 };
-  const sent = toPod(["host", "m", "forwarded", "for=a"], ["fd00::/8"], client);
+  const sent = toPod(["host", "m", "forwarded", "for=a"], "fd00::/8", client);
   assert.deepEqual([sent.forwarded, sent["x-forwarded-for"]], ['for=a, for="[fd00::7]";proto=http', "fd00::7"]);
-  assert.equal(toPod([], [], client).host, "[fd00::1]:80");
+  assert.equal(toPod([], "none", client).host, "[fd00::1]:80");
 });
 
 test("a request without a host, as load balancers send over HTTP/1.0, gets the router's", () => {
@@ -71,6 +71,17 @@ test("a client cannot have taken away what others rely on by naming it in connec
 });
 
 test("what is no range of addresses is no trust", () => {
-  for (const range of ["", "10.0.0.0/33", "10.0.0/8", "::/129", "a", "10.0.0.0/8/8", "10.0.0.0/", "1.2.3.4/x"])
-    assert.equal(createTrust([range]), undefined, range);
+  for (const range of [
+    "",
+    "10.0.0.0/33",
+    "10.0.0/8",
+    "::/129",
+    "a",
+    "10.0.0.0/8/8",
+    "10.0.0.0/",
+    "1.2.3.4/x",
+    "fe80::1%eth0",
+    "none,all",
+  ])
+    assert.equal(createTrust(range), undefined, range);
 });

@@ -1,29 +1,19 @@
 /** What the router tells pods of the client: Forwarded (RFC 7239), X-Forwarded-*, Via (RFC 9110, 7.6.3). */
 import { BlockList, isIP } from "node:net";
+import { parseForwardedTrust } from "../../operator/api/v1alpha1/forwarded-trust.ts";
 import { isHopByHop, namesIn, withoutNamed } from "./hop-by-hop.ts";
 import type { Fields } from "./message.ts";
 
-/** Whose word counts on whom they speak for. In CIDR notation, or single addresses; `all`: whoever reaches the router. */
-export type Trust = "all" | readonly string[];
-
+/** Whether an address may say whom it speaks for. */
 export type IsTrusted = (address: string) => boolean;
 
-/** Undefined where one of them is neither an address nor a range of addresses. */
-export const createTrust = (trust: Trust): IsTrusted | undefined => {
-  if (trust === "all") return () => true;
+/** @param trust none, all, or addresses and ranges; undefined where it is none of these */
+export const createTrust = (trust: string): IsTrusted | undefined => {
+  const trusted = parseForwardedTrust(trust);
+  if (trusted === "all") return () => true;
+  if (trusted === undefined) return undefined;
   const list = new BlockList();
-  for (const range of trust) {
-    const [address = "", length, more] = range.split("/");
-    const version = isIP(address);
-    const bits = version === 6 ? 128 : 32;
-    if (
-      version === 0 ||
-      more !== undefined ||
-      (length !== undefined && !(/^\d{1,3}$/.test(length) && Number(length) <= bits))
-    )
-      return undefined;
-    list.addSubnet(address, length === undefined ? bits : Number(length), version === 6 ? "ipv6" : "ipv4");
-  }
+  for (const { address, bits, version } of trusted) list.addSubnet(address, bits, version);
   return (address) => list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 };
 

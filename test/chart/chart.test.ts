@@ -28,6 +28,7 @@ const MODES = {
     "watchNamespaces={a,b}",
     "router.resources.limits.cpu=2",
     "router.resources.requests.cpu=500m",
+    "router.trustForwarded=10.0.0.0/8",
   ],
   bare: ["crds.enabled=false", "replicas=0", "resources=null", "rbac.aggregate=false", "rbac.clusterReads=false"],
 };
@@ -80,6 +81,7 @@ test("the values reach the operator's command line", async () => {
     requests: { cpu: "500m", memory: "128Mi" },
     limits: { cpu: "2", memory: "768Mi" },
   });
+  assert.equal(config.routerTrustForwarded, "10.0.0.0/8");
   assert.deepEqual([config.workers, config.apiRate], [8, { perSecond: 20, burst: 30 }]);
   assert.deepEqual(config.electionTimes, { leaseMs: 60_000, renewDeadlineMs: 40_000, retryMs: 10_000 });
 });

@@ -13,6 +13,8 @@ export type RouterSettings = {
   podUser?: PodUser;
   /** Of each router; what is left out of `requests` or `limits` is not asked for, or not limited. */
   resources: RouterResources;
+  /** Whose X-Forwarded-* they believe; none where it is left out. */
+  trustForwarded?: string;
 };
 
 export type RouterResources = { requests: Readonly<Record<string, string>>; limits: Readonly<Record<string, string>> };
@@ -73,7 +75,7 @@ const rendered = (owner: RouterOwner, settings: RouterSettings, drainMs: number)
 type Container = NonNullable<NonNullable<Deployment["spec"]>["template"]["spec"]>["containers"][number];
 
 const container = (
-  { resources, runtimeImage, runtimeImagePullPolicy }: RouterSettings,
+  { resources, runtimeImage, runtimeImagePullPolicy, trustForwarded = "none" }: RouterSettings,
   drainMs: number,
 ): Container => ({
   name: "router",
@@ -83,6 +85,8 @@ const container = (
     "route",
     ...["--host", "::", "--admin-port", String(ADMIN_PORT)],
     ...["--drain-timeout", formatDuration(drainMs)],
+    // left out where nobody is trusted, so that routers are not replaced for it
+    ...(trustForwarded === "none" ? [] : ["--trust-forwarded", trustForwarded]),
   ],
   // V8's own memory; bodies that are kept come on top, and are bounded by the router itself
   env: [{ name: "NODE_OPTIONS", value: "--max-old-space-size=192" }],
