@@ -24,7 +24,8 @@ export const faultOf = (
   if (blockOf !== 0 && (type !== http2.CONTINUATION || stream !== blockOf)) {
     return wrong("a header block is interrupted");
   }
-  const isIdle = stream > lastId;
+  // those of even numbers would be ours to open
+  const isIdle = stream > lastId || stream % 2 === 0;
   switch (type) {
     case http2.DATA:
       if (stream === 0 || isIdle) return wrong("DATA of a stream that is not open");
