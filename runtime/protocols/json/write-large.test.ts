@@ -5,6 +5,7 @@ import { bytesOf, type Datatype, elements, type NumericArray, type NumericDataty
 import { encodeStrings } from "../../tensors/strings.ts";
 import { NUMBER_ROOM, putFloat, putInteger } from "./digits.ts";
 import { shortest, writeFloat } from "./float.ts";
+import { notFiniteOf } from "./not-finite.ts";
 import { append, type JsonText, writeFlat, writeNested } from "./write.ts";
 
 const word = new Int32Array(1);
@@ -172,5 +173,30 @@ describe("strings as bytes", () => {
     const text = writeFlat(tensorOf(values, [values.length]));
     assert.ok(text.length < 20 && text.every((part) => part instanceof Uint8Array), `${text.length} parts`);
     assert.deepEqual(read(text), values);
+  });
+});
+
+describe("what is not finite", () => {
+  const values = [1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0];
+  const text = (json: JsonText) => Buffer.concat(json.map((part) => Buffer.from(part))).toString();
+
+  it("is written as bare words, strings or null, of few elements as of many, of floats as of doubles", () => {
+    for (const count of [5, 500]) {
+      const many = Array.from({ length: count }, (_, i) => values[i % 5] ?? 0);
+      const doubles = { datatype: "FP64" as const, shape: [count], bytes: bytesOf(Float64Array.from(many)) };
+      const floats = { datatype: "FP32" as const, shape: [count], bytes: bytesOf(Float32Array.from(many)) };
+      for (const tensor of [floats, doubles]) {
+        assert.match(text(writeFlat(tensor)), /^\[1\.5,NaN,Infinity,-Infinity,-0/);
+        const strings = JSON.parse(text(writeFlat(tensor, "string")));
+        assert.deepEqual(strings.slice(0, 4), [1.5, "NaN", "Infinity", "-Infinity"]);
+        const nulls = JSON.parse(text(writeNested(tensor, false, "null")));
+        assert.deepEqual([nulls.length, ...nulls.slice(0, 4)], [count, 1.5, null, null, null]);
+      }
+    }
+  });
+
+  it("is what the query asks for, or a refusal that says what there is", () => {
+    assert.deepEqual(["", "a=1", "nan=string", "x=1&nan=null"].map(notFiniteOf), ["bare", "bare", "string", "null"]);
+    assert.throws(() => notFiniteOf("nan=zero"), /nan is "zero"; give nan=string or nan=null/);
   });
 });

@@ -1,6 +1,7 @@
 import { elementCount, elements, type Tensor } from "../../tensors/index.ts";
 import { stringStarts } from "../../tensors/strings.ts";
 import { NUMBER_ROOM, putFloat, putInteger, putText } from "./digits.ts";
+import { type NotFinite, writeNotFinite } from "./not-finite.ts";
 
 /** What is written so far: whole chunks, and one that is being filled. No text is copied, at most one chunk is not full. */
 type Output = { readonly chunks: Uint8Array[]; bytes: Uint8Array; view: DataView; at: number };
@@ -22,8 +23,13 @@ type Fill = (output: Output, from: number, to: number) => void;
  * A tensor of one element or more as lists nested by `shape`, in chunks; undefined for types that it does not write.
  * @param base64 whether elements of BYTES are written as {"b64": "…"}
  */
-export const writeLarge = (tensor: Tensor, shape: readonly number[], base64 = false): Uint8Array[] | undefined => {
-  const fill = tensor.datatype === "BYTES" ? strings(tensor, base64) : fillOf(tensor);
+export const writeLarge = (
+  tensor: Tensor,
+  shape: readonly number[],
+  base64 = false,
+  notFinite: NotFinite = "bare",
+): Uint8Array[] | undefined => {
+  const fill = tensor.datatype === "BYTES" ? strings(tensor, base64) : fillOf(tensor, notFinite);
   if (fill === undefined) return undefined;
   const size = shape.at(-1) ?? 1;
   // how many innermost lists one list of each axis holds
@@ -65,19 +71,26 @@ const put = (output: Output, byte: number, times: number): void => {
   }
 };
 
-const fillOf = ({ datatype, bytes }: Tensor): Fill | undefined => {
+const fillOf = ({ datatype, bytes }: Tensor, notFinite: NotFinite): Fill | undefined => {
   if (datatype === "FP16" || datatype === "BYTES") return undefined;
   const values = elements(datatype, bytes);
   if (values instanceof Float64Array || values instanceof BigUint64Array) return undefined;
-  if (values instanceof Float32Array) return floats(values);
+  if (values instanceof Float32Array) return floats(values, notFinite);
   if (values instanceof BigInt64Array) return longs(values);
   if (datatype === "BOOL")
     return each((output, at, i) => putText(output.bytes, at, values[i] === 1 ? "true" : "false"));
   return each(({ bytes: out, view }, at, i) => putInteger(out, view, at, values[i] ?? 0));
 };
 
-const floats = (values: Float32Array): Fill => {
+const floats = (values: Float32Array, notFinite: NotFinite): Fill => {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  if (notFinite !== "bare") {
+    return each(({ bytes, view }, at, i) => {
+      const value = values[i] ?? 0;
+      if (!Number.isFinite(value)) return putText(bytes, at, writeNotFinite(value, notFinite));
+      return putFloat(bytes, view, at, value, bits[i] ?? 0);
+    });
+  }
   return each(({ bytes, view }, at, i) => putFloat(bytes, view, at, values[i] ?? 0, bits[i] ?? 0));
 };
 

@@ -1,6 +1,7 @@
 import { elementCount, elements, type Tensor } from "../../tensors/index.ts";
 import { stringStarts } from "../../tensors/strings.ts";
 import { shortest, writeFloat } from "./float.ts";
+import { type NotFinite, writeNotFinite } from "./not-finite.ts";
 import { writeLarge } from "./write-large.ts";
 
 /** A text in pieces, to be sent one after another: of a few elements one string, of many numbers chunks of bytes. */
@@ -10,13 +11,15 @@ export type JsonText = (string | Uint8Array)[];
 const FEW = 64;
 
 /** A tensor's elements as a flat JSON list; floats as the shortest text that gives them back, NaN and infinities bare. */
-export const writeFlat = (tensor: Tensor): JsonText => write(tensor, [elementCount(tensor.shape) ?? 0], false);
+export const writeFlat = (tensor: Tensor, notFinite: NotFinite = "bare"): JsonText =>
+  write(tensor, [elementCount(tensor.shape) ?? 0], false, notFinite);
 
 /**
  * A tensor as lists nested by its shape; a shape of [] is the bare value.
  * @param base64 whether elements of BYTES are written as {"b64": "…"}
  */
-export const writeNested = (tensor: Tensor, base64 = false): JsonText => write(tensor, tensor.shape, base64);
+export const writeNested = (tensor: Tensor, base64 = false, notFinite: NotFinite = "bare"): JsonText =>
+  write(tensor, tensor.shape, base64, notFinite);
 
 /** Adds a text to others; neighbouring strings become one. */
 export const append = (to: JsonText, text: JsonText): void => {
@@ -27,9 +30,9 @@ export const append = (to: JsonText, text: JsonText): void => {
   }
 };
 
-const write = (tensor: Tensor, shape: readonly number[], base64: boolean): JsonText => {
-  const large = (elementCount(shape) ?? 0) > FEW ? writeLarge(tensor, shape, base64) : undefined;
-  return large ?? [nest(writerOf(tensor, base64), shape, 0, 0)];
+const write = (tensor: Tensor, shape: readonly number[], base64: boolean, notFinite: NotFinite): JsonText => {
+  const large = (elementCount(shape) ?? 0) > FEW ? writeLarge(tensor, shape, base64, notFinite) : undefined;
+  return large ?? [nest(writerOf(tensor, base64, notFinite), shape, 0, 0)];
 };
 
 type Write = (index: number) => string;
@@ -49,7 +52,7 @@ const nest = (write: Write, shape: readonly number[], axis: number, from: number
   return `[${parts.join(",")}]`;
 };
 
-const writerOf = ({ datatype, bytes, shape }: Tensor, base64: boolean): Write => {
+const writerOf = ({ datatype, bytes, shape }: Tensor, base64: boolean, notFinite: NotFinite): Write => {
   if (datatype === "FP16") throw new Error("FP16 has no JSON form");
   if (datatype === "BYTES") {
     const starts = stringStarts(bytes, elementCount(shape) ?? 0) ?? new Uint32Array();
@@ -60,7 +63,9 @@ const writerOf = ({ datatype, bytes, shape }: Tensor, base64: boolean): Write =>
   }
   const array = elements(datatype, bytes);
   if (datatype === "BOOL") return (index) => (array[index] === 1 ? "true" : "false");
-  if (datatype === "FP32") return (index) => writeFloat(shortest(Number(array[index])));
-  if (datatype === "FP64") return (index) => writeFloat(Number(array[index]));
+  const float = (value: number): string =>
+    Number.isFinite(value) ? writeFloat(value) : writeNotFinite(value, notFinite);
+  if (datatype === "FP32") return (index) => float(shortest(Number(array[index])));
+  if (datatype === "FP64") return (index) => float(Number(array[index]));
   return (index) => String(array[index]);
 };

@@ -2,6 +2,7 @@ import { invalid } from "../../inference/errors.ts";
 import type { InferenceCall, Model, Service } from "../../inference/index.ts";
 import type { Handle, HttpResponse, Routes } from "../../server/http/types.ts";
 import { parseDocument } from "../json/document.ts";
+import { notFiniteOf } from "../json/not-finite.ts";
 import { modelMetadata, modelStatistics, serverMetadata } from "./describe.ts";
 import { createReader } from "./inputs.ts";
 import { wantedOutputs, writeResponse } from "./outputs.ts";
@@ -61,6 +62,7 @@ const createInfer = (service: Service, now: () => number): Handle => {
         "Inference-Header-Content-Length is 0, but the body is application/json; leave the header out, or send the input's bytes as application/octet-stream",
       );
     }
+    const notFinite = notFiniteOf(request.query);
     const parsed = read(request.body, jsonBytes);
     const { id, parameters } = parsed.envelope;
     const outputs = wantedOutputs(model, parsed);
@@ -69,7 +71,7 @@ const createInfer = (service: Service, now: () => number): Handle => {
     const inference = service.infer(call);
     // Not a closure: made here it was seen to keep all of the request alive until a major collection (pauses of 3 to 5 ms).
     request.onGone = inference.cancel;
-    return writeResponse(model, id, outputs, await inference.result);
+    return writeResponse(model, id, outputs, await inference.result, notFinite);
   };
 };
 

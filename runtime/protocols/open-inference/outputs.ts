@@ -2,6 +2,7 @@ import { invalid, RequestError } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
 import type { HttpResponse } from "../../server/http/types.ts";
 import type { Tensor, TensorInfo } from "../../tensors/index.ts";
+import type { NotFinite } from "../json/not-finite.ts";
 import { type JsonText, writeFlat } from "../json/write.ts";
 import { classify, readClasses } from "./classification.ts";
 import type { ReadRequest } from "./inputs.ts";
@@ -62,6 +63,7 @@ export const writeResponse = (
   id: string | null | undefined,
   wanted: readonly WantedOutput[],
   results: ReadonlyMap<string, Tensor>,
+  notFinite: NotFinite = "bare",
 ): HttpResponse => {
   const binaries: Uint8Array[] = [];
   const parts: JsonText = [];
@@ -79,7 +81,7 @@ export const writeResponse = (
       json += `"parameters":{"binary_data_size":${tensor.bytes.length}}}`;
     } else {
       json += '"data":';
-      for (const part of writeFlat(tensor)) {
+      for (const part of writeFlat(tensor, notFinite)) {
         if (typeof part === "string") json += part;
         else {
           if (json !== "") parts.push(json);

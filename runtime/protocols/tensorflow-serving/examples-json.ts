@@ -2,6 +2,7 @@ import { invalid } from "../../inference/errors.ts";
 import type { Model } from "../../inference/index.ts";
 import { elementCount, type Tensor } from "../../tensors/index.ts";
 import { parseDocument } from "../json/document.ts";
+import type { NotFinite } from "../json/not-finite.ts";
 import { type JsonText, writeFlat } from "../json/write.ts";
 import { showShape } from "./check.ts";
 import { classesOf, type Example, type FeatureValues, type Task, valuesOf } from "./examples.ts";
@@ -53,10 +54,11 @@ export const writeResults = (
   names: readonly string[],
   outputs: ReadonlyMap<string, Tensor>,
   count: number,
+  notFinite: NotFinite = "bare",
 ): JsonText => {
-  if (task === "regress") return [`{"results":`, ...writeFlat(valuesOf(names, outputs, count)), "}"];
+  if (task === "regress") return [`{"results":`, ...writeFlat(valuesOf(names, outputs, count), notFinite), "}"];
   const { classes, scores, labels } = classesOf(names, outputs, count);
-  const floats = textsOf(writeFlat(scores));
+  const floats = textsOf(writeFlat(scores, notFinite));
   const results = Array.from({ length: count }, (_, row) => {
     const pairs = Array.from({ length: classes }, (_none, i) => {
       const label = Buffer.from(labels?.[row * classes + i] ?? []).toString();

@@ -4,6 +4,7 @@ import { addDefaults, fits, namelessInput } from "../../inference/inputs.ts";
 import { elements, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 import { parseDocument } from "../json/document.ts";
+import type { NotFinite } from "../json/not-finite.ts";
 import type { Choose, TensorSpec } from "../json/types.ts";
 import { append, type JsonText, writeNested } from "../json/write.ts";
 import { checkShape, quoted, shown, showShape, unknownInput } from "./check.ts";
@@ -215,7 +216,12 @@ export const checkForm = (model: Model, form: Form): void => {
  * The answer: without the output's name where the model has just one. Outputs named …_bytes are base64. In rows each output has
  * as many as there are instances.
  */
-export const writePredict = (model: Model, form: Form, outputs: ReadonlyMap<string, Tensor>): JsonText => {
+export const writePredict = (
+  model: Model,
+  form: Form,
+  outputs: ReadonlyMap<string, Tensor>,
+  notFinite: NotFinite = "bare",
+): JsonText => {
   const tensors = model.outputs.map(({ name }) => {
     const tensor = outputs.get(name);
     if (tensor === undefined) throw new Error(`the model gave no output "${name}"`);
@@ -223,12 +229,13 @@ export const writePredict = (model: Model, form: Form, outputs: ReadonlyMap<stri
   });
   const [first] = tensors;
   const key = form === "rows" ? `{"predictions":` : `{"outputs":`;
-  if (first !== undefined && tensors.length === 1) return [key, ...writeNested(first.tensor, first.base64), "}"];
+  if (first !== undefined && tensors.length === 1)
+    return [key, ...writeNested(first.tensor, first.base64, notFinite), "}"];
   const parts: JsonText = [key];
   if (form === "columns") {
     for (const [i, one] of tensors.entries()) {
       append(parts, [`${i === 0 ? "{" : ","}${one.key}`]);
-      append(parts, writeNested(one.tensor, one.base64));
+      append(parts, writeNested(one.tensor, one.base64, notFinite));
     }
     append(parts, ["}}"]);
     return parts;
@@ -241,7 +248,7 @@ export const writePredict = (model: Model, form: Form, outputs: ReadonlyMap<stri
       const { datatype, shape } = tensor;
       const bytes = tensor.bytes.subarray(starts[i]?.[row], starts[i]?.[row + 1]);
       append(parts, [`${i > 0 ? "," : row > 0 ? ",{" : "{"}${name}`]);
-      append(parts, writeNested({ datatype, shape: shape.slice(1), bytes }, base64));
+      append(parts, writeNested({ datatype, shape: shape.slice(1), bytes }, base64, notFinite));
     }
     append(parts, ["}"]);
   }

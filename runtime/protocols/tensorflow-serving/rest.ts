@@ -1,6 +1,7 @@
 import { invalid } from "../../inference/errors.ts";
 import type { Service } from "../../inference/index.ts";
 import type { Handle, HttpRequest, HttpResponse, Routes } from "../../server/http/types.ts";
+import { notFiniteOf } from "../json/not-finite.ts";
 import { shown } from "./check.ts";
 import { inputsOf, outputsFor, PREDICT_INSTEAD, type Task } from "./examples.ts";
 import { readExamples, writeResults } from "./examples-json.ts";
@@ -59,6 +60,7 @@ const predict = (service: Service, pairing: Pairing): Handle => {
   const names = model.outputs.map(({ name }) => name);
   const read = createPredictReader(model);
   return async (request) => {
+    const notFinite = notFiniteOf(request.query);
     const asked = read(request.body);
     checkForm(model, asked.form);
     const run = runner(service, request);
@@ -67,7 +69,7 @@ const predict = (service: Service, pairing: Pairing): Handle => {
     if (shown !== undefined) await shown;
     const results = await run(asked.inputs, names);
     if (asked.form === "rows") pairing.check(results, asked.count, names, COLUMNS_INSTEAD);
-    return ok(writePredict(model, asked.form, results));
+    return ok(writePredict(model, asked.form, results, notFinite));
   };
 };
 
@@ -78,10 +80,11 @@ const task =
     const outputs = outputsFor(model, kind);
     const half = model.inputs.find(({ datatype }) => datatype === "FP16");
     if (half !== undefined) throw invalid(`input "${half.name}": FP16 has no JSON form; ask over gRPC`);
+    const notFinite = notFiniteOf(request.query);
     const { examples, context } = readExamples(model, request.body);
     const rows = inputsOf(model, examples, context);
     const results = await runRows(pairing, runner(service, request), rows, outputs, PREDICT_INSTEAD);
-    return ok(writeResults(kind, outputs, results, examples.length));
+    return ok(writeResults(kind, outputs, results, examples.length, notFinite));
   };
 
 const explain = ({ model }: Service, path: string): string | undefined => {
