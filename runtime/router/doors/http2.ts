@@ -96,6 +96,8 @@ const serveStream = (head: RequestHead, stream: Stream, common: Connection): Str
   let reply: Http2Reply | undefined;
   let over = false;
   let quiet: NodeJS.Timeout | undefined;
+  /** Pieces that have come. */
+  let pieces = 0;
 
   /** It is answered, or never will be; the client may not have taken it all. */
   const finish = (): void => {
@@ -127,7 +129,12 @@ const serveStream = (head: RequestHead, stream: Stream, common: Connection): Str
   const listen = (): void => {
     if (over || !isGrpc(headers)) return;
     clearTimeout(quiet);
-    quiet = setTimeout(() => body.stream(true), QUIET_MS);
+    const before = ++pieces;
+    const stream = (): void => {
+      if (pieces === before && !over) body.stream(true);
+    };
+    // timers come before the sockets: after a pause of the event loop, what has come meanwhile is to be read first
+    quiet = setTimeout(() => setImmediate(stream), QUIET_MS);
   };
   const call = {
     evict: (time: number): boolean => {

@@ -24,8 +24,11 @@ export const MESSAGE = Buffer.from([0, 0, 0, 0, 1, 7]);
 
 /** Opens a unary call; it is over when `isOver` says so. */
 export const call = (client: RawHttp2, ...more: readonly (readonly [string, string])[]): number => {
+  // in one piece: a call whose end comes later than its message is taken for a stream
+  client.socket.cork();
   const stream = client.open(callFields("/inference.GRPCInferenceService/ModelInfer", ...more), false);
   client.send({ type: FRAME.data, flags: END_STREAM, stream, payload: MESSAGE });
+  client.socket.uncork();
   return stream;
 };
 
