@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { constants } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -7,7 +6,6 @@ import { fillModel, identityModel } from "../../runtime/models.ts";
 import { type Server, startServer } from "../../runtime/server.ts";
 import { CLUSTER_PATIENCE_S, until } from "../../world/patience.ts";
 import { assertTells, bystander, post } from "./bystander.ts";
-import { field, framed, grpcSession, HEADERS, varintField } from "./http2.ts";
 import { limitMemory } from "./limited.ts";
 import { MIB } from "./memory.ts";
 
@@ -191,23 +189,6 @@ test("answers that nobody takes, in a pod of 512 MiB", { timeout: 3 * CLUSTER_PA
       /^berth_inflight_requests(?:\{[^}]*\})? 0$/m.test(await (await fetch(server.admin("/metrics"))).text());
     await until("all are run or refused", inFlight);
     for (const socket of sockets) socket.destroy();
-  });
-  await pod.bears("of 1 MB each for 250 calls of gRPC whose windows are closed", async () => {
-    const raw = Buffer.alloc(8);
-    raw.writeBigInt64LE(250_000n);
-    const input = field(5, Buffer.concat([field(1, "n"), field(2, "INT64"), varintField(3, 1)]));
-    const message = framed(Buffer.concat([field(1, "m"), input, field(7, raw)]));
-    const session = await grpcSession(server.grpc(), { settings: { initialWindowSize: 0 } });
-    for (let i = 0; i < 250; i++) {
-      const stream = session.request({ ...HEADERS, ":path": "/inference.GRPCInferenceService/ModelInfer" });
-      stream.on("error", () => undefined);
-      stream.end(message);
-    }
-    await until("each is answered or refused", async () => {
-      const text = await (await fetch(server.admin("/metrics"))).text();
-      return /^berth_inflight_requests(?:\{[^}]*\})? 0$/m.test(text);
-    });
-    session.destroy(undefined, constants.NGHTTP2_CANCEL);
   });
   await pod.end();
 });
