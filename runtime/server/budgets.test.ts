@@ -24,11 +24,11 @@ const inMib = (limitMib: number, more: Partial<Known> = {}) => {
 };
 
 test("the limits that people choose, and what each gives", () => {
-  assert.deepEqual(inMib(256), [1, 16, 8, 4, 4, 16, 8]);
-  assert.deepEqual(inMib(512), [2, 96, 48, 24, 24, 32, 16]);
-  assert.deepEqual(inMib(1024), [2, 352, 176, 64, 88, 64, 32]);
+  assert.deepEqual(inMib(256), [1, 12, 8, 4, 4, 16, 8]);
+  assert.deepEqual(inMib(512), [2, 72, 48, 24, 24, 32, 16]);
+  assert.deepEqual(inMib(1024), [2, 264, 176, 64, 88, 64, 32]);
   assert.deepEqual(inMib(2048), [2, 864, 432, 64, 216, 256, undefined]);
-  assert.deepEqual(inMib(8192), [2, 2048, 1024, 64, 512, 256, undefined]);
+  assert.deepEqual(inMib(8192), [2, 1024, 512, 64, 256, 256, undefined]);
 });
 
 test("many processors and little memory: fewer shards, and as many as were asked for where they were", () => {
@@ -43,6 +43,12 @@ test("a --max-body is kept, and there is room for two", () => {
   assert.deepEqual([maxBodyBytes / MIB, waitingBytes / MIB], [200, 400]);
 });
 
+test("a large machine is not there for one client: what waits is at most 16 bodies, or 256 MiB", () => {
+  const waits = (maxBodyMib: number) =>
+    serverBudgets(known(23 * 1024, { maxBodyBytes: maxBodyMib * MIB })).waitingBytes / MIB;
+  assert.deepEqual([1, 16, 32, 1024].map(waits), [256, 256, 512, 2048]);
+});
+
 test("without a --max-body the parts never exceed the limit, and are never nothing", () => {
   const limits = fc.record({
     limitMib: fc.integer({ min: 64, max: 1 << 20 }),
@@ -53,8 +59,10 @@ test("without a --max-body the parts never exceed the limit, and are never nothi
     fc.property(limits, ({ limitMib, ...more }) => {
       const budgets = serverBudgets(known(limitMib, more));
       assert.ok(budgets.waitingBytes <= (limitMib * MIB) / 2);
-      assert.ok(budgets.maxBodyBytes >= MIB && 4 * budgets.maxBodyBytes <= budgets.waitingBytes);
-      assert.ok(budgets.maxAnswerBytes * 4 <= budgets.waitingBytes && budgets.queuedBytes * 2 <= budgets.waitingBytes);
+      assert.ok(budgets.maxBodyBytes >= MIB && 3 * budgets.maxBodyBytes <= budgets.waitingBytes);
+      assert.ok(
+        budgets.maxAnswerBytes * 3 <= budgets.waitingBytes && budgets.queuedBytes * 1.5 <= budgets.waitingBytes,
+      );
       assert.ok(budgets.shards >= 1);
     }),
   );

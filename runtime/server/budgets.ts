@@ -9,6 +9,11 @@ const WEIGHT_COPIES = 2;
 /** From this limit on nothing is scaled down: heaps, and the largest body, are those that measured best. */
 export const AMPLE_BYTES = 2048 * MIB;
 const LARGEST_BODY = 64 * MIB;
+/** What waits is never more than so many of the largest bodies, or this: a machine's memory is not there for one client. */
+const MOST_BODIES = 16;
+const ENOUGH_BYTES = 256 * MIB;
+/** Less is read before the pieces are collected only where this would be much: a collection takes some milliseconds. */
+const LEAST_READ_BYTES = 4 * MIB;
 
 /** What is known before the first shard has loaded. `shards`, `maxBodyBytes`: as they were asked for; undefined: not. */
 export type Known = {
@@ -31,6 +36,8 @@ export type Budgets = {
   maxAnswerBytes: number;
   /** What may be left in the door by requests and answers that are over, until it is collected. */
   mostLeftBytes: number;
+  /** So much may be read from connections until the pieces are collected; undefined: as V8 thinks best. */
+  mostReadBytes: number | undefined;
   /** Whether shards give back at once what a large run has taken, rather than keep it for the next. */
   givesBack: boolean;
   /**
@@ -44,11 +51,11 @@ export type Budgets = {
  * Divides the pod's memory limit. Worked for a small model, two processors and no options:
  *
  *   limit     shards   waits     queued    body      answer    heap (old, young)
- *   256 MiB   1        16 MiB    8 MiB     4 MiB     4 MiB     16, 8
- *   512 MiB   2        96 MiB    48 MiB    24 MiB    24 MiB    32, 16
- *   1 GiB     2        352 MiB   176 MiB   64 MiB    88 MiB    64, 32
+ *   256 MiB   1        12 MiB    8 MiB     4 MiB     4 MiB     16, 8
+ *   512 MiB   2        72 MiB    48 MiB    24 MiB    24 MiB    32, 16
+ *   1 GiB     2        264 MiB   176 MiB   64 MiB    88 MiB    64, 32
  *   2 GiB     2        864 MiB   432 MiB   64 MiB    216 MiB   256, V8's
- *   8 GiB     2        2 GiB     1 GiB     64 MiB    512 MiB   256, V8's
+ *   8 GiB     2        1 GiB     512 MiB   64 MiB    256 MiB   256, V8's
  *
  * What was asked for is kept: for a larger --max-body what waits has room for two of them, whatever else that costs.
  */
@@ -59,17 +66,22 @@ export const serverBudgets = (known: Known): Budgets => {
   // a quarter is left for requests
   const fitting = Math.max(1, Math.floor((0.75 * limitBytes - beside) / SHARD_BYTES));
   const shards = known.shards ?? Math.min(wantedShards, fitting);
-  const room = waitingBytes(limitBytes, beside + shards * SHARD_BYTES);
-  const maxBodyBytes = known.maxBodyBytes ?? Math.min(LARGEST_BODY, Math.floor(room / 4));
-  const waiting = Math.max(room, 2 * maxBodyBytes);
+  const half = waitingBytes(limitBytes, beside + shards * SHARD_BYTES);
+  // under a small limit a burst leaves more behind than is collected in time: the fourth quarter is for that
+  const quarter = Math.floor(half / 4);
+  const room = ample ? half : 3 * quarter;
+  const maxBodyBytes = known.maxBodyBytes ?? Math.min(LARGEST_BODY, quarter);
+  const most = Math.max(ENOUGH_BYTES, MOST_BODIES * maxBodyBytes);
+  const waiting = Math.max(Math.min(room, most), 2 * maxBodyBytes);
   return {
     shards,
     waitingBytes: waiting,
-    queuedBytes: Math.floor(waiting / 2),
+    queuedBytes: Math.floor(ample ? waiting / 2 : waiting / 1.5),
     maxBodyBytes,
-    maxAnswerBytes: Math.floor(waiting / 4),
+    maxAnswerBytes: Math.floor(ample ? waiting / 4 : waiting / 3),
     givesBack: !ample,
-    mostLeftBytes: ample ? Number.MAX_SAFE_INTEGER : Math.floor(waiting / 2),
+    mostLeftBytes: ample ? Number.MAX_SAFE_INTEGER : Math.floor(waiting / 4),
+    mostReadBytes: ample ? undefined : Math.max(LEAST_READ_BYTES, Math.floor(waiting / 6)),
     heap: ample
       ? { oldMib: 256, youngMib: undefined, besideMib: 512 }
       : {
