@@ -40,12 +40,15 @@ export const collectWhenQuiet = (
   };
 };
 
+/** Collects what is young, in some milliseconds: pieces that came and went since the last time. */
+export const youngCollector = (): (() => void) => collector({ type: "minor" });
+
 /** V8 gives its collector to contexts that are made while the flag is set. */
-const collector = (): (() => void) => {
+const collector = (options: { type: "major" | "minor" } = { type: "major" }): (() => void) => {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
   setFlagsFromString("--no-expose-gc");
   return () => {
-    if (typeof collect === "function") collect();
+    if (typeof collect === "function") collect(options);
   };
 };

@@ -14,11 +14,12 @@ import type { GraphFindings } from "./batching/graph/findings.ts";
 import { createScheduler, type Scheduler } from "./batching/index.ts";
 import { BESIDE_MS } from "./beside/cost.ts";
 import { createBeside, inferBeside } from "./beside/index.ts";
-import { collectWhenQuiet } from "./collect.ts";
+import { collectWhenQuiet, youngCollector } from "./collect.ts";
 import type { AskBeside } from "./grpc/call.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/server.ts";
 import { createHttpServer, type HttpServer } from "./http/index.ts";
 import { createLong } from "./http/long.ts";
+import { createPace } from "./http/pace.ts";
 import { watchTurns } from "./longest-turn.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
 import { notOpened } from "./not-opened.ts";
@@ -60,6 +61,9 @@ const cpus = cpuLimit();
 const longestTurnMs = watchTurns();
 /** One account for all that waits here. */
 const memory = createMemory(budgets.waitingBytes, systemClock.now, collectWhenQuiet(budgets.mostLeftBytes));
+const pace = createPace(
+  budgets.mostReadBytes === undefined ? undefined : { mostBytes: budgets.mostReadBytes, collect: youngCollector() },
+);
 
 let draining = false;
 let serving: { scheduler: Scheduler; http: HttpServer; grpc: GrpcServer } | undefined;
@@ -134,7 +138,7 @@ const open = async (model: PoolModel): Promise<void> => {
       createTensorflowRoutes(writing),
       createOpenApi(service, [openInferencePaths(service), tensorflowPaths(service)]),
     ],
-    { maxBodyBytes, maxConnectionAgeMs, memory, long, origins: start.corsOrigins },
+    { maxBodyBytes, maxConnectionAgeMs, memory, pace, long, origins: start.corsOrigins },
     log,
   );
   const grpc = createGrpcServer(
@@ -143,6 +147,7 @@ const open = async (model: PoolModel): Promise<void> => {
       ...GRPC_BOUNDS,
       maxMessageBytes: maxBodyBytes,
       memory,
+      pace,
       beside: askBeside,
       maxConnectionAgeMs,
       graceMs: start.requestTimeoutMs,

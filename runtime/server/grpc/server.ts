@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { performance } from "node:perf_hooks";
 import { listenAddress } from "../../listen-address.ts";
 import { type After, after as afterMs } from "../after.ts";
+import type { Pace } from "../http/pace.ts";
 import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
 import { createPlaces } from "../places.ts";
 import { createShares, type Memory } from "../shares.ts";
@@ -40,6 +41,8 @@ export type GrpcServerOptions = {
   after?: After;
   /** One account for messages and for what others hold. Default: one of its own, of 16 of the largest messages. */
   memory?: Memory;
+  /** Is told of each piece that was read. */
+  pace?: Pace;
   /** For messages that take long to read or to write. Default: all are answered at once. */
   beside?: AskBeside;
 };

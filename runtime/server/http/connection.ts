@@ -12,7 +12,7 @@ import {
 } from "./encoding.ts";
 import { fieldOf, type Head } from "./head.ts";
 import type { Long } from "./long.ts";
-import type { Source } from "./pace.ts";
+import type { Pace, Source } from "./pace.ts";
 import { createReader, tooLarge } from "./reader.ts";
 import { Refusal } from "./refusal.ts";
 import { byteLength, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
@@ -48,7 +48,7 @@ export type Shared = {
   /** Undefined: all is done at once. */
   long: Long | undefined;
   /** Is told of each piece that was read. */
-  pace(from: Source, bytes: number): void;
+  pace: Pace;
   times: Times;
   counters: Counters;
   /** Milliseconds on `performance.now`'s clock. */
@@ -360,14 +360,19 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     if (state === "busy" && !gone && head?.http10 === false) socket.write(CONTINUE);
   };
 
+  /** Goes on only where there is still something to read for. */
+  const source: Source = {
+    pause: () => socket.pause(),
+    resume: () => (state === "busy" || state === "writing" ? undefined : socket.resume()),
+  };
   socket.on("data", (chunk: Buffer) => {
     now = active = shared.now();
+    shared.pace(source, chunk.length);
     if (state === "linger") {
       deadline = Math.max(deadline, Math.min(lingerUntil, now + times.lingerMs));
       return;
     }
     reader.feed(chunk);
-    shared.pace(socket, chunk.length);
     if (state === "head" || state === "body") advance();
     // the next request can wait in the kernel
     else socket.pause();

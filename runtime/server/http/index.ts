@@ -12,7 +12,7 @@ import { type Connection, type Shared, serveConnection } from "./connection.ts";
 import { createCors, type Origins } from "./cors.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
 import type { Long } from "./long.ts";
-import { createPace } from "./pace.ts";
+import { createPace, type Pace } from "./pace.ts";
 import { byteLength, encodeHead, jsonError, writeAnswer } from "./response.ts";
 import { createRouter } from "./router.ts";
 import { TIMES, type Times } from "./times.ts";
@@ -33,6 +33,8 @@ export type HttpServerOptions = {
   maxUnsentBytes?: number;
   /** Instead of both: one account for these and for what others hold. An answer counts half of it at most. */
   memory?: Memory;
+  /** Is told of each piece that was read. Default: one of its own, which collects nothing. */
+  pace?: Pace;
   /** How what takes long is done. Default: at once. */
   long?: Long;
   times?: Partial<Times>;
@@ -88,7 +90,7 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
     maxUnsentBytes,
     maxBodyBytes,
     long: options.long,
-    pace: createPace(),
+    pace: options.pace ?? createPace(),
     times: { ...TIMES, ...options.times },
     counters,
     now,

@@ -6,7 +6,7 @@ const MIB = 1024 ** 2;
 
 test("who brings more than four megabytes in one turn waits for the next, and nobody else does", () => {
   let turns: (() => void)[] = [];
-  const pace = createPace((run) => turns.push(run));
+  const pace = createPace(undefined, (run) => turns.push(run));
   const log: string[] = [];
   const source = (name: string) => ({
     pause: () => log.push(`${name} waits`),
@@ -24,4 +24,12 @@ test("who brings more than four megabytes in one turn waits for the next, and no
   assert.deepEqual(log.slice(2), ["b goes on", "c goes on"]);
   pace(a, 3 * MIB);
   assert.equal(log.length, 4, "what came in the turn before does not count");
+});
+
+test("what pieces leave is collected within the turn in which they come", () => {
+  let collected = 0;
+  const pace = createPace({ mostBytes: 16 * MIB, collect: () => collected++ }, () => undefined);
+  const source = { pause: () => undefined, resume: () => undefined };
+  for (let i = 0; i < 1000; i++) pace(source, 65_536);
+  assert.equal(collected, 3);
 });

@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { describe, it, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { RequestError } from "../../inference/errors.ts";
 import type { Lease } from "../shares.ts";
@@ -26,6 +28,42 @@ const counted = (): Lease & { taken: number } => ({
   end() {
     this.taken = 0;
   },
+});
+
+const headFor = (bytes: number): Buffer =>
+  Buffer.from(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${bytes}\r\n\r\n`);
+
+test("a body that comes with its head in one piece is counted from 16 KiB on", () => {
+  const taken = [16_383, 16_384, 60_000].map((bytes) => {
+    const lease = counted();
+    const reader = createReader(MAX_BODY, lease);
+    reader.feed(Buffer.concat([headFor(bytes), Buffer.alloc(bytes)]));
+    reader.head();
+    assert.equal(reader.body()?.length, bytes);
+    return lease.taken;
+  });
+  assert.deepEqual(taken, [0, 16_384, 60_000]);
+});
+
+test("a piece that was read is not kept", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("gc");
+  assert.ok(typeof collect === "function");
+  const reader = createReader(MAX_BODY, counted());
+  reader.feed(headFor(100_000));
+  reader.head();
+  const piece = new WeakRef(Buffer.alloc(50_000));
+  const give = (): void => {
+    const bytes = piece.deref();
+    if (bytes === undefined) return;
+    reader.feed(bytes);
+    reader.body();
+  };
+  give();
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  collect();
+  assert.ok(piece.deref() === undefined, "the reader holds it");
+  assert.equal(reader.received(), 50_000);
 });
 
 type Seen = { method: string; path: string; query: string; fields: readonly string[]; body: string };

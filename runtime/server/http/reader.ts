@@ -7,6 +7,8 @@ import { SERVER_LIMITS } from "./request-rules.ts";
 
 /** A buffer begins with no more than this, so that a length that is declared but never sent costs little. */
 const FIRST_BYTES = 64 * 1024;
+/** A smaller body that came with its head in one piece is not counted: it is read, and gone, in the turn in which it came. */
+const UNCOUNTED_BYTES = 16 * 1024;
 
 /**
  * Takes the bytes of a connection apart. First `head()` until it is there, then `body()` until it is there, then again.
@@ -95,23 +97,34 @@ export const createReader = (maxBodyBytes: number, lease: Lease): Reader => {
     return whole;
   };
 
+  /** A connection that waits must not keep the last piece that it has read, which may be 64 KiB. */
+  const forget = (): void => {
+    if (at !== input.length) return;
+    input = EMPTY;
+    at = 0;
+  };
+
   const readLength = (total: number): Buffer | undefined => {
     const available = Math.min(input.length - at, total - received);
     if (received === 0 && available === total) {
+      if (total >= UNCOUNTED_BYTES) lease.take(total);
       body = input.subarray(at, at + total);
       at += total;
       received = total;
+      forget();
       return finish();
     }
     // A factor of 16: a sixteenth is copied twice, and whoever holds much of the budget has sent much.
     grow(received + available, total, FIRST_BYTES, 16);
     append(at, at + available);
     at += available;
+    forget();
     return received === total ? finish() : undefined;
   };
 
   const readChunks = (): Buffer | undefined => {
     at = chunks.read(input, at);
+    forget();
     return chunks.isWhole() ? finish() : undefined;
   };
 

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Pace, Source } from "../http/pace.ts";
 import { type HeadLimits, SERVER_LIMITS } from "../http/request-rules.ts";
 import { createControl } from "./control.ts";
 import { dependsOnItself, faultOf, unpadded } from "./frame-rules.ts";
@@ -26,6 +27,8 @@ export type ConnectionOptions = {
   keepaliveMs: number;
   /** ... and closed where none comes within this. */
   keepaliveTimeoutMs: number;
+  /** Is told of each piece that was read. */
+  pace?: Pace;
   /** Milliseconds, never going back. */
   now(): number;
 };
@@ -48,7 +51,7 @@ const ALIVE_PING = Buffer.from("alive...");
 
 /** Serves HTTP/2 (RFC 9113) without TLS on a socket. It must be swept about once a second. */
 export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest: OnRequest): Connection => {
-  const { firstWindow = STREAM_WINDOW, headLimits = SERVER_LIMITS, now } = options;
+  const { firstWindow = STREAM_WINDOW, headLimits = SERVER_LIMITS, pace, now } = options;
   const writer = createFrameWriter(socket);
   const control = createControl(writer);
   const outbox = createOutbox(writer);
@@ -231,7 +234,12 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     if (streams.size === 0) close(true);
   };
 
+  const source: Source = {
+    pause: () => socket.pause(),
+    resume: () => (over || writer.unsent() <= MOST_UNSENT_BYTES ? socket.resume() : undefined),
+  };
   socket.on("data", (chunk: Buffer) => {
+    pace?.(source, chunk.length);
     if (over) return;
     heard = now();
     asked = 0;

@@ -10,13 +10,11 @@ import { limitMemory } from "./limited.ts";
 import { MIB } from "./memory.ts";
 
 /**
- * What a pod of 512 MiB must bear from anybody: no request, nor a thousand at once, ends a process of the server or holds its event
+ * What a pod of 512 MiB must bear from anybody: no request, nor a hundred at once, ends a process of the server or holds its event
  * loop for more than 100 ms of processor time, and the memory comes back.
  */
 const LIMIT = 512 * MIB;
 const MOST_TURN_MS = 100;
-/** A thousand sockets that are read in one turn: measured 80 to 110 ms on a busy machine. */
-const MANY_TURN_MS = 150;
 /** What is more than this above the server at rest has not come back: heaps that have grown, and allocators, keep some, once. */
 const KEPT = 0.4 * LIMIT;
 const GZIP = { "content-encoding": "gzip" };
@@ -36,7 +34,7 @@ const started = async (t: TestContext, model: string, good: string) => {
   return {
     server,
     /** Does harm, and looks at what a pod must bear. */
-    async bears(what: string, harm: () => Promise<void>, mostTurnMs = MOST_TURN_MS): Promise<void> {
+    async bears(what: string, harm: () => Promise<void>): Promise<void> {
       await t.test(what, async () => {
         await harm();
         const turn = await longestTurnMs(server);
@@ -44,7 +42,7 @@ const started = async (t: TestContext, model: string, good: string) => {
         t.diagnostic(
           `${what}: longest turn ${Math.round(turn)} ms, now ${mib(limited.used())} MiB, peak ${mib(limited.peak())}`,
         );
-        assert.ok(turn <= mostTurnMs, `the event loop was held for ${Math.round(turn)} ms`);
+        assert.ok(turn <= MOST_TURN_MS, `the event loop was held for ${Math.round(turn)} ms`);
         assert.equal(limited.killed() ?? 0, 0, "the kernel has ended a process for want of memory");
         assert.equal(server.process.exitCode, null);
         await until(
@@ -146,23 +144,6 @@ test("numbers in a pod of 512 MiB", { timeout: 3 * CLUSTER_PATIENCE_S * 1000 }, 
     assert.equal(status, 200, text.slice(0, 300));
     assert.ok(text.endsWith("1234567,1234567]}]}"), text.slice(-100));
   });
-  await pod.bears(
-    "a thousand requests of 200 KB from one client at once",
-    async () => {
-      const body = request("i", "INT64", 100_000, "1");
-      const answers = await Promise.all(
-        Array.from({ length: 1000 }, () => post(server, body).catch(() => ({ status: 0, text: "" }))),
-      );
-      const counts = new Map<number, number>();
-      for (const { status } of answers) counts.set(status, (counts.get(status) ?? 0) + 1);
-      t.diagnostic(JSON.stringify([...counts]));
-      assert.ok(
-        (counts.get(200) ?? 0) > 0 &&
-          [...counts.keys()].every((status) => status === 200 || status === 429 || status === 503),
-      );
-    },
-    MANY_TURN_MS,
-  );
   await pod.end();
 });
 
