@@ -2,7 +2,7 @@
 import { type Attribute, functionKey, type GraphNode } from "../../../models/model-file/structure.ts";
 import type { Call } from "./call.ts";
 import { controlFlow } from "./control-flow.ts";
-import { foldElements } from "./fold.ts";
+import { BOOL, foldElements, held, isWholeType } from "./fold.ts";
 import { followElements, MAX_FOLDED, movesElements } from "./fold-places.ts";
 import { isOnnxruntimes, ruleOf } from "./table.ts";
 import { constant, equal, isConstant, isSized, ONE, product, type Symbols, type Term } from "./terms.ts";
@@ -126,13 +126,10 @@ const operator = (
   if (folded !== undefined) return [folded];
   const sized = inputs.some((tensor) => tensor !== undefined && isSizedTensor(tensor));
   const moves = node.domain === "" && movesElements(node.operator);
-  if (sized) {
-    const takes = node.domain === "" ? (TAKES_SIZES[node.operator] ?? []) : [];
-    const wrong = inputs.findIndex(
-      (tensor, at) => tensor !== undefined && isSizedTensor(tensor) && !takes.includes(at),
-    );
-    if (wrong >= 0 && !moves) refuse("it computes with the number of rows in the batch");
-  }
+  const takes = node.domain === "" ? (TAKES_SIZES[node.operator] ?? []) : [];
+  /** Whether the number of rows comes in as a value among others, and not as a size. */
+  const counts = inputs.some((tensor, at) => tensor !== undefined && isSizedTensor(tensor) && !takes.includes(at));
+  if (counts && !moves) refuse("it computes with the number of rows in the batch");
   const allFixed = inputs.every((tensor) => tensor === undefined || isFixed(tensor));
   let outputs: readonly Tensor[];
   try {
@@ -144,7 +141,7 @@ const operator = (
   return outputs.map((output, at) => {
     const data = output.data ?? (moves ? followElements(call, output, at) : undefined);
     // what becomes of the number of rows must be seen: a size along which rows lie, or elements that are followed
-    if (sized && output.rows === undefined && data === undefined) {
+    if (sized && data === undefined && (counts || output.rows === undefined)) {
       refuse("it computes with the number of rows in the batch");
     }
     return checked(symbols, data === undefined ? output : { ...output, data });
@@ -172,14 +169,19 @@ const fold = (call: Call): Tensor | undefined => {
   const rank = Math.max(...inputs.map(({ shape: sizes }) => sizes?.length ?? 0));
   const fits = inputs.every((tensor) => tensor.data?.length === 1 || sameShape(tensor.shape ?? [], shape));
   if (!fits || shape.length !== rank || operands.some((data) => data.length === 0)) return undefined;
-  const whole = inputs.every(({ type }) => type !== 1 && type !== 10 && type !== 11 && type !== 0);
+  const whole = inputs.every(({ type }) => isWholeType(type));
   const type = node.operator === "Where" ? (inputs[1]?.type ?? 0) : (inputs[0]?.type ?? 0);
   if (node.operator === "Cast") return foldCast(call, inputs[0], shape);
   const data = foldElements({ symbols }, node.operator, operands, whole);
   if (data === undefined) return undefined;
   const known = data.filter((term) => term !== undefined);
   if (known.length < data.length) return refuse("it computes with the number of rows in the batch");
-  return fixed(/^(Equal|Greater|Less|And|Or|Not)/.test(node.operator) ? 9 : type, shape, known);
+  const result = /^(Equal|Greater|Less|And|Or|Not)/.test(node.operator) ? BOOL : type;
+  return fixed(
+    result,
+    shape,
+    known.map((term) => held(symbols, result, term)),
+  );
 };
 
 const WHOLE_TYPES: ReadonlySet<number> = new Set([6, 7, 12, 13]);
@@ -191,11 +193,9 @@ const foldCast = ({ node, symbols }: Call, x: Tensor | undefined, shape: readonl
   const keeps = REAL_TYPES.has(to.value) || (WHOLE_TYPES.has(to.value) && WHOLE_TYPES.has(x.type));
   const data = x.data.map((term): Term | undefined => {
     if (isConstant(term))
-      return to.value === 9
+      return to.value === BOOL
         ? constant(term.c === 0 ? 0 : 1)
-        : WHOLE_TYPES.has(to.value)
-          ? constant(Math.trunc(term.c))
-          : term;
+        : held(symbols, to.value, isWholeType(to.value) ? constant(Math.trunc(term.c)) : term);
     if (keeps || (WHOLE_TYPES.has(to.value) && term.symbols.length === 0 && Number.isInteger(term.c))) return term;
     return symbols.derived(`cast ${to.value}`, [term], term.symbols.every((symbol) => symbol > 0) && term.c >= 0);
   });

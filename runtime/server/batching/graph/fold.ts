@@ -2,6 +2,35 @@
 import type { Call } from "./call.ts";
 import { constant, divide, equal, isConstant, isSize, type Symbols, type Term } from "./terms.ts";
 
+export const BOOL = 9;
+const FLOAT = 1;
+const DOUBLE = 11;
+/** The least and the greatest of what types of whole numbers hold, by TensorProto.DataType; numbers beyond 2^53 are not followed. */
+const LIMITS: Readonly<Record<number, readonly [least: number, most: number]>> = {
+  2: [0, 255],
+  3: [-128, 127],
+  4: [0, 65_535],
+  5: [-32_768, 32_767],
+  6: [-(2 ** 31), 2 ** 31 - 1],
+  7: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  9: [0, 1],
+  12: [0, 2 ** 32 - 1],
+  13: [0, Number.MAX_SAFE_INTEGER],
+};
+export const isWholeType = (type: number): boolean => LIMITS[type] !== undefined;
+/** Every type of floats holds these: half precision has 11 bits, BF16 has 8. */
+const HELD_BY_ALL = 256;
+
+/** What a tensor of the type holds of a number that was computed: what overflows there, or is rounded in other ways, is any number. */
+export const held = (symbols: Symbols, type: number, term: Term): Term => {
+  if (!isConstant(term)) return term;
+  const { c } = term;
+  const limits = LIMITS[type];
+  if (limits !== undefined) return c >= limits[0] && c <= limits[1] ? term : symbols.fresh(false);
+  if (type === FLOAT) return constant(Math.fround(c));
+  return type === DOUBLE || (Number.isInteger(c) && Math.abs(c) <= HELD_BY_ALL) ? term : symbols.fresh(false);
+};
+
 type Two = (symbols: Symbols, one: Term, other: Term, whole: boolean) => Term | undefined;
 
 const numbers =
@@ -22,6 +51,13 @@ const quotient: Two = (symbols, one, other, whole) => {
   return (
     divide(one, other) ?? symbols.derived(whole ? "quotient" : "ratio", [one, other], isSize(one) && isSize(other))
   );
+};
+
+/** Powers that are no whole numbers are rounded as each library does. */
+const power: Two = (symbols, one, other) => {
+  const value = isConstant(one) && isConstant(other) ? one.c ** other.c : Number.NaN;
+  if (Number.isSafeInteger(value)) return constant(value);
+  return symbols.derived("power", [one, other], isSize(one) && isSize(other));
 };
 
 const truth = (value: boolean): Term => constant(value ? 1 : 0);
@@ -58,7 +94,7 @@ const BINARY: Readonly<Record<string, Two>> = {
   Mul: (symbols, one, other) => symbols.times(one, other),
   Div: quotient,
   Mod: remainder,
-  Pow: numbers("power", (one, other) => one ** other, true),
+  Pow: power,
   Max: numbers("max", Math.max, true),
   Min: numbers("min", Math.min, true),
   And: numbers("and", (one, other) => (one !== 0 && other !== 0 ? 1 : 0), true),

@@ -1,7 +1,7 @@
 /** ai.onnx.ml, which scikit-learn and the tree libraries become: tables whose rows are [batch, features]. */
 import { type Call, input, intOf, intsOf, lengthOf, mustBeFixed, type Rule, shapeOf, stringOf } from "../call.ts";
 import { constant, ONE, product, type Term } from "../terms.ts";
-import { fixed, type Rows, refuse, type Tensor, withRows } from "../values.ts";
+import { fixed, type Rows, refuse, sameRows, type Tensor, withRows } from "../values.ts";
 
 const FLOAT = 1;
 const INT64 = 7;
@@ -79,7 +79,10 @@ const vectorizer: Rule = (call) => {
   const tables = parts.map(table);
   const first = tables.find((one) => one !== undefined);
   if (first === undefined) return [fixed(FLOAT, undefined)];
-  if (tables.includes(undefined)) refuse("it joins a tensor that is the same for all requests to each row");
+  for (const own of tables) {
+    if (own === undefined) return refuse("it joins a tensor that is the same for all requests to each row");
+    if (!sameRows(own.rows, first.rows)) refuse("it joins features of different rows");
+  }
   const widths = intsOf(call, "inputdimensions");
   const width = widths === undefined ? call.symbols.fresh() : constant(widths.reduce((sum, one) => sum + one, 0));
   return [withRows(FLOAT, [first.batch, width], first.rows)];

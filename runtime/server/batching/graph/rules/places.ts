@@ -270,7 +270,8 @@ const range: Rule = (call) => {
   const type = call.inputs[0]?.type ?? 0;
   if (start && limit && delta && [start, limit, delta].every(isConstant) && delta.c !== 0) {
     const count = Math.max(0, Math.ceil((limit.c - start.c) / delta.c));
-    const data = count > 256 ? undefined : Array.from({ length: count }, (_, i) => constant(start.c + i * delta.c));
+    const isFollowed = count <= 256 && Number.isInteger(start.c) && Number.isInteger(delta.c);
+    const data = isFollowed ? Array.from({ length: count }, (_, i) => constant(start.c + i * delta.c)) : undefined;
     return [fixed(type, [constant(count)], data)];
   }
   if ((type === 6 || type === 7) && isNumber(start, 0) && isNumber(delta, 1) && limit !== undefined && isSize(limit))

@@ -14,7 +14,7 @@ import {
   stringOf,
 } from "../call.ts";
 import { constant, equal, isConstant, ONE, type Term } from "../terms.ts";
-import { fixed, refuse, type Tensor, withRows } from "../values.ts";
+import { fixed, refuse, sameRows, type Tensor, withRows } from "../values.ts";
 
 const like = (x: Tensor, shape: readonly Term[] | undefined, type = x.type): Tensor =>
   x.rows === undefined || shape === undefined ? fixed(type, shape) : withRows(type, shape, x.rows);
@@ -177,7 +177,8 @@ const floatsAttribute = ({ node }: Call): readonly number[] | undefined => {
 const gridSample: Rule = (call) => {
   const [x, grid] = [input(call, 0), input(call, 1)];
   if (x.rows === undefined && grid.rows === undefined) return [fixed(x.type, undefined)];
-  if (x.rows === undefined || grid.rows === undefined) refuse("only one of image and grid has rows");
+  if (x.rows === undefined || grid.rows === undefined) return refuse("only one of image and grid has rows");
+  if (!sameRows(x.rows, grid.rows)) refuse("rows of images meet other rows of where to look");
   const shape = images(x) ?? [];
   const places = images(grid) ?? [];
   return [like(x, [shape[0] ?? ONE, shape[1] ?? ONE, ...places.slice(1, -1)])];
@@ -232,9 +233,12 @@ export const WINDOW_RULES: Readonly<Record<string, Rule>> = {
     // offsets and masks are computed from the image, row by row
     for (const at of [2, 4]) {
       const own = call.inputs[at];
-      if (own !== undefined && (own.rows === undefined) !== (call.inputs[0]?.rows === undefined))
-        refuse("its offsets have no rows");
-      if (own !== undefined) images(own);
+      const rows = call.inputs[0]?.rows;
+      if (own === undefined) continue;
+      if ((own.rows === undefined) !== (rows === undefined)) refuse("its offsets have no rows");
+      if (own.rows !== undefined && rows !== undefined && !sameRows(own.rows, rows))
+        refuse("rows of images meet offsets of other rows");
+      images(own);
     }
     return imagewise()({ ...call, inputs: [call.inputs[0], call.inputs[1], undefined, call.inputs[3]] });
   },
