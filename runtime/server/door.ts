@@ -19,7 +19,7 @@ import type { AskBeside } from "./grpc/call.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/server.ts";
 import { createHttpServer, type HttpServer } from "./http/index.ts";
 import { createLong } from "./http/long.ts";
-import { createPace } from "./http/pace.ts";
+import { createPace, type Pace } from "./http/pace.ts";
 import { watchTurns } from "./longest-turn.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
 import { notOpened } from "./not-opened.ts";
@@ -58,12 +58,16 @@ const tell = (message: DoorMessage): void => parentPort?.postMessage(message);
 const onCpu = start.executionProvider === "cpu";
 const { budgets } = start;
 const cpus = cpuLimit();
-const longestTurnMs = watchTurns();
+const watched = watchTurns();
 /** One account for all that waits here. */
 const memory = createMemory(budgets.waitingBytes, systemClock.now, collectWhenQuiet(budgets.mostLeftBytes));
-const pace = createPace(
+const slowDown = createPace(
   budgets.mostReadBytes === undefined ? undefined : { mostBytes: budgets.mostReadBytes, collect: youngCollector() },
 );
+const pace: Pace = (from, bytes) => {
+  watched.awake();
+  slowDown(from, bytes);
+};
 
 let draining = false;
 let serving: { scheduler: Scheduler; http: HttpServer; grpc: GrpcServer } | undefined;
@@ -245,7 +249,7 @@ parentPort?.on("message", (raw) => {
           scheduler: scheduler.snapshot(),
           statistics: scheduler.statistics(),
           memory: { used: memory.usedBytes(), most: memory.mostBytes },
-          longestTurnMs: longestTurnMs(),
+          longestTurnMs: watched.longestMs(),
         };
         tell({ type: "snapshot", snapshot });
       }
