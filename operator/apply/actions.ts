@@ -2,7 +2,7 @@
 import type { Deployment, KubeObject, ObjectMeta, Resource } from "../kube/objects.ts";
 import { covers, replacement } from "./drift.ts";
 import { mustBeMadeAnew } from "./immutable.ts";
-import { signed } from "./signature.ts";
+import { signedForApply, signedForPost } from "./signature.ts";
 
 /** Owns all that Berth writes but the replicas. */
 export const FIELD_MANAGER = "berth";
@@ -25,13 +25,20 @@ type Marked = {
 };
 
 export type Action =
+  /** Refuses to touch an object of that name, so that nothing of somebody else is overwritten. */
+  | { verb: "create"; resource: Resource<KubeObject>; object: KubeObject; manager: string }
   /**
-   * Refuses to touch an object of that name, so that nothing of somebody else is overwritten. `isApplied`: what a later apply of it
-   * leaves out goes.
+   * Server-side apply to the very object (by uid) that was observed. `takesOver`: what this manager has posted counts as applied from
+   * now on, so that what is left out goes.
    */
-  | { verb: "create"; resource: Resource<KubeObject>; object: KubeObject; manager: string; isApplied: boolean }
-  /** Server-side apply to the very object (by uid) that was observed. */
-  | { verb: "apply"; resource: Resource<KubeObject>; object: Applied; manager: string; subresource?: "status" }
+  | {
+      verb: "apply";
+      resource: Resource<KubeObject>;
+      object: Applied;
+      manager: string;
+      subresource?: "status";
+      takesOver?: boolean;
+    }
   /** JSON merge patch of the very object, as it was observed: removes what somebody else has added. */
   | { verb: "restore"; resource: Resource<KubeObject>; object: Patched; generation: number; manager: string }
   /** JSON merge patch of labels and owners alone: the object is ours, or is adopted as it is. */
@@ -43,14 +50,18 @@ export const create = (resource: Resource<KubeObject>, object: KubeObject, manag
   resource,
   object,
   manager,
-  isApplied: false,
 });
 
 /** `intended`, bound to the object that was observed. */
-export const apply = (resource: Resource<KubeObject>, intended: KubeObject, observed: KubeObject): Action => {
+export const apply = (
+  resource: Resource<KubeObject>,
+  intended: KubeObject,
+  observed: KubeObject,
+  takesOver = false,
+): Action => {
   const { namespace = "", uid = "" } = observed.metadata;
   const object = { ...intended, metadata: { ...intended.metadata, namespace, uid } };
-  return { verb: "apply", resource, object, manager: FIELD_MANAGER };
+  return { verb: "apply", resource, object, manager: FIELD_MANAGER, ...(takesOver && { takesOver }) };
 };
 
 /** The status of the very object that was observed. */
@@ -65,11 +76,12 @@ export const applyStatus = (resource: Resource<KubeObject>, observed: KubeObject
  * `intended` where there is nothing yet, or something else by now. What can never become it is deleted, and made anew when it is gone.
  */
 export const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
-  const object = signed(intended);
-  if (observed === undefined) return [{ verb: "create", resource, object, manager: FIELD_MANAGER, isApplied: true }];
+  // posted, since a server-side apply that makes an object costs the API server much more
+  if (observed === undefined) return [create(resource, signedForPost(intended))];
   if (observed.metadata.deletionTimestamp !== undefined) return [];
   if (mustBeMadeAnew(intended, observed)) return [remove(resource, observed)];
-  return covers(object, observed) ? [] : [apply(resource, object, observed)];
+  const { object, takesOver } = signedForApply(intended, observed);
+  return covers(object, observed) ? [] : [apply(resource, object, observed, takesOver)];
 };
 
 /** The observed pod template, with nothing in it but `template`. */

@@ -3,6 +3,7 @@ import type { Client } from "../kube/client.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { type Action, mark } from "./actions.ts";
 import { covers } from "./drift.ts";
+import { takeOver } from "./take-over.ts";
 
 /** @param taken what is to be made of an object of that name that is there already */
 export const carryOut = async <Obstacle>(
@@ -16,6 +17,7 @@ export const carryOut = async <Obstacle>(
       return await createOnce(client, action, signal, taken);
     case "apply": {
       const { manager: fieldManager, object, resource, subresource } = action;
+      if (action.takesOver) await takeOver(client, action, signal);
       await client.apply(resource, object, { fieldManager, signal, ...(subresource && { subresource }) });
       return undefined;
     }
@@ -37,12 +39,12 @@ type Delete = Extract<Action, { verb: "delete" }>;
  */
 const createOnce = async <Obstacle>(
   client: Client,
-  { isApplied, manager, object, resource }: Create,
+  { manager, object, resource }: Create,
   signal: AbortSignal,
   taken: (existing: KubeObject) => Obstacle | undefined,
 ): Promise<Obstacle | undefined> => {
   try {
-    await client.create(resource, object, { fieldManager: manager, isApplied, signal });
+    await client.create(resource, object, { fieldManager: manager, signal });
     return undefined;
   } catch (error) {
     if (!isKind(error, "conflict")) throw error;

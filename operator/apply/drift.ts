@@ -4,7 +4,7 @@ import { sameQuantity } from "../api/v1alpha1/index.ts";
 /** Maps whose values are quantities, which the API server respells (`1024Mi` comes back as `1Gi`). */
 const QUANTITY_MAPS = new Set(["limits", "requests"]);
 /** Maps that are one value: a key that somebody added changes their meaning. */
-const ATOMIC_MAPS = new Set(["selector", "matchLabels", "nodeSelector"]);
+export const ATOMIC_MAPS: ReadonlySet<string> = new Set(["selector", "matchLabels", "nodeSelector"]);
 /** What a NetworkPolicy lets in, and to which pods, and who gets a role: anything added, at any depth, lets in more or less. */
 const EXACT = new Set(["ingress", "podSelector", "subjects"]);
 
@@ -60,7 +60,7 @@ export const replacement = (intended: unknown, observed: unknown): unknown => {
 
 const own = (map: Record<string, unknown>, key: string): unknown => (Object.hasOwn(map, key) ? map[key] : undefined);
 
-const isMap = (value: unknown): value is Record<string, unknown> =>
+export const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isScalar = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";

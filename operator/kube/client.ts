@@ -31,14 +31,10 @@ export type Client = {
     signal?: AbortSignal,
   ): Promise<{ items: T[]; resourceVersion: string; continue?: string }>;
   /**
-   * POST, or server-side apply to what must not exist yet. An object of that name rejects with kind `conflict`. What was posted belongs
-   * to another owner than what the same manager applies: a later `apply` that leaves it out removes only what was applied.
+   * POST. An object of that name rejects with kind `conflict`. What was posted belongs to another owner than what the same manager
+   * applies: a later `apply` that leaves it out removes only what was applied.
    */
-  create<T extends KubeObject>(
-    resource: Resource<T>,
-    object: T,
-    options: WriteOptions & { isApplied?: boolean },
-  ): Promise<T>;
+  create<T extends KubeObject>(resource: Resource<T>, object: T, options: WriteOptions): Promise<T>;
   /**
    * Server-side apply with `force`: the fields in `object` become ours, the fields that this manager has applied
    * before and leaves out now are removed, the others are untouched. Never pass an object that was read.

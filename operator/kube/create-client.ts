@@ -20,9 +20,6 @@ const MERGE_BODY = { "content-type": "application/merge-patch+json" };
 /** JSON is YAML: this is server-side apply's only content type that every supported API server knows. */
 const APPLY_BODY = { "content-type": "application/apply-patch+yaml" };
 
-/** No object has this version: an apply that names it creates the object, or is a conflict with one that exists. */
-const NOT_THERE_YET = "1";
-
 export const createClient = (
   transport: Transport,
   { timeoutMs = 30_000, tries = 4, limit }: ClientOptions = {},
@@ -42,16 +39,10 @@ export const createClient = (
       return decodeList(operation, resource, await call({ operation, method: "GET", path, signal }));
     },
 
-    async create(resource, object, { fieldManager, isApplied = false, subresource, signal }) {
+    async create(resource, object, { fieldManager, subresource, signal }) {
       const { namespace, name } = object.metadata;
       const operation = describe("create", resource, { namespace, name, subresource });
       requireNamespace(operation, resource, namespace);
-      if (isApplied) {
-        const path = pathOf(resource, { namespace, name, subresource }, { fieldManager, force: true });
-        const body = encode({ ...object, metadata: { ...object.metadata, resourceVersion: NOT_THERE_YET } });
-        const sent = { operation, method: "PATCH", path, headers: APPLY_BODY, body, signal } as const;
-        return decode(operation, resource, await call(sent));
-      }
       // A subresource is posted to its object, an object to its collection.
       const path = pathOf(resource, subresource ? { namespace, name, subresource } : { namespace }, { fieldManager });
       const body = encode(object);

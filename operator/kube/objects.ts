@@ -54,7 +54,13 @@ export type ObjectMeta = {
   ownerReferences?: OwnerReference[];
   finalizers?: string[];
   /** In a cache only of those who own something in a pod template, and only their names. */
-  managedFields?: { manager?: string; operation?: string; subresource?: string; fieldsV1?: unknown }[];
+  managedFields?: {
+    apiVersion?: string;
+    manager?: string;
+    operation?: string;
+    subresource?: string;
+    fieldsV1?: unknown;
+  }[];
 };
 
 /** Any object: what the client, the caches and the queue need to know of one. */

@@ -17,6 +17,7 @@ import {
   SERVER_CONTAINER,
   statusSchema,
 } from "../../operator/api/v1alpha1/index.ts";
+import { FIELD_MANAGER } from "../../operator/apply/actions.ts";
 import type { Store } from "../../operator/cache/store.ts";
 import type { ReconcileContext, Result } from "../../operator/controller/result.ts";
 import type { Client } from "../../operator/kube/client.ts";
@@ -148,6 +149,7 @@ const keyOf = ({ kind }: { kind: string }, name: string): string => `${kind}/${n
 export const createWorld = (): World => {
   const objects = new Map<string, Stored>();
   const applied = new Map<string, Fields>();
+  const posted = new Map<string, Fields>();
   let version = 0;
 
   const isOf =
@@ -195,14 +197,20 @@ export const createWorld = (): World => {
       if (world.isGone && resource.kind === MODEL_DEPLOYMENTS.kind) {
         throw new KubeError(`${name} is not there`, { kind: "notFound", reason: "NotFound", status: 404 });
       }
-      return cast(resource, existing(keyOf(resource, name)));
+      const key = keyOf(resource, name);
+      const object = existing(key);
+      if (!posted.has(`${key} ${FIELD_MANAGER} undefined`)) return cast(resource, object);
+      const managedFields = [{ apiVersion: object.apiVersion, manager: FIELD_MANAGER, operation: "Update" }];
+      return cast(resource, { ...object, metadata: { ...object.metadata, managedFields } });
     },
     list: async (resource) => ({ items: world.all(resource), resourceVersion: String(version) }),
-    create: async (resource, object, { fieldManager, isApplied }) => {
+    create: async (resource, object, { fieldManager }) => {
       const key = keyOf(resource, object.metadata.name);
       write(`create ${key}`);
       if (objects.has(key)) throw new Refused("conflict", `${key} exists`);
-      if (isApplied) applied.set(`${key} ${fieldManager} undefined`, JSON.parse(JSON.stringify(object)));
+      const manager = `${key} ${fieldManager} undefined`;
+      posted.set(manager, JSON.parse(JSON.stringify(object)));
+      applied.delete(manager);
       return cast(resource, store(key, { ...structuredClone(object) }));
     },
     apply: async (resource, object, { fieldManager, subresource }) => {
@@ -221,7 +229,7 @@ export const createWorld = (): World => {
       applied.set(manager, intent);
       return cast(resource, store(key, { ...before, ...after }));
     },
-    patch: async (resource, object) => {
+    patch: async (resource, object, { fieldManager }) => {
       const key = keyOf(resource, object.metadata.name);
       write(`patch ${key}`);
       const before = existing(key);
@@ -232,6 +240,11 @@ export const createWorld = (): World => {
       }
       const { managedFields: _, ...metadata } = before.metadata;
       const given = JSON.parse(JSON.stringify(object));
+      const manager = `${key} ${fieldManager} undefined`;
+      if (given.metadata.managedFields !== undefined) {
+        applied.set(manager, merge(posted.get(manager) ?? {}, applied.get(manager) ?? {}));
+        posted.delete(manager);
+      }
       const spec = given.spec === undefined ? before.spec : patched(before.spec, given.spec);
       const { annotations = {}, labels = {}, ownerReferences = metadata.ownerReferences } = given.metadata;
       const changed = {

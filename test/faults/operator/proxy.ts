@@ -188,16 +188,12 @@ const callOf = ({ method = "GET", url = "/" }: IncomingMessage, body: Buffer, na
   const isWatch = isGet && searchParams.get("watch") === "true";
   return {
     ...{ method, path: url, plural, isWatch },
-    what: `${isAppliedCreate(method, body) ? "create" : (VERBS[method] ?? "get")} ${target}`,
+    what: `${VERBS[method] ?? "get"} ${target}`,
     isWrite: !isGet && !BY_THE_CLOCK.has(plural) && pathname.includes(`/namespaces/${namespace}/`),
     isList: isGet && !isWatch && named === "",
     at: performance.now(),
   };
 };
-
-/** An apply to what must not exist yet. */
-const isAppliedCreate = (method: string, body: Buffer): boolean =>
-  method === "PATCH" && /"resourceVersion":\s*"1"/.test(body.toString());
 
 const nameIn = (body: Buffer): string => /"name":\s*"([^"]+)"/.exec(body.toString())?.[1] ?? "";
 
