@@ -20,6 +20,7 @@ import { DATATYPES, elements, floats, type NumericDatatype, type Tensor } from "
 import { encodeStrings, splitStrings } from "../../tensors/strings.ts";
 import type { AnswerHead, Message } from "../message.ts";
 import { compare } from "./compare.ts";
+import { judge } from "./judge.ts";
 import type { Output, Outputs } from "./outputs.ts";
 import { isInference, type Read, readAnswer, readJsonAnswer } from "./read-answer.ts";
 
@@ -318,6 +319,33 @@ describe("outputs of an answer", () => {
     assert.equal(compare(same, same, new Map()).kind, "compared");
     const compared = compare(same, other, new Map());
     assert.ok(compared.kind === "compared" && !compared.agrees);
+  });
+
+  it("tell whole numbers apart that are the same as doubles, wherever they stand", async () => {
+    const documents: [(id: string) => string, string][] = [
+      [(id) => `{"predictions":[${id},1]}`, "9007199254740993"],
+      [(id) => `{"predictions":[[${id}],[1]]}`, "-9007199254740993"],
+      [(id) => `{"predictions":[{"id":${id},"score":0.5},{"id":7,"score":0.25}]}`, "9007199254740993"],
+      [(id) => `{"outputs":{"id":[${id}],"score":[0.5]}}`, "18446744073709551615"],
+      [(id) => `{"outputs":[[${id}],[1,2]]}`, "9007199254740993"],
+      [(id) => `{"outputs":[{"name":"id","datatype":"INT64","shape":[1],"data":[${id}]}]}`, "9007199254740993"],
+    ];
+    for (const [document, id] of documents) {
+      const read = async (one: string) =>
+        await readAnswer(HTTP, { head: head(), bytes: Buffer.from(document(one)) }, 1000);
+      const [one, same, other] = [await read(id), await read(id), await read(`${BigInt(id) - 1n}`)];
+      assert.equal(judge(one, same, new Map()).kind, "agrees", document(id));
+      assert.equal(judge(one, other, new Map()).kind, "disagrees", document(id));
+    }
+    const mixed = (value: string) => ({
+      head: head(),
+      bytes: Buffer.from(`{"id2":9007199254740993,"p":[${value},null]}`),
+    });
+    const [one, other] = [
+      await readAnswer(HTTP, mixed("1.5"), 1000),
+      await readAnswer(HTTP, mixed("1.50000001"), 1000),
+    ];
+    assert.equal(judge(one, other, new Map()).kind, "agrees");
   });
 
   it("may come compressed, as far as they are not too large then", async () => {

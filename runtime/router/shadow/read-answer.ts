@@ -5,7 +5,7 @@ import { parseDocument } from "../../protocols/json/document.ts";
 import { type AnswerHead, fieldOf, type Message } from "../message.ts";
 import { splitMessages } from "./grpc-messages.ts";
 import type { Outputs } from "./outputs.ts";
-import { isFields, listsLater, readFields } from "./read-fields.ts";
+import { isFields, laterIn, readFields } from "./read-fields.ts";
 import { readModelInfer, readModelStreamInfer } from "./read-model-infer.ts";
 import { readTensors } from "./read-open-inference.ts";
 import { readClassify, readMultiInference, readPredict, readRegress } from "./read-tensorflow.ts";
@@ -72,12 +72,13 @@ export const readJsonAnswer = (bytes: Buffer, jsonBytes: string | undefined): Ou
   const length = jsonBytes === undefined ? bytes.length : /^\d{1,9}$/.test(jsonBytes) ? Number(jsonBytes) : -1;
   if (length < 0 || length > bytes.length) throw new Error("its inference-header-content-length is wrong");
   const [json, binary] = [bytes.subarray(0, length), bytes.subarray(length)];
-  const document = parseDocument(json, listsLater);
-  if (Array.isArray(document)) return readFields({ predictions: json });
+  const later = laterIn(json);
+  const document = parseDocument(json, later);
+  if (Array.isArray(document)) return readFields({ predictions: json }, later);
   if (!isFields(document)) throw new Error("it is no JSON object");
   const { outputs } = document;
   const tensors = outputs instanceof Uint8Array ? readTensors(outputs, binary) : undefined;
-  return tensors ?? readFields(document);
+  return tensors ?? readFields(document, later);
 };
 
 const readCall = async (read: ReadMessages, { bytes, head }: Answer, most: number): Promise<Outputs> => {

@@ -3,9 +3,10 @@ import { RequestError } from "../../inference/errors.ts";
 import { parseDocument } from "../../protocols/json/document.ts";
 import { parseTensor } from "../../protocols/json/tensor.ts";
 import type { Choose, JsonValue } from "../../protocols/json/types.ts";
-import { bytesOf, elements } from "../../tensors/index.ts";
+import { elements, type NumericArray } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 import { numberOf } from "./json-number.ts";
+import { hasLongNumber, joinNumbers, type Numbers } from "./long-numbers.ts";
 import { addOutput, type Output, type Outputs } from "./outputs.ts";
 
 export type Fields = Readonly<Record<string, JsonValue>>;
@@ -19,8 +20,14 @@ const NOT_COMPARED: ReadonlySet<string> = new Set([
 /** Of these the fields are the outputs, as rows or as columns; a single output stands in it without its name. */
 const ENVELOPES: ReadonlySet<string> = new Set(["predictions", "outputs"]);
 
+const LIST = 0x5b;
 /** Lists are read as tensors where they are some, so that a long one costs no object for each element. */
-export const listsLater: Choose = (path, _parent, first) => (first === 0x5b && path.length <= 8 ? "later" : undefined);
+export const listsLater: Choose = (path, _parent, first) => (first === LIST && path.length <= 8 ? "later" : undefined);
+/** Where there are numbers that a double does not hold, each stands for itself. */
+const numbersLater: Choose = (path, parent, first) =>
+  first === 0x2d || (first >= 0x30 && first <= 0x39) ? "later" : listsLater(path, parent, first);
+/** How a document is read that `readFields` gets. */
+export const laterIn = (json: Uint8Array): Choose => (hasLongNumber(json) ? numbersLater : listsLater);
 /** Lists in lists that are no tensors are read once for each level: below this one, as they are. */
 const MOST_LEVELS = 4;
 
@@ -28,8 +35,8 @@ const MOST_LEVELS = 4;
  * Each field of the first level, and each field of the rows or columns of an envelope, is an output: its numbers with their shape,
  * and its texts. What is no list of numbers has, besides, the lengths of its lists.
  */
-export const readFields = (document: Fields): Outputs => {
-  const found: Found = { numbers: new Map(), texts: new Map(), lengths: new Map(), ragged: 0, visits: 0 };
+export const readFields = (document: Fields, later: Choose = listsLater): Outputs => {
+  const found: Found = { numbers: new Map(), texts: new Map(), lengths: new Map(), ragged: 0, visits: 0, later };
   for (const [key, value] of Object.entries(document)) {
     if (NOT_COMPARED.has(key)) continue;
     const isEnvelope = ENVELOPES.has(key);
@@ -37,11 +44,11 @@ export const readFields = (document: Fields): Outputs => {
   }
   const outputs = new Map<string, Output>();
   for (const [place, { name, pieces, shapes }] of found.numbers) {
-    const values = joined(pieces);
-    const shape = shapeOf(shapes, values.length);
+    const { bytes, count, datatype } = joinNumbers(pieces);
+    const shape = shapeOf(shapes, count);
     if (new Set(shapes).size > 1) found.lengths.set(place, [...(found.lengths.get(place) ?? []), ...shapes]);
     addOutput(outputs, place, {
-      ...{ name, declared: undefined, datatype: "FP64", shape, bytes: bytesOf(values) },
+      ...{ name, declared: undefined, datatype, shape, bytes },
     });
   }
   for (const [place, { name, values }] of found.texts) addTexts(outputs, `${place} (text)`, name, values);
@@ -60,25 +67,14 @@ const addTexts = (outputs: Map<string, Output>, place: string, name: string | un
 type Place = { place: string; name: string | undefined; isEnvelope: boolean };
 /** `shapes`: of the pieces that came one after another. */
 type Found = {
-  numbers: Map<string, { name: string | undefined; pieces: Float64Array[]; shapes: string[] }>;
+  numbers: Map<string, { name: string | undefined; pieces: Numbers[]; shapes: string[] }>;
   texts: Map<string, { name: string | undefined; values: string[] }>;
   lengths: Map<string, string[]>;
   /** Lists of numbers that were tried as tensors, and are none. */
   ragged: number;
   /** Values that are none of a tensor's. */
   visits: number;
-};
-
-const joined = (pieces: readonly Float64Array[]): Float64Array => {
-  const [only, ...others] = pieces;
-  if (only !== undefined && others.length === 0) return only;
-  const all = new Float64Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
+  later: Choose;
 };
 
 /** Pieces of one shape are rows; others have lost theirs. */
@@ -116,21 +112,29 @@ const MOST_RAGGED = 64;
 /** A list that was left for later. */
 const visitText = (found: Found, place: Place, text: Uint8Array, depth: number): void => {
   const isPatient = found.ragged < MOST_RAGGED;
-  const parse = (): JsonValue => parseDocument(text, isPatient && depth < MOST_LEVELS ? listsLater : () => undefined);
+  const parse = (): JsonValue => parseDocument(text, isPatient && depth < MOST_LEVELS ? found.later : () => undefined);
   if (!isPatient || !isOfNumbers(text)) {
     visit(found, place, parse(), depth + 1);
     return;
   }
-  try {
-    const { bytes, shape } = parseTensor(text, { label: place.place, datatype: "FP64", shape: undefined });
-    const numbers = elements("FP64", bytes);
-    addNumbers(found, place, numbers instanceof Float64Array ? numbers : Float64Array.of(), shape);
-  } catch (error) {
-    if (!(error instanceof RequestError)) throw error;
-    found.ragged++;
-    visit(found, place, parse(), depth + 1);
+  const datatypes = hasLongNumber(text) ? LONG : DOUBLES;
+  for (const datatype of datatypes) {
+    try {
+      const { bytes, shape } = parseTensor(text, { label: place.place, datatype, shape: undefined });
+      const numbers = elements(datatype, bytes);
+      if (isRead(numbers)) addNumbers(found, place, numbers, shape);
+      return;
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+    }
   }
+  found.ragged++;
+  visit(found, place, parse(), depth + 1);
 };
+const DOUBLES = ["FP64"] as const;
+const LONG = ["INT64", "UINT64", "FP64"] as const;
+const isRead = (numbers: NumericArray): numbers is Numbers =>
+  numbers instanceof Float64Array || numbers instanceof BigInt64Array || numbers instanceof BigUint64Array;
 
 /** By ASCII: digits and their signs, brackets, commas, space, and the letters of NaN and Infinity. */
 const NUMBER_BYTES = new Uint8Array(256);
@@ -143,8 +147,12 @@ const isOfNumbers = (text: Uint8Array): boolean => {
 
 /** Missing numbers among others are no numbers, whatever they are written as; among texts they are texts. */
 const visitList = (found: Found, place: Place, list: readonly JsonValue[], depth: number): void => {
-  if (list.some((one) => typeof one === "number")) {
-    const numbers = list.map(numberOf);
+  const isNumber = (one: JsonValue): boolean =>
+    typeof one === "number" || (one instanceof Uint8Array && one[0] !== LIST);
+  if (list.some(isNumber)) {
+    const numbers = list.map((one) =>
+      numberOf(one instanceof Uint8Array && isNumber(one) ? Number(Buffer.from(one)) : one),
+    );
     const known = numbers.filter((one) => one !== undefined);
     if (known.length === numbers.length) {
       addNumbers(found, place, Float64Array.from(known), [known.length]);
@@ -157,7 +165,7 @@ const visitList = (found: Found, place: Place, list: readonly JsonValue[], depth
   for (const one of list) visit(found, place, one, depth + 1);
 };
 
-const addNumbers = (found: Found, { name, place }: Place, values: Float64Array, shape: readonly number[]): void => {
+const addNumbers = (found: Found, { name, place }: Place, values: Numbers, shape: readonly number[]): void => {
   const known = found.numbers.get(place) ?? { name, pieces: [], shapes: [] };
   found.numbers.set(place, known);
   known.pieces.push(values);
