@@ -5,7 +5,7 @@ import { cutShort } from "./cut-short.ts";
 import { hasPassed } from "./deadline.ts";
 import type { LivePod } from "./fleet.ts";
 import { type Asked, CHOOSING, DEADLINE_PASSED, type Life, type Moves, OVER, stableOf } from "./life.ts";
-import { type AnswerHead, fieldOf } from "./message.ts";
+import { type AnswerHead, type Fields, fieldOf } from "./message.ts";
 import { afterOutcome, type Outcome as Ending, isRefusal } from "./replay.ts";
 import type { Route } from "./table.ts";
 import { countEnded, countRefusal, countUnanswered, forget, judgeRefusal } from "./tally.ts";
@@ -62,8 +62,14 @@ const passHead = (asked: Asked, head: AnswerHead): void => {
   if (tally.isEvidence && route.role === "stable") asked.capture = port.answered(life.message);
   asked.capture?.head(head);
   const { hasBody, length, outcome, status } = head;
-  reply.head({ status, fields: [...head.fields, REVISION_FIELD, route.revision], length, hasBody, outcome });
+  reply.head({ status, fields: [...own(head.fields), REVISION_FIELD, route.revision], length, hasBody, outcome });
 };
+
+/** The router alone knows which revision it has asked: a pod's word for it would be a second one. */
+const own = (fields: Fields): Fields =>
+  fieldOf(fields, REVISION_FIELD) === undefined
+    ? fields
+    : fields.filter((_, i) => fields[i - (i % 2)] !== REVISION_FIELD);
 
 /** Since the pod was asked. */
 const secondsOf = ({ attempt, life }: Asked): number => (life.port.now() - (attempt?.startedAt ?? 0)) / 1000;
@@ -169,7 +175,7 @@ const EVENTS: AttemptEvents<Asked> = {
     close(asked, isOwnDeadline(life, outcome) ? "gone" : outcomeOf(outcome));
     life.state = OVER;
     life.reply.end(trailers);
-    capture?.end(trailers);
+    capture?.end(trailers, outcome);
   },
   failed: (asked, kind, reason) => {
     const { life, slot } = asked;

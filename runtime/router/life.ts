@@ -37,8 +37,8 @@ export type Port = {
 export type Capture = {
   head(head: AnswerHead): void;
   data(piece: Buffer): void;
-  /** It is whole. */
-  end(trailers: Fields): void;
+  /** It is whole. `outcome` as in the head, where the trailers have changed it. */
+  end(trailers: Fields, outcome: number): void;
   /** It does not come to an end. */
   dropped(): void;
 };

@@ -17,6 +17,11 @@ const ANSWERS: Record<string, string> = {
   "/hints": `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n${OK}`,
   "/trailers":
     "HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 7\r\ncontent-length: 9\r\n\r\n",
+  "/empty": "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
+  "/unchanged": "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
+  "/switching": "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
+  "/nothing": "HTTP/1.1 000 Odd\r\ncontent-length: 2\r\n\r\nok",
+  "/other-revision": `HTTP/1.1 200 OK\r\nx-berth-revision: other\r\ncontent-length: 2\r\n\r\nok`,
   "/named":
     "HTTP/1.1 200 OK\r\nconnection: content-type, x-own\r\ncontent-type: a/b\r\nx-own: 1\r\ncontent-length: 2\r\n\r\nok",
 };
@@ -135,6 +140,22 @@ describe("what reaches a pod, and what comes back", () => {
     assert.match(await raw("GET /trailers HTTP/1.0\r\n\r\n"), /\r\n\r\nok$/);
     const hints = await raw("GET /hints HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
     assert.match(hints, /^HTTP\/1.1 200 .*\r\n\r\nok$/s);
+  });
+
+  it("has no length where there is never a body", async () => {
+    const close = "HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    assert.doesNotMatch(await raw(`GET /empty ${close}`), /content-length/);
+    assert.match(await raw(`GET /unchanged ${close}`), /\r\ncontent-length: 5\r\n/);
+    assert.match(await raw(`HEAD /x ${close}`), /\r\ncontent-length: 2\r\n/);
+  });
+
+  it("is no interim answer that is none, nor waits for what follows one", async () => {
+    for (const path of ["/switching", "/nothing"]) assert.equal((await ask(path)).status, 502, path);
+  });
+
+  it("names the revision that was asked, whatever a pod says of it", async () => {
+    const { headers } = await ask("/other-revision");
+    assert.equal(new Map(Object.entries(headers)).get("x-berth-revision"), "digits-a");
   });
 
   it("keeps what an answer cannot do without, though its pod names it in connection", async () => {

@@ -72,11 +72,12 @@ const answered = async (
   { kept, shadow }: World,
   values: number[] | Buffer,
   of: Message = message,
+  outcome = 200,
 ): Promise<boolean> => {
   const capture = shadow.answered(of);
   capture?.head(head());
   capture?.data(Buffer.isBuffer(values) ? values : answer(values));
-  capture?.end([]);
+  capture?.end([], outcome);
   await until("the pair is counted", () => kept.used() === 0);
   return capture !== undefined;
 };
@@ -107,6 +108,13 @@ describe("shadowed requests", () => {
     given = bare(0.1, 0.9);
     await answered(one, bare(0.1, Number.NaN));
     assert.deepEqual(one.shadow.counters.canary, { compared: 3, disagreed: 2 });
+  });
+
+  it("are no evidence where stable itself refuses in the end what it has begun to answer", async () => {
+    const one = world({ b: () => 400 }, () => 0.4);
+    assert.equal(await answered(one, [1, 2], message, 400), true);
+    const { canary, failed, incomparable } = one.shadow.counters;
+    assert.deepEqual([canary.compared, failed, incomparable], [0, 0, 0]);
   });
 
   it("disagree where stable's answer can be read and the canary's cannot; where stable's cannot they are no evidence", async () => {

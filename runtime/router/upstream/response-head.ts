@@ -7,6 +7,9 @@ import type { AnswerHead } from "../message.ts";
 /** Of an answer's header: more than of a request's, since what a model says of itself may be put there. */
 export const ANSWER_LIMITS: HeadLimits = { fields: 500, bytes: 64 * 1024 };
 
+const SWITCHING = 101;
+const NO_CONTENT = 204;
+
 /** How the end of a body is found; `none`: there is no body. */
 export type Framing = { kind: "none" | "chunked" | "close" } | { kind: "length"; bytes: number };
 
@@ -18,6 +21,8 @@ export const parseResponseHead = (text: string, method: string): ResponseHead =>
   const line = /^HTTP\/1\.([01]) (\d{3})(?: |$)/.exec(text.slice(0, lineEnd));
   if (line === null) throw new Error("its answer does not begin with a status line of HTTP/1.1");
   const status = Number(line[2]);
+  if (status < 100) throw new Error(`its answer has the status ${line[2]}, which HTTP does not have`);
+  if (status === SWITCHING) throw new Error("its answer switches to a protocol that nobody has asked for");
   const all: string[] = [];
   parseFields(text, lineEnd + 2, all, ANSWER_LIMITS.fields);
   let length: number | undefined;
@@ -38,12 +43,13 @@ export const parseResponseHead = (text: string, method: string): ResponseHead =>
   }
   if (coding !== undefined && coding !== "chunked")
     throw new Error("its answer has a transfer-encoding besides chunked");
-  const hasBody = method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
+  const hasBody = method !== "HEAD" && status >= 200 && status !== NO_CONTENT && status !== 304;
   const framing = framingOf(hasBody, coding, length);
   return {
     status,
     fields: endToEnd(all),
-    length: coding === undefined ? length : undefined,
+    // one that never has a body has no length either (RFC 9110, 8.6); those to HEAD and 304 tell that of another answer
+    length: coding === undefined && status !== NO_CONTENT ? length : undefined,
     hasBody,
     outcome: status,
     framing,
