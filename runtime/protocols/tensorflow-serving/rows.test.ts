@@ -90,6 +90,21 @@ describe("predictions are those of their own instances, or refused", () => {
     assert.deepEqual(await one.predict([[1, 2]]), { predictions: [[1, 2]] });
   });
 
+  test("an output that is as long as the rows are, and was seen for rows of length 1", async () => {
+    const { predict, calls } = await served({
+      input: [value("x", "FP32", ["n", "length"])],
+      output: [value("y", "FP32", ["a", "b"]), value("z", "FP32", ["n", "length"])],
+      node: [
+        { opType: "Transpose", input: ["x"], output: ["y"] },
+        { opType: "Identity", input: ["x"], output: ["z"] },
+      ],
+    });
+    assert.deepEqual(await predict([[1]]), { predictions: [{ y: [1], z: [1] }] });
+    await assert.rejects(predict([[1], [2]]), { message: REFUSED });
+    for (let i = 0; i < 2; i++) await assert.rejects(predict([[1, 2], [3, 4]]), { message: REFUSED }); // biome-ignore format: one matrix
+    assert.equal(calls.length, 4, "once for each shape");
+  });
+
   test("scores of examples", async () => {
     const { ask } = await served(transpose([2, "n"]));
     const examples = [{ x: [1, 2] }, { x: [3, 4] }];

@@ -23,13 +23,19 @@ export type Pairing = {
 /**
  * Answers rows so that each output has one for each, in their order, or refuses them: an output whose first dimension is none of the batch,
  * such as [targets, n, classes], may happen to be as long as there are rows, and a model's declarations often do not tell. So
- * before an output is first asked for by several rows, the first of them runs alone: the output must then have one row.
+ * before an output is first asked for by several rows of a shape, the first of them runs alone: the output must then have one row.
+ * Of a shape, since the length of a text may be the first dimension of what is turned over.
  */
 export const createPairing = (model: Model): Pairing => {
   const infos = new Map(model.inputs.map((info) => [info.name, info]));
-  /** Of each output that was seen: its shape for one row. */
-  const alone = new Map<string, readonly number[]>();
-  const checkSeen = (outputs: readonly string[], advice: string): void => {
+  /** By the shape of a row: the shape for one row of each output that was seen. */
+  const known = new Map<string, Map<string, readonly number[]>>();
+  const keyOf = createKeys(model);
+  const checkSeen = (
+    alone: ReadonlyMap<string, readonly number[]>,
+    outputs: readonly string[],
+    advice: string,
+  ): void => {
     for (const name of outputs) {
       const shape = alone.get(name) ?? [];
       if (shape[0] !== 1) throw unpaired(name, shape, 1, advice);
@@ -45,14 +51,18 @@ export const createPairing = (model: Model): Pairing => {
           `input "${name}" has always ${size} rows, so that the answers to each of them cannot be told apart; ${advice}`,
         );
       }
+      const key = keyOf(inputs, byRow);
+      const alone = known.get(key) ?? new Map<string, readonly number[]>();
       if (outputs.every((name) => alone.has(name))) {
-        checkSeen(outputs, advice);
+        checkSeen(alone, outputs, advice);
         return undefined;
       }
       const unseen = outputs.filter((name) => !alone.has(name));
       return runFirst(run, inputs, byRow, unseen, advice).then((answers) => {
         for (const [name, { shape }] of answers) alone.set(name, shape);
-        checkSeen(outputs, advice);
+        if (known.size >= MOST_KNOWN) known.clear();
+        known.set(key, alone);
+        checkSeen(alone, outputs, advice);
       });
     },
     check(results, count, outputs, advice) {
@@ -61,6 +71,24 @@ export const createPairing = (model: Model): Pairing => {
         if (shape[0] !== count) throw unpaired(name, shape, count, advice);
       }
     },
+  };
+};
+
+/** Shapes of rows that are remembered: as many as texts have lengths. */
+const MOST_KNOWN = 2048;
+
+/** What outputs may depend on besides the number of rows: the sizes that are open in a row. */
+const createKeys = ({ inputs }: Model): ((tensors: RowRequest["inputs"], byRow: ReadonlySet<string>) => string) => {
+  const open = inputs.filter(({ anyRank, shape }) => anyRank === true || shape.indexOf(null, 1) > 0);
+  if (open.length === 0) return () => "";
+  return (tensors, byRow) => {
+    let key = "";
+    for (const { name } of open) {
+      const shape = tensors.get(name)?.shape ?? [];
+      for (let axis = byRow.has(name) ? 1 : 0; axis < shape.length; axis++) key += `${shape[axis]},`;
+      key += ";";
+    }
+    return key;
   };
 };
 
