@@ -321,3 +321,46 @@ export const encodedTexts = (): string =>
       ],
     },
   ]);
+
+const counted = (to: string): Node => ({
+  opType: "TfIdfVectorizer",
+  domain: "",
+  input: ["x"],
+  output: [to],
+  attribute: [
+    { name: "mode", type: attributes.STRING, s: Buffer.from("TF") },
+    int("min_gram_length", 1),
+    int("max_gram_length", 1),
+    int("max_skip_count", 0),
+    ints("ngram_counts", [0]),
+    ints("ngram_indexes", [0, 1, 2]),
+    texts("pool_strings", ["invoice", "Mahnung", "virement"]),
+  ],
+});
+
+/** How often each text has words that no other model knows. */
+export const countedWords = (): string =>
+  model({ x: { type: "BYTES", shape: ["n", 4] } }, { y: rows(3) }, [counted("y")]);
+
+/** The same, divided by the most that any text has of a word: rows change each other. */
+export const scaledByMostWords = (): string =>
+  model(
+    { x: { type: "BYTES", shape: ["n", 4] } },
+    { y: rows(3) },
+    [
+      counted("counts"),
+      node("ReduceMax", ["counts"], "most", [int("keepdims", 0)]),
+      node("Add", ["most", "one"], "above"),
+      node("Div", ["counts", "above"], "y"),
+    ],
+    [scalar("one", 1)],
+  );
+
+/** Places of categories; of any other text 0 for all. */
+export const knownCategories = (): string =>
+  model({ x: { type: "BYTES", shape: ["n", 1] } }, { y: { type: "FP32", shape: ["n", 1, 3] } }, [
+    {
+      ...{ opType: "OneHotEncoder", domain: "ai.onnx.ml", input: ["x"], output: ["y"] },
+      attribute: [texts("cats_strings", ["Lausanne", "Zürich", "Genève"]), int("zeros", 1)],
+    },
+  ]);

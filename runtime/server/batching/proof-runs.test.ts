@@ -8,9 +8,11 @@ import { givenOutputs } from "../../engine/output-shapes.ts";
 import { loadModel } from "../../engine/session.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import type { Job, JobResult } from "../shards/types.ts";
+import type { GraphFindings } from "./graph/findings.ts";
+import { examineGraph } from "./graph/index.ts";
 import { prove } from "./proof.ts";
 
-const proofOf = async (file: string, indicesChecked = true) => {
+const proofOf = async (file: string, indicesChecked = true, graph?: GraphFindings) => {
   const engine = await loadModel(file, { executionProvider: "cpu", intraOpThreads: 1 });
   const warm = await warmUp(engine);
   assert.equal(warm.outcome, "passed");
@@ -39,7 +41,7 @@ const proofOf = async (file: string, indicesChecked = true) => {
     }
     return { outputs, runMs: 0.01 };
   };
-  const proof = await prove({ name: "m", version: "1", inputs, outputs }, shapes, limits, probe);
+  const proof = await prove({ name: "m", version: "1", inputs, outputs }, shapes, limits, probe, graph);
   return { proof, runs, items, greatest, refused };
 };
 
@@ -91,6 +93,21 @@ describe("rows that do not", () => {
       t.diagnostic(`${runs} runs, ${items} items`);
     });
   }
+});
+
+test("texts whose words nobody would guess are made up of those that the model names", async () => {
+  for (const file of [models.countedWords(), models.knownCategories()]) {
+    const apart = await proofOf(file);
+    assert.match(apart.proof.proved ? "proved" : apart.proof.reason, /answers all made-up inputs alike/);
+    const { proof } = await proofOf(file, true, examineGraph(file));
+    assert.ok(proof.proved, proof.proved ? "" : proof.reason);
+  }
+  const mixed = models.scaledByMostWords();
+  const { proof } = await proofOf(mixed, true, {
+    ...examineGraph(mixed),
+    findings: [{ axes: { x: 0 }, outputs: { y: 0 } }],
+  });
+  assert.match(proof.proved ? "proved" : proof.reason, /changes (when|with)/);
 });
 
 test("ids are tried over the whole of their table, and no further", async () => {

@@ -49,7 +49,7 @@ export const prove = async (
     for (const examples of [enlarged(model, candidate, shapes), shapes]) {
       if (examples === undefined) continue;
       try {
-        return await proveOne(model, candidate, examples, limits, probe);
+        return await proveOne(model, candidate, examples, { ...limits, words: graph?.words ?? [] }, probe);
       } catch (error) {
         const told = explain(error);
         if (told === undefined) throw error;
@@ -96,7 +96,7 @@ const proveOne = async (
   model: Model,
   candidate: Candidate,
   examples: ReadonlyMap<string, readonly number[]>,
-  { maxBatchSize, indicesChecked }: Limits,
+  { maxBatchSize, indicesChecked, words }: Limits & { words: readonly string[] },
   probe: Probe,
 ): Promise<Proof> => {
   const random = seeded(SEED);
@@ -115,7 +115,7 @@ const proveOne = async (
     );
     return probe({ inputs, outputs }, expectedMs);
   };
-  const rows = await newRows(model, candidate, shapes, run, { random, indicesChecked });
+  const rows = await newRows(model, candidate, shapes, run, { random, indicesChecked, words });
   const base = tellingRows(outputs, rows);
   const comparison = newComparison(outputs, candidate.outputs, rows);
 

@@ -92,6 +92,17 @@ export const WIDE: readonly Recipe[] = [
   { name: "below", scale: 2e6, float: (random) => -1e6 * (1 + random()), whole: () => 0, text: () => "" },
 ];
 
+/** Rows of words that the model itself names: several in each text, one, the same in all, or none in some. There are none where it names none. */
+export const ofWords = (words: readonly string[]): Recipe[] => {
+  if (words.length === 0) return [];
+  const [first = ""] = words;
+  const several = (random: Random): string =>
+    Array.from({ length: 2 + below(random, 6) }, () => pick(random, words)).join(" ");
+  const one = (random: Random): string => pick(random, words);
+  const few = (random: Random): string => (random() < 0.5 ? "" : pick(random, words));
+  return [several, one, () => first, few, several].map((text) => ({ ...PLAIN, name: "words", text }));
+};
+
 /** Rows that need not have an answer that means anything. Beside them the others must answer as ever. */
 export const EXTREME: readonly Recipe[] = [
   {

@@ -2,7 +2,18 @@ import type { Model } from "../../inference/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import { InferenceError, type JobResult } from "../shards/types.ts";
 import type { Candidate } from "./axis.ts";
-import { EXTREME, isWhole, NUMBERS_FROM, PLAIN, type Random, type Recipe, rangeOf, sample, WIDE } from "./samples.ts";
+import {
+  EXTREME,
+  isWhole,
+  NUMBERS_FROM,
+  ofWords,
+  PLAIN,
+  type Random,
+  type Recipe,
+  rangeOf,
+  sample,
+  WIDE,
+} from "./samples.ts";
 import { isAllFinite, magnitude, same } from "./tolerance.ts";
 
 // The rows that a proof is made with, each run alone: what the model takes, and what it answers.
@@ -50,7 +61,7 @@ export const newRows = async (
   candidate: Candidate,
   shapes: readonly (readonly number[])[],
   run: Run,
-  { random, indicesChecked }: { random: Random; indicesChecked: boolean },
+  { random, indicesChecked, words = [] }: { random: Random; indicesChecked: boolean; words?: readonly string[] },
 ): Promise<Rows> => {
   const draw = newDraw(model, candidate, shapes, random);
   const ranges = model.inputs.map(() => 2);
@@ -92,9 +103,10 @@ export const newRows = async (
   // where nobody checks them, whole numbers stay 0 or 1
   if (indicesChecked) await findRanges(model, candidate, ranges, isSlow, attempt);
   const harmless: Recipe[] = [];
-  for (const recipe of [...WIDE, ...EXTREME]) {
+  const known = model.inputs.some(({ datatype }) => datatype === "BYTES") ? ofWords(words) : [];
+  for (const recipe of [...known, ...WIDE, ...EXTREME]) {
     if (spentMs > LONGEST_MS || isSlow(await attempt(recipe, ranges))) break;
-    if (WIDE.includes(recipe)) harmless.push(recipe);
+    if (!EXTREME.includes(recipe)) harmless.push(recipe);
   }
   const outputs = model.outputs.map(({ name }) => name);
   for (let i = 0; i < MORE_ROWS && spentMs <= LONGEST_MS && !tells(outputs, [...plain, ...wide]); i++) {

@@ -53,6 +53,7 @@ const graphFindings = z.object({
     }),
   ),
   reason: z.string().optional(),
+  words: z.array(z.string()).optional(),
 });
 
 /** From the process that prepares the model. */

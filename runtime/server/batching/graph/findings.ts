@@ -10,8 +10,8 @@ export type Finding = {
   reason?: string | undefined;
 };
 
-/** `reason`: why there are no findings. */
-export type GraphFindings = { findings: Finding[]; reason?: string | undefined };
+/** `reason`: why there are no findings. `words`: some of those that the model's own lists of texts have. */
+export type GraphFindings = { findings: Finding[]; reason?: string | undefined; words?: string[] | undefined };
 
 /** The finding for these axes, as long as `names`; undefined where it was not looked at. */
 export const findingFor = (

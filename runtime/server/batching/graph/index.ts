@@ -6,6 +6,7 @@ import type { ModelStructure } from "../../../models/model-file/structure.ts";
 import { openModel } from "../../../models/rewrite.ts";
 import { analyse } from "./analysis.ts";
 import type { Finding, GraphFindings } from "./findings.ts";
+import { wordsOf } from "./words.ts";
 
 /** Ways to join inputs that are looked at, as many as dimensions have different names. */
 const MAX_WAYS = 16;
@@ -40,7 +41,8 @@ export const examine = (model: ModelStructure): GraphFindings => {
       ? { axes, outputs: Object.fromEntries(verdict.outputs) }
       : { axes, reason: verdict.reason };
   });
-  return { findings };
+  const words = wordsOf(model);
+  return words.length === 0 ? { findings } : { findings, words };
 };
 
 /** Along each name that no input has twice, and along the first open axis of all inputs. */
