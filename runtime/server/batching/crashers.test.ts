@@ -12,7 +12,8 @@ test("what ended a process by itself is known at once, and for ten minutes", () 
   crashers.note(asked(1), 1000, false);
   assert.equal(crashers.crashedAt(asked(1), 2000), 1000);
   assert.equal(crashers.crashedAt(asked(2), 2000), undefined, "other values");
-  assert.equal(crashers.crashedAt(asked(1, ["y", "z"]), 2000), undefined, "other outputs run other nodes");
+  assert.equal(crashers.crashedAt(asked(1, ["z"]), 2000), undefined, "other outputs run other nodes");
+  assert.equal(crashers.crashedAt(asked(1, ["y", "z"]), 2000), 1000, "more outputs run the same nodes, too");
   assert.equal(crashers.crashedAt(asked(1), 1000 + 599_999), 1000);
   assert.equal(crashers.crashedAt(asked(1), 1000 + 600_000), undefined);
 });
@@ -23,6 +24,9 @@ test("a process that was killed while a request ran may be no fault of it: the s
   assert.equal(crashers.crashedAt(asked(1), 1), undefined);
   crashers.note(asked(1), 10, true);
   assert.equal(crashers.crashedAt(asked(1), 11), 10);
+  crashers.note(asked(2, ["y"]), 20, true);
+  crashers.note(asked(2, ["y", "z"]), 30, true);
+  assert.equal(crashers.crashedAt(asked(2, ["y", "z"]), 31), 30, "whichever outputs it names");
 });
 
 test("the order in which inputs and outputs are named makes no difference", () => {

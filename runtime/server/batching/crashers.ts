@@ -8,11 +8,12 @@ const MOST = 256;
 const KILLS = 2;
 
 type Asked = Pick<InferenceCall, "inputs" | "outputs">;
-type Crash = { bytes: number; at: number; kills: number };
+/** `values`: the digest of its inputs. */
+type Crash = { values: string; outputs: readonly string[]; bytes: number; at: number; kills: number };
 
 /**
  * The requests whose run, alone, ended the process that runs the model. Each end is an outage for all others until the next
- * process is ready, so the same request is not run again for a while.
+ * process is ready, so the same request is not run again for a while, nor one that asks for more outputs: it runs the same nodes and others.
  */
 export type Crashers = {
   /** @param killed whether it was a SIGKILL that ended the process */
@@ -29,10 +30,13 @@ export const createCrashers = (): Crashers => {
   return {
     any: () => crashes.size > 0,
     note(request, now, killed) {
-      const key = digestOf(request);
-      const kills = killed ? (crashes.get(key)?.kills ?? 0) + 1 : KILLS;
+      const values = digestOf(request);
+      const outputs = request.outputs.toSorted();
+      const key = JSON.stringify([values, outputs]);
+      let before = 0;
+      for (const crash of crashes.values()) if (crash.values === values) before = Math.max(before, crash.kills);
       crashes.delete(key);
-      crashes.set(key, { bytes: bytesOf(request), at: now, kills });
+      crashes.set(key, { values, outputs, bytes: bytesOf(request), at: now, kills: killed ? before + 1 : KILLS });
       const [oldest] = crashes.keys();
       if (crashes.size > MOST && oldest !== undefined) crashes.delete(oldest);
     },
@@ -43,11 +47,12 @@ export const createCrashers = (): Crashers => {
         crashes.delete(key);
       }
       const bytes = bytesOf(request);
-      // a digest only for what could be one of them
+      let values: string | undefined;
       for (const crash of crashes.values()) {
-        if (crash.bytes !== bytes) continue;
-        const found = crashes.get(digestOf(request));
-        return found !== undefined && found.kills >= KILLS ? found.at : undefined;
+        // a digest only for what could be one of them
+        if (crash.bytes !== bytes || crash.kills < KILLS) continue;
+        values ??= digestOf(request);
+        if (crash.values === values && crash.outputs.every((name) => request.outputs.includes(name))) return crash.at;
       }
       return undefined;
     },
@@ -60,7 +65,7 @@ const bytesOf = ({ inputs }: Asked): number => {
   return bytes;
 };
 
-const digestOf = ({ inputs, outputs }: Asked): string => {
+const digestOf = ({ inputs }: Asked): string => {
   const hash = createHash("sha256");
   for (const name of [...inputs.keys()].sort()) {
     const tensor = inputs.get(name);
@@ -68,5 +73,5 @@ const digestOf = ({ inputs, outputs }: Asked): string => {
     hash.update(JSON.stringify([name, tensor.datatype, tensor.shape]));
     hash.update(tensor.bytes);
   }
-  return hash.update(JSON.stringify([...outputs].sort())).digest("base64");
+  return hash.digest("base64");
 };
