@@ -187,6 +187,18 @@ const products: GraphCase[] = [
   coupled("the products of all rows by Einsum", (b, given) =>
     b.op("Einsum", [given, given], { equation: "nd,md->nm" }),
   ),
+  coupled("a sum over rows by Einsum without a result", (b, given) =>
+    b.op("Einsum", [given, given], { equation: "ba,bc" }),
+  ),
+  coupled("the products of all rows by Einsum without a result", (b, given) =>
+    b.op("Einsum", [given, given], { equation: "aj,bj" }),
+  ),
+  coupled(
+    "rows against tokens by Einsum",
+    (b, given) =>
+      b.op("Einsum", [given, b.op("Transpose", [given], { perm: [1, 0, 2] })], { equation: "...j,...j->...j" }),
+    { inputs: [x("N", 1, 4)] },
+  ),
   coupled("a sum over rows by Einsum", (b, given) =>
     b.op("Add", [given, b.op("Einsum", [given], { equation: "nd->d" })]),
   ),

@@ -75,6 +75,17 @@ const matrices: GraphCase[] = [
   independent("Einsum", (b, given) => b.op("Einsum", [given, b.weights(8, 2, 4)], { equation: "btd,dhk->bhtk" }), {
     inputs: tokens,
   }),
+  independent("Einsum without a result", (b, given) => b.op("Einsum", [given, b.weights(4, 5)], { equation: "ij,jk" })),
+  independent(
+    "Einsum of all axes before",
+    (b, given) => b.op("Einsum", [given, b.weights(4, 5)], { equation: "...j,jk->...k" }),
+    { inputs: [x("N", 3, 4)] },
+  ),
+  independent(
+    "Einsum of all axes before without a result",
+    (b, given) => b.op("Einsum", [given, b.weights(4)], { equation: "...j,j" }),
+    { inputs: [x("N", 3, 4)] },
+  ),
   independent(
     "scores within a row by Einsum",
     (b, given) => b.op("Einsum", [given, given], { equation: "btd,bsd->bts" }),

@@ -90,6 +90,17 @@ describe("what is said", () => {
     assert.deepEqual(Object.values(findingsOf(encode(builder)).findings[0]?.outputs ?? {}), [0]);
   });
 
+  test("sums of products are followed however they are written", () => {
+    for (const equation of ["ij,jk->ik", "ij,jk", "...j,jk->...k", "i...,...k->ik", " i j , j k -> i k "]) {
+      const findings = built((b, given) => b.op("Einsum", [given, b.weights(4, 4)], { equation }));
+      assert.deepEqual(Object.values(findings.findings[0]?.outputs ?? {}), [0], equation);
+    }
+    for (const equation of ["ij,jk->k", "ba,ak->k", "bj,kb", "...,jk->jk", "ij", "ij,jk->ik->i", "i.j,jk->ik"]) {
+      const findings = built((b, given) => b.op("Einsum", [given, b.weights(4, 4)], { equation }));
+      assert.equal(findings.findings[0]?.outputs, undefined, equation);
+    }
+  });
+
   test("a value that may be given by the client is not taken for what the file holds", () => {
     const keeps = (irVersion: number): string => {
       const builder = createBuilder();

@@ -84,15 +84,37 @@ export const gemm: Rule = (call) => {
   return [result];
 };
 
+/** For the axes that "..." stands for: letters that no equation has. */
+const NAMELESS = 0x100;
+
+/** The letters of each operand and of the result; undefined where they do not fit the ranks. */
+const lettersOf = (equation: string, ranks: readonly number[]): { terms: string[]; result: string } | undefined => {
+  const [left = "", right, ...more] = equation.split("->");
+  const named = left.split(",");
+  if (more.length > 0 || named.length !== ranks.length) return undefined;
+  if (![...named, right ?? ""].every((term) => /^[A-Za-z]*(\.\.\.)?[A-Za-z]*$/.test(term))) return undefined;
+  const counts = named.map((term, i) => (term.includes(".") ? (ranks[i] ?? 0) - term.length + 3 : 0));
+  if (counts.some((count) => count < 0)) return undefined;
+  const most = Math.max(...counts);
+  const nameless = Array.from({ length: most }, (_, i) => String.fromCharCode(NAMELESS + i)).join("");
+  // they are laid over each other from the last one on
+  const terms = named.map((term, i) => term.replace("...", nameless.slice(most - (counts[i] ?? 0))));
+  if (right !== undefined) return { terms, result: right.replace("...", nameless) };
+  const letters = named.join("").replaceAll(".", "");
+  const once = [...letters].filter((letter) => letters.indexOf(letter) === letters.lastIndexOf(letter));
+  return { terms, result: nameless + once.sort().join("") };
+};
+
 /** Sums of products by letters: the batch must keep a letter of its own. */
 export const einsum: Rule = (call) => {
   const operands = call.inputs.filter((tensor) => tensor !== undefined);
   if (operands.every(({ rows }) => rows === undefined)) return [fixed(operands[0]?.type ?? 0, undefined)];
   const equation = (stringOf(call, "equation") ?? "").replaceAll(" ", "");
-  if (!/^[A-Za-z,]*->[A-Za-z]*$/.test(equation))
-    return refuse(`its equation "${equation.slice(0, 80)}" is not followed here`);
-  const [left = "", result = ""] = equation.split("->");
-  const terms = left.split(",");
+  const { terms, result } =
+    lettersOf(
+      equation,
+      operands.map((operand) => shapeOf(operand).length),
+    ) ?? refuse(`its equation "${equation.slice(0, 80)}" is not followed here`);
   const size = new Map<string, Term>();
   let letter: string | undefined;
   let rows: Rows | undefined;
