@@ -39,8 +39,11 @@ export const readStructure = (reader: Reader): ModelStructure => {
   const functions = new Map<string, LocalFunction>();
   each(reader, reader.size, (field) => {
     if (field.number === 1) irVersion = field.value;
-    else if (field.number === 7) graph = readGraph(reader, field.end, budget, 1);
-    else if (field.number === 8) readOpset(reader, field.end, opsets);
+    else if (field.number === 7) {
+      // whoever loads it puts both together, as one graph
+      if (graph !== undefined) throw new MalformedModel(field.at, "the model has two graphs");
+      graph = readGraph(reader, field.end, budget, 1);
+    } else if (field.number === 8) readOpset(reader, field.end, opsets);
     else if (field.number === 25) readFunction(reader, field.end, budget, functions);
   });
   if (graph === undefined) throw new MalformedModel(reader.size, "the model has no graph");
@@ -168,6 +171,7 @@ const readAttribute = (
   let count = 0;
   let tensor: Constant | undefined;
   let graph: Graph | undefined;
+  let isTwice = false;
   const numbers: number[] = [];
   const floats: number[] = [];
   const strings: string[] = [];
@@ -187,9 +191,11 @@ const readAttribute = (
         string = text(reader, field);
         break;
       case 5:
+        isTwice ||= tensor !== undefined;
         tensor = readTensor(reader, field.end).constant;
         break;
       case 6:
+        isTwice ||= graph !== undefined;
         graph = readGraph(reader, field.end, budget, depth + 1);
         break;
       case 7:
@@ -219,8 +225,8 @@ const readAttribute = (
   });
   const byKind = (): Attribute => {
     if (reference !== "") return { kind: "reference", name: reference };
-    // two of one name: which one holds is nowhere written
-    if (attributes.has(name)) return { kind: "other" };
+    // two of one name: which one holds is nowhere written; two graphs of one are put together when it is loaded
+    if (attributes.has(name) || isTwice) return { kind: "other" };
     switch (KINDS[type ?? 0]) {
       case "float":
         return { kind: "float", value: float };

@@ -38,10 +38,12 @@ test("without findings nothing is tried", () => {
     reason: 'along "batch", its graph is too large',
     byGraph: true,
   });
-  assert.deepEqual(of({ axes: { other: 0 }, outputs: { y: 0 } }), {
-    reason: 'along "batch", its graph was not followed that far',
-    byGraph: true,
-  });
+  for (const finding of [
+    { axes: { other: 0 }, outputs: { y: 0 } },
+    { axes: { x: 0 }, outputs: { z: 0 } },
+  ]) {
+    assert.deepEqual(of(finding), { reason: 'along "batch", its graph was not followed that far', byGraph: true });
+  }
 });
 
 test("a model without a batch is told of as before", () => {

@@ -18,20 +18,11 @@ export const provable = (
   let reason: string | undefined;
   const candidates = found.candidates.flatMap((candidate): Candidate[] => {
     const finding = findingFor(graph, names, candidate.inputs);
-    if (finding?.outputs === undefined) {
-      const why = finding?.reason ?? graph.reason ?? "its graph was not followed that far";
-      reason ??= `along "${candidate.name}", ${why}`;
-      return [];
-    }
-    return [
-      {
-        ...candidate,
-        outputs: outputs.map(({ name }, i) => {
-          const axis = finding.outputs?.[name];
-          return axis === undefined ? (candidate.outputs[i] ?? []) : [axis];
-        }),
-      },
-    ];
+    const axes = outputs.flatMap(({ name }) => finding?.outputs?.[name] ?? []);
+    if (axes.length === outputs.length) return [{ ...candidate, outputs: axes.map((axis) => [axis]) }];
+    const why = finding?.reason ?? graph.reason ?? "its graph was not followed that far";
+    reason ??= `along "${candidate.name}", ${why}`;
+    return [];
   });
   return candidates.length > 0 ? { candidates } : { reason: reason ?? "it has no batch dimension", byGraph: true };
 };

@@ -153,6 +153,22 @@ describe("a file that is meant to hurt", () => {
     );
   });
 
+  test("graphs that come in parts, which are put together when they are loaded", () => {
+    const part = (fill: (b: Builder, given: Name) => void, prefix: string): Uint8Array => {
+      const builder = createBuilder(1, prefix);
+      fill(builder, "x");
+      return encode(builder);
+    };
+    const apart = part((b) => b.output(b.op("Relu", [b.input("x", "FP32", ["N", 4])]), "FP32", ["N", 4]), "a");
+    const coupled = part((b, given) => b.output(b.op("Softmax", [given], { axis: 0 }), "FP32", ["N", 4]), "b");
+    assert.deepEqual(Object.values(findingsOf(apart).findings[0]?.outputs ?? {}), [0]);
+    for (const bytes of [Buffer.concat([coupled, apart]), Buffer.concat([apart, coupled])]) {
+      const { findings, reason } = findingsOf(bytes);
+      assert.ok(findings.every(({ outputs }) => outputs === undefined));
+      assert.match(reason ?? "", /two graphs/);
+    }
+  });
+
   test("a function that calls itself comes to an end", () => {
     const own = localFunction("Self", (b, given) => b.op("Self", [given], {}, "local"), ["local"]);
     assert.match(
