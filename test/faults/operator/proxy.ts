@@ -79,14 +79,20 @@ export const startProxy = async (upstream: Upstream, namespace: string): Promise
   let writes: Write[] = [];
   let lastWriteAt = performance.now();
 
-  const forward = (incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): Promise<IncomingMessage> =>
+  const forward = (
+    { isWrite }: Call,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    body: Buffer,
+  ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const { host: _, connection: __, ...headers } = incoming.headers;
       const { method, url } = incoming;
       const { host, port } = upstream;
       const sent = request({ agent, host, port, method, path: url, headers }, resolve);
       sent.on("error", reject);
-      outgoing.once("close", () => sent.destroy());
+      // a write that has gone out is carried out, also where the operator ends meanwhile: only its answer tells us
+      if (!isWrite) outgoing.once("close", () => sent.destroy());
       sent.end(body);
     });
 
@@ -98,7 +104,7 @@ export const startProxy = async (upstream: Upstream, namespace: string): Promise
     if (fate.do === "reset") incoming.socket.destroy();
     if (fate.do === "answer") refuse(outgoing, fate);
     if (fate.do !== "forward" && fate.do !== "lose") return;
-    const answer = await forward(incoming, outgoing, body);
+    const answer = await forward(call, incoming, outgoing, body);
     if (call.isWatch) {
       follow(call, answer, outgoing);
       return;
