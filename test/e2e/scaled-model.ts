@@ -5,8 +5,11 @@ import { PATIENCE_MS } from "../world/patience.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 const NAME = "scaled";
-/** Pods take long to wake up on a busy machine: as long as the clients wait. */
-const traffic = { queue: { maxWait: `${PATIENCE_MS}ms` } };
+/** On a busy machine pods take long to wake up, and then to answer: requests may take as long as the clients wait. */
+const patient = {
+  traffic: { queue: { maxWait: `${PATIENCE_MS}ms` } },
+  server: { requestTimeout: `${PATIENCE_MS}ms` },
+};
 
 /** The functions that it returns may be called inside tests only. */
 export const useScaledModel = (name: string) => {
@@ -17,7 +20,7 @@ export const useScaledModel = (name: string) => {
     ...{ world, namespace, key },
     applied: (scaling: object, spec: object = {}): Promise<string> => {
       const model = { uri: "http://models.berth-models.svc:8080/lookup-slow.onnx" };
-      return world().apply([modelDeployment(NAME, { model, scaling, traffic, ...spec })], namespace);
+      return world().apply([modelDeployment(NAME, { model, scaling, ...patient, ...spec })], namespace);
     },
     seen: (what: string, holds: (object: Seen) => boolean): Promise<Seen> => waitFor(world().cluster, key, what, holds),
     load: (options: Omit<Burst, "url">) => burst(world().cluster, { url, ...options }),

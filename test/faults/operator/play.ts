@@ -18,6 +18,8 @@ export type Scene = {
   /** Those of more operators, which a fault has started. */
   others: FaultProxy[];
   operator(): Operator;
+  /** When the operator was last started. */
+  startedAt(): number;
   /** Kills it with -9 and starts it again, as its kubelet would: as the same pod. `changed` holds from then on. */
   killAndRestart(changed?: Partial<Installed>): Promise<void>;
 };
@@ -44,8 +46,10 @@ const inScene = async <T>(stage: Stage, scenario: Scenario, run: (scene: Scene) 
   /** Those that end by our hand. */
   const ending = new Set<Operator>();
   let restarting: Promise<void> = Promise.resolve();
+  let startedAt = performance.now();
   let { installed } = stage;
   const start = async (): Promise<Operator> => {
+    startedAt = performance.now();
     const started = await startOperator(installed, proxy.url, IDENTITY);
     // as its kubelet does when it ends by itself, such as for a lease that a busy machine has lost
     started.ended.then(
@@ -59,9 +63,12 @@ const inScene = async <T>(stage: Stage, scenario: Scenario, run: (scene: Scene) 
     proxy,
     others: [],
     operator: () => operator,
+    startedAt: () => startedAt,
     killAndRestart(changed = {}) {
       installed = { ...installed, ...changed };
       const restart = async (): Promise<void> => {
+        // it has not asked for anything from now on until it is there again, however long that takes
+        startedAt = performance.now();
         ending.add(operator);
         await operator.kill();
         operator = await start();
@@ -95,7 +102,10 @@ const finish = async (scenario: Scenario, scene: Scene): Promise<Reference> => {
   const { arena, proxy, others } = scene;
   await scenario.act(arena);
   await scenario.end(arena);
-  await quiet(() => Math.max(...[proxy, ...others].map((one) => one.lastWriteAt())));
+  await quiet(() => {
+    const isBack = proxy.lastCallAt() >= scene.startedAt();
+    return isBack ? Math.max(proxy.lastCallAt(), ...others.map((one) => one.lastWriteAt())) : performance.now();
+  });
   const writes = writesOf(scene);
   return { state: await endState(arena), once: countOnce(writes), writes };
 };

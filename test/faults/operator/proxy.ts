@@ -61,6 +61,8 @@ export type FaultProxy = {
   forget(): void;
   /** When the last write came; a quiet operator has none. */
   lastWriteAt(): number;
+  /** When it was last asked for anything but leases and events; an operator that has just begun asks for lists first. */
+  lastCallAt(): number;
   close(): void;
 };
 
@@ -78,6 +80,7 @@ export const startProxy = async (upstream: Upstream, namespace: string): Promise
   let rules = CALM;
   let writes: Write[] = [];
   let lastWriteAt = performance.now();
+  let lastCallAt = performance.now();
 
   const forward = (
     { isWrite }: Call,
@@ -100,6 +103,7 @@ export const startProxy = async (upstream: Upstream, namespace: string): Promise
     const body = Buffer.concat(await piecesOf(incoming));
     const call = callOf(incoming, body, namespace);
     if (call.isWrite) lastWriteAt = call.at;
+    if (!BY_THE_CLOCK.has(call.plural)) lastCallAt = call.at;
     const fate = rules.fate(call);
     if (fate.do === "reset") incoming.socket.destroy();
     if (fate.do === "answer") refuse(outgoing, fate);
@@ -165,6 +169,7 @@ export const startProxy = async (upstream: Upstream, namespace: string): Promise
       writes = [];
     },
     lastWriteAt: () => lastWriteAt,
+    lastCallAt: () => lastCallAt,
     close() {
       server.close();
       server.closeAllConnections();
