@@ -126,8 +126,11 @@ export const startCall = (
     over = true;
     events.end(trailers, outcome);
   });
-  // it does not fit into what the connection can carry: not even begun
-  stream.once("frameError", (_type, code) => fail("invalid", `its header cannot be sent (code ${code})`));
+  // not even begun: its header does not fit into what a connection can carry, or the pod said in that moment that it leaves, of
+  // which the stream's own error tells
+  stream.once("frameError", (_type, code) => {
+    if (code !== constants.NGHTTP2_INTERNAL_ERROR) fail("invalid", `its header cannot be sent (code ${code})`);
+  });
   stream.on("error", (error) => fail(failureOf(error), error.message));
   stream.once("close", () => fail(failureOf(undefined), `the call ended with code ${stream.rstCode}`));
 

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { constants, createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
+import { frame } from "../../../test/world/made-up-http2.ts";
 import { until } from "../../../test/world/patience.ts";
+import { GOAWAY, SETTINGS } from "../../server/http2/protocol.ts";
 import type { Events, Message } from "../message.ts";
 import { createGrpcPool, type GrpcPool } from "./grpc-pool.ts";
 
@@ -143,6 +145,39 @@ describe("the connections to a pod over HTTP/2", () => {
       assert.equal(await second, "unseen");
       if (code === constants.NGHTTP2_NO_ERROR) answer(begun);
       assert.equal(await first, code === constants.NGHTTP2_NO_ERROR ? "200" : "broken");
+    });
+
+  for (const last of [0, 2 ** 31 - 1])
+    it(`know a call that was never sent, since the pod said in that moment that it leaves (last: ${last})`, async () => {
+      const sockets: Socket[] = [];
+      const server = createTcpServer((socket) => {
+        sockets.push(socket);
+        socket.on("error", () => undefined).resume();
+        socket.write(frame(SETTINGS, 0, 0));
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      ends.push(() => {
+        server.close();
+        for (const socket of sockets) socket.destroy();
+      });
+      const pool = poolTo(portOf(server));
+      let reached = false;
+      const first = send(pool, MESSAGE, () => {
+        reached = true;
+      });
+      await until("a call that is sent", () => reached && sockets.length === 1);
+      // out of a timer GOAWAY is read before what was begun in this turn is written
+      const second = await new Promise<string>((resolve) =>
+        setTimeout(() => {
+          const payload = Buffer.alloc(8);
+          payload.writeUInt32BE(last);
+          sockets[0]?.write(frame(GOAWAY, 0, 0, payload));
+          resolve(send(pool));
+        }),
+      );
+      assert.equal(second, "unseen");
+      for (const socket of sockets) socket.destroy();
+      assert.match(await first, last === 0 ? /^unseen$/ : /^broken$/);
     });
 
   it("notice a node that is gone while calls wait for it, and send no more there meanwhile", async () => {
