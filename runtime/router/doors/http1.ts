@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { type Chunks, createChunks } from "../../server/http/chunks.ts";
 import { findEnd, type Head, parseHead } from "../../server/http/head.ts";
 import { Refusal } from "../../server/http/refusal.ts";
-import { CLIENT_LIMITS } from "../../server/http/request-rules.ts";
+import { CLIENT_LIMITS, checkTrailers } from "../../server/http/request-rules.ts";
 import { errorResponse, jsonError } from "../../server/http/response.ts";
 import { evicted, isBrisk, YOUNG_MS } from "../../server/shares.ts";
 import { fieldsToPod, senderOf } from "../forwarded.ts";
@@ -111,6 +111,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     const created = createChunks({
       size: () => undefined,
       data: (bytes, from, to) => body?.push(bytes.subarray(from, to)),
+      trailers: checkTrailers,
     });
     created.begin();
     return created;

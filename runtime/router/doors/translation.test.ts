@@ -82,6 +82,15 @@ describe("what reaches a pod, and what comes back", () => {
     session.close();
   });
 
+  it("has nothing after its body that says how long that is", async () => {
+    const before = pod.heads.length;
+    for (const trailer of ["content-length: 5", "x: y\r\nTransfer-Encoding: chunked"]) {
+      const text = `POST /x HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n${trailer}\r\n\r\n`;
+      assert.match(await raw(text), /^HTTP\/1.1 400 .*comes before a body, not after it/s);
+    }
+    assert.equal(pod.heads.length, before);
+  });
+
   it("has a host also where a load balancer's check over HTTP/1.0 names none", async () => {
     assert.match(await raw("GET /v2/health/ready HTTP/1.0\r\n\r\n"), /^HTTP\/1.1 200 .*\r\n\r\nok$/s);
     assert.match(pod.heads.at(-1) ?? "", new RegExp(`\r\nhost: 127.0.0.1:${example.port}\r\n`));

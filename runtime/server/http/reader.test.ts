@@ -212,6 +212,8 @@ const BAD: readonly [string, string, number][] = [
   ["a last chunk that ends with LF alone", chunked("0\n\r\n"), 400],
   ["trailers that end with LF alone", chunked("0\r\n\n"), 400],
   ["a malformed trailer", chunked("0\r\nX y\r\n\r\n"), 400],
+  ["a length in the trailers", chunked("0\r\nContent-Length: 5\r\n\r\n"), 400],
+  ["an encoding in the trailers", chunked("0\r\nx: y\r\nTransfer-Encoding: chunked\r\n\r\n"), 400],
   ["a folded trailer", chunked("0\r\nX: y\r\n z\r\n\r\n"), 400],
   ["the start of a TLS connection", "\x16\x03\x01\x02\x00\x01", 400],
 ];

@@ -3,7 +3,7 @@ import type { Lease } from "../shares.ts";
 import { createChunks } from "./chunks.ts";
 import { findEnd, type Head, parseHead, type Scan } from "./head.ts";
 import { Refusal } from "./refusal.ts";
-import { SERVER_LIMITS } from "./request-rules.ts";
+import { checkTrailers, SERVER_LIMITS } from "./request-rules.ts";
 
 /** A buffer begins with no more than this, so that a length that is declared but never sent costs little. */
 const FIRST_BYTES = 64 * 1024;
@@ -51,6 +51,7 @@ export const createReader = (maxBodyBytes: number, lease: Lease): Reader => {
       grow(received + end - start, maxBodyBytes, received + from.length - start, 2);
       append(start, end);
     },
+    trailers: checkTrailers,
   });
 
   const head = (): Head | undefined => {

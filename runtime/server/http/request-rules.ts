@@ -107,6 +107,16 @@ export const parseLength = (value: string): number => {
   return Number(value);
 };
 
+/**
+ * After a body, where each end takes what says how long it is for something else (RFC 9110, 6.5.1), that is refused.
+ * @param fields names in lower case and values in turns
+ */
+export const checkTrailers = (fields: readonly string[]): void => {
+  for (let i = 0; i < fields.length; i += 2)
+    if (fields[i] === "content-length" || fields[i] === "transfer-encoding")
+      throw new Refusal(400, `${fields[i]} comes before a body, not after it`);
+};
+
 /** @returns whether the client waits for it */
 export const parseExpect = (value: string): boolean => {
   if (value.toLowerCase() !== "100-continue") throw new Refusal(417, "only 100-continue can be expected");
