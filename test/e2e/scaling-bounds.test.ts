@@ -194,7 +194,8 @@ describe("the bounds of the number of pods", () => {
       const refused = await load({ count: 1 });
       assert.match(
         refused.failures.join(),
-        /^503 .*no pod of scaled-[0-9a-f]{8} was free or ready in time \(1 more example\.com\/berth-scaling needed \(0 free on nodes that match\)\); try again/,
+        // as many as the servers' speed asks for, which a busy machine changes
+        /^503 .*no pod of scaled-[0-9a-f]{8} was free or ready in time \([1-4] more example\.com\/berth-scaling needed \(0 free on nodes that match\)\); try again/,
       );
       assert.deepEqual(await pods(), []);
     } finally {
