@@ -21,10 +21,17 @@ export const signedForApply = <T extends KubeObject>(
   intended: T,
   observed: KubeObject,
 ): { object: T; takesOver: boolean } => {
-  const [digest, posted] = partsOf(observed);
+  const [before, posted] = partsOf(observed);
+  const digest = digestOf(intended);
+  // mostly nothing has changed, and then nothing is left out
+  const takesOver = before !== digest && (before === undefined || leavesOut(intended, posted));
+  return { object: annotated(intended, join(digest, takesOver ? [] : posted)), takesOver };
+};
+
+const leavesOut = (intended: KubeObject, posted: readonly string[]): boolean => {
+  if (posted.length === 0) return false;
   const codes = new Set(fieldCodes(intended));
-  const takesOver = digest === undefined || posted.some((code) => !codes.has(code));
-  return { object: annotated(intended, join(digestOf(intended), takesOver ? [] : posted)), takesOver };
+  return posted.some((code) => !codes.has(code));
 };
 
 /** The hash of what was last written. */
