@@ -16,7 +16,7 @@ test("the defaults, and every option", () => {
     podUser: 65_532,
     nodeAutoscaling: "auto",
     watchNamespaces: [],
-    routerRole: { kind: "ClusterRole", name: "berth-operator-router" },
+    routerRole: { kind: "ClusterRole", name: "berth-operator-router:berth" },
     routerResources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "768Mi" } },
     routerTrustForwarded: "none",
     leaseName: "berth-operator",

@@ -51,7 +51,8 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --node-autoscaling WORD           true where nodes are added for pods that wait for one: then pods are made for which there is no room yet;
                                     false, or auto: true where there is a NodePool of Karpenter, or the cluster-autoscaler (auto)
   --watch-namespaces NAMES          only the ModelDeployments of these namespaces, such as a,b; without it, those of every namespace
-  --router-cluster-role NAME        the ClusterRole of routers, bound in each namespace that has one (berth-operator-router)
+  --router-cluster-role NAME        the ClusterRole of routers, bound in each namespace that has one
+                                    (berth-operator-router:NAMESPACE)
   --router-role NAME                in its place: the name of a Role that is there in each namespace
   --router-resources JSON           what each router asks for, and its limits
                                     (${DEFAULT_ROUTER_RESOURCES})
@@ -169,7 +170,8 @@ const namespaces = (values: Values): string[] => {
 const routerRole = (values: Values): RouterRole => {
   const clusterRole = values["router-cluster-role"];
   const role = values["router-role"];
-  if (role === undefined) return { kind: "ClusterRole", name: clusterRole ?? "berth-operator-router" };
+  if (role === undefined)
+    return { kind: "ClusterRole", name: clusterRole ?? `berth-operator-router:${required(values, "namespace")}` };
   if (clusterRole !== undefined) throw new ConfigError("--router-role and --router-cluster-role exclude each other");
   return { kind: "Role", name: role };
 };

@@ -76,7 +76,7 @@ test("the values reach the operator's command line", async () => {
   assert.deepEqual([allowHttpModels, podUser], [true, "namespace"]);
   assert.equal(config.nodeAutoscaling, "false");
   assert.deepEqual(config.watchNamespaces, ["a", "b"]);
-  assert.deepEqual(config.routerRole, { kind: "Role", name: "berth-operator-router" });
+  assert.deepEqual(config.routerRole, { kind: "Role", name: "berth-operator-router:berth-system" });
   assert.deepEqual(config.routerResources, {
     requests: { cpu: "500m", memory: "128Mi" },
     limits: { cpu: "2", memory: "768Mi" },
@@ -90,8 +90,9 @@ test("the chart's defaults are the operator's own", async () => {
   const [operator] = podSpecs(await render());
   const config = configOf(operator?.spec.containers[0]?.args);
   const { identity, namespace, runtimeImage } = config;
-  const needed = ["--identity", identity, "--namespace", namespace, "--runtime-image", runtimeImage];
-  assert.deepEqual(config, configOf(needed));
+  assert.equal(namespace, "$(POD_NAMESPACE)");
+  const needed = ["--identity", identity, "--namespace", "berth-system", "--runtime-image", runtimeImage];
+  assert.deepEqual({ ...config, namespace: "berth-system" }, configOf(needed));
 });
 
 const configOf = (args: readonly string[] = []): Config => {

@@ -79,10 +79,13 @@ export const renderWith = async (flags: string[], ...values: string[]): Promise<
     ...flags,
     ...sets,
   );
-  return loadAll(text)
+  return parseManifests(text);
+};
+
+export const parseManifests = (text: string): Manifest[] =>
+  loadAll(text)
     .filter((document) => document !== null && document !== undefined)
     .map((document) => Manifest.parse(document));
-};
 
 export const podSpecs = (manifests: readonly Manifest[]): { name: string; spec: PodSpec }[] =>
   manifests.flatMap(({ kind, metadata, spec }) => {

@@ -45,14 +45,14 @@ const OF_THE_CLUSTER = [
 ];
 const OF_A_ROUTER = ["berth.dev/modeldeployments list,watch", "discovery.k8s.io/endpointslices list,watch"];
 const AGGREGATED = [
-  "ClusterRole berth-operator-view berth.dev/modeldeployments get,list,watch",
-  "ClusterRole berth-operator-view berth.dev/modelrollouts get,list,watch",
-  "ClusterRole berth-operator-view berth.dev/modeldeployments/scale get",
-  "ClusterRole berth-operator-view berth.dev/modeldeployments/status get",
-  "ClusterRole berth-operator-view berth.dev/modelrollouts/status get",
-  "ClusterRole berth-operator-edit berth.dev/modeldeployments create,delete,deletecollection,patch,update",
-  "ClusterRole berth-operator-edit berth.dev/modeldeployments/scale patch,update",
-  "ClusterRole berth-operator-edit berth.dev/modelrollouts patch,update",
+  "ClusterRole berth-operator-view:berth-system berth.dev/modeldeployments get,list,watch",
+  "ClusterRole berth-operator-view:berth-system berth.dev/modelrollouts get,list,watch",
+  "ClusterRole berth-operator-view:berth-system berth.dev/modeldeployments/scale get",
+  "ClusterRole berth-operator-view:berth-system berth.dev/modeldeployments/status get",
+  "ClusterRole berth-operator-view:berth-system berth.dev/modelrollouts/status get",
+  "ClusterRole berth-operator-edit:berth-system berth.dev/modeldeployments create,delete,deletecollection,patch,update",
+  "ClusterRole berth-operator-edit:berth-system berth.dev/modeldeployments/scale patch,update",
+  "ClusterRole berth-operator-edit:berth-system berth.dev/modelrollouts patch,update",
 ];
 const ITS_OWN = [
   "Role berth-operator coordination.k8s.io/leases create,get,patch",
@@ -60,14 +60,14 @@ const ITS_OWN = [
 ];
 const of = (role: string, rules: readonly string[]) => rules.map((rule) => `${role} ${rule}`);
 const everywhere = [
-  ...of("ClusterRole berth-operator", IN_A_NAMESPACE),
-  ...of("ClusterRole berth-operator", OF_THE_CLUSTER),
-  ...of("ClusterRole berth-operator-router", OF_A_ROUTER),
+  ...of("ClusterRole berth-operator:berth-system", IN_A_NAMESPACE),
+  ...of("ClusterRole berth-operator:berth-system", OF_THE_CLUSTER),
+  ...of("ClusterRole berth-operator-router:berth-system", OF_A_ROUTER),
 ];
 const inNamespaces = (...namespaces: string[]) =>
   namespaces.flatMap((namespace) => [
-    ...of(`Role berth-operator-models in ${namespace}`, IN_A_NAMESPACE),
-    ...of(`Role berth-operator-router in ${namespace}`, OF_A_ROUTER),
+    ...of(`Role berth-operator-models:berth-system in ${namespace}`, IN_A_NAMESPACE),
+    ...of(`Role berth-operator-router:berth-system in ${namespace}`, OF_A_ROUTER),
   ]);
 
 /** Whoever widens what the operator may do changes these lists, and a reviewer sees it. */
@@ -85,7 +85,7 @@ const MODES: [string[], string[]][] = [
     ["watchNamespaces={a,b}"],
     [
       ...AGGREGATED,
-      ...of("ClusterRole berth-operator", ["core/pods list", ...OF_THE_CLUSTER]),
+      ...of("ClusterRole berth-operator:berth-system", ["core/pods list", ...OF_THE_CLUSTER]),
       ...inNamespaces("a", "b"),
       ...ITS_OWN,
     ],
@@ -124,10 +124,10 @@ const aggregatedTo = async (name: string) => {
 };
 
 test("view sees, edit and admin change, and nobody writes a status", async () => {
-  assert.deepEqual(await aggregatedTo("berth-operator-view"), ["view", "edit", "admin"]);
-  assert.deepEqual(await aggregatedTo("berth-operator-edit"), ["edit", "admin"]);
+  assert.deepEqual(await aggregatedTo("berth-operator-view:berth-system"), ["view", "edit", "admin"]);
+  assert.deepEqual(await aggregatedTo("berth-operator-edit:berth-system"), ["edit", "admin"]);
   const writes = AGGREGATED.filter((rule) => /create|delete|patch|update/.test(rule));
-  assert.ok(writes.length > 0 && writes.every((rule) => !rule.includes("/status") && !rule.includes("-view ")));
+  assert.ok(writes.length > 0 && writes.every((rule) => !rule.includes("/status") && !rule.includes("-view:")));
 });
 
 const Binding = z.looseObject({
@@ -146,7 +146,7 @@ test("every role but the routers' and the aggregated ones is bound where it is, 
         return `${roleRef.kind} ${roleRef.name} ${manifest.metadata.namespace ?? ""}`;
       });
     const roles = manifests
-      .filter(({ kind, metadata }) => kind.endsWith("Role") && !/-(router|view|edit|test)$/.test(metadata.name))
+      .filter(({ kind, metadata }) => kind.endsWith("Role") && !/-(router|view|edit|test)(:|$)/.test(metadata.name))
       .map(({ kind, metadata }) => `${kind} ${metadata.name} ${metadata.namespace ?? ""}`);
     assert.deepEqual(bound.sort(), roles.sort());
   }

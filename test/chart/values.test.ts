@@ -4,11 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { loadAll } from "js-yaml";
 import { z } from "zod";
 import { parseDuration } from "../../operator/api/v1alpha1/duration.ts";
 import { faultOf } from "../../operator/manager/election.ts";
-import { CHART, helm, type Manifest, render } from "./render.ts";
+import { CHART, helm, type Manifest, parseManifests, render } from "./render.ts";
 
 const Operator = z.looseObject({
   spec: z.looseObject({
@@ -55,7 +54,7 @@ test("pods get labels and annotations, and keep those that select them", async (
 const namesOf = (manifests: readonly Manifest[]) =>
   manifests
     .filter(({ kind }) => kind !== "CustomResourceDefinition")
-    .map(({ metadata }) => metadata.name.replace(/-(router|metrics|test|view|edit|models)$/, ""));
+    .map(({ metadata }) => metadata.name.replace(/(-(router|metrics|test|view|edit|models))?(:berth-system)?$/, ""));
 
 for (const [values, name] of [
   [[], "berth-operator"],
@@ -70,30 +69,10 @@ for (const [values, name] of [
     assert.equal(spec.serviceAccountName, name);
     for (const [option, value] of [
       ["--lease-name", name],
-      ["--router-role", `${name}-router`],
+      ["--router-role", `${name}-router:berth-system`],
     ])
       assert.equal(container.args[container.args.indexOf(option ?? "") + 1], value);
   });
-
-test("two releases share no name that is the cluster's", async () => {
-  const clusterWide = async (release: string) =>
-    (await renderAs(release))
-      .filter(({ kind }) => /^Cluster/.test(kind))
-      .map(({ kind, metadata }) => `${kind} ${metadata.name}`);
-  const [one, other] = [await clusterWide("berth"), await clusterWide("other")];
-  assert.ok(one.length > 0);
-  assert.deepEqual(
-    one.filter((name) => other.includes(name)),
-    [],
-  );
-});
-
-const parse = (text: string): Manifest[] =>
-  loadAll(text)
-    .filter((document) => document !== null && document !== undefined)
-    .map((document) => z.custom<Manifest>((value) => typeof value === "object").parse(document));
-
-const renderAs = async (release: string) => parse(await helm("template", release, CHART, "--kube-version", "1.30.0"));
 
 const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
 
@@ -185,7 +164,7 @@ test("it is a subchart, with a condition and global values", async () => {
   const kindsWith = async (...values: string[]) => {
     const sets = values.flatMap((value) => ["--set", value]);
     const args = ["template", "parent", folder, "--kube-version", "1.30.0", "--set", "global.registry=here", ...sets];
-    return parse(await helm(...args)).map(({ kind }) => kind);
+    return parseManifests(await helm(...args)).map(({ kind }) => kind);
   };
   assert.ok((await kindsWith()).includes("Deployment"));
   assert.ok((await kindsWith("berth.enabled=true", "berth.replicas=2")).includes("PodDisruptionBudget"));

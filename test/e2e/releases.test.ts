@@ -52,10 +52,11 @@ describe("releases", () => {
         `--timeout=${CLUSTER_PATIENCE_S}s`,
       );
       const role = "jsonpath={.roleRef.kind} {.roleRef.name}";
-      const owner = namespace === first ? "berth-operator" : "other-berth-operator";
+      const [owner, home] =
+        namespace === first ? ["berth-operator", OPERATOR_NAMESPACE] : ["other-berth-operator", OTHER_NAMESPACE];
       assert.equal(
         await kubectl("get", "rolebinding", "berth-router", "-n", namespace, "-o", role),
-        `Role ${owner}-router`,
+        `Role ${owner}-router:${home}`,
       );
     }
     assert.equal(await kubectl("get", "deployments,controllerrevisions", "-n", third, "-o", "name"), "");
@@ -78,7 +79,7 @@ describe("releases", () => {
     const operator = () => kubectl("get", "mdeploy", "digits", "-n", first, "-o", "jsonpath={.status.operator}");
     assert.equal(await operator(), "berth-system/berth-operator");
     const role = ["get", "rolebinding", "berth-router", "-n", first, "-o", "jsonpath={.roleRef.name}"];
-    assert.equal(await kubectl(...role), "berth-operator-router");
+    assert.equal(await kubectl(...role), `berth-operator-router:${OPERATOR_NAMESPACE}`);
     await installOther(...watching(second));
   });
 

@@ -1,27 +1,48 @@
-{{/* Names: `berth-operator` for a release called berth, `prod-berth-operator` for one called prod. What is appended to
-     it ("-metrics", "-router", "-test") fits into 63 characters. */}}
+{{/* Names: `berth-operator` for a release called berth, `prod-berth-operator` for one called prod. Two releases never have the
+     same: prod-berth is `prod-berth`, not `prod-berth-operator`; what is too long, or no name of a Service (a digit first, a dot), is
+     changed and gets a hash. With what is appended ("-metrics", "-router", "-test") it fits into 63 characters. */}}
 {{- define "berth.fullname" -}}
 {{- $name := .Values.nameOverride | default "berth" -}}
+{{- $isPlain := regexMatch "^[a-z][-a-z0-9]*$" .Release.Name -}}
 {{- if .Values.fullnameOverride -}}
 {{ .Values.fullnameOverride }}
-{{- else if contains $name .Release.Name -}}
-{{ .Release.Name | trunc 40 | trimSuffix "-" }}-operator
+{{- else if and $isPlain (hasSuffix (printf "-%s" $name) .Release.Name) -}}
+{{ .Release.Name }}
 {{- else -}}
-{{ printf "%s-%s" (.Release.Name | trunc 40 | trimSuffix "-") $name | trunc 46 | trimSuffix "-" }}-operator
+{{- $whole := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- $hash := printf "%s/%s" .Release.Name $name | sha256sum | trunc 8 -}}
+{{- if not $isPlain -}}
+{{- $whole = printf "berth-%s-%s" ($whole | replace "." "-" | trunc 31 | trimSuffix "-") $hash -}}
+{{- else if gt (len $whole) 46 -}}
+{{- $whole = printf "%s-%s" ($whole | trunc 37 | trimSuffix "-") $hash -}}
 {{- end -}}
+{{ $whole }}-operator
+{{- end -}}
+{{- end -}}
+
+{{/* What is not in the release's own namespace has that in its name: a release of the same name elsewhere has its own. No
+     name of a namespace has a colon. Called with the root and what is appended. */}}
+{{- define "berth.sharedName" -}}
+{{- $root := first . -}}
+{{ include "berth.fullname" $root }}{{ last . }}:{{ $root.Release.Namespace }}
 {{- end -}}
 
 {{- define "berth.selector" -}}
 app.kubernetes.io/name: berth-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "berth.labels" -}}
 {{ include "berth.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "berth.labelValue" .Chart.AppVersion }}
 app.kubernetes.io/part-of: berth
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+helm.sh/chart: {{ include "berth.labelValue" (printf "%s-%s" .Chart.Name .Chart.Version) }}
+{{- end -}}
+
+{{/* A version such as 1.2.0+build.7 has what no label may. */}}
+{{- define "berth.labelValue" -}}
+{{ regexReplaceAll "[^A-Za-z0-9._-]" . "_" | trunc 63 | regexFind "^.*[A-Za-z0-9]" | quote }}
 {{- end -}}
 
 {{/* An image value: by its digest where it has one, else with the chart's version for an empty tag. */}}
