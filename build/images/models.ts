@@ -1,7 +1,8 @@
-/** The models of the model server: two trained ones out of an npm package, small ones that differ in one thing, and one that does not load. */
+/** The models of the model server: two trained ones out of an npm package, small ones that differ in one thing, one that must not be batched, and one that does not load. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LOOKUPS, lookupModel } from "./lookup.ts";
+import { magnifiedModel } from "./magnified.ts";
 import type { Entry } from "./tar.ts";
 import { unloadableModel } from "./unloadable.ts";
 
@@ -18,7 +19,8 @@ export const modelEntries = async (root: string): Promise<Entry[]> => {
     model(name, await readFile(join(root, ASSETS, asset))),
   );
   const lookups = Object.entries(LOOKUPS).map(([name, lookup]) => model(name, lookupModel(lookup)));
-  return [...(await Promise.all(trained)), ...lookups, model("unloadable.onnx", unloadableModel())];
+  const made = [model("magnified.onnx", magnifiedModel()), model("unloadable.onnx", unloadableModel())];
+  return [...(await Promise.all(trained)), ...lookups, ...made];
 };
 
 const model = (name: string, content: Uint8Array): Entry => ({
