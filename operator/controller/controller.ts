@@ -5,7 +5,6 @@ import type { ObjectKey } from "../kube/objects.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Reconcile } from "./result.ts";
 import { createStaleKeys, type StaleKeys } from "./stale-keys.ts";
-import { createTurns } from "./turns.ts";
 import { createWorkQueue, type Priority, type QueueObserver, systemTimers, type WorkQueue } from "./work-queue.ts";
 
 /** A pass is some twenty requests of milliseconds; one that takes this long is held up, and holds up a worker. */
@@ -53,10 +52,8 @@ export const createController = (options: ControllerOptions): Controller => {
       "the caches have not seen what was written: these objects wait for them",
     ),
   );
-  const turn = createTurns();
   const work = async (signal: AbortSignal): Promise<void> => {
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
-      await turn();
       metrics.reconcile.activeWorkers.inc(labels);
       try {
         const result = await processKey(key, queue, stale, options, signal);

@@ -15,6 +15,7 @@ const queueAt = () => {
       pending.add(timer);
       return { cancel: () => pending.delete(timer) };
     },
+    turn: queueMicrotask,
   };
   const counts = { depth: 0, added: 0, retried: 0, waited: [] as number[], worked: [] as number[] };
   const queue = createWorkQueue(timers, {
@@ -57,6 +58,30 @@ test("what is low waits until nothing else is due, and no longer once something 
     [await takeDue(), await takeDue(), await takeDue(), await takeDue()],
     ["changed", "them", "all", "of"],
   );
+});
+
+test("who waits is given one key a turn, and in that turn the one that is most urgent then", async () => {
+  const turns: (() => void)[] = [];
+  const none = () => undefined;
+  const timers = { now: () => 0, after: () => ({ cancel: none }), turn: (run: () => void) => void turns.push(run) };
+  const queue = createWorkQueue(timers, { depth: none, added: none, retried: none, taken: none, finished: none });
+  const given: (string | undefined)[] = [];
+  const take = async () => void given.push((await queue.take())?.name);
+  const taking = [take(), take(), take()];
+  for (const name of ["a", "b", "c"]) queue.add(key(name), "low");
+  const turn = async () => {
+    for (const run of turns.splice(0)) run();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  await turn();
+  assert.deepEqual(given, ["a"]);
+  queue.add(key("changed"));
+  await turn();
+  assert.deepEqual(given, ["a", "changed"]);
+  queue.shutDown();
+  await turn();
+  await Promise.all(taking);
+  assert.deepEqual([given, turns], [["a", "changed", undefined], []]);
 });
 
 test("how long each worker has held its key", async () => {

@@ -1,7 +1,14 @@
 import type { ObjectKey } from "../kube/objects.ts";
 
-/** Time as the queue needs it, so that tests can pass it by hand. `now` is monotonic; both in milliseconds. */
-export type Timers = { now(): number; after(ms: number, run: () => void): { cancel(): void } };
+/**
+ * Time as the queue needs it, so that tests can pass it by hand. `now` is monotonic; both in milliseconds. `turn`: in the next turn of
+ * the event loop.
+ */
+export type Timers = {
+  now(): number;
+  after(ms: number, run: () => void): { cancel(): void };
+  turn(run: () => void): void;
+};
 
 export const systemTimers: Timers = {
   now: () => performance.now(),
@@ -9,6 +16,7 @@ export const systemTimers: Timers = {
     const timer = setTimeout(run, ms);
     return { cancel: () => clearTimeout(timer) };
   },
+  turn: (run) => void setImmediate(run),
 };
 
 /** `low`: nothing has happened to it, as when all that there is is looked at after a start. */
@@ -35,7 +43,11 @@ export type WorkQueue = {
   /** Due after a delay that doubles with each call until `forget`. */
   retry(key: ObjectKey): void;
   forget(key: ObjectKey): void;
-  /** The longest-waiting key, held until `done`; undefined once the queue is shut down. */
+  /**
+   * The longest-waiting key, held until `done`; undefined once the queue is shut down. One is given in each turn of the event loop: passes
+   * that have nothing to wait for would otherwise run back to back, and the lease, the probes and everybody else would wait for all of
+   * them. Which one it is, is decided in that turn, so that one to which something has happened waits for no others that are low.
+   */
   take(): Promise<ObjectKey | undefined>;
   done(key: ObjectKey): void;
   /** For how long each key that a worker holds has been held, in milliseconds. */
@@ -69,6 +81,8 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
   const depth = (): number => due.normal.size + due.low.size;
   const takers: ((key: ObjectKey | undefined) => void)[] = [];
   let open = true;
+  /** A key will be given in the next turn. */
+  let isHanding = false;
 
   const entryOf = (key: ObjectKey): Entry => {
     const id = `${key.namespace}/${key.name}`;
@@ -114,7 +128,17 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
     entry.state = "due";
     due[entry.priority].add(entry);
     observe.depth(depth());
-    takers.shift()?.(hold());
+    hand();
+  };
+  const hand = () => {
+    if (isHanding || takers.length === 0 || depth() === 0) return;
+    isHanding = true;
+    timers.turn(() => {
+      isHanding = false;
+      if (!open) return;
+      takers.shift()?.(hold());
+      hand();
+    });
   };
   const hold = (): ObjectKey | undefined => {
     const [entry] = due.normal.size > 0 ? due.normal : due.low;
@@ -156,8 +180,10 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
     },
     take() {
       if (!open) return Promise.resolve(undefined);
-      const key = hold();
-      return key === undefined ? new Promise((resolve) => takers.push(resolve)) : Promise.resolve(key);
+      const { promise, resolve } = Promise.withResolvers<ObjectKey | undefined>();
+      takers.push(resolve);
+      hand();
+      return promise;
     },
     done(key) {
       const entry = entryOf(key);
