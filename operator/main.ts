@@ -64,6 +64,9 @@ import { createAskCounts, createAskRouters, readyRouters, together } from "./tra
 /** Namespaces whose routers are looked at together. */
 const ROUTER_WORKERS = 4;
 
+/** By then all modules are loaded and the caches are full. */
+const STARTED_MS = 2_000;
+
 const monotonic = (): number => performance.now();
 
 /** Runs the operator until the signal; resolves to the process's exit code. */
@@ -130,7 +133,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     logNews(log, news);
     for (const object of stores.modelDeployments.list()) for (const key of itself(object)) controller.add(key, "low");
   });
-  void installed.run(stop);
+  void installed.run(stop, STARTED_MS);
   const writer = recordWrites(installed.writer(client), consistency, caches.covers, parents);
   const events = createEventRecorder({
     client,
@@ -290,11 +293,8 @@ const configOf = (args: string[]): Config => {
   process.exit(0);
 };
 
-/** By then all modules are loaded and the caches are full. */
-const KEEP_COMPILED_MS = 2_000;
-
 // Node keeps compiled code when it ends by itself; without this, a start after a kill would take half a second longer
-setTimeout(flushCompileCache, KEEP_COMPILED_MS).unref();
+setTimeout(flushCompileCache, STARTED_MS).unref();
 const config = configOf(process.argv.slice(2));
 const stop = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());

@@ -57,7 +57,7 @@ const cluster = (first: Schema | undefined) => {
     stop.abort();
     await running;
   };
-  return { change, look, news, state, write, written };
+  return { change, installed, look, news, state, write, written };
 };
 
 describe("a schema in the cluster that is older than this program", () => {
@@ -116,6 +116,16 @@ describe("a schema in the cluster that is older than this program", () => {
       await running;
     }
     assert.deepEqual(news, [{ is: "unreadable", why: "forbidden" }]);
+  });
+
+  it("is not looked at while a start has something else to do", async () => {
+    const { installed, state } = cluster(schemaOf("old"));
+    const stop = new AbortController();
+    const running = installed.run(stop.signal, 3_600_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    await running;
+    assert.equal(state.asked, 0);
   });
 
   it("that is not there at all is named", async () => {

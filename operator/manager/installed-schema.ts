@@ -18,10 +18,11 @@ export type SchemaNews =
 
 /**
  * The schemas of our kinds in the cluster, which are another's to install: one that is older than this program refuses every
- * server-side apply with a field that it does not know. Looked at from the start on, and again every minute.
+ * server-side apply with a field that it does not know. Looked at soon after the start, when a write is refused, and again every minute.
  */
 export type InstalledSchema = {
-  run(signal: AbortSignal): Promise<void>;
+  /** @param afterMs before the first look: to make our own schemas takes time that a start needs for something else. Default 0. */
+  run(signal: AbortSignal, afterMs?: number): Promise<void>;
   /** The same client, whose applies to our kinds leave out what the installed schema does not know. */
   writer(client: Client): Client;
 };
@@ -104,10 +105,12 @@ export const createInstalledSchema = (
   };
 
   return {
-    async run(signal) {
+    async run(signal, afterMs = 0) {
+      const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => undefined);
+      if (afterMs > 0) await pause(afterMs);
       while (!signal.aborted) {
         await check();
-        await sleep(EVERY_MS, undefined, { signal }).catch(() => undefined);
+        await pause(EVERY_MS);
       }
     },
     writer: (client) => ({
