@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { z } from "zod";
 import { parseDuration } from "../../operator/api/v1alpha1/duration.ts";
 import { faultOf } from "../../operator/manager/election.ts";
-import { CHART, helm, type Manifest, parseManifests, render } from "./render.ts";
+import { CHART, helm, type Manifest, parseManifests, render, renderWith } from "./render.ts";
 
 const Operator = z.looseObject({
   spec: z.looseObject({
@@ -105,9 +105,24 @@ test("OpenShift chooses the user where the chart names none", async () => {
   assert.deepEqual([none.spec.securityContext, none.container.securityContext], [undefined, undefined]);
 });
 
+test("a monitor has its own labels, and the chart's where they meet", async () => {
+  const labels = ["release=prom", "app\\.kubernetes\\.io/name=mine"].map((label) => `serviceMonitor.labels.${label}`);
+  const apis = ["--api-versions", "monitoring.coreos.com/v1"];
+  const manifests = await renderWith(apis, "serviceMonitor.enabled=true", ...labels);
+  const monitor = manifests.find(({ kind }) => kind === "ServiceMonitor");
+  const Labelled = z.looseObject({ labels: z.record(z.string(), z.string()) });
+  const given = Labelled.parse(monitor?.metadata).labels;
+  assert.deepEqual([given.release, given["app.kubernetes.io/name"]], ["prom", "berth-operator"]);
+});
+
 for (const [what, value, message] of [
   ["a digest of another kind", "image.digest=md5:abc", /digest/],
   ["a digest in the repository", `image.repository=a@${DIGEST}`, /repository/],
+  ["a tag in the repository", "image.repository=registry:5000/a/berth:v1", /repository/],
+  ["a quantity that is none", "resources.limits.memory=lots", /resources\/limits\/memory/],
+  ["a limit below its request", "resources.limits.memory=64Mi", /resources\.limits\.memory 64Mi is less than/],
+  ["a label that no object can have", "podLabels.team=a b", /podLabels\/team/],
+  ["an interval of another kind", "serviceMonitor.interval=1s1m", /serviceMonitor\/interval/],
   ["a name that no object can have", "fullnameOverride=A_b", /fullnameOverride/],
   ["a namespace that cannot be", "watchNamespaces={A}", /watchNamespaces/],
   ["the same namespace twice", "watchNamespaces={a,a}", /watchNamespaces/],

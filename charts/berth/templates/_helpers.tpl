@@ -64,10 +64,73 @@ helm.sh/chart: {{ include "berth.labelValue" (printf "%s-%s" .Chart.Name .Chart.
 {{ $total }}
 {{- end -}}
 
+{{/* A quantity such as 512Mi, .5 or 1e3 as a number. */}}
+{{- define "berth.amount" -}}
+{{- $text := toString . -}}
+{{- $number := regexFind "^[+]?[0-9.]+([eE][-+]?[0-9]+)?" $text -}}
+{{- $powers := dict "n" 1e-9 "u" 1e-6 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 -}}
+{{- $unit := trimPrefix $number $text -}}
+{{- $factor := get $powers $unit | default 1 -}}
+{{- range $index, $prefix := list "Ki" "Mi" "Gi" "Ti" "Pi" "Ei" -}}
+{{- if eq $prefix $unit -}}
+{{- range until (add1 $index | int) -}}
+{{- $factor = mulf $factor 1024 -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{ mulf (float64 $number) $factor }}
+{{- end -}}
+
+{{/* Fails where a limit is below its request. Called with resources, and with how the values call them. */}}
+{{- define "berth.checkResources" -}}
+{{- $resources := first . -}}
+{{- range $name, $limit := $resources.limits -}}
+{{- $request := get ($resources.requests | default dict) $name | toString | default "0" -}}
+{{- if lt (include "berth.amount" $limit | float64) (include "berth.amount" $request | float64) -}}
+{{- fail (printf "%s.limits.%s %v is less than %s.requests.%s %v" (last $) $name $limit (last $) $name $request) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Empty where the text is no address and no range of addresses. */}}
+{{- define "berth.isRange" -}}
+{{- $byte := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
+{{- $ipv4 := printf "%s([.]%s){3}" $byte $byte -}}
+{{- $group := "[0-9A-Fa-f]{1,4}" -}}
+{{- $address := first (splitList "/" .) -}}
+{{- if regexMatch (printf "^%s(/(3[0-2]|[12]?[0-9]))?$" $ipv4) . -}}
+true
+{{- else if regexMatch "^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$" . -}}
+{{- /* an IPv4 address at the end stands for two groups, and :: for one and more */ -}}
+{{- $groups := regexReplaceAll (printf ":%s$" $ipv4) $address ":0:0" -}}
+{{- $halves := splitList "::" $groups -}}
+{{- $count := regexFindAll $group $groups -1 | len -}}
+{{- $isWhole := regexMatch (printf "^(%s(:%s)*)?(::)?(%s(:%s)*)?$" $group $group $group $group) $groups -}}
+{{- if and $isWhole (or (and (eq (len $halves) 1) (eq $count 8)) (and (eq (len $halves) 2) (lt $count 8))) -}}
+true
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What values.schema.json cannot say: values that fit one by one, and not together. */}}
 {{- define "berth.check" -}}
 {{- if eq (toString .Values.enabled) "false" -}}
 {{- fail "enabled: false is for the `condition: berth.enabled` of a parent chart, which then leaves this one out; here it would do nothing" -}}
+{{- end -}}
+{{- include "berth.checkResources" (list (.Values.resources | default dict) "resources") -}}
+{{- include "berth.checkResources" (list .Values.router.resources "router.resources") -}}
+{{- with .Values.router -}}
+{{- $memory := get (.resources.limits | default dict) "memory" -}}
+{{- if and $memory (lt (include "berth.amount" $memory | float64) (include "berth.amount" "512Mi" | float64)) -}}
+{{- fail (printf "router.resources.limits.memory must be at least 512Mi, not %v: a router would be killed under load" $memory) -}}
+{{- end -}}
+{{- if not (has .trustForwarded (list "none" "all")) -}}
+{{- range splitList "," .trustForwarded -}}
+{{- if not (include "berth.isRange" (trim .)) -}}
+{{- fail (printf "router.trustForwarded: %q is neither an address nor a range such as 10.0.0.0/8 or fd00::/8" (trim .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- with .Values.leaderElection -}}
 {{- $lease := include "berth.milliseconds" .leaseDuration | int64 -}}

@@ -16,7 +16,7 @@ const parseRange = (text: string): AddressRange | undefined => {
   const [address = "", length, more] = text.split("/");
   const version = versionOf(address);
   const most = version === "ipv6" ? 128 : 32;
-  const bits = length === undefined ? most : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
+  const bits = length === undefined ? most : /^(0|[1-9]\d{0,2})$/.test(length) ? Number(length) : Number.NaN;
   return version === undefined || more !== undefined || !(bits <= most) ? undefined : { address, bits, version };
 };
 
