@@ -10,8 +10,9 @@ test("commands are read with their options and arguments", () => {
     ["up --help", { do: "help" }],
     ["up", { do: "up", options: { name: "berth" } }],
     ["up --nodes 3 --name dev1 --devices 0", { do: "up", options: { name: "dev1", nodes: 3, devices: 0 } }],
-    ["down --all", { do: "down", name: "all" }],
-    ["down --name x", { do: "down", name: "x" }],
+    ["down --all", { do: "down", which: "every" }],
+    ["down --name x", { do: "down", which: { name: "x" } }],
+    ["down --name all", { do: "down", which: { name: "all" } }],
     ["load a.tar b.tar", { do: "load", name: "berth", archives: ["a.tar", "b.tar"] }],
     ["logs", { do: "logs", name: "berth", query: {} }],
     [

@@ -7,7 +7,7 @@ import type { LogQuery, UpOptions } from "./types.ts";
 export type Command =
   | { do: "help" | "build" }
   | { do: "up"; options: UpOptions }
-  | { do: "down"; name: string | "all" }
+  | { do: "down"; which: { name: string } | "every" }
   | { do: "status" | "kubeconfig"; name: string }
   | { do: "load"; name: string; archives: string[] }
   | { do: "logs"; name: string; query: LogQuery }
@@ -130,7 +130,7 @@ export const parseCommandLine = (words: readonly string[]): Command => {
         options: { name, ...optional("nodes", values.nodes), ...optional("devices", values.devices) },
       };
     case "down":
-      return { do: "down", name: values.all ? "all" : name };
+      return { do: "down", which: values.all ? "every" : { name } };
     case "status":
     case "kubeconfig":
       return { do: first, name };

@@ -30,7 +30,7 @@ const execute = async (command: Command): Promise<void> => {
       return;
     }
     case "down": {
-      const names = command.name === "all" ? instanceNames() : [command.name];
+      const names = command.which === "every" ? instanceNames() : [command.which.name];
       for (const name of names) {
         const there = instanceNames().includes(checkName(name));
         await down(name, report);
