@@ -3,7 +3,7 @@ import type { Client } from "../kube/client.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { type Action, mark } from "./actions.ts";
 import { covers } from "./drift.ts";
-import { takeOver } from "./take-over.ts";
+import { takeOver, takeTemplate } from "./take-over.ts";
 
 /** @param taken what is to be made of an object of that name that is there already */
 export const carryOut = async <Obstacle>(
@@ -22,6 +22,8 @@ export const carryOut = async <Obstacle>(
       return undefined;
     }
     case "restore":
+      await takeTemplate(client, action, signal);
+      return undefined;
     case "mark":
       await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });
       return undefined;

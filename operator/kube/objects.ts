@@ -59,6 +59,7 @@ export type ObjectMeta = {
     manager?: string;
     operation?: string;
     subresource?: string;
+    fieldsType?: string;
     fieldsV1?: unknown;
   }[];
 };

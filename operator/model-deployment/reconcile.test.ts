@@ -319,6 +319,27 @@ describe("the life of a ModelDeployment", () => {
     assert.ok(world.writes.at(-1));
   });
 
+  const editor = {
+    manager: "kubectl-edit",
+    operation: "Update",
+    fieldsV1: { "f:spec": { "f:template": { ".": {} } } },
+  };
+
+  it("writes once where somebody else has set what is there already, however often it is scaled after that", async () => {
+    const world = await serving();
+    const deployment = () => world.get(DEPLOYMENTS, stable(world)) ?? assert.fail();
+    deployment().metadata.managedFields = [editor];
+    const patches = () => world.writes.filter((write) => write === `patch Deployment/${stable(world)}`).length;
+    for (const replicas of [2, 3, 1]) {
+      world.put({ ...world.deployment().spec, scaling: { minReplicas: replicas } });
+      await world.settle();
+      assert.equal(deployment().spec?.replicas, replicas);
+      world.now += 3_600_000;
+      world.changeLeader();
+    }
+    assert.equal(patches(), 1);
+  });
+
   it("takes out of a pod template what somebody added", async () => {
     const world = await serving();
     const deployment = () => world.get(DEPLOYMENTS, stable(world)) ?? assert.fail();
@@ -327,13 +348,13 @@ describe("the life of a ModelDeployment", () => {
       template.metadata = { ...template.metadata, annotations: { "kubectl.kubernetes.io/restartedAt": "now" } };
       template.spec?.containers.push({ name: "sidecar", image: "evil" });
       if (template.spec) template.spec.hostNetwork = true;
-      deployment().metadata.managedFields = [{ manager: "berth" }, { manager: "kubectl-edit" }];
+      deployment().metadata.managedFields = [editor];
     };
     const before = structuredClone(deployment().spec?.template);
     add();
     await world.settle();
     assert.deepEqual(deployment().spec?.template, before);
-    assert.equal(deployment().metadata.managedFields, undefined);
+    assert.deepEqual(deployment().metadata.managedFields, []);
     const writes = world.writes.length;
     await world.reconcile();
     assert.deepEqual(world.writes.slice(writes), []);

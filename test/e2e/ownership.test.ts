@@ -18,6 +18,20 @@ const metadata = z.looseObject({
 });
 const child = z.looseObject({ kind: z.string(), metadata });
 const list = z.object({ items: z.array(child) });
+const managed = z.object({
+  items: z.array(
+    z.looseObject({
+      metadata: z.looseObject({
+        managedFields: z.array(
+          z.looseObject({
+            manager: z.string(),
+            fieldsV1: z.looseObject({ "f:spec": z.looseObject({ "f:template": z.unknown().optional() }).optional() }),
+          }),
+        ),
+      }),
+    }),
+  ),
+});
 const deployment = z.object({
   spec: z.object({
     replicas: z.number(),
@@ -45,6 +59,17 @@ describe("whose an object is", () => {
       .items;
   const uids = async (name: string): Promise<string[]> =>
     (await childrenOf(name)).map(({ kind, metadata: { name: called, uid } }) => `${kind} ${called} ${uid}`).sort();
+  const podsOf = async (name: string): Promise<string[]> =>
+    list
+      .parse(JSON.parse(await kubectl("get", "pods", "-l", `berth.dev/model-deployment=${name}`, "-o", "json")))
+      .items.map(({ metadata: { uid } }) => uid);
+  const templateOwners = async (name: string): Promise<string[]> => {
+    const label = `berth.dev/model-deployment=${name}`;
+    const text = await kubectl("get", "deployments", "-l", label, "--show-managed-fields", "-o", "json");
+    const owned = managed.parse(JSON.parse(text)).items.flatMap(({ metadata: { managedFields } }) => managedFields);
+    const ofTemplate = owned.filter(({ fieldsV1 }) => fieldsV1["f:spec"]?.["f:template"] !== undefined);
+    return [...new Set(ofTemplate.map(({ manager }) => manager))].sort();
+  };
   const two = { scaling: { minReplicas: 2 } };
 
   after(async () => {
@@ -100,6 +125,19 @@ describe("whose an object is", () => {
     const after = await seen("restored", "ready again", isReady);
     assert.equal(after.status.stable?.revision, before.status.stable?.revision);
     assert.deepEqual(await uids("restored"), restored);
+    // the backup set every field of the pod template
+    await eventually("the template Berth's alone", async () => (await templateOwners("restored")).join() === "berth");
+    const pods = await podsOf("restored");
+    for (const minReplicas of [3, 4]) {
+      await world().apply([modelDeployment("restored", { scaling: { minReplicas } })], namespace);
+      await eventually(`${minReplicas} pods`, async () => (await podsOf("restored")).length === minReplicas);
+    }
+    const later = await podsOf("restored");
+    assert.deepEqual(
+      pods.filter((uid) => !later.includes(uid)),
+      [],
+    );
+    assert.equal(await kubectl("get", "events", "--field-selector", "reason=WriteUndone", "-o", "name"), "");
   });
 
   it("strangers are all named at once, and left alone", async () => {

@@ -44,6 +44,7 @@ import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
 import { createTraffic, type Quality } from "./traffic.ts";
 
 type Stored = KubeObject & Fields;
+type Owners = NonNullable<KubeObject["metadata"]["managedFields"]>;
 
 class Refused extends KubeError {
   constructor(kind: "conflict" | "notFound", message: string) {
@@ -200,7 +201,8 @@ export const createWorld = (): World => {
       const key = keyOf(resource, name);
       const object = existing(key);
       if (!posted.has(`${key} ${FIELD_MANAGER} undefined`)) return cast(resource, object);
-      const managedFields = [{ apiVersion: object.apiVersion, manager: FIELD_MANAGER, operation: "Update" }];
+      const own = { apiVersion: object.apiVersion, manager: FIELD_MANAGER, operation: "Update" };
+      const managedFields = [...(object.metadata.managedFields ?? []), own];
       return cast(resource, { ...object, metadata: { ...object.metadata, managedFields } });
     },
     list: async (resource) => ({ items: world.all(resource), resourceVersion: String(version) }),
@@ -238,10 +240,11 @@ export const createWorld = (): World => {
       if (uid !== before.metadata.uid || isOther) {
         throw new Refused("conflict", `${key}: changed since`);
       }
-      const { managedFields: _, ...metadata } = before.metadata;
+      const { managedFields, ...metadata } = before.metadata;
       const given = JSON.parse(JSON.stringify(object));
       const manager = `${key} ${fieldManager} undefined`;
-      if (given.metadata.managedFields !== undefined) {
+      const owners: Owners | undefined = given.metadata.managedFields;
+      if (owners !== undefined && !owners.some((one) => one.manager === FIELD_MANAGER && one.operation === "Update")) {
         applied.set(manager, merge(posted.get(manager) ?? {}, applied.get(manager) ?? {}));
         posted.delete(manager);
       }
@@ -249,6 +252,8 @@ export const createWorld = (): World => {
       const { annotations = {}, labels = {}, ownerReferences = metadata.ownerReferences } = given.metadata;
       const changed = {
         ...metadata,
+        // who owns what is not changed owns it still, unless the patch says otherwise
+        managedFields: (owners ?? managedFields)?.filter(({ manager: owner }) => owner !== FIELD_MANAGER),
         annotations: patched(metadata.annotations ?? {}, annotations),
         labels: patched(metadata.labels ?? {}, labels),
         ownerReferences,
