@@ -22,9 +22,10 @@ export const recordTransitions = (
   if (stalled !== undefined && stalled.reason !== findCondition(before?.conditions, "Stalled")?.reason) {
     events.event(modelDeployment, "Warning", stalled.reason, "Reconcile", stalled.message);
   }
-  const ended = findCondition(status.conditions, "BatchingEnded");
-  if (ended !== undefined && findCondition(before?.conditions, "BatchingEnded") === undefined) {
-    events.event(modelDeployment, "Warning", ended.reason, "Reconcile", ended.message);
+  for (const type of ["BatchingEnded", "RevisionUnrecorded"] as const) {
+    const begun = findCondition(status.conditions, type);
+    if (begun !== undefined && findCondition(before?.conditions, type) === undefined)
+      events.event(modelDeployment, "Warning", begun.reason, "Reconcile", begun.message);
   }
   // A promotion has said so already.
   const isReady = findCondition(status.conditions, "Ready")?.status === "True";

@@ -25,7 +25,8 @@ import { isOrphan } from "./adopt.ts";
 import { type Owner, ownerOf, wasOwnedByNamesake } from "./children/owner.ts";
 import { type External, externalOf } from "./external.ts";
 import { isReady, revisionOf } from "./pods.ts";
-import { parseRevision, type Revision } from "./revision.ts";
+import { parseRevision, type Revision, revisionSpecOf } from "./revision.ts";
+import { unrecordedIn } from "./unrecorded.ts";
 
 /** All of them by MODEL_DEPLOYMENT_LABEL. */
 export type Stores = {
@@ -44,6 +45,7 @@ export type Stores = {
 export type Observed = {
   modelDeployment: ModelDeployment;
   owner: Owner;
+  /** Those of the ControllerRevisions, and those of Deployments that have lost theirs. */
   revisions: Revision[];
   controllerRevisions: ControllerRevision[];
   deployments: Deployment[];
@@ -76,12 +78,14 @@ export const observe = (stores: Stores, key: ObjectKey, now: number): Observed |
   ];
   const controllerRevisions = childrenIn(stores.controllerRevisions);
   const deployments = childrenIn(stores.deployments);
+  const recorded = controllerRevisions.flatMap((one) => parseRevision(one) ?? []);
+  const spec = revisionSpecOf(modelDeployment.spec);
   const external = externalOf(modelDeployment, deployments, now);
   const pods = stores.pods.labelled(key).filter(isServer);
   return {
     modelDeployment,
     owner,
-    revisions: controllerRevisions.flatMap((one) => parseRevision(one) ?? []),
+    revisions: [...recorded, ...unrecordedIn(deployments, recorded, owner, spec)],
     controllerRevisions,
     deployments,
     services: childrenIn(stores.services),

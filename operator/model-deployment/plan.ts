@@ -2,7 +2,7 @@
  * From what is observed to what is to be done now. Pure. Each step is taken only when the step before it
  * is observed to be done, so that a crash between any two writes changes nothing in the end.
  */
-import { isScaled, serviceName } from "../api/v1alpha1/index.ts";
+import { isScaled, REVISION_LABEL, serviceName } from "../api/v1alpha1/index.ts";
 import {
   type Action,
   create,
@@ -78,7 +78,8 @@ export const plan = (
   { acknowledged, evidence = {}, givingBack, operatorNamespace, trial }: Circumstances,
   now: number,
 ): Plan => {
-  const { candidate, stable, unrecorded } = roles;
+  const { candidate, restorable, stable, unrecorded } = roles;
+  const toStore = [...restorable, ...(unrecorded === undefined ? [] : [unrecorded])];
   const chosen = stable ?? candidate;
   const serving = chosen !== undefined && deploymentOf(observed, chosen) !== undefined ? chosen : undefined;
   const retirement = retire(observed, roles, acknowledged, givingBack, now);
@@ -105,9 +106,7 @@ export const plan = (
       : targetOf(observed, revision, acknowledged);
   return {
     actions: [
-      ...(unrecorded === undefined
-        ? []
-        : [create(CONTROLLER_REVISIONS, controllerRevision(observed.owner, unrecorded))]),
+      ...toStore.map((revision) => create(CONTROLLER_REVISIONS, controllerRevision(observed.owner, revision))),
       ...markActions(observed, stable),
       ...(stable === undefined ? [] : run(observed, stable)),
       ...(candidate !== undefined && mayRun ? run(observed, candidate) : []),
@@ -216,7 +215,8 @@ const clientService = (observed: Observed, { superseded }: Roles, target: Target
 const isTarget = (observed: Observed, target: Target): boolean =>
   target.to === "router" ? routedPort(observed) === target.port : isServing(observed, { name: target.revision });
 
-const served = ({ promoted }: Revision): boolean => promoted !== undefined;
+/** Of one without a record nobody knows. */
+const served = ({ isUnrecorded, promoted }: Revision): boolean => isUnrecorded === true || promoted !== undefined;
 
 /**
  * Takes the pods of superseded revisions away: at once if they never served beside a stable one, else a
@@ -257,9 +257,35 @@ const forget = (observed: Observed, { superseded }: Roles): Action[] => {
   const existing = <T extends KubeObject>(objects: T[], revisions: Revision[]) =>
     revisions.flatMap(({ name }) => named(objects, name) ?? []);
   return [
+    ...forgetUnknown(observed),
     ...existing(observed.services, idle).map((object) => remove(SERVICES, object)),
     ...existing(observed.disruptionBudgets, idle).map((object) => remove(POD_DISRUPTION_BUDGETS, object)),
     ...existing(observed.configMaps, old).map((object) => remove(CONFIG_MAPS, object)),
     ...existing(observed.controllerRevisions, old).map((object) => remove(CONTROLLER_REVISIONS, object)),
+  ];
+};
+
+/** What is left of revisions that have neither a record nor a Deployment. A pin outlives them for a while, as those of superseded ones do. */
+const forgetUnknown = ({
+  configMaps,
+  controllerRevisions,
+  disruptionBudgets,
+  modelDeployment,
+  revisions,
+  services,
+}: Observed): Action[] => {
+  const { canary, stable } = modelDeployment.status ?? {};
+  const known = new Set([
+    ...[...revisions, ...controllerRevisions.map(({ metadata }) => metadata)].map(({ name }) => name),
+    ...[stable, canary].flatMap((one) => one?.revision ?? []),
+  ]);
+  const isLeft = ({ metadata: { labels, name } }: KubeObject): boolean =>
+    labels?.[REVISION_LABEL] === name && !known.has(name);
+  const madeAt = ({ metadata }: KubeObject): number => Date.parse(metadata.creationTimestamp ?? "") || 0;
+  const pins = configMaps.filter(isLeft).toSorted((one, other) => madeAt(other) - madeAt(one));
+  return [
+    ...services.filter(isLeft).map((object) => remove(SERVICES, object)),
+    ...disruptionBudgets.filter(isLeft).map((object) => remove(POD_DISRUPTION_BUDGETS, object)),
+    ...pins.slice(KEPT_REVISIONS).map((object) => remove(CONFIG_MAPS, object)),
   ];
 };

@@ -36,7 +36,7 @@ import { type Observed, observe, type Stores } from "./observe.ts";
 import { brokenAt } from "./outage.ts";
 import { createPace } from "./pace.ts";
 import { plan } from "./plan.ts";
-import { reclaimRevisions } from "./reclaim.ts";
+import { createReclaim } from "./reclaim.ts";
 import { isDone, nextName, ordersOf, refusalOf } from "./record.ts";
 import { isRepair } from "./repair.ts";
 import type { Revision } from "./revision.ts";
@@ -83,11 +83,12 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
   const writes = createWritePace();
   const fetches = createFetchWatch(dependencies.askProgress);
   const statuses = createStatusWriter(client, events);
+  const reclaim = createReclaim(client);
   /** What stood in the way when it was last tried. */
   const hindrances = new Map<string, Obstacle>();
 
   const forget = async (key: ObjectKey): Promise<Result> => {
-    for (const memory of [pace, writes, statuses]) memory.forget(key);
+    for (const memory of [pace, writes, statuses, reclaim]) memory.forget(key);
     hindrances.delete(nameOf(key));
     await fetches.look(key, undefined, 0);
     await observer.look(key, undefined, 0);
@@ -143,7 +144,7 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     const now = clock();
     const seen = observe(stores, key, now);
     if (seen === undefined) return await forget(key);
-    if (await reclaimRevisions(client, seen, signal)) return { requeueAfterMs: GONE_MS };
+    if (await reclaim.look(seen, now, signal)) return { requeueAfterMs: GONE_MS };
     const { acknowledged, actions, after, givingBack, observation, observed, roles, scale, trial, waits } =
       await decide(key, seen, now);
     if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal)))

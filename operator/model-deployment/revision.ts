@@ -20,6 +20,8 @@ export type Revision = {
   spec: RevisionSpec;
   /** Another version of the operator allowed what this one does not: `spec` is what is left of it, and equal to no other. */
   isForeign?: true;
+  /** It has a Deployment, and no ControllerRevision that can be read: `template` is that of the Deployment. */
+  isUnrecorded?: true;
   /** Rendered once, when the revision was made; never rendered again. */
   template: PodTemplate;
   /** Grows by one with each revision of the ModelDeployment. */
@@ -46,9 +48,28 @@ export const isSameSpec = (
 /** A name that no other revision has: the hash only names, so a collision is told apart by a count. */
 export const newRevisionName = (modelDeployment: string, spec: RevisionSpec, taken: ReadonlySet<string>): string => {
   for (let collisions = 0; ; collisions += 1) {
-    const text = collisions === 0 ? canonical(spec) : `${canonical(spec)}#${collisions}`;
-    const name = revisionName(modelDeployment, createHash("sha256").update(text).digest("hex").slice(0, 8));
+    const name = nameAfter(collisions, modelDeployment, spec);
     if (!taken.has(name)) return name;
+  }
+};
+
+const nameAfter = (collisions: number, modelDeployment: string, spec: RevisionSpec): string => {
+  const text = collisions === 0 ? canonical(spec) : `${canonical(spec)}#${collisions}`;
+  return revisionName(modelDeployment, createHash("sha256").update(text).digest("hex").slice(0, 8));
+};
+
+/** A spec is rendered anew only where the operator's settings were wrong. */
+const MOST_RENDERINGS = 10;
+
+/** Whether a revision of this spec may have this name. */
+export const isNameOf = (name: string, modelDeployment: string, spec: RevisionSpec): boolean => {
+  try {
+    return Array.from({ length: MOST_RENDERINGS }, (_, count) => nameAfter(count, modelDeployment, spec)).includes(
+      name,
+    );
+  } catch {
+    // no pod is rendered from it
+    return false;
   }
 };
 

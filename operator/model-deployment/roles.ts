@@ -13,10 +13,12 @@ import { byIdentity } from "../cache/by-identity.ts";
 import { rolloutSettings } from "../rollout/settings.ts";
 import { scalingSettings } from "../scaling/settings.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
-import { stableByStatus } from "./findings.ts";
+import { deploymentOf, isServing, readyOf, stableByStatus } from "./findings.ts";
 import type { Observed } from "./observe.ts";
+import { pinOf } from "./pin.ts";
 import { rejectedBefore } from "./rejections.ts";
 import { canonical, type Revision, revisionSpecOf } from "./revision.ts";
+import { restorableIn } from "./unrecorded.ts";
 import { wantedRevision } from "./wanted-revision.ts";
 
 /** Why the spec cannot be followed at all. */
@@ -25,6 +27,8 @@ export type Refusal = { reason: Reason; message: string };
 export type Roles = {
   /** The revision of the current spec, if there is no ControllerRevision of it yet: it is to be stored first. */
   unrecorded?: Revision;
+  /** Run without a ControllerRevision, and can be stored again. */
+  restorable: Revision[];
   /** Serves, and was promoted. */
   stable?: Revision;
   /** Is to take over from stable when it is ready. */
@@ -52,16 +56,34 @@ export const rolesOf = (observed: Observed, settings: RenderSettings): Roles => 
     ...(isRejected && target !== undefined ? { rejected: { name: target.name, message } } : {}),
     ...(stable === undefined ? {} : { stable }),
     ...(candidate === undefined ? {} : { candidate }),
+    restorable: restorableIn(observed, stable, settings),
     superseded: revisions.filter((revision) => revision !== stable && revision !== candidate),
     ...(refusal === undefined ? {} : { refusal }),
   };
 };
 
-/** Status is the authority; without it (a restore), the latest promotion that is written on a ControllerRevision. */
+/**
+ * Status is the authority; without it (a restore), the latest promotion that is written on a ControllerRevision. One that has lost its
+ * ControllerRevision may have been promoted later: it counts if clients are sent to it, or if nothing else that was promoted has pods.
+ */
 const stableOf = (observed: Observed): Revision | undefined => {
+  const byStatus = stableByStatus(observed);
+  if (byStatus !== undefined) return byStatus;
+  const unrecorded = observed.revisions.filter((revision) => revision.isUnrecorded);
+  const reached = unrecorded.find((revision) => isServing(observed, revision));
+  if (reached !== undefined) return reached;
   const promoted = observed.revisions.filter((revision) => revision.promoted !== undefined);
-  return stableByStatus(observed) ?? promoted.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0))[0];
+  const latest = promoted.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0))[0];
+  if (latest !== undefined && deploymentOf(observed, latest) !== undefined) return latest;
+  const hasProved = (one: Revision): boolean => readyOf(observed, one) > 0 || pinOf(observed, one) !== undefined;
+  const proved = unrecorded.filter((one) => one.isForeign && hasProved(one));
+  // a canary is younger than stable
+  const byAge = proved.toSorted((one, other) => madeAt(observed, one) - madeAt(observed, other));
+  return byAge.find((one) => readyOf(observed, one) > 0) ?? byAge[0] ?? latest;
 };
+
+const madeAt = (observed: Observed, revision: Revision): number =>
+  Date.parse(deploymentOf(observed, revision)?.metadata.creationTimestamp ?? "") || 0;
 
 const refuse = ({ modelDeployment }: Observed, { allowHttpModels }: RenderSettings): Refusal | undefined => {
   const problem = invalidity(modelDeployment.spec);

@@ -52,6 +52,7 @@ import { subjectOf } from "./subject.ts";
 import { type Share, trafficOf, wantsRouter } from "./traffic.ts";
 import { shareOf, type Trial } from "./trial.ts";
 import { stepInWords } from "./trial-words.ts";
+import { unrecordedMarks } from "./unrecorded.ts";
 
 /** Roles as they are once this status is written: a promotion is nothing but that. */
 export const promotedTo = ({ candidate, stable, superseded, ...rest }: Roles, revision: Revision): Roles => ({
@@ -116,6 +117,7 @@ export const statusOf = (
         ...aspects(observed, newest, cause, scale?.shortage),
         ...signalMarks(observed, scale, now),
         ...endedBatchingMarks(observed, [stable, candidate], endedIn),
+        ...unrecordedMarks(observed, roles),
       ],
       previous,
       generation,

@@ -9,6 +9,7 @@ import { isReady } from "./pods.ts";
 import { isBySettings, rejectionInForce } from "./rejections.ts";
 import { isSameSpec, newRevisionName, type Revision } from "./revision.ts";
 import { revisionSpecOf } from "./revision-spec.ts";
+import { isRenderedSo } from "./unrecorded.ts";
 
 /** What another runtime image may end. A canary that failed so is rejected, and stays so. */
 const BY_IMAGE: readonly Reason[] = ["CrashLooping", "ModelInvalid", "WarmUpFailed"];
@@ -28,6 +29,7 @@ export const wantedRevision = (observed: Observed, settings: RenderSettings, sta
   const isKept = (revision: Revision): boolean =>
     revision === stable ||
     !mayBeRenderedAnew(observed, revision, stable) ||
+    (revision.isUnrecorded && isRenderedSo(owner, revision, settings)) ||
     sortedJson(revision.template) === sortedJson(render(revision.name));
   const known = same.find(isKept);
   if (known !== undefined) return { revision: known, same };
@@ -37,8 +39,12 @@ export const wantedRevision = (observed: Observed, settings: RenderSettings, sta
 };
 
 /** The pods that a deleted namesake has left are not pinned and not counted: no revision of this one has their name. */
-const takenNames = ({ controllerRevisions, leftRevisions }: Observed): ReadonlySet<string> =>
-  new Set([...controllerRevisions.map(({ metadata }) => metadata.name), ...leftRevisions]);
+const takenNames = ({ controllerRevisions, leftRevisions, revisions }: Observed): ReadonlySet<string> =>
+  new Set([
+    ...controllerRevisions.map(({ metadata }) => metadata.name),
+    ...revisions.map(({ name }) => name),
+    ...leftRevisions,
+  ]);
 
 /** Of several with the same spec the one that serves, that is on trial, that served last, or that was made last. */
 const byPreference = ({ modelDeployment, revisions }: Observed, stable: Revision | undefined): Revision[] => {

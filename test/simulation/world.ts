@@ -32,6 +32,7 @@ import {
   PODS,
   SERVICES,
 } from "../../operator/kube/resources.ts";
+import { type Observed, observe, type Stores } from "../../operator/model-deployment/observe.ts";
 import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
 import { ONE } from "../../operator/placement/request.ts";
 import type { Surveyed } from "../../operator/placement/survey.ts";
@@ -112,6 +113,8 @@ export type World = {
   get<T extends KubeObject>(resource: Resource<T>, name: string): T | undefined;
   all<T extends KubeObject>(resource: Resource<T>): T[];
   deployment(): ModelDeployment;
+  /** What a pass sees of it. */
+  observed(): Observed;
   reconcile(): Promise<Result>;
   /** Lets the cluster act on what was written. */
   act(): void;
@@ -415,6 +418,18 @@ export const createWorld = (): World => {
     });
   };
 
+  const stores: Stores = {
+    modelDeployments: storeOf(MODEL_DEPLOYMENTS),
+    deployments: storeOf(DEPLOYMENTS),
+    services: storeOf(SERVICES),
+    controllerRevisions: storeOf(CONTROLLER_REVISIONS),
+    configMaps: storeOf(CONFIG_MAPS),
+    disruptionBudgets: storeOf(POD_DISRUPTION_BUDGETS),
+    networkPolicies: storeOf(NETWORK_POLICIES),
+    modelRollouts: storeOf(MODEL_ROLLOUTS),
+    pods: storeOf<Pod>(PODS),
+  };
+  const modelDeployment: ObjectKey = { namespace: NAMESPACE, name: NAME };
   const traffic = createTraffic();
   let observer = createObserver(() => Promise.resolve(world.counts()));
   const world: World = {
@@ -474,8 +489,12 @@ export const createWorld = (): World => {
     isGone: false,
     erase: (resource, name) => erase(keyOf(resource, name)),
     deployment: () => cast(MODEL_DEPLOYMENTS, existing(keyOf(MODEL_DEPLOYMENTS, NAME))),
+    observed: () => {
+      const seen = observe(stores, modelDeployment, world.now);
+      if (seen === undefined) throw new Error(`no ${NAME}`);
+      return seen;
+    },
     reconcile: async () => {
-      const key: ObjectKey = { namespace: NAMESPACE, name: NAME };
       const reconcile = modelDeploymentController({
         askProgress: () => Promise.resolve(undefined),
         askRouters: () => Promise.resolve(world.routers()),
@@ -485,23 +504,13 @@ export const createWorld = (): World => {
         scaler: { look: (_key, subject) => subject && world.scale(subject) },
         survey: () => Promise.resolve(world.surveyed()),
         client,
-        stores: {
-          modelDeployments: storeOf(MODEL_DEPLOYMENTS),
-          deployments: storeOf(DEPLOYMENTS),
-          services: storeOf(SERVICES),
-          controllerRevisions: storeOf(CONTROLLER_REVISIONS),
-          configMaps: storeOf(CONFIG_MAPS),
-          disruptionBudgets: storeOf(POD_DISRUPTION_BUDGETS),
-          networkPolicies: storeOf(NETWORK_POLICIES),
-          modelRollouts: storeOf(MODEL_ROLLOUTS),
-          pods: storeOf<Pod>(PODS),
-        },
+        stores,
         settings: world.settings,
         operatorNamespace: "berth-system",
         clock: () => world.now,
         events: { event: (_object, type, reason) => world.events.push(`${type} ${reason}`) },
       });
-      return await reconcile(key, context);
+      return await reconcile(modelDeployment, context);
     },
     act,
     changeLeader: () => {

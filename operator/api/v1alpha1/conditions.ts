@@ -6,7 +6,8 @@ import type { Condition } from "./status.ts";
  * `Ready` is the summary and always there. `Reconciling` and `Stalled` are there only while they are True
  * (the kstatus contract). `Available`: requests are answered, even if fewer pods than wanted are ready. `ModelLoaded` and
  * `CapacityAvailable` are about the newest revision, which may not serve yet. `SignalsAvailable`, where the number of
- * pods follows the load: what the routers count is heard. `BatchingEnded` is there only while it is True.
+ * pods follows the load: what the routers count is heard. `BatchingEnded` and `RevisionUnrecorded`
+ * are there only while they are True.
  */
 export type ConditionType =
   | "Ready"
@@ -16,7 +17,8 @@ export type ConditionType =
   | "ModelLoaded"
   | "CapacityAvailable"
   | "SignalsAvailable"
-  | "BatchingEnded";
+  | "BatchingEnded"
+  | "RevisionUnrecorded";
 
 /** A condition before it has times: what the status logic decides. */
 export type Mark = { type: ConditionType; status: "True" | "False" | "Unknown"; reason: Reason; message: string };

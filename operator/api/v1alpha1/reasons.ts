@@ -88,6 +88,11 @@ export const REASONS = {
       "`BatchingEnded`: a request that was answered from a batch was run again alone and answered otherwise, so that its answer depended on the requests beside it. Requests run apart in that pod until it starts again; answers before that may be wrong.",
     cure: "Export the model so that each row has its own scales, maxima and means (dynamic quantisation has one scale for the whole batch), or set `spec.server.batching.maxBatchSize: 1`.",
   },
+  Unrecorded: {
+    means:
+      "`RevisionUnrecorded`: the ControllerRevision of a revision that serves, or is on trial, was deleted or cannot be read. The revision keeps its pods and its share of the requests.",
+    cure: "See the message: restore the ControllerRevision from a backup, or apply the spec that it was made from again. Else that revision cannot be gone back to once another one has taken over.",
+  },
   Updating: { means: "A new revision is starting; the stable one serves until it is ready.", cure: "" },
   RollingOut: {
     means:

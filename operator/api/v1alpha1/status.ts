@@ -7,7 +7,7 @@ const conditionSchema = z.object({
     .min(1)
     .max(64)
     .describe(
-      "Ready, Reconciling, Stalled, Available, ModelLoaded, CapacityAvailable, SignalsAvailable or BatchingEnded.",
+      "Ready, Reconciling, Stalled, Available, ModelLoaded, CapacityAvailable, SignalsAvailable, BatchingEnded or RevisionUnrecorded.",
     ),
   status: z.enum(["True", "False", "Unknown"]),
   reason: z.string().min(1).max(128).describe("One of the reasons in docs/troubleshooting.md."),
