@@ -31,7 +31,7 @@ const serving = () => {
   };
   const unused = () => Promise.reject(new Error("not used"));
   const client: Client = {
-    ...{ get: unused, create: unused, apply: unused, patch: unused, delete: unused },
+    ...{ get: unused, each: unused, create: unused, apply: unused, patch: unused, delete: unused },
     list: async <T extends KubeObject>({ kind }: Resource<T>, { namespace = "*" } = {}) => {
       const items: T[] = JSON.parse(JSON.stringify(await listOf(`${kind} ${namespace}`).answer));
       return { items, resourceVersion: namespace === "b" ? "90" : "100" };

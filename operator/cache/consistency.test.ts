@@ -62,7 +62,15 @@ const recording = () => {
   forgetGone(parents, consistency);
   const echo = async <T>(_: unknown, written: unknown): Promise<T> => JSON.parse(JSON.stringify(written));
   const unused = () => Promise.reject(new Error("not used"));
-  const client: Client = { get: unused, list: unused, delete: unused, create: echo, apply: echo, patch: echo };
+  const client: Client = {
+    get: unused,
+    each: unused,
+    list: unused,
+    delete: unused,
+    create: echo,
+    apply: echo,
+    patch: echo,
+  };
   const writer = recordWrites(client, consistency, () => true, parents);
   const write = (written: KubeObject) =>
     writer.apply(written.kind === "Parent" ? PARENT : CHILD, written, { fieldManager: "test" });

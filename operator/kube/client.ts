@@ -8,6 +8,9 @@ export type ListOptions = {
   continue?: string;
 };
 
+/** What a list says beside its items. */
+export type Listed = { resourceVersion: string; continue?: string };
+
 export type DeleteOptions = {
   /** Delete only this very object, not one of the same name made since. */
   uid?: string;
@@ -29,7 +32,17 @@ export type Client = {
     resource: Resource<T>,
     options?: ListOptions,
     signal?: AbortSignal,
-  ): Promise<{ items: T[]; resourceVersion: string; continue?: string }>;
+  ): Promise<{ items: T[] } & Listed>;
+  /**
+   * A list that anybody may fill, item by item as they come; between slices of them the event loop turns. Where it rejects, `visit` may
+   * have seen some.
+   */
+  each<T extends KubeObject>(
+    resource: Resource<T>,
+    options: ListOptions,
+    visit: (object: T) => void,
+    signal?: AbortSignal,
+  ): Promise<Listed>;
   /**
    * POST. An object of that name rejects with kind `conflict`. What was posted belongs to another owner than what the same manager
    * applies: a later `apply` that leaves it out removes only what was applied.

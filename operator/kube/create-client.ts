@@ -39,6 +39,19 @@ export const createClient = (
       return decodeList(operation, resource, await call({ operation, method: "GET", path, signal }));
     },
 
+    async each(resource, options, visit, signal) {
+      const { namespace, ...query } = options;
+      const operation = describe("list", resource, { namespace });
+      const path = pathOf(resource, { namespace }, query);
+      const item = (value: unknown) => visit(decode(operation, resource, value));
+      const { items: _, ...listed } = decodeList(
+        operation,
+        resource,
+        await call({ operation, method: "GET", path, signal, item }),
+      );
+      return listed;
+    },
+
     async create(resource, object, { fieldManager, subresource, signal }) {
       const { namespace, name } = object.metadata;
       const operation = describe("create", resource, { namespace, name, subresource });

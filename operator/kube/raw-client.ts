@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
+import { createListReader } from "./list-reader.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import type { HttpRequest, Transport } from "./transport.ts";
 
@@ -7,6 +8,8 @@ export type Call = Pick<HttpRequest, "method" | "path" | "headers" | "body"> & {
   /** What is done to what, for messages: `get Lease berth/leader`. */
   operation: string;
   signal?: AbortSignal | undefined;
+  /** Told each item of a list as it comes; the answer is the rest of it. */
+  item?: (value: unknown) => void;
 };
 
 export type RawClient = (call: Call) => Promise<unknown>;
@@ -49,19 +52,35 @@ const attempt = async (transport: Transport, call: Call, timeoutMs: number): Pro
       purpose: "request",
       signal: deadline.signal,
     });
-    const text = await response.body.text();
-    const body = parse(text);
-    if (response.statusCode >= 400) {
-      throw errorFromStatus(operation, response.statusCode, body, retryAfter(response.headers["retry-after"]));
-    }
-    if (body === undefined) throw errorWithoutAnswer(operation, "NotJson", `not JSON: ${text.slice(0, 200)}`);
-    return body;
+    const { body, headers: answered, statusCode: status } = response;
+    if (status < 400 && call.item !== undefined) return await readItems(body, call.item);
+    const text = await body.text();
+    const value = parse(text);
+    if (status >= 400) throw errorFromStatus(operation, status, value, retryAfter(answered["retry-after"]));
+    if (value === undefined) throw errorWithoutAnswer(operation, "NotJson", `not JSON: ${text.slice(0, 200)}`);
+    return value;
   } catch (error) {
     if (error instanceof KubeError) throw error;
     throw errorWithoutAnswer(operation, deadline.reason() ?? "Unreachable", deadline.signal.reason ?? error);
   } finally {
     deadline.stop();
   }
+};
+
+/** Of a list, before the event loop turns: milliseconds of work. The API server's answer comes in pieces of 64 KiB at most. */
+const SLICE_BYTES = 128 * 1024;
+
+const readItems = async (body: AsyncIterable<Buffer>, item: (value: unknown) => void): Promise<unknown> => {
+  const reader = createListReader();
+  let left = SLICE_BYTES;
+  for await (const piece of body) {
+    for (const value of reader.take(piece)) item(value);
+    left -= piece.length;
+    if (left > 0) continue;
+    left = SLICE_BYTES;
+    await turn();
+  }
+  return reader.rest();
 };
 
 const parse = (text: string): unknown => {

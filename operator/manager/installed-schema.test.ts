@@ -43,7 +43,15 @@ const cluster = (first: Schema | undefined) => {
     written.push(status);
     return JSON.parse(JSON.stringify(sent));
   };
-  const client: Client = { get: unused, list: unused, delete: unused, create: unused, patch: unused, apply };
+  const client: Client = {
+    get: unused,
+    each: unused,
+    list: unused,
+    delete: unused,
+    create: unused,
+    patch: unused,
+    apply,
+  };
   const writer = installed.writer(client);
   const write = () => writer.apply(THING, object, { fieldManager: "test" });
   const change = (schema: Schema | undefined) => {

@@ -130,8 +130,9 @@ const roomOf = async (survey: Survey, observed: Observed, { revision, settings }
   const serving = stableByStatus(observed);
   const empty = surveyed?.rooms.map((room) => ({ ...room, free: room.total }));
   return {
-    isNowhere: empty !== undefined && spec !== undefined && fits(empty, spec, 1) === 0,
-    fits: surveyed === undefined || spec === undefined ? undefined : fits(surveyed.rooms, spec, replicas),
+    isNowhere: empty !== undefined && spec !== undefined && (await inSlices(fits(empty, spec, 1))) === 0,
+    fits:
+      surveyed === undefined || spec === undefined ? undefined : await inSlices(fits(surveyed.rooms, spec, replicas)),
     rival: surveyed === undefined || spec === undefined ? undefined : await inSlices(rivalOf(surveyed, spec, owner)),
     startMs: serving && startMsOf(observed, serving),
     maxWaitMs: parseDuration(modelDeployment.spec.traffic?.queue?.maxWait ?? DEFAULT_MAX_WAIT),

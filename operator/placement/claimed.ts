@@ -24,20 +24,17 @@ export const devicesOn = ({ offered, unclaimed }: Inventory, node: string): Devi
 });
 
 /** A class has a name of its own for pods that know no claims, and perhaps that of a device plugin. */
-export const offeredBy = (classes: readonly DeviceClass[]): string[] =>
-  classes.flatMap(({ metadata, spec }) => [
-    `deviceclass.resource.kubernetes.io/${metadata.name}`,
-    ...(spec.extendedResourceName === undefined ? [] : [spec.extendedResourceName]),
-  ]);
+export const offeredBy = ({ metadata, spec }: DeviceClass): string[] => [
+  `deviceclass.resource.kubernetes.io/${metadata.name}`,
+  ...(spec.extendedResourceName === undefined ? [] : [spec.extendedResourceName]),
+];
 
 const idOf = (driver: string, pool: string, device: string): string => `${driver}/${pool}/${device}`;
 
-/** The devices that these claims have for themselves. */
-export const claimedBy = (claims: readonly ResourceClaim[]): string[] =>
-  claims.flatMap(({ status }) =>
-    (status?.allocation?.devices?.results ?? []).flatMap(({ adminAccess, device, driver, pool }) =>
-      adminAccess === true ? [] : [idOf(driver, pool, device)],
-    ),
+/** The devices that a claim has for itself. */
+export const claimedBy = ({ status }: ResourceClaim): string[] =>
+  (status?.allocation?.devices?.results ?? []).flatMap(({ adminAccess, device, driver, pool }) =>
+    adminAccess === true ? [] : [idOf(driver, pool, device)],
   );
 
 /**
@@ -50,19 +47,15 @@ export const unclaimedIn = ({ spec }: ResourceSlice, claimed: ReadonlySet<string
     return claimed.has(idOf(spec.driver, spec.pool.name, name)) ? sum : sum + 1;
   }, 0);
 
-/** With more slices; undefined once there are devices that are not on one node each. */
-export const withSlices = (
-  unclaimed: Inventory["unclaimed"],
-  slices: readonly ResourceSlice[],
+/** Adds one more slice to `unclaimed`; false: its devices are not on one node, so that there is no telling. */
+export const addSlice = (
+  unclaimed: Map<string, number>,
+  slice: ResourceSlice,
   claimed: ReadonlySet<string>,
-): Inventory["unclaimed"] => {
-  if (unclaimed === undefined) return undefined;
-  const sums = new Map(unclaimed);
-  for (const slice of slices) {
-    const { devices = [], nodeName } = slice.spec;
-    if (devices.length === 0) continue;
-    if (!nodeName) return undefined;
-    sums.set(nodeName, (sums.get(nodeName) ?? 0) + unclaimedIn(slice, claimed));
-  }
-  return sums;
+): boolean => {
+  const { devices = [], nodeName } = slice.spec;
+  if (devices.length === 0) return true;
+  if (!nodeName) return false;
+  unclaimed.set(nodeName, (unclaimed.get(nodeName) ?? 0) + unclaimedIn(slice, claimed));
+  return true;
 };

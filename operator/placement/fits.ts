@@ -2,21 +2,28 @@
 import { admits } from "./admits.ts";
 import { type Amounts, minus, ONE, OWN_CLAIMS, type PodSpec, requestOf, SHARED_CLAIMS } from "./request.ts";
 import type { Room } from "./room.ts";
+import { createPause, type Sliced } from "./slices.ts";
 
 /**
  * Pods of this kind that fit beside what the nodes have, and how many of them are asked after at most. Undefined where some may
  * fit, and the scheduler alone knows how many, if any: then one is to be asked for.
  */
-export const fits = (rooms: readonly Room[], spec: PodSpec, most: number): number | undefined => {
+export function* fits(rooms: readonly Room[], spec: PodSpec, most: number): Sliced<number | undefined> {
   const request = requestOf(spec);
-  const those = rooms.filter((room) => admits(room, spec)).map((room) => ({ room, takes: takes(room, request) }));
-  const sum = those.reduce(
-    (all, { room, takes }) => (takes === "yes" ? all + copies(room.free, request, most) : all),
-    0,
-  );
+  const pause = createPause();
+  let sum = 0;
+  let isKnown = true;
+  for (const room of rooms) {
+    if (sum >= most) break;
+    yield* pause(1);
+    if (!admits(room, spec)) continue;
+    const answer = takes(room, request);
+    if (answer === "yes") sum += copies(room.free, request, most);
+    isKnown &&= answer !== "perhaps";
+  }
   if (sum >= most) return most;
-  return those.some(({ takes }) => takes === "perhaps") ? undefined : sum;
-};
+  return isKnown ? sum : undefined;
+}
 
 /** Whether a node has room for one more; `perhaps`: for all that is counted, and what is not may be there. */
 export const takes = (room: Room, request: Amounts): "yes" | "no" | "perhaps" => {

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { admits } from "./admits.ts";
-import { takes, without } from "./fits.ts";
+import { fits, takes, without } from "./fits.ts";
 import { type Allocation, allocate as allocating, type Claim, freeOf } from "./ledger.ts";
 import { ONE, type PodSpec, requestOf } from "./request.ts";
 import type { Room } from "./room.ts";
+import { inSlices, type Sliced } from "./slices.ts";
 
 /** All slices at once, and how many there were. */
 const sliced = (rooms: readonly Room[], claims: readonly Claim[]): Allocation & { slices: number } => {
@@ -99,13 +100,13 @@ describe("the ledger of devices", () => {
     assert.deepEqual(of([room("b", 2), dra(5)], claim("x", 2)), { x: 2 });
   });
 
-  it("counts whole pods on single nodes, of those that match", () => {
+  it("counts whole pods on single nodes, of those that match", async () => {
     const rooms = [room("a", 3, { gpu: "l4" }), room("b", 8, { gpu: "t4" })];
     const wanted = claim("x", 9, { spec: spec(2, { gpu: "l4" }) });
     const { granted, left } = allocate(rooms, [wanted]);
     assert.equal(granted.get("x"), 1);
-    assert.equal(freeOf(left, wanted.spec, "nvidia.com/gpu"), ONE);
-    assert.equal(freeOf(rooms, wanted.spec, "nvidia.com/gpu"), 3n * ONE);
+    assert.equal(await inSlices(freeOf(left, wanted.spec, "nvidia.com/gpu")), ONE);
+    assert.equal(await inSlices(freeOf(rooms, wanted.spec, "nvidia.com/gpu")), 3n * ONE);
   });
 
   const specs = fc
@@ -151,7 +152,7 @@ describe("the ledger of devices", () => {
   });
 
   /** Nodes that are looked at, and the most of them between two turns of the event loop. */
-  const looksOf = (nodes: number, wanted: Claim[]) => {
+  const looksOf = (nodes: number, work: (rooms: readonly Room[]) => Sliced<unknown>) => {
     let [looks, inSlice, most] = [0, 0, 0];
     const all = Array.from({ length: nodes }, (_, i): Room => {
       const { taints: _taints, ...rest } = room(`n${i}`, 4);
@@ -164,19 +165,30 @@ describe("the ledger of devices", () => {
         },
       });
     });
-    for (const work = allocating(all, wanted); work.next().done !== true; inSlice = 0) most = Math.max(most, inSlice);
+    for (const begun = work(all); begun.next().done !== true; inSlice = 0) most = Math.max(most, inSlice);
     return { looks, most: Math.max(most, inSlice) };
   };
 
   it("looks at few nodes at a time, and at those that are full once for each kind of pod", () => {
     const alike = Array.from({ length: 100 }, (_, i) => claim(`c${i}`, 100, { spec: spec(5) }));
-    assert.deepEqual(looksOf(1000, alike).looks, 1000);
+    assert.deepEqual(looksOf(1000, (all) => allocating(all, alike)).looks, 1000);
     const different = Array.from({ length: 100 }, (_, i) => claim(`c${i}`, 100, { spec: spec(5 + i) }));
-    const { looks, most } = looksOf(1000, different);
+    const { looks, most } = looksOf(1000, (all) => allocating(all, different));
     assert.equal(looks, 100_000);
     assert.ok(most <= 500, `${most} in one go`);
     const empty = Array.from({ length: 30 }, (_, i) => room(`n${i}`, 200));
     const { granted, slices } = sliced(empty, [claim("one", 5000)]);
     assert.deepEqual([granted.get("one"), slices >= 3000 / 500], [3000, true]);
+  });
+
+  it("as do those who ask how many pods fit, and how much is free", () => {
+    for (const work of [
+      (all: readonly Room[]) => fits(all, spec(5), 9),
+      (all: readonly Room[]) => freeOf(all, spec(1), "nvidia.com/gpu"),
+    ]) {
+      const { looks, most } = looksOf(5000, work);
+      assert.equal(looks, 5000);
+      assert.ok(most <= 500, `${most} in one go`);
+    }
   });
 });

@@ -3,7 +3,7 @@ import { admits } from "./admits.ts";
 import { takes, without } from "./fits.ts";
 import { type Amounts, type PodSpec, requestOf } from "./request.ts";
 import type { Room } from "./room.ts";
-import type { Sliced } from "./slices.ts";
+import { createPause, type Pause, type Sliced } from "./slices.ts";
 
 export type Claim = {
   key: string;
@@ -42,32 +42,15 @@ export function* allocate(rooms: readonly Room[], claims: readonly Claim[]): Sli
   return { granted, left };
 }
 
-/** Steps of a slice; each is a node that is looked at or a pod that is placed, of microseconds. */
-const MOST_STEPS = 500;
 /** What its pods ask for has to be added up. */
 const STEPS_OF_A_CLAIM = 20;
-
-const createPause = () => {
-  let steps = 0;
-  return function* pause(more: number): Sliced<void> {
-    steps += more;
-    if (steps < MOST_STEPS) return;
-    steps = 0;
-    yield;
-  };
-};
 
 /**
  * So many of its pods find a place in `left`, which has less then.
  *
  * @param open by the kind of pod, the nodes that may take one more: whoever has no room for one has none for the next
  */
-function* place(
-  left: Room[],
-  { more, spec }: Claim,
-  open: Map<string, number[]>,
-  pause: (steps: number) => Sliced<void>,
-): Sliced<number> {
+function* place(left: Room[], { more, spec }: Claim, open: Map<string, number[]>, pause: Pause): Sliced<number> {
   const request = requestOf(spec);
   const kind = kindOf(spec, request);
   const closed = new Set<number>();
@@ -109,10 +92,13 @@ const kindOf = ({ affinity, nodeSelector, tolerations }: PodSpec, request: Amoun
   ]);
 
 /** What is free of one resource on the nodes that would take the pod, in billionths of its unit. */
-export const freeOf = (rooms: readonly Room[], spec: PodSpec, resource: string): bigint =>
-  rooms
-    .filter((room) => admits(room, spec))
-    .reduce((sum, { free }) => {
-      const amount = free.get(resource) ?? 0n;
-      return amount > 0n ? sum + amount : sum;
-    }, 0n);
+export function* freeOf(rooms: readonly Room[], spec: PodSpec, resource: string): Sliced<bigint> {
+  const pause = createPause();
+  let sum = 0n;
+  for (const room of rooms) {
+    yield* pause(1);
+    const amount = admits(room, spec) ? (room.free.get(resource) ?? 0n) : 0n;
+    if (amount > 0n) sum += amount;
+  }
+  return sum;
+}

@@ -1,14 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import fc from "fast-check";
 import type { Node, Pod } from "../kube/objects.ts";
 import { admits } from "./admits.ts";
 import type { Devices } from "./claimed.ts";
-import { fits, takes, without } from "./fits.ts";
+import { fits as fitting, takes, without } from "./fits.ts";
 import { amountsOf, ONE, type PodSpec, requestOf } from "./request.ts";
 import { rivalOf } from "./rival.ts";
-import { type Room, roomsOf, take } from "./room.ts";
+import { type Room, roomsOf, type Taken, take } from "./room.ts";
 import { shortagesOf } from "./shortage.ts";
-import { inSlices } from "./slices.ts";
+import { inSlices, type Sliced } from "./slices.ts";
+import { waitingOf } from "./survey.ts";
+
+const atOnce = <T>(work: Sliced<T>): T => {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
+};
+const fits = (...of: Parameters<typeof fitting>): number | undefined => atOnce(fitting(...of));
 
 const container = (requests: Record<string, string>, more: { restartPolicy?: string } = {}) => ({
   name: "c",
@@ -58,6 +68,34 @@ describe("what a pod takes", () => {
     assert.equal(cpu({ containers, resources: { requests: { cpu: "3" } }, overhead: { cpu: "250m" } }), 3.25);
     const devices = { containers: [container({ "nvidia.com/gpu": "2" })], resources: { requests: { cpu: "3" } } };
     assert.equal(requestOf(devices).get("nvidia.com/gpu"), 2n * ONE);
+  });
+
+  it("is what adding up the containers one by one gives, sidecars and what begins before them too", () => {
+    const requests = fc.dictionary(
+      fc.constantFrom("cpu", "memory", "a.example/x", "b.example/y"),
+      fc.nat(9).map(String),
+    );
+    const one = fc.record({ restartPolicy: fc.constantFrom("Always", undefined), requests });
+    const summed = (some: readonly Record<string, string>[], name: string) =>
+      some.reduce((sum, each) => sum + Number(each[name] ?? 0), 0);
+    fc.assert(
+      fc.property(fc.array(one, { maxLength: 6 }), fc.array(requests, { maxLength: 4 }), (before, together) => {
+        const initContainers = before.map(({ requests: asked, restartPolicy }) =>
+          container(asked, restartPolicy === undefined ? {} : { restartPolicy }),
+        );
+        const spec = { initContainers, containers: together.map((asked) => container(asked)) };
+        const beside = (end: number) =>
+          before.slice(0, end).flatMap((each) => (each.restartPolicy === "Always" ? [each.requests] : []));
+        for (const [name, amount] of requestOf(spec)) {
+          if (name === "pods") continue;
+          const phases = before.map(({ requests: asked, restartPolicy }, at) =>
+            summed(restartPolicy === "Always" ? beside(at + 1) : [...beside(at), asked], name),
+          );
+          const most = Math.max(summed([...beside(before.length), ...together], name), ...phases);
+          assert.equal(Number(amount) / Number(ONE), most, name);
+        }
+      }),
+    );
   });
 
   it("is read whatever its spelling, and counted in whole units and thousandths of a core, rounded up", () => {
@@ -124,11 +162,31 @@ describe("what nodes have left", () => {
       spec: { nodeName: "n", containers: [container({ "nvidia.com/gpu": "3" })] },
       status: { phase },
     });
-    const taken = take(take(new Map(), [on("Running"), on("Failed")]), [on("Succeeded"), on("Pending")]);
-    const [left] = roomsOf([node], taken);
+    const taken: Taken = new Map();
+    for (const phase of ["Running", "Failed", "Succeeded", "Pending"]) take(taken, on(phase));
+    const [left] = atOnce(roomsOf([node], taken));
     assert.equal(left?.free.get("nvidia.com/gpu"), -2n * ONE);
     assert.equal(left.free.get("pods"), 108n * ONE);
     assert.equal(admits(left, pod()), false);
+  });
+
+  it("is added up in slices, for as many nodes and resources as there may be", () => {
+    const allocatable = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`example.com/r${i}`, "9"]));
+    let [read, most, total] = [0, 0, 0];
+    const nodes = Array.from({ length: 1000 }, (_, i): Node => {
+      const node: Node = { apiVersion: "v1", kind: "Node", metadata: { name: `n${i}` } };
+      const get = () => {
+        read++;
+        return { allocatable };
+      };
+      return Object.defineProperty(node, "status", { get });
+    });
+    for (const work = roomsOf(nodes, new Map()); work.next().done !== true; read = 0) {
+      most = Math.max(most, read);
+      total += read;
+    }
+    assert.equal(total + read, 1000);
+    assert.ok(most * 40 <= 600, `${most} nodes in one go`);
   });
 
   it("does not shrink by what a pod was refused in place", () => {
@@ -155,7 +213,9 @@ describe("what nodes have left", () => {
         ],
       },
     };
-    assert.equal(roomsOf([node], take(new Map(), [greedy]))[0]?.free.get("cpu"), 7_990_000_000n);
+    const taken: Taken = new Map();
+    take(taken, greedy);
+    assert.equal(atOnce(roomsOf([node], taken))[0]?.free.get("cpu"), 7_990_000_000n);
   });
 });
 
@@ -286,7 +346,7 @@ describe("how many more pods fit", () => {
   });
 
   it("and who else waits for them, on a node that both could have", async () => {
-    const waiting = (name: string, spec: PodSpec, labels = {}) => ({ namespace: "other", name, labels, spec });
+    const waiting = (name: string, spec: PodSpec, labels = {}) => waitingOf({ namespace: "other", name, labels }, spec);
     const rooms = [left("a", 0, 2), left("c", 0, 8, { zone: "far" })];
     const cpuOnly: PodSpec = { containers: [{ name: "c", resources: { requests: { cpu: "9" } } }] };
     const owner = { namespace: "other", name: "digits" };
@@ -300,15 +360,14 @@ describe("how many more pods fit", () => {
 
   it("which is looked for in slices, among as many pods and nodes as there may be", () => {
     const rooms = Array.from({ length: 1000 }, (_, i) => left(`n${i}`, 0, 1));
-    const waiting = Array.from({ length: 200 }, (_, i) => ({
-      ...{ namespace: "other", name: `p${i}`, labels: {} },
-      spec: onGpu(1, { nodeSelector: { zone: `nowhere-${i}` } }),
-    }));
+    const waiting = Array.from({ length: 200 }, (_, i) =>
+      waitingOf({ namespace: "other", name: `p${i}` }, onGpu(1, { nodeSelector: { zone: `nowhere-${i}` } })),
+    );
     let slices = 1;
     const work = rivalOf({ rooms, waiting }, onGpu(1), { namespace: "a", name: "digits" });
     while (work.next().done !== true) slices++;
     assert.ok(slices >= (200 * 1000) / 500, `${slices} slices`);
-    const alike = waiting.map((one) => ({ ...one, spec: onGpu(1, { nodeSelector: { zone: "nowhere" } }) }));
+    const alike = waiting.map((one) => ({ ...one, choice: { containers: [], nodeSelector: { zone: "nowhere" } } }));
     const short = rivalOf({ rooms, waiting: alike }, onGpu(1), { namespace: "a", name: "digits" });
     for (slices = 1; short.next().done !== true; ) slices++;
     assert.ok(slices <= 10, `${slices} slices`);

@@ -23,13 +23,18 @@ export const amountsOf = (quantities: Quantities): Amounts =>
 const MILLI = ONE / 1000n;
 
 /** As the scheduler counts them: whole units, and thousandths of a core, rounded up. */
-export const inUnits = (amounts: Amounts): Amounts =>
+export const inUnits = (amounts: Amounts): Map<string, bigint> =>
   new Map([...amounts].map(([name, amount]) => [name, roundedUp(amount, name === "cpu" ? MILLI : ONE)]));
 
 const combine = (one: Amounts, other: Amounts, how: (one: bigint, other: bigint) => bigint): Amounts =>
   new Map([...one.keys(), ...other.keys()].map((key) => [key, how(one.get(key) ?? 0n, other.get(key) ?? 0n)]));
 
-export const plus = (one: Amounts, other: Amounts): Amounts => combine(one, other, (a, b) => a + b);
+/** `sums`, which is changed. */
+export const addTo = (sums: Map<string, bigint>, more: Iterable<readonly [string, bigint]>): Map<string, bigint> => {
+  for (const [name, amount] of more) sums.set(name, (sums.get(name) ?? 0n) + amount);
+  return sums;
+};
+
 export const minus = (one: Amounts, other: Amounts): Amounts => combine(one, other, (a, b) => a - b);
 const most = (one: Amounts, other: Amounts): Amounts => combine(one, other, larger);
 
@@ -56,9 +61,16 @@ const resized = (asked: Quantities, { allocatedResources, resources }: Resized, 
   return isInfeasible(status) ? held : most(held, amountsOf(asked));
 };
 
-const requestOfContainer = ({ name, resources }: Container, status: Status): Amounts => {
-  const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
-  const its = all.find((one) => one.name === name);
+/** A container's status by its name: a pod may have a thousand of them. */
+type ByName = ReadonlyMap<string, Resized>;
+
+const byName = (status: Status): ByName =>
+  new Map(
+    [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map((one) => [one.name, one]),
+  );
+
+const requestOfContainer = ({ name, resources }: Container, status: Status, statuses: ByName): Amounts => {
+  const its = statuses.get(name);
   return its?.resources === undefined ? amountsOf(resources?.requests) : resized(resources?.requests, its, status);
 };
 
@@ -78,20 +90,24 @@ const requestOfPod = ({ resources }: PodSpec, status: Status): Amounts => {
  * @param status of a pod that has its node: what it holds differs from what it asks for while it is resized
  */
 export const requestOf = (spec: PodSpec, status?: Status): Amounts => {
-  let sidecars: Amounts = new Map();
-  let before: Amounts = new Map();
+  // each quantity is added where it is counted: a sum that is copied for each container takes seconds of a pod with a thousand
+  const together = new Map<string, bigint>();
+  const before = new Map<string, bigint>();
+  const statuses = byName(status);
   for (const container of spec.initContainers ?? []) {
     const isSidecar = container.restartPolicy === "Always";
-    const asked = requestOfContainer(container, isSidecar ? status : undefined);
-    if (isSidecar) sidecars = plus(sidecars, asked);
-    before = most(before, isSidecar ? sidecars : plus(sidecars, asked));
+    const asked = isSidecar
+      ? requestOfContainer(container, status, statuses)
+      : amountsOf(container.resources?.requests);
+    for (const [name, amount] of asked) {
+      const beside = (together.get(name) ?? 0n) + amount;
+      if (isSidecar) together.set(name, beside);
+      before.set(name, larger(before.get(name) ?? 0n, beside));
+    }
   }
-  const together = spec.containers.reduce(
-    (sum, container) => plus(sum, requestOfContainer(container, status)),
-    sidecars,
-  );
+  for (const container of spec.containers) addTo(together, requestOfContainer(container, status, statuses));
   const asked = new Map([...most(before, together), ...requestOfPod(spec, status)]);
-  return plus(inUnits(plus(asked, amountsOf(spec.overhead))), new Map([["pods", ONE], ...claimsOf(spec)]));
+  return addTo(inUnits(addTo(asked, amountsOf(spec.overhead))), [["pods", ONE], ...claimsOf(spec)]);
 };
 
 const claimsOf = ({ resourceClaims = [] }: PodSpec): [string, bigint][] => {

@@ -1,10 +1,11 @@
 /** Who else waits for what a pod would give up. Pure. */
-import { MODEL_DEPLOYMENT_LABEL } from "../api/v1alpha1/index.ts";
 import type { ObjectKey } from "../kube/objects.ts";
 import { admits } from "./admits.ts";
+import { partsOf } from "./choice.ts";
 import { type PodSpec, requestOf } from "./request.ts";
-import type { Sliced } from "./slices.ts";
-import type { Surveyed } from "./survey.ts";
+import type { Room } from "./room.ts";
+import { createPause, type Sliced } from "./slices.ts";
+import type { Surveyed, Waiting } from "./survey.ts";
 
 /** What every pod asks for; to wait for these alone is to wait for something else than devices. */
 const COMMON: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage", "pods"]);
@@ -19,41 +20,31 @@ export function* rivalOf(
   owner: ObjectKey,
 ): Sliced<string | undefined> {
   const devices = [...requestOf(spec)].flatMap(([name, asked]) => (asked > 0n && !COMMON.has(name) ? [name] : []));
-  const wants = (other: PodSpec): boolean => {
-    const request = requestOf(other);
-    return devices.length === 0 || devices.some((name) => (request.get(name) ?? 0n) > 0n);
-  };
-  const isOurs = (one: { namespace: string; labels: Readonly<Record<string, string>> }): boolean =>
-    one.namespace === owner.namespace && one.labels[MODEL_DEPLOYMENT_LABEL] === owner.name;
-  const here = rooms.filter((room) => admits(room, spec));
+  const wants = ({ request }: Waiting): boolean =>
+    devices.length === 0 || devices.some((name) => (request.get(name) ?? 0n) > 0n);
+  const isOurs = ({ model, namespace }: Waiting): boolean => namespace === owner.namespace && model === owner.name;
+  const pause = createPause();
+  const here: Room[] = [];
+  for (const room of rooms) {
+    yield* pause(1);
+    if (admits(room, spec)) here.push(room);
+  }
   /** How pods choose nodes that none of these takes. */
   const elsewhere = new Set<string>();
-  let steps = 0;
   for (const one of waiting) {
-    steps += STEPS_OF_A_POD;
-    if (!isOurs(one) && wants(one.spec)) {
-      const { affinity, nodeSelector, tolerations } = one.spec;
-      const choice = JSON.stringify([affinity?.nodeAffinity, nodeSelector, tolerations]);
-      if (!elsewhere.has(choice)) {
-        for (const room of here) {
-          if (admits(room, one.spec)) return `${one.namespace}/${one.name}`;
-          if (++steps > MOST_STEPS) {
-            steps = 0;
-            yield;
-          }
-        }
-        elsewhere.add(choice);
-      }
+    const parts = partsOf(one.choice);
+    yield* pause(1 + parts);
+    if (isOurs(one) || !wants(one)) continue;
+    const choice = JSON.stringify(one.choice);
+    if (elsewhere.has(choice)) continue;
+    for (const room of here) {
+      if (admits(room, one.choice)) return `${one.namespace}/${one.name}`;
+      yield* pause(1 + parts / PARTS_OF_A_STEP);
     }
-    if (steps > MOST_STEPS) {
-      steps = 0;
-      yield;
-    }
+    elsewhere.add(choice);
   }
   return undefined;
 }
 
-/** Of a slice; each is a node that is looked at. */
-const MOST_STEPS = 500;
-/** What it asks for has to be added up. */
-const STEPS_OF_A_POD = 10;
+/** So many comparisons take as long as to look at a node. */
+const PARTS_OF_A_STEP = 12;

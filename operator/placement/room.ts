@@ -1,7 +1,8 @@
 /** What each node has left. Pure. */
 import type { Node, Pod } from "../kube/objects.ts";
 import { type Devices, devicesOn, type Inventory } from "./claimed.ts";
-import { type Amounts, amountsOf, inUnits, minus, plus, requestOf } from "./request.ts";
+import { type Amounts, addTo, amountsOf, inUnits, minus, requestOf } from "./request.ts";
+import { createPause, type Sliced } from "./slices.ts";
 
 export type Room = {
   node: string;
@@ -18,23 +19,23 @@ export type Room = {
 export type Taint = { key: string; effect: string; value?: string };
 
 /** What pods that are not over take of each node, by the node's name. */
-export type Taken = ReadonlyMap<string, Amounts>;
+export type Taken = Map<string, Map<string, bigint>>;
 
-export const take = (taken: Taken, pods: readonly Pod[]): Taken => {
-  const sums = new Map(taken);
-  for (const { spec, status } of pods) {
-    const node = spec?.nodeName;
-    if (spec === undefined || node === undefined || status?.phase === "Succeeded" || status?.phase === "Failed")
-      continue;
-    sums.set(node, plus(sums.get(node) ?? new Map(), requestOf(spec, status)));
-  }
-  return sums;
+/** Adds what one more pod takes to `taken`. */
+export const take = (taken: Taken, { spec, status }: Pod): void => {
+  const node = spec?.nodeName;
+  if (spec === undefined || node === undefined || status?.phase === "Succeeded" || status?.phase === "Failed") return;
+  taken.set(node, addTo(taken.get(node) ?? new Map(), requestOf(spec, status)));
 };
 
-export const roomsOf = (nodes: readonly Node[], taken: Taken, inventory?: Inventory): Room[] =>
-  nodes.map(({ metadata, spec, status }) => {
+export function* roomsOf(nodes: readonly Node[], taken: Taken, inventory?: Inventory): Sliced<Room[]> {
+  const pause = createPause();
+  const rooms: Room[] = [];
+  for (const { metadata, spec, status } of nodes) {
     const total = inUnits(amountsOf(status?.allocatable));
-    return {
+    const held: Amounts = taken.get(metadata.name) ?? new Map();
+    yield* pause(1 + total.size + held.size);
+    rooms.push({
       node: metadata.name,
       labels: metadata.labels ?? {},
       // The node controller turns `unschedulable` into a taint, a moment later.
@@ -43,7 +44,9 @@ export const roomsOf = (nodes: readonly Node[], taken: Taken, inventory?: Invent
         ...(spec?.unschedulable ? [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }] : []),
       ],
       total,
-      free: minus(total, taken.get(metadata.name) ?? new Map()),
+      free: minus(total, held),
       ...(inventory === undefined ? {} : { devices: devicesOn(inventory, metadata.name) }),
-    };
-  });
+    });
+  }
+  return rooms;
+}

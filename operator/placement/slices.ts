@@ -9,3 +9,19 @@ export const inSlices = async <T>(work: Sliced<T>): Promise<T> => {
     await new Promise((resolve) => setImmediate(resolve));
   }
 };
+
+/** Steps of a slice; each is a node that is looked at, a pod that is placed or a quantity that is added, of microseconds. */
+const MOST_STEPS = 500;
+
+/** Told of the steps that come next; ends the slice where they are too many for it. */
+export type Pause = (steps: number) => Sliced<void>;
+
+export const createPause = (): Pause => {
+  let steps = 0;
+  return function* pause(more) {
+    steps += more;
+    if (steps < MOST_STEPS) return;
+    steps = 0;
+    yield;
+  };
+};

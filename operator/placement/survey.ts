@@ -1,27 +1,38 @@
 /** Asks the API server what the nodes have left, when somebody wants to know: nothing is watched for it. */
 
-import { REVISION_LABEL } from "../api/v1alpha1/index.ts";
+import { MODEL_DEPLOYMENT_LABEL, REVISION_LABEL } from "../api/v1alpha1/index.ts";
 import type { Client, ListOptions } from "../kube/client.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { KubeObject, Node, Resource } from "../kube/objects.ts";
 import { DEVICE_CLASSES, NODES, PODS, PRIORITY_CLASSES, RESOURCE_CLAIMS, RESOURCE_SLICES } from "../kube/resources.ts";
-import { claimedBy, type Inventory, offeredBy, withSlices } from "./claimed.ts";
-import type { PodSpec } from "./request.ts";
+import { choiceOf, partsOf } from "./choice.ts";
+import { addSlice, claimedBy, type Inventory, offeredBy } from "./claimed.ts";
+import { type Amounts, type PodSpec, requestOf } from "./request.ts";
 import { type Room, roomsOf, type Taken, take } from "./room.ts";
+import { inSlices } from "./slices.ts";
 
 /** A hundred ModelDeployments that wait for the same devices ask for one survey. */
 const FRESH_MS = 10_000;
 const PAGE = 500;
 /** It makes a message better, and must not hold up a reconcile that has more to do. */
 const TIMEOUT_MS = 5_000;
-/** Pods that no node has taken yet, and how many of them are kept. */
+/** Pods that no node has taken yet; how many of them are kept, and how many quantities, tolerations and other wishes of theirs. */
 const WAITING = "spec.nodeName=,status.phase=Pending";
 const MOST_WAITING = 5000;
+const MOST_PARTS = 200_000;
 /** Pods that hold something of a node: the scheduler's rule. */
 const HOLDING = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
 
 /** A pod that no node has taken yet. */
-export type Waiting = { namespace: string; name: string; labels: Readonly<Record<string, string>>; spec: PodSpec };
+export type Waiting = {
+  namespace: string;
+  name: string;
+  /** Its ModelDeployment, where it is of one. */
+  model: string | undefined;
+  /** Which nodes it wants. */
+  choice: PodSpec;
+  request: Amounts;
+};
 
 export type Surveyed = {
   rooms: Room[];
@@ -58,43 +69,50 @@ export const createSurvey = (client: Client, onFailure: (error: unknown) => void
   };
 };
 
-/** Page by page, of which only sums are kept, and the pods that wait. */
+export const waitingOf = ({ labels, name, namespace = "" }: KubeObject["metadata"], spec: PodSpec): Waiting => ({
+  ...{ namespace, name, model: labels?.[MODEL_DEPLOYMENT_LABEL] },
+  ...{ choice: choiceOf(spec), request: requestOf(spec) },
+});
+
+/** Item by item, of which only sums are kept, and the pods that wait. */
 const look = async (client: Client): Promise<Surveyed> => {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const nodes: Node[] = [];
-  for await (const page of pagesOf(client, NODES, {}, signal)) nodes.push(...page);
+  await eachOf(client, NODES, {}, signal, (node) => nodes.push(node));
   const inventory = await inventoryOf(client, signal);
-  let taken: Taken = new Map();
+  const taken: Taken = new Map();
   const placed = new Map<string, number>();
-  for await (const page of pagesOf(client, PODS, { fieldSelector: HOLDING }, signal)) {
-    taken = take(taken, page);
-    for (const { metadata } of page) {
-      const revision = metadata.labels?.[REVISION_LABEL];
-      if (revision === undefined || metadata.deletionTimestamp !== undefined) continue;
-      const key = `${metadata.namespace}/${revision}`;
-      placed.set(key, (placed.get(key) ?? 0) + 1);
-    }
-  }
+  await eachOf(client, PODS, { fieldSelector: HOLDING }, signal, (pod) => {
+    take(taken, pod);
+    const { deletionTimestamp, labels, namespace } = pod.metadata;
+    const revision = labels?.[REVISION_LABEL];
+    if (revision === undefined || deletionTimestamp !== undefined) return;
+    const key = `${namespace}/${revision}`;
+    placed.set(key, (placed.get(key) ?? 0) + 1);
+  });
   const waiting: Waiting[] = [];
-  for await (const page of pagesOf(client, PODS, { fieldSelector: WAITING }, signal))
-    for (const { metadata, spec } of page)
-      if (spec !== undefined && waiting.length < MOST_WAITING)
-        waiting.push({ namespace: metadata.namespace ?? "", name: metadata.name, labels: metadata.labels ?? {}, spec });
+  let parts = 0;
+  await eachOf(client, PODS, { fieldSelector: WAITING }, signal, ({ metadata, spec }) => {
+    if (spec === undefined || waiting.length >= MOST_WAITING) return;
+    const one = waitingOf(metadata, spec);
+    parts += partsOf(one.choice) + one.request.size;
+    if (parts <= MOST_PARTS) waiting.push(one);
+  });
   const priorities = new Map<string, number>();
-  for await (const page of pagesOf(client, PRIORITY_CLASSES, {}, signal))
-    for (const { globalDefault, metadata, value = 0 } of page) {
-      priorities.set(metadata.name, value);
-      if (globalDefault === true) priorities.set("", value);
-    }
-  return { rooms: roomsOf(nodes, taken, inventory), waiting, placed, priorities };
+  await eachOf(client, PRIORITY_CLASSES, {}, signal, ({ globalDefault, metadata, value = 0 }) => {
+    priorities.set(metadata.name, value);
+    if (globalDefault === true) priorities.set("", value);
+  });
+  return { rooms: await inSlices(roomsOf(nodes, taken, inventory)), waiting, placed, priorities };
 };
 
 /** Without the right to look, or without an answer, the rest is counted all the same. */
 const inventoryOf = async (client: Client, signal: AbortSignal): Promise<Inventory> => {
   const offered = new Set<string>();
   try {
-    for await (const page of pagesOf(client, DEVICE_CLASSES, {}, signal))
-      for (const name of offeredBy(page)) offered.add(name);
+    await eachOf(client, DEVICE_CLASSES, {}, signal, (one) => {
+      for (const name of offeredBy(one)) offered.add(name);
+    });
     // without a class there is no claim
     return { offered, unclaimed: offered.size === 0 ? new Map() : await unclaimedBy(client, signal) };
   } catch (error) {
@@ -107,28 +125,32 @@ const inventoryOf = async (client: Client, signal: AbortSignal): Promise<Invento
 const unclaimedBy = async (client: Client, signal: AbortSignal): Promise<Inventory["unclaimed"]> => {
   try {
     const claimed = new Set<string>();
-    for await (const page of pagesOf(client, RESOURCE_CLAIMS, {}, signal))
-      for (const device of claimedBy(page)) claimed.add(device);
-    let unclaimed: Inventory["unclaimed"] = new Map();
-    for await (const page of pagesOf(client, RESOURCE_SLICES, {}, signal))
-      unclaimed = withSlices(unclaimed, page, claimed);
-    return unclaimed;
+    await eachOf(client, RESOURCE_CLAIMS, {}, signal, (claim) => {
+      for (const device of claimedBy(claim)) claimed.add(device);
+    });
+    const unclaimed = new Map<string, number>();
+    let isKnown = true;
+    await eachOf(client, RESOURCE_SLICES, {}, signal, (slice) => {
+      isKnown = addSlice(unclaimed, slice, claimed) && isKnown;
+    });
+    return isKnown ? unclaimed : undefined;
   } catch (error) {
     if (error instanceof KubeError) return undefined;
     throw error;
   }
 };
 
-async function* pagesOf<T extends KubeObject>(
+/** All of a kind, page by page. */
+const eachOf = async <T extends KubeObject>(
   client: Client,
   resource: Resource<T>,
   options: ListOptions,
   signal: AbortSignal,
-) {
+  visit: (object: T) => void,
+): Promise<void> => {
   let from: ListOptions | undefined = { ...options, limit: PAGE };
   while (from !== undefined) {
-    const page: Awaited<ReturnType<typeof client.list<T>>> = await client.list(resource, from, signal);
-    yield page.items;
+    const page: { continue?: string } = await client.each(resource, from, visit, signal);
     from = page.continue === undefined ? undefined : { ...from, continue: page.continue };
   }
-}
+};

@@ -283,26 +283,34 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     return inSlices(allocate(seen.rooms, claims));
   };
 
-  const shortageOf = ({ subject: { devices, template } }: Entry, pods: number, left: readonly Room[]): string => {
+  function* shortageOf({ subject: { devices, template } }: Entry, pods: number, left: readonly Room[]): Sliced<string> {
     const many = pods === 1 ? "one more pod" : `${pods} more pods`;
-    if (template !== undefined && fits(left, template, 1) === undefined)
+    if (template !== undefined && (yield* fits(left, template, 1)) === undefined)
       return `only the scheduler knows whether there is room for ${many}; one at a time is asked for`;
     if (devices === undefined || template === undefined) return `no node that matches has room for ${many}`;
-    const free = freeOf(left, template, devices.resource) / ONE;
+    const free = (yield* freeOf(left, template, devices.resource)) / ONE;
     return `${pods * devices.count} more ${devices.resource} needed (${free} free on nodes that match)`;
-  };
+  }
+
+  /** Pods that it may have, and what is missing for those that it wants beside them. */
+  function* bounded(
+    entry: Entry,
+    decision: Decision,
+    room: { granted: number; left: readonly Room[] } | undefined,
+  ): Sliced<{ wanted: number; shortage: string | undefined }> {
+    if (room === undefined) return { wanted: decision.wanted, shortage: undefined };
+    const wanted = Math.min(decision.wanted, Math.max(room.granted, boundsOf(entry).min));
+    const short = decision.wanted - wanted;
+    return { wanted, shortage: short > 0 ? yield* shortageOf(entry, short, room.left) : undefined };
+  }
 
   const publish = (
     entry: Entry,
     decision: Decision,
-    room: { granted: number; left: readonly Room[] } | undefined,
+    { shortage, wanted }: { wanted: number; shortage: string | undefined },
     now: number,
   ): void => {
     const { key, memory, scale: before } = entry;
-    const { min } = boundsOf(entry);
-    const wanted = room === undefined ? decision.wanted : Math.min(decision.wanted, Math.max(room.granted, min));
-    const short = decision.wanted - wanted;
-    const shortage = short > 0 && room !== undefined ? shortageOf(entry, short, room.left) : undefined;
     const isDeaf = entry.deafSince !== undefined && now - entry.deafSince >= DEAF_MS;
     const deaf = isDeaf ? ears.deafTo(key.namespace) : undefined;
     const learnt = {
@@ -356,14 +364,15 @@ export const createScaler = (options: ScalerOptions): Scaler => {
   ): Sliced<void> {
     for (const [i, { decision, entry, look }] of looks.entries()) {
       if (i > 0 && i % MOST_IN_SLICE === 0) yield;
-      if (look !== entry.looks || entries.get(nameOf(entry.key)) !== entry) continue;
+      const isOutdated = () => look !== entry.looks || entries.get(nameOf(entry.key)) !== entry;
+      if (isOutdated()) continue;
       const more = allocation?.granted.get(nameOf(entry.key));
       const isKnown = seen !== undefined && allocation !== undefined && more !== undefined;
       const room = isKnown ? { granted: placedOf(entry, seen) + more, left: allocation.left } : undefined;
       try {
-        publish(entry, decision, room, now);
-        // what is missing is added up over all nodes
-        if (entry.scale.shortage !== undefined && looks.length > 1) yield;
+        const within = yield* bounded(entry, decision, room);
+        // what is missing is added up over all nodes, in slices
+        if (!isOutdated()) publish(entry, decision, within, now);
       } catch (error) {
         failed(error, entry.key);
       }

@@ -4,6 +4,7 @@ import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
 import type { Pod } from "../../operator/kube/objects.ts";
 import { fits } from "../../operator/placement/fits.ts";
+import { inSlices } from "../../operator/placement/slices.ts";
 import {
   answers,
   atOnce,
@@ -73,7 +74,8 @@ describe("Berth counts as the scheduler does", () => {
     });
     const given = await answers(found.length, "coming-", coming.length);
 
-    const counts = cases.map((one, at) => {
+    const counts: number[] = [];
+    for (const [at, one] of cases.entries()) {
       const room = found.find(({ node }) => node === nodeName(at));
       const spec = specs.get(at);
       assert.ok(room !== undefined && spec !== undefined);
@@ -81,12 +83,12 @@ describe("Berth counts as the scheduler does", () => {
       const real = said.filter((answer) => answer === "scheduled").length;
       const why = said.find((answer) => answer !== "scheduled");
       assert.equal(
-        fits([room], spec, COPIES),
+        await inSlices(fits([room], spec, COPIES)),
         real,
         `node ${at} of BERTH_SEED=${SEED}: ${why}\n${JSON.stringify(one)}`,
       );
-      return real;
-    });
+      counts.push(real);
+    }
     const tally = Map.groupBy(counts.toSorted(), (count) => count);
     t.diagnostic(
       `nodes by pods that they took: ${[...tally].map(([count, those]) => `${count}: ${those.length}`).join(", ")}`,
@@ -105,12 +107,12 @@ describe("Berth counts as the scheduler does", () => {
       tolerations: TOLERATIONS,
     };
     const room = async () => (await rooms()).filter((one) => one.node === node);
-    assert.equal(fits(await room(), claiming, 2), undefined);
+    assert.equal(await inSlices(fits(await room(), claiming, 2)), undefined);
     const all = (await rooms()).length;
     await createPod("claiming-0", claiming);
     await createPod("claiming-1", claiming);
     await answers(all, "claiming-", 2, (answer) => answer === "scheduled");
-    assert.equal(fits(await room(), claiming, 2), 0);
+    assert.equal(await inSlices(fits(await room(), claiming, 2)), 0);
     await createPod("claiming-2", claiming);
     // while the claim is not there yet, it says something else
     const given = await answers(all, "claiming-", 3, (answer) => /^scheduled$|cannot allocate all claims/.test(answer));

@@ -209,6 +209,10 @@ export const createWorld = (): World => {
       return cast(resource, { ...object, metadata: { ...object.metadata, managedFields } });
     },
     list: async (resource) => ({ items: world.all(resource), resourceVersion: String(version) }),
+    each: async (resource, _, visit) => {
+      for (const object of world.all(resource)) visit(object);
+      return { resourceVersion: String(version) };
+    },
     create: async (resource, object, { fieldManager }) => {
       const key = keyOf(resource, object.metadata.name);
       write(`create ${key}`);
