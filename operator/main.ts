@@ -100,27 +100,30 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   });
   // What is written: only while we lead.
   const transport = createTransport(credentials, { observe, heard, mayWrite: election.isLeader });
-  const client = createClient(transport, { limit: createRateLimit(config.apiRate) });
+  const limit = createRateLimit(config.apiRate);
+  const client = createClient(transport, { limit });
 
   // What is watched: every ModelDeployment, or those of some namespaces, and of the other kinds only what we made.
   const onWatchFailure = (kind: string, error: KubeError, delayMs: number, namespace: string | undefined) => {
     metrics.watchFailures.inc({ kind, reason: error.reason });
     log.warn({ err: error, kind, namespace, delayMs }, "watch failed");
   };
-  const caches = createCaches(client, createWatch(transport), onWatchFailure, config.watchNamespaces);
+  const lister = createClient(transport, { limit, purpose: "watch" });
+  const caches = createCaches(lister, createWatch(transport), onWatchFailure, config.watchNamespaces);
   const ours = { [MANAGED_BY_LABEL]: MANAGED_BY };
+  // `managedFields` say who has set spec.replicas, and who has edited a Deployment: of the others nobody asks
   const stores = {
     modelDeployments: caches.of(MODEL_DEPLOYMENTS),
     deployments: caches.of(DEPLOYMENTS, ours, MODEL_DEPLOYMENT_LABEL),
-    services: caches.of(SERVICES, ours, MODEL_DEPLOYMENT_LABEL),
-    controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours, MODEL_DEPLOYMENT_LABEL),
-    configMaps: caches.of(CONFIG_MAPS, ours, MODEL_DEPLOYMENT_LABEL),
-    disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours, MODEL_DEPLOYMENT_LABEL),
-    networkPolicies: caches.of(NETWORK_POLICIES, ours, MODEL_DEPLOYMENT_LABEL),
-    pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL),
-    modelRollouts: caches.of(MODEL_ROLLOUTS, ours, MODEL_DEPLOYMENT_LABEL),
-    serviceAccounts: caches.of(SERVICE_ACCOUNTS, ours),
-    roleBindings: caches.of(ROLE_BINDINGS, ours),
+    services: caches.of(SERVICES, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
+    controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
+    configMaps: caches.of(CONFIG_MAPS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
+    disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
+    networkPolicies: caches.of(NETWORK_POLICIES, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
+    pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
+    modelRollouts: caches.of(MODEL_ROLLOUTS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
+    serviceAccounts: caches.of(SERVICE_ACCOUNTS, ours, undefined, "unused"),
+    roleBindings: caches.of(ROLE_BINDINGS, ours, undefined, "unused"),
   };
 
   const routerPods = createRouterPods(stores.pods);

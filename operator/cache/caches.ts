@@ -9,10 +9,15 @@ import { createReflector, type Reflector } from "./reflector.ts";
 /** The caches of one operator: each kind is listed and watched once, or once in each namespace, whoever reads it. */
 export type Caches = {
   /**
-   * The store of a kind; `labels` must be on an object for it to be here, and `labelled` finds them by the label `byLabel`. To be
-   * called before `run`.
+   * The store of a kind; `labels` must be on an object for it to be here, and `labelled` finds them by the label `byLabel`. Where
+   * `managedFields` are of no use they are not read. To be called before `run`.
    */
-  of<T extends KubeObject>(resource: Resource<T>, labels?: Record<string, string>, byLabel?: string): WatchedStore<T>;
+  of<T extends KubeObject>(
+    resource: Resource<T>,
+    labels?: Record<string, string>,
+    byLabel?: string,
+    managedFields?: "used" | "unused",
+  ): WatchedStore<T>;
   run(signal: AbortSignal): Promise<void>;
   /** Whether work can begin: a namespace that we may not look into is not waited for, unless there is no other. */
   hasSynced(): boolean;
@@ -50,7 +55,12 @@ export const createCaches = (
   const isSynced = (place: string) => partsIn(place).every((part) => part.hasSynced());
   const isClosed = (place: string) => partsIn(place).every((part) => part.hasSynced() || part.isForbidden);
   return {
-    of<T extends KubeObject>(resource: Resource<T>, labels: Record<string, string> = {}, byLabel?: string) {
+    of<T extends KubeObject>(
+      resource: Resource<T>,
+      labels: Record<string, string> = {},
+      byLabel?: string,
+      managedFields = "used",
+    ) {
       const { kind } = resource;
       if (entries.has(kind)) throw new Error(`there is a cache of ${kind} already`);
       const labelSelector = Object.entries(labels)
@@ -60,7 +70,7 @@ export const createCaches = (
       const partOf = (place: string, store: IndexedStore<T>): Part => {
         const namespace = place === EVERYWHERE ? undefined : place;
         const reflector = createReflector({
-          ...{ client, watch, resource, store },
+          ...{ client, watch, resource, store, isLean: managedFields === "unused" },
           ...(namespace === undefined ? {} : { namespace }),
           ...(labelSelector === "" ? {} : { labelSelector }),
           onFailure(error, delayMs) {

@@ -34,6 +34,21 @@ test("a list replaces all in one step and tells only what differs", () => {
   assert.equal(sizeWhenTold, 3);
 });
 
+test("what is read by its key, its owner or its label is frozen all through", () => {
+  const store = createIndexedStore("part-of");
+  const labelled = (name: string) => {
+    const plain = object(name, name, "o");
+    return { ...plain, metadata: { ...plain.metadata, labels: { "part-of": "x" } } };
+  };
+  store.replace([labelled("a"), labelled("b")], "1");
+  store.put(labelled("c"), "2");
+  const isFrozen = (one: KubeObject | undefined) => Object.isFrozen(one) && Object.isFrozen(one?.metadata.labels);
+  assert.ok(isFrozen(store.get({ namespace: "n", name: "a" })));
+  assert.ok(store.ownedBy("o").every(isFrozen));
+  assert.ok(store.labelled({ namespace: "n", name: "x" }).every(isFrozen));
+  assert.equal(store.ownedBy("o").length, 3);
+});
+
 test("a new object of an old name is an update that shows both", () => {
   const { store, told } = recorded();
   store.put(object("a", "1", "owner-1", "uid-1"), "1");

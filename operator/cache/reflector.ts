@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Client } from "../kube/client.ts";
 import { isExpired, KubeError } from "../kube/errors.ts";
 import type { KubeObject, Resource } from "../kube/objects.ts";
@@ -24,6 +24,8 @@ export type ReflectorOptions<T extends KubeObject> = {
   namespace?: string;
   /** Only objects with these labels; all, where absent. */
   labelSelector?: string;
+  /** `managedFields` are not read. */
+  isLean: boolean;
   /** Told of every failed list or watch, with the delay before the next try in milliseconds. */
   onFailure(error: KubeError, delayMs: number): void;
 };
@@ -31,8 +33,9 @@ export type ReflectorOptions<T extends KubeObject> = {
 export const createReflector = <T extends KubeObject>(options: ReflectorOptions<T>): Reflector => ({
   async run(signal) {
     const { store } = options;
-    const { labelSelector, namespace } = options;
+    const { isLean, labelSelector, namespace } = options;
     const selector = {
+      isLean,
       ...(namespace === undefined ? {} : { namespace }),
       ...(labelSelector === undefined ? {} : { labelSelector }),
     };
@@ -70,6 +73,8 @@ export const createReflector = <T extends KubeObject>(options: ReflectorOptions<
           advance({ type: "waited" });
         } else if (state.phase === "listing") {
           advance(await list(state.continue));
+          // only then is the connection free, which would be made anew for the next page or the watch
+          await turn();
         } else {
           advance(await follow(state.resourceVersion, (resourceVersion) => advance({ type: "seen", resourceVersion })));
         }
@@ -94,6 +99,6 @@ const delayOf = (state: State): number => (state.phase === "waiting" ? state.ms 
 
 const take = <T extends KubeObject>(store: IndexedStore<T>, event: WatchEvent<T>): void => {
   if (event.type === "BOOKMARK") store.advance(event.resourceVersion);
-  else if (event.type === "DELETED") store.remove(trim(event.object), event.resourceVersion);
+  else if (event.type === "DELETED") store.remove(event.object, event.resourceVersion);
   else store.put(trim(event.object), event.resourceVersion);
 };

@@ -19,11 +19,9 @@ test("of managed fields the names of those stay who own something in a pod templ
   assert.deepEqual(trimmed.metadata.managedFields, [{ manager: "berth" }, { manager: "kubectl-edit" }]);
 });
 
-test("others have none, and everything is frozen", () => {
+test("others have none", () => {
   for (const fields of [undefined, [{ manager: "somebody", fieldsV1: { "f:data": {} } }]]) {
-    const trimmed = trim(object(fields));
-    assert.deepEqual(trimmed.metadata, { name: "a" });
-    assert.ok(Object.isFrozen(trimmed.metadata));
+    assert.deepEqual(trim(object(fields)).metadata, { name: "a" });
   }
 });
 

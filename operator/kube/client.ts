@@ -6,6 +6,8 @@ export type ListOptions = {
   fieldSelector?: string;
   limit?: number;
   continue?: string;
+  /** Without `managedFields`, which nobody will look at. Default: with them. */
+  isLean?: boolean;
 };
 
 /** What a list says beside its items. */

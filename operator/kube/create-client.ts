@@ -13,6 +13,8 @@ export type ClientOptions = {
   tries?: number;
   /** Requests above it wait. Default: none. */
   limit?: RateLimit;
+  /** Whose connections are used: a list that a watch follows leaves that the one which it has opened. Default `request`. */
+  purpose?: "request" | "watch";
 };
 
 const JSON_BODY = { "content-type": "application/json" };
@@ -22,9 +24,9 @@ const APPLY_BODY = { "content-type": "application/apply-patch+yaml" };
 
 export const createClient = (
   transport: Transport,
-  { timeoutMs = 30_000, tries = 4, limit }: ClientOptions = {},
+  { timeoutMs = 30_000, tries = 4, limit, purpose = "request" }: ClientOptions = {},
 ): Client => {
-  const call = createRawClient(transport, timeoutMs, tries, limit);
+  const call = createRawClient(transport, timeoutMs, tries, limit, purpose);
   return {
     async get(resource, key, signal) {
       const operation = describe("get", resource, key);
@@ -33,14 +35,14 @@ export const createClient = (
     },
 
     async list(resource, options = {}, signal) {
-      const { namespace, ...query } = options;
+      const { isLean, namespace, ...query } = options;
       const operation = describe("list", resource, { namespace });
       const path = pathOf(resource, { namespace }, query);
-      return decodeList(operation, resource, await call({ operation, method: "GET", path, signal }));
+      return decodeList(operation, resource, await call({ operation, method: "GET", path, signal, isLean }));
     },
 
     async each(resource, options, visit, signal) {
-      const { namespace, ...query } = options;
+      const { isLean: _lean, namespace, ...query } = options;
       const operation = describe("list", resource, { namespace });
       const path = pathOf(resource, { namespace }, query);
       const item = (value: unknown) => visit(decode(operation, resource, value));

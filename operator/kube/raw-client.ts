@@ -1,6 +1,7 @@
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
 import { createListReader } from "./list-reader.ts";
+import { withoutManagedFields } from "./managed-fields.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import type { HttpRequest, Transport } from "./transport.ts";
 
@@ -10,6 +11,8 @@ export type Call = Pick<HttpRequest, "method" | "path" | "headers" | "body"> & {
   signal?: AbortSignal | undefined;
   /** Told each item of a list as it comes; the answer is the rest of it. */
   item?: (value: unknown) => void;
+  /** The answer is parsed without `managedFields`. */
+  isLean?: boolean | undefined;
 };
 
 export type RawClient = (call: Call) => Promise<unknown>;
@@ -23,12 +26,18 @@ const RETRY_AFTER_LIMIT_MS = 10_000;
  * request of `limit`.
  */
 export const createRawClient =
-  (transport: Transport, timeoutMs: number, tries: number, limit: RateLimit | undefined): RawClient =>
+  (
+    transport: Transport,
+    timeoutMs: number,
+    tries: number,
+    limit: RateLimit | undefined,
+    purpose: HttpRequest["purpose"],
+  ): RawClient =>
   async (call) => {
     for (let left = tries - 1; ; left--) {
       await limit?.take(call.signal);
       try {
-        return await attempt(transport, call, timeoutMs);
+        return await attempt(transport, call, timeoutMs, purpose);
       } catch (error) {
         const wait = error instanceof KubeError ? error.retryAfterMs : undefined;
         if (wait === undefined || wait > RETRY_AFTER_LIMIT_MS || left === 0) throw error;
@@ -39,7 +48,12 @@ export const createRawClient =
     }
   };
 
-const attempt = async (transport: Transport, call: Call, timeoutMs: number): Promise<unknown> => {
+const attempt = async (
+  transport: Transport,
+  call: Call,
+  timeoutMs: number,
+  purpose: HttpRequest["purpose"],
+): Promise<unknown> => {
   const { operation } = call;
   const deadline = startDeadline(timeoutMs, call.signal);
   try {
@@ -49,12 +63,13 @@ const attempt = async (transport: Transport, call: Call, timeoutMs: number): Pro
       path,
       headers,
       ...(call.body === undefined ? {} : { body: call.body }),
-      purpose: "request",
+      purpose,
       signal: deadline.signal,
     });
     const { body, headers: answered, statusCode: status } = response;
     if (status < 400 && call.item !== undefined) return await readItems(body, call.item);
-    const text = await body.text();
+    const answer = await body.text();
+    const text = call.isLean === true ? withoutManagedFields(answer) : answer;
     const value = parse(text);
     if (status >= 400) throw errorFromStatus(operation, status, value, retryAfter(answered["retry-after"]));
     if (value === undefined) throw errorWithoutAnswer(operation, "NotJson", `not JSON: ${text.slice(0, 200)}`);

@@ -1,6 +1,7 @@
 import { StringDecoder } from "node:string_decoder";
 import { decode, isRecord } from "./decode.ts";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
+import { withoutManagedFields } from "./managed-fields.ts";
 import type { KubeObject, Resource } from "./objects.ts";
 import { describe, pathOf } from "./paths.ts";
 import { type After, startDeadline } from "./raw-client.ts";
@@ -11,7 +12,8 @@ export type WatchEvent<T extends KubeObject> =
   /** Nothing changed up to this resourceVersion: a watch may go on from here. */
   | { type: "BOOKMARK"; resourceVersion: string };
 
-export type WatchOptions = { namespace?: string; labelSelector?: string; resourceVersion: string };
+/** `isLean`: without `managedFields`. */
+export type WatchOptions = { namespace?: string; labelSelector?: string; resourceVersion: string; isLean?: boolean };
 
 /**
  * Opens a watch. The iteration ends when the server ends it in good order, and rejects with a `KubeError`
@@ -36,7 +38,7 @@ const LONGEST_LINE = 16 * 1024 * 1024;
 
 /** @param later the timers of its deadlines */
 export const createWatch = (transport: Transport, later?: After): Watch =>
-  async function* watch(resource, { namespace, labelSelector, resourceVersion }, signal) {
+  async function* watch(resource, { isLean, namespace, labelSelector, resourceVersion }, signal) {
     const operation = describe("watch", resource, { namespace });
     const path = pathOf(
       resource,
@@ -54,7 +56,7 @@ export const createWatch = (transport: Transport, later?: After): Watch =>
       isOpen = true;
       deadline.restart(IDLE_TIMEOUT_MS);
       for await (const line of lines(response.body, () => deadline.restart(IDLE_TIMEOUT_MS))) {
-        const event = decodeEvent(operation, resource, line);
+        const event = decodeEvent(operation, resource, isLean === true ? withoutManagedFields(line) : line);
         hasBookmarks ||= event.type === "BOOKMARK";
         yield event;
       }

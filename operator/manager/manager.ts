@@ -9,7 +9,7 @@ import { serveProbes } from "./probes.ts";
 
 /** All of the stop, from the signal to the end of the process; a pod has 30 s before it is killed. */
 const STOP_DEADLINE_MS = 25_000;
-const SYNC_POLL_MS = 20;
+const SYNC_POLL_MS = 5;
 const SYNC_COMPLAINT_MS = 10_000;
 
 export type ManagerOptions = {
