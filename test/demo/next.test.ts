@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseCommandLine } from "../cluster/command-line.ts";
+import { type Command, parseCommandLine } from "../cluster/command-line.ts";
 import { nextCommands } from "./next.ts";
 
 const at = { kubeconfig: "/var/lib/kubeconfig", namespace: "berth-demo" };
@@ -12,10 +12,15 @@ const commandsOf = (name: string) =>
     .map((line) => line.slice("npm run -s cluster -- ".length).replace(/ +#.*$/, ""))
     .map((line) => parseCommandLine(line.split(" ")));
 
+const nameOf = (command: Command): string | undefined => {
+  if ("name" in command) return command.name;
+  return command.do === "down" && command.which !== "every" ? command.which.name : undefined;
+};
+
 test("every command is for the cluster of the demo, whatever its name", () => {
   for (const name of ["berth", "other"])
     assert.deepEqual(
-      commandsOf(name).map((command) => [command.do, "name" in command ? command.name : undefined]),
+      commandsOf(name).map((command) => [command.do, nameOf(command)]),
       [
         ["kubectl", name],
         ["kubectl", name],
