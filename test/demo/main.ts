@@ -9,6 +9,7 @@ import { isReady, isStalled, waitFor } from "../world/model-deployment.ts";
 import { ALPHABET_FILE, ANGLE_FILE, answerHere, distance, question, RECOGNISER_FILE } from "../world/reference.ts";
 import { serveAlone } from "./alone.ts";
 import { nextCommands } from "./next.ts";
+import { inShell } from "./shell.ts";
 import { type Story, tellStory } from "./story.ts";
 
 const NAMESPACE = "berth-demo";
@@ -34,7 +35,7 @@ if (values.help) {
 }
 
 const kubectl = async (story: Story, world: World, args: readonly string[]): Promise<void> => {
-  story.command(`kubectl ${args.join(" ")} -n ${NAMESPACE}`);
+  story.command(`kubectl ${args.map(inShell).join(" ")} -n ${NAMESPACE}`);
   story.output((await world.cluster.kubectl([...args, "-n", NAMESPACE])).stdout);
 };
 

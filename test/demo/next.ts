@@ -1,5 +1,6 @@
 /** What to try when the demo has left its cluster: each line works as it stands, on the cluster that the demo ran on. */
 import { defaultName } from "../cluster/plan.ts";
+import { inShell } from "./shell.ts";
 
 export type DemoCluster = {
   kubeconfig: string;
@@ -12,7 +13,7 @@ export const nextCommands = ({ kubeconfig, name, namespace }: DemoCluster): stri
   const option = name === undefined || name === defaultName ? "" : ` --name ${name}`;
   const kubectl = name === undefined ? "kubectl" : `npm run -s cluster -- kubectl${option}`;
   const both = [
-    `export KUBECONFIG=${kubeconfig}`,
+    `export KUBECONFIG=${inShell(kubeconfig)}`,
     `${kubectl} get mdeploy -n ${namespace} -o wide`,
     `${kubectl} edit mdeploy angle -n ${namespace}    # another model: it moves when that is ready`,
   ];
