@@ -54,6 +54,12 @@ export const startCall = (
     told = true;
     events.head({ status: 200, fields: head, length: hasBody ? undefined : 0, hasBody, outcome });
   };
+  /** The pod has said all: what its client still sends is for nobody, and would keep the stream open for as long as that stays. */
+  const end = (last: Fields, outcome: number): void => {
+    over = true;
+    if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);
+    events.end(last, outcome);
+  };
   const outcomeOf = (fields: Fields): number =>
     grpcOutcome(fieldOf(fields, "grpc-status"), fieldOf(fields, "grpc-retry-pushback-ms") !== undefined);
   const fail = (kind: Failure, reason: string): void => {
@@ -101,9 +107,7 @@ export const startCall = (
     } else if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
       const outcome = outcomeOf(head);
       tellHead(outcome, false);
-      if (over) return;
-      over = true;
-      events.end([], outcome);
+      if (!over) end([], outcome);
     }
   });
   stream.on("data", (piece: Buffer) => {
@@ -122,9 +126,7 @@ export const startCall = (
     const outcome = outcomeOf(trailers);
     tellHead(outcome, true);
     // the head may have led to another try
-    if (over) return;
-    over = true;
-    events.end(trailers, outcome);
+    if (!over) end(trailers, outcome);
   });
   // not even begun: its header does not fit into what a connection can carry, or the pod said in that moment that it leaves, of
   // which the stream's own error tells
@@ -149,7 +151,9 @@ export const startCall = (
     abort: () => {
       if (over) return;
       over = true;
-      stream.close(constants.NGHTTP2_CANCEL);
+      // all of an answer may have come that nobody takes: to close the stream then does nothing
+      if (stream.closed) stream.destroy();
+      else stream.close(constants.NGHTTP2_CANCEL);
     },
   };
 };

@@ -219,4 +219,32 @@ describe("the connections to a pod over HTTP/2", () => {
     pool.sweep(time);
     assert.equal(await waiting, "broken");
   });
+
+  it("are free once a call is answered, though its client goes on sending, or leaves without taking the answer", async () => {
+    let closed = 0;
+    const { port } = await pod((stream) => {
+      stream.resume().once("close", () => closed++);
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+      stream.end(Buffer.alloc(100_000));
+    });
+    const source = { read: () => undefined, pause: () => undefined, resume: () => undefined, isWhole: () => false };
+    const endless: Message = { ...MESSAGE, body: { kind: "stream", length: undefined, source } };
+    const answered = poolTo(port);
+    assert.equal(await send(answered, endless), "200");
+    answered.retire();
+    await until("no connection", () => answered.size() === 0, answered.size);
+
+    const left = poolTo(port);
+    const nothing = { reached: () => undefined, data: () => undefined, flush: () => undefined, end: assert.fail };
+    const begun = Promise.withResolvers<void>();
+    const sent = left.send(MESSAGE, { ...nothing, head: () => begun.resolve(), failed: assert.fail });
+    await begun.promise;
+    sent.pause();
+    // all of it has come, and lies in the stream
+    await until("the end of the call at the pod", () => closed === 2);
+    sent.abort();
+    left.retire();
+    await until("no connection", () => left.size() === 0, left.size);
+  });
 });
