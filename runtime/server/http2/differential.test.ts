@@ -35,6 +35,10 @@ const ENDS_THERE: readonly Difference[] = [
     /^2 /,
     "node:http2 ends a connection for an acknowledgement of a PING that it did not send; RFC 9113 does not ask for it",
   ],
+  [
+    /^1 SETTINGS: unexpected ACK/,
+    "of an acknowledgement too many; RFC 9113 (6.5.3) does not ask for it, and it changes nothing",
+  ],
   [/^5 DATA: stream in half-closed/, "RFC 9113 (5.1) asks for an end of the stream alone"],
   [/^5 HEADERS: stream closed/, "of a stream that we have reset, whose client may not know it yet"],
   [/^3 WINDOW_UPDATE: window size overflow/, "of a stream, RFC 9113 (6.9.1) leaves the choice"],
