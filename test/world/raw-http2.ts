@@ -76,7 +76,7 @@ export const rawHttp2 = async (port: number, settings: Uint8Array = new Uint8Arr
 };
 
 /** A literal field without indexing, name and value as they are (RFC 7541, 6.2.2). */
-const literal = ([name, value]: readonly [string, string]): Buffer[] => [Buffer.of(0), text(name), text(value)];
+export const literal = ([name, value]: readonly [string, string]): Buffer[] => [Buffer.of(0), text(name), text(value)];
 
 const text = (value: string): Buffer => {
   const bytes = Buffer.from(value, "latin1");

@@ -15,4 +15,6 @@ export const peakGrowth = async (pid: number, run: () => Promise<void>): Promise
   return status(pid, "VmHWM") - before;
 };
 
+export const residentBytes = (pid: number): number => status(pid, "VmRSS");
+
 export const MIB = 1024 ** 2;
