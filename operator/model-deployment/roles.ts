@@ -76,7 +76,7 @@ const stableOf = (observed: Observed): Revision | undefined => {
   const latest = promoted.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0))[0];
   if (latest !== undefined && deploymentOf(observed, latest) !== undefined) return latest;
   const hasProved = (one: Revision): boolean => readyOf(observed, one) > 0 || pinOf(observed, one) !== undefined;
-  const proved = unrecorded.filter((one) => one.isForeign && hasProved(one));
+  const proved = unrecorded.filter(hasProved);
   // a canary is younger than stable
   const byAge = proved.toSorted((one, other) => madeAt(observed, one) - madeAt(observed, other));
   return byAge.find((one) => readyOf(observed, one) > 0) ?? byAge[0] ?? latest;

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import {
   during,
   readyPods,
+  replicasOf,
   routes,
   serving,
   spec,
@@ -131,6 +132,20 @@ describe("a revision whose ControllerRevision is gone", () => {
       world.now += 60_000;
       await atRest(world);
       assert.deepEqual([recorded(world), told(world)], [[old], undefined]);
+    }
+  });
+
+  it("comes to rest with nothing recorded, no status and another spec, where the API server takes no ControllerRevision", async () => {
+    for (const file of ["one", "three"]) {
+      const { world, old } = await onTrial();
+      world.refuses = (write) =>
+        write.includes("ControllerRevision/") ? errorFromStatus(write, 422, { message: "no" }) : undefined;
+      for (const name of recorded(world)) world.erase(CONTROLLER_REVISIONS, name);
+      world.loseStatus();
+      world.put(spec(file, ROLLOUT, TWO));
+      await world.settle();
+      assert.deepEqual([stable(world), readyPods(world, old)], [old, 2], file);
+      assert.deepEqual(Object.keys(replicasOf(world)), [old], file);
     }
   });
 
