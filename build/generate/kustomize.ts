@@ -40,6 +40,7 @@ export const generateKustomize = async (root: string, helm: string): Promise<Map
   );
   return new Map([
     ["config/kustomization.yaml", BANNER + kustomization],
+    ["config/names.yaml", BANNER + yaml(names)],
     ["config/namespace.yaml", BANNER + yaml(namespace)],
     ["config/berth.yaml", plainManifests(stdout)],
   ]);
@@ -66,10 +67,23 @@ const namespace = {
   metadata: { name: NAMESPACE, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
 };
 
+/** The operator is told the name of the routers' role: it keeps up with a namePrefix. */
+const names = {
+  nameReference: [
+    {
+      kind: "ClusterRole",
+      group: "rbac.authorization.k8s.io",
+      fieldSpecs: [{ group: "apps", kind: "Deployment", path: "spec/template/spec/containers/args" }],
+    },
+  ],
+};
+
 const kustomization = `# kubectl apply -k config/
 # Images of your own: \`images:\` for the operator's, a patch of its --runtime-image for the inference pods'.
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
+configurations:
+  - names.yaml
 resources:
   - namespace.yaml
   - berth.yaml

@@ -1,7 +1,7 @@
 /** docs/kustomize/berth.yaml, by the real kustomize: what a prefix renames is still found by what names it. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
@@ -69,8 +69,12 @@ const built = async () => {
   await copyFile(CONFIGURATION, join(folder, "berth.yaml"));
   await writeFile(join(folder, "kustomization.yaml"), dump(kustomization));
   await writeFile(join(folder, "resources.yaml"), resources.map((one) => dump(one)).join("---\n"));
+  return await builtFrom(folder);
+};
+
+const builtFrom = async (from: string) => {
   const kubectl = join(dirname(helmPath()), "kubectl");
-  const { stdout } = await promisify(execFile)(kubectl, ["kustomize", folder]);
+  const { stdout } = await promisify(execFile)(kubectl, ["kustomize", from], { maxBuffer: 16 << 20 });
   return loadAll(stdout).map((one) => Built.parse(one));
 };
 
@@ -98,6 +102,29 @@ test("a prefix, a generator's hash and a number of replicas reach every field th
   });
   const scaled = { scaleTargetRef: { ...hpa.spec.scaleTargetRef, name: "eu-digits" } };
   assert.deepEqual([specOf("HorizontalPodAutoscaler"), specOf("ScaledObject")], [scaled, scaled]);
+});
+
+const Operator = z.looseObject({
+  template: z.looseObject({
+    spec: z.looseObject({ containers: z.tuple([z.looseObject({ image: z.string(), args: z.array(z.string()) })]) }),
+  }),
+});
+
+test("config/ in another namespace, with a prefix and an image of one's own: the operator is told its role's new name", async () => {
+  await cp("config", join(folder, "config"), { recursive: true });
+  const overlay = join(folder, "overlay");
+  await mkdir(overlay);
+  const other = { namePrefix: "eu-", namespace: "other", resources: ["../config"] };
+  const images = [{ name: "localhost/berth-operator", newName: "registry.example.com/operator", newTag: "v2" }];
+  await writeFile(join(overlay, "kustomization.yaml"), dump({ ...other, images }));
+  const objects = await builtFrom(overlay);
+  const roles = objects.filter(({ kind }) => kind === "ClusterRole").map(({ metadata }) => metadata.name);
+  const { image, args } = Operator.parse(objects.find(({ kind }) => kind === "Deployment")?.spec).template.spec
+    .containers[0];
+  assert.equal(image, "registry.example.com/operator:v2");
+  const role = args[args.indexOf("--router-cluster-role") + 1] ?? "";
+  assert.match(role, /^eu-berth-operator-router/);
+  assert.ok(roles.includes(role), `${role} is none of ${roles.join(", ")}`);
 });
 
 /** The paths of fields that name an object (resourceName names a device), as kustomize writes them: without the lists' brackets. */
