@@ -153,8 +153,16 @@ describe("a fetch through a proxy", () => {
   });
 
   it("noProxy names hosts and all below them", () => {
-    const proxy = parseProxy("http://proxy:3128", ".example.com,svc,10.0.0.1,fd00::1");
-    const direct = ["example.com", "a.EXAMPLE.com", "models.berth.svc", "10.0.0.1", "[fd00::1]"];
+    const proxy = parseProxy("http://proxy:3128", ".example.com,svc,10.0.0.1,fd00::1,FD00:0::2");
+    const direct = [
+      "example.com",
+      "a.EXAMPLE.com",
+      "models.berth.svc",
+      "10.0.0.1",
+      "[fd00::1]",
+      "[fd00::2]",
+      "example.com.",
+    ];
     assert.deepEqual(
       direct.map((host) => proxyFor(proxy, host)),
       direct.map(() => undefined),

@@ -34,7 +34,11 @@ export const proxyFor = (proxy: ModelProxy | undefined, hostname: string): Model
   return isDirect ? undefined : proxy;
 };
 
-const bare = (hostname: string): string => hostname.toLowerCase().replace(/^\[|\]$/g, "");
+/** As URLs have it: in lower case, IPv6 in its shortest form; without a final dot, which only says that a name is whole. */
+const bare = (hostname: string): string => {
+  const host = hostname.toLowerCase().replace(/^\[|\]$/g, "");
+  return isIP(host) === 6 ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host.replace(/\.$/, "");
+};
 
 /**
  * Connections through the proxy. Its own address is held to the policy. So is the model's, where it is known here: many names are known to the
