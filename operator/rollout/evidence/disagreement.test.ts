@@ -41,6 +41,12 @@ describe("outputs that disagree", () => {
     assert.equal(harm, RUNS);
   });
 
+  it("are never safe where twice the share that is allowed do, and safe where a quarter of it does", () => {
+    const { safe } = runs({ canary: 0.04, self: 0 }, 200);
+    assert.ok(safe <= RUNS / 50, `${safe} of ${RUNS} were called safe`);
+    assert.ok(runs({ canary: 0.005, self: 0 }, 40).safe >= 0.95 * RUNS);
+  });
+
   it("are no harm as far as stable disagrees with itself, and harm beyond", () => {
     assert.equal(runs({ canary: 0.2, self: 0.2 }, 200).harm, 0);
     assert.ok(runs({ canary: 0.4, self: 0.2 }, 200).harm >= 0.95 * RUNS);

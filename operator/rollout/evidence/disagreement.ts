@@ -14,8 +14,8 @@ export const DISAGREEMENT_LIMITS: DisagreementLimits = { maxDisagreement: 0.02 }
 /** `self`: all pairs of stable with itself so far; undefined where there is no such thing, and it is taken for exact. */
 export type DisagreementEvidence = { harm: RateFilter; safe: RateFilter; self?: Pairs };
 
-/** Safe is less than two and a half times what would be harm: 2 % allowed, 5 % excluded. */
-const SAFE_MARGIN = 2.5;
+/** Safe is less than twice what would be harm, as of errors: 2 % allowed, 4 % excluded. */
+const SAFE_MARGIN = 2;
 /** Standard deviations: a rate beyond the bound has a chance of 1 %. */
 const SELF_BOUND = 2.33;
 
