@@ -10,10 +10,14 @@ const SETTINGS = { maxRequests: 1000, maxWaitMs: PATIENCE_MS, requestTimeoutMs: 
 
 export type Example = { router: ModelRouter; port: number; close(): void };
 
-/** @param podPorts of HTTP and gRPC; without any, requests are held */
+/**
+ * @param podPorts of HTTP and gRPC; without any, requests are held
+ * @param host what it listens on, and where its pods are
+ */
 export const startRouter = async (
   podPorts: readonly { http: number; grpc: number }[],
   options: Partial<RouterOptions> = {},
+  host: { listens: string; pods: string } = { listens: "127.0.0.1", pods: "127.0.0.1" },
 ): Promise<Example> => {
   const router = createModelRouter(
     "digits",
@@ -32,12 +36,12 @@ export const startRouter = async (
     },
     () => undefined,
   );
-  const port = await router.listener.listen(0, "127.0.0.1");
+  const port = await router.listener.listen(0, host.listens);
   router.offer({ epoch: 1, routes: [{ revision: REVISION, role: "stable", weight: 100 }] });
   router.fleet.setPods(
     REVISION,
     podPorts.map(({ grpc, http }, i) => ({
-      ...{ name: `a${i}`, host: "127.0.0.1", httpPort: http, grpcPort: grpc, isReady: true, isTerminating: false },
+      ...{ name: `a${i}`, host: host.pods, httpPort: http, grpcPort: grpc, isReady: true, isTerminating: false },
     })),
   );
   return {
