@@ -16,6 +16,7 @@ const SLOW = [
   "scaling-bounds",
   "releases",
   "older-crd",
+  "rotation",
 ];
 /** And this one wants the machine for itself: it measures. It runs only when it is named or all are asked for. */
 const SLOWEST = ["rollout-latency"];

@@ -67,61 +67,74 @@ export const authorityConfigMap = (namespace: string, authority: string): object
   data: { "ca.crt": authority },
 });
 
-/** Namespace, certificate, server, Service, and a client pod that only waits to run requests. */
-export const modelServerManifests = (image: string, certificates: Certificates): object[] => [
-  restrictedNamespace(MODELS_NAMESPACE),
-  {
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: { name: "models-tls", namespace: MODELS_NAMESPACE },
-    type: "kubernetes.io/tls",
-    stringData: { "tls.crt": certificates.certificate, "tls.key": certificates.key },
-  },
-  {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: "models", namespace: MODELS_NAMESPACE },
-    spec: {
-      selector: { matchLabels: { app: "models" } },
-      template: {
-        metadata: { labels: { app: "models" } },
-        spec: {
-          ...restrictedPod,
-          containers: [
-            {
-              name: "server",
-              image,
-              imagePullPolicy: "IfNotPresent",
-              ports: [{ containerPort: 8080 }, { containerPort: 8443 }],
-              readinessProbe: { tcpSocket: { port: 8443 }, periodSeconds: 1 },
-              securityContext: restrictedContainer,
-              resources: { requests: { cpu: "20m", memory: "64Mi" } },
-              volumeMounts: [
-                { name: "tls", mountPath: "/etc/tls" },
-                { name: "tmp", mountPath: "/tmp" },
-              ],
-            },
-          ],
-          volumes: [
-            { name: "tls", secret: { secretName: "models-tls" } },
-            { name: "tmp", emptyDir: {} },
-          ],
+export type ModelServer = { image: string; namespace: string; certificates: Certificates; authorization?: string };
+
+/** Certificate, server and Service: models.NAMESPACE.svc. `authorization`: what its `/auth/…` wants to see. */
+export const modelServer = (server: ModelServer): object[] => {
+  const { authorization, image, namespace } = server;
+  const { certificate, key } = server.certificates;
+  const env = authorization === undefined ? [] : [{ name: "AUTHORIZATION", value: authorization }];
+  return [
+    {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "models-tls", namespace },
+      type: "kubernetes.io/tls",
+      stringData: { "tls.crt": certificate, "tls.key": key },
+    },
+    {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "models", namespace },
+      spec: {
+        selector: { matchLabels: { app: "models" } },
+        template: {
+          metadata: { labels: { app: "models" } },
+          spec: {
+            ...restrictedPod,
+            containers: [
+              {
+                name: "server",
+                image,
+                env,
+                imagePullPolicy: "IfNotPresent",
+                ports: [{ containerPort: 8080 }, { containerPort: 8443 }],
+                readinessProbe: { tcpSocket: { port: 8443 }, periodSeconds: 1 },
+                securityContext: restrictedContainer,
+                resources: { requests: { cpu: "20m", memory: "64Mi" } },
+                volumeMounts: [
+                  { name: "tls", mountPath: "/etc/tls" },
+                  { name: "tmp", mountPath: "/tmp" },
+                ],
+              },
+            ],
+            volumes: [
+              { name: "tls", secret: { secretName: "models-tls" } },
+              { name: "tmp", emptyDir: {} },
+            ],
+          },
         },
       },
     },
-  },
-  {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name: "models", namespace: MODELS_NAMESPACE },
-    spec: {
-      selector: { app: "models" },
-      ports: [
-        { name: "http", port: 8080 },
-        { name: "https", port: 8443 },
-      ],
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "models", namespace },
+      spec: {
+        selector: { app: "models" },
+        ports: [
+          { name: "http", port: 8080 },
+          { name: "https", port: 8443 },
+        ],
+      },
     },
-  },
+  ];
+};
+
+/** Namespace, server, and a client pod that only waits to run requests. */
+export const modelServerManifests = (image: string, certificates: Certificates): object[] => [
+  restrictedNamespace(MODELS_NAMESPACE),
+  ...modelServer({ image, namespace: MODELS_NAMESPACE, certificates }),
   {
     apiVersion: "v1",
     kind: "Pod",
