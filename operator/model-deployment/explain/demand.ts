@@ -28,12 +28,27 @@ const inLabels = ({ key, operator, values = [] }: Expression): string => {
 
 /** Reads like ` (nodes have 15360, 23034)`, where none of them will do for this. */
 const instead = (expression: Expression, rooms: readonly Room[]): string => {
-  const labels = rooms.map((room) =>
-    Object.hasOwn(room.labels, expression.key) ? room.labels[expression.key] : undefined,
-  );
+  const labels = valuesOf(rooms, expression.key);
   if (labels.length === 0 || labels.some((label) => matches(expression, label))) return "";
-  const values = [...new Set(labels.flatMap((label) => label ?? []))].toSorted();
+  const values = labels.flatMap((label) => label ?? []).toSorted();
   if (values.length === 0) return " (no node has that label)";
   const more = values.length - NAMED_VALUES;
   return ` (nodes have ${values.slice(0, NAMED_VALUES).join(", ")}${more > 0 ? ` and ${more} more values` : ""})`;
+};
+
+const known = new WeakMap<readonly Room[], Map<string, readonly (string | undefined)[]>>();
+
+/**
+ * The values that a label has on the nodes, each once; undefined among them: some node does not have it. There may be thousands of nodes,
+ * and all that wait are explained by the same survey: it is gone through once for each label.
+ */
+const valuesOf = (rooms: readonly Room[], key: string): readonly (string | undefined)[] => {
+  const keys = known.get(rooms) ?? new Map<string, readonly (string | undefined)[]>();
+  known.set(rooms, keys);
+  let values = keys.get(key);
+  if (values === undefined) {
+    values = [...new Set(rooms.map(({ labels }) => (Object.hasOwn(labels, key) ? labels[key] : undefined)))];
+    keys.set(key, values);
+  }
+  return values;
 };

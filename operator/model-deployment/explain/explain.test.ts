@@ -425,6 +425,28 @@ describe("explain", () => {
     );
   });
 
+  it("goes through the nodes once for each label, however many pods are explained by the same survey", () => {
+    let looks = 0;
+    const rooms = Array.from({ length: 100 }, (_, index): Room => {
+      const plain = { node: `n${index}`, labels: {}, taints: [], total: new Map(), free: new Map() };
+      const get = () => {
+        looks++;
+        return { pool: `p${index % 7}` };
+      };
+      return Object.defineProperty(plain, "labels", { get });
+    });
+    const why = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: none";
+    const nodeSelector = { pool: "x", zone: "y" };
+    const told = Array.from({ length: 5 }, () =>
+      explain({ ...subject, rooms, pods: [{ ...pending("a", why), spec: { containers: [], nodeSelector } }] }),
+    );
+    assert.match(
+      told[4]?.message ?? "",
+      /pool: x \(nodes have p0, p1, p2 and 4 more values\) and labelled zone: y \(no/,
+    );
+    assert.ok(looks <= 2 * 2 * rooms.length, `${looks} looks`);
+  });
+
   it("waits a while for a server that is not ready any more, then says that its probe fails", () => {
     const unready = (seconds: number) => ({
       ...subject,
