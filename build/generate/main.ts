@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { parseArguments } from "../parse-arguments.ts";
 import { apiReference } from "./api-reference.ts";
 import { chartCrds } from "./chart-crds.ts";
 import { config } from "./config.ts";
@@ -23,7 +24,16 @@ const generators: (() => Generated[] | Promise<Generated[]>)[] = [
 ];
 
 const root = join(import.meta.dirname, "../..");
-const check = process.argv.includes("--check");
+const {
+  values: { check, help },
+} = parseArguments("npm run generate --", {
+  options: { check: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
+});
+if (help) {
+  console.log(`npm run generate: CRDs, JSON schemas, references in docs/, the chart's CRDs and config/ from their sources
+  --check   writes nothing, and fails where a file is out of date`);
+  process.exit(0);
+}
 
 const current = async (path: string): Promise<string | undefined> => {
   try {
