@@ -104,7 +104,7 @@ export const invalidManifests: InvalidManifest[] = [
   spec("no step but 100%", { rollout: { strategy: "canary", steps: [{ weight: "100%" }] } }, "spec.rollout.steps"),
   ...[
     ...["LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS"],
-    ...["ORT_DISABLE_TELEMETRY", "PATH", "TMPDIR", "DISK_LIMIT", "OPENSSL_CONF", "BERTH_X"],
+    ...["ORT_DISABLE_TELEMETRY", "PATH", "TMPDIR", "DISK_LIMIT", "OPENSSL_CONF", "BERTH_X", "NVTX_INJECTION64_PATH"],
   ].map((name) =>
     spec(`the variable ${name}`, { server: { env: [{ name, value: "x" }] } }, `spec.server.env: ${name}`),
   ),

@@ -85,12 +85,11 @@ describe("the pod template", () => {
     const env = [
       { name: "B", value: "$(A) costs $5" },
       { name: "A", value: "" },
-      ...["LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "NODE_OPTIONS", "PATH", "TMPDIR"].map(
-        (name) => ({
-          name,
-          value: "x",
-        }),
-      ),
+      ...[
+        ...["LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "NODE_OPTIONS", "PATH", "TMPDIR"],
+        ...["CUDA_INJECTION64_PATH", "NVTX_INJECTION64_PATH", "INTEL_LIBITTNOTIFY64", "INTEL_JIT_PROFILER64"],
+        ...["HSA_TOOLS_LIB", "ROCP_TOOL_LIB", "OMP_TOOL_LIBRARIES", "OCL_ICD_VENDORS"],
+      ].map((name) => ({ name, value: "x" })),
     ];
     const { fetch, server } = render({ ...full, server: { env } });
     assert.deepEqual(server.env?.slice(2), [
