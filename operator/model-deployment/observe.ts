@@ -85,7 +85,7 @@ export const observe = (stores: Stores, key: ObjectKey, now: number): Observed |
   return {
     modelDeployment,
     owner,
-    revisions: [...recorded, ...unrecordedIn(deployments, recorded, owner, spec)],
+    revisions: [...recorded, ...unrecordedIn(deployments, controllerRevisions, recorded, owner, spec)],
     controllerRevisions,
     deployments,
     services: childrenIn(stores.services),

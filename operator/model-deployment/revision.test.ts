@@ -138,12 +138,12 @@ describe("parseRevision", () => {
     kind: "ControllerRevision",
     metadata: { name: "a-00000000", annotations: { "berth.dev/promoted": "2" } },
     revision: 3,
-    data: { spec, template: { spec: { containers: [] } } },
+    data: { spec, template: { spec: { containers: [{ name: "server" }] } } },
   });
   const read = (spec: object) => parseRevision(stored(spec)) ?? assert.fail("it was not read");
 
   it("reads what was stored", () => {
-    const template = { spec: { containers: [] } };
+    const template = { spec: { containers: [{ name: "server" }] } };
     assert.deepEqual(read(base), { name: "a-00000000", spec: base, template, number: 3, promoted: 2 });
   });
 

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { PROMOTED_ANNOTATION, REJECTED_ANNOTATION, revisionName, specSchema } from "../api/v1alpha1/index.ts";
 import { byIdentity } from "../cache/by-identity.ts";
 import { deepFreeze } from "../cache/deep-freeze.ts";
-import type { ControllerRevision, PodTemplate } from "../kube/objects.ts";
+import type { ControllerRevision, ObjectMeta, PodTemplate } from "../kube/objects.ts";
 import { canonical } from "./canonical.ts";
 import type { RevisionSpec } from "./revision-spec.ts";
 
@@ -76,20 +76,32 @@ export const isNameOf = (name: string, modelDeployment: string, spec: RevisionSp
 const revisionSchema = specSchema.omit({ scaling: true, service: true });
 const dataSchema = z.object({
   spec: z.looseObject({ model: z.looseObject({ uri: z.string() }) }),
-  template: z.custom<PodTemplate>((value) => typeof value === "object" && value !== null && "spec" in value),
+  template: z.custom<PodTemplate>((value) => templateSchema.safeParse(value).success),
+});
+/** Without a container there is no pod. */
+const templateSchema = z.object({
+  metadata: z.looseObject({}).optional(),
+  spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string() })).min(1) }),
 });
 
 const read = ({ metadata, revision, data }: ControllerRevision): Revision | undefined => {
   const parsed = dataSchema.safeParse(data);
   if (!parsed.success) return undefined;
-  const promoted = Number(metadata.annotations?.[PROMOTED_ANNOTATION]);
   return {
     name: metadata.name,
     ...readSpec(parsed.data.spec),
     template: parsed.data.template,
     number: revision,
-    ...(promoted > 0 ? { promoted } : {}),
-    ...rejectionMark(metadata.annotations?.[REJECTED_ANNOTATION]),
+    ...marksOn(metadata),
+  };
+};
+
+/** What is written on a ControllerRevision, whether it can be read or not. */
+export const marksOn = ({ annotations }: ObjectMeta): Pick<Revision, "promoted" | "rejected"> => {
+  const promoted = Number(annotations?.[PROMOTED_ANNOTATION]);
+  return {
+    ...(Number.isSafeInteger(promoted) && promoted > 0 ? { promoted } : {}),
+    ...rejectionMark(annotations?.[REJECTED_ANNOTATION]),
   };
 };
 

@@ -149,6 +149,32 @@ describe("a revision whose ControllerRevision is gone", () => {
     }
   });
 
+  it("serves on by its Deployment where its ControllerRevision holds nothing that can be run, and marks that once", async () => {
+    const { world, old } = await onTrial();
+    const [record, pods] = [world.get(CONTROLLER_REVISIONS, old), uids(world, old)];
+    assert.ok(record);
+    const { containers: _, ...containerless } = world.get(DEPLOYMENTS, old)?.spec?.template.spec ?? {};
+    const model = { uri: "https://models.example.com/one.onnx" };
+    for (const data of [
+      {},
+      { spec: { model }, template: { spec: null } },
+      { spec: { model }, template: { spec: containerless } },
+    ]) {
+      const { "berth.dev/promoted": __, ...annotations } = record.metadata.annotations ?? {};
+      world.objects.set(`ControllerRevision/${old}`, {
+        ...record,
+        data,
+        metadata: { ...record.metadata, annotations },
+      });
+      const writes = world.writes.length;
+      await during(world, 2, () => assert.deepEqual([stable(world), uids(world, old)], [old, pods]));
+      assert.equal(world.get(DEPLOYMENTS, old)?.spec?.template.spec?.containers.length, 1);
+      const marked = world.writes.slice(writes).filter((write) => write.includes("ControllerRevision/"));
+      assert.deepEqual(marked, [`apply ControllerRevision/${old} as berth`]);
+      assert.match(told(world)?.message ?? "", /holds no revision that this operator can read.*delete it/);
+    }
+  });
+
   it("is stable without a status, too, if it has pods that were proved and nothing else was promoted", async () => {
     const { world, old } = await onTrial();
     const pods = uids(world, old);

@@ -11,13 +11,14 @@ import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import { specIn } from "./children/read-template.ts";
 import { named } from "./findings.ts";
 import type { Observed } from "./observe.ts";
-import { isNameOf, type Revision } from "./revision.ts";
+import { isNameOf, marksOn, type Revision } from "./revision.ts";
 import type { RevisionSpec } from "./revision-spec.ts";
 import type { Roles } from "./roles.ts";
 
 /** @param spec the current one: its revision is known by its name */
 export const unrecordedIn = (
   deployments: readonly Deployment[],
+  controllerRevisions: ControllerRevision[],
   recorded: readonly Revision[],
   owner: Owner,
   spec: RevisionSpec,
@@ -26,7 +27,9 @@ export const unrecordedIn = (
   return deployments.flatMap(({ metadata: { labels, name }, spec: { template } = {} }) => {
     if (known.has(name) || labels?.[REVISION_LABEL] !== name || template?.spec === undefined) return [];
     const own = isNameOf(name, owner.name, spec) ? { spec } : { spec: specIn(template), isForeign: true as const };
-    return [{ name, ...own, template: renderedIn(template), number: 0, isUnrecorded: true as const }];
+    const record = named(controllerRevisions, name);
+    const marks = record === undefined ? {} : marksOn(record.metadata);
+    return [{ name, ...marks, ...own, template: renderedIn(template), number: 0, isUnrecorded: true as const }];
   });
 };
 
