@@ -4,6 +4,7 @@ import { listenAddress } from "../listen-address.ts";
 import { MIB, memoryLimit, waitingBytes } from "../memory-limit.ts";
 import { packageVersion, type RouteOptions } from "../options.ts";
 import { createAdminServer } from "../server/admin.ts";
+import { createPace } from "../server/http/pace.ts";
 import { TIMES } from "../server/http/times.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
@@ -36,6 +37,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     waits: (model, arm) => signals.waits(model, arm),
     ...{ host, now, log, random: Math.random, times: TIMES },
     kept: createKeptBytes(mostWaiting, now),
+    pace: createPace(),
     maxHeldBytes: mostWaiting,
     cap: options.maxOutstanding,
     maxStreams: options.maxStreams,

@@ -1,5 +1,6 @@
 /** The router of one ModelDeployment: its table, its revisions and pods, and its port. */
 import { type After, after as afterMs } from "../server/after.ts";
+import { createPace, type Pace } from "../server/http/pace.ts";
 import type { Times } from "../server/http/times.ts";
 import { createListener, type Listener } from "./doors/listener.ts";
 import { startExchange } from "./exchange.ts";
@@ -52,6 +53,8 @@ export type ModelRouter = {
 export type RouterOptions = {
   kept: KeptBytes;
   times: Times;
+  /** How clients' connections are read, those of other routers among them. Default: one of its own. */
+  pace?: Pace;
   /** Requests under way on one pod. */
   cap: number;
   /** Streams that are open on one pod; as many as requests where it is left out. */
@@ -79,7 +82,17 @@ export const createModelRouter = (
   options: RouterOptions,
   wanted: (arm: Arm) => void,
 ): ModelRouter => {
-  const { after = afterMs, cap, kept, maxHeldBytes, maxStreams = cap, now, random, times } = options;
+  const {
+    after = afterMs,
+    cap,
+    kept,
+    maxHeldBytes,
+    maxStreams = cap,
+    now,
+    pace = createPace(),
+    random,
+    times,
+  } = options;
   let settings = initial;
   let table: Table | undefined;
   let lastRequest = Number.NEGATIVE_INFINITY;
@@ -104,7 +117,7 @@ export const createModelRouter = (
     answered: shadow.answered,
   };
   const door = {
-    ...{ kept, times, now, closing: options.closing },
+    ...{ kept, times, pace, now, closing: options.closing },
     isTrusted: options.isTrusted ?? (() => false),
     serve: (message: Message, reply: Reply, client: Client) => {
       lastRequest = now();

@@ -19,7 +19,7 @@ import type { AskBeside } from "./grpc/call.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/server.ts";
 import { createHttpServer, type HttpServer } from "./http/index.ts";
 import { createLong } from "./http/long.ts";
-import { createPace, type Pace } from "./http/pace.ts";
+import { createPace } from "./http/pace.ts";
 import { watchTurns } from "./longest-turn.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
 import { notOpened } from "./not-opened.ts";
@@ -61,13 +61,11 @@ const cpus = cpuLimit();
 const watched = watchTurns();
 /** One account for all that waits here. */
 const memory = createMemory(budgets.waitingBytes, systemClock.now, collectWhenQuiet(budgets.mostLeftBytes));
-const slowDown = createPace(
-  budgets.mostReadBytes === undefined ? undefined : { mostBytes: budgets.mostReadBytes, collect: youngCollector() },
-);
-const pace: Pace = (from, bytes) => {
-  watched.awake();
-  slowDown(from, bytes);
-};
+const { mostReadBytes: mostBytes } = budgets;
+const pace = createPace({
+  awake: watched.awake,
+  remains: mostBytes === undefined ? undefined : { mostBytes, collect: youngCollector() },
+});
 
 let draining = false;
 let serving: { scheduler: Scheduler; http: HttpServer; grpc: GrpcServer } | undefined;

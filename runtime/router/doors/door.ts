@@ -1,4 +1,5 @@
 /** What the doors of all protocols have in common. */
+import type { Pace } from "../../server/http/pace.ts";
 import type { Times } from "../../server/http/times.ts";
 import type { IsTrusted } from "../forwarded.ts";
 import type { KeptBytes } from "../kept-bytes.ts";
@@ -9,6 +10,8 @@ export type Door = {
   serve(message: Message, reply: Reply, client: Client): Exchange;
   kept: KeptBytes;
   times: Times;
+  /** How clients' connections are read. */
+  pace: Pace;
   /** Of clients' addresses: those that may say whom they speak for. */
   isTrusted: IsTrusted;
   now(): number;

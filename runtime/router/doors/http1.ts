@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { type Chunks, createChunks } from "../../server/http/chunks.ts";
 import { findEnd, type Head, parseHead } from "../../server/http/head.ts";
+import type { Gate } from "../../server/http/pace.ts";
 import { Refusal } from "../../server/http/refusal.ts";
 import { CLIENT_LIMITS, checkTrailers } from "../../server/http/request-rules.ts";
 import { errorResponse, jsonError } from "../../server/http/response.ts";
@@ -29,7 +30,7 @@ const EMPTY = Buffer.alloc(0);
 type State = "head" | "body" | "busy" | "linger";
 
 /** `expires`: after this, an answer closes it. */
-export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientConnection => {
+export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: number): ClientConnection => {
   const { now, times } = door;
   const sender = senderOf(socket, door.isTrusted, "1.1");
   const reservation = createReservation(door.kept.nextShare(), () => evict());
@@ -102,8 +103,8 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
         throw evicted();
       },
       serve: (whole) => serve(found, whole),
-      pause: () => socket.pause(),
-      resume: () => socket.resume(),
+      pause: gate.pause,
+      resume: gate.resume,
     });
   };
 
@@ -238,7 +239,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     }
     state = "head";
     deadline = active + times.idleMs;
-    if (socket.isPaused()) socket.resume();
+    gate.resume();
     if (!advancing && (input.length > at || ended)) advance();
   };
 
@@ -255,7 +256,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
       deadline = Math.min(deadline, now() + times.lingerMs);
     });
     socket.end();
-    if (socket.isPaused()) socket.resume();
+    gate.resume();
   };
 
   /**
@@ -268,6 +269,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
 
   socket.on("data", (chunk: Buffer) => {
     active = now();
+    gate.read(chunk.length);
     if (state === "linger") {
       deadline = Math.max(deadline, Math.min(lingerUntil, active + times.lingerMs));
       return;
@@ -282,7 +284,7 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
     }
     at = 0;
     // the next request can wait in the kernel
-    if (state === "busy") socket.pause();
+    if (state === "busy") gate.pause();
     else advance();
     if (unread.set(counted(input.length - at))) return;
     // it is not answered, and the client sees by the end of the connection that it may send it again
@@ -323,12 +325,13 @@ export const serveHttp1 = (socket: Socket, door: Door, expires: number): ClientC
       else if (time - stuckSince > times.transferMs) socket.destroy();
       const idle = state === "head" && !inHead;
       if (idle && (leaving || door.closing() || time > expires) && time - active > LEAVING_IDLE_MS) socket.destroy();
-      if (time < deadline) return;
+      // what waits for its turn is not late
+      if (time < deadline || gate.waits()) return;
       if (idle || state === "linger") socket.destroy();
       else if (state === "head" || state === "body")
         refuse(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`));
     },
-    idleSince: () => (state === "head" && !inHead ? active : undefined),
+    idleSince: () => (state === "head" && !inHead && !gate.waits() ? active : undefined),
     leave: () => {
       leaving = true;
     },

@@ -1,5 +1,6 @@
 /** A client's connection over HTTP/2: gRPC, and whatever else speaks it. */
 import type { Socket } from "node:net";
+import type { Gate } from "../../server/http/pace.ts";
 import { CLIENT_LIMITS } from "../../server/http/request-rules.ts";
 import { CANCEL, type RequestHead, type Stream, type StreamHandler, serveHttp2 } from "../../server/http2/index.ts";
 import { isBrisk, YOUNG_MS } from "../../server/shares.ts";
@@ -44,7 +45,7 @@ type Connection = {
   settle(): boolean;
 };
 
-export const serveClientHttp2 = (socket: Socket, door: Door): ClientConnection => {
+export const serveClientHttp2 = (socket: Socket, gate: Gate, door: Door): ClientConnection => {
   const { kept, now } = door;
   const sender = senderOf(socket, door.isTrusted, "2");
   const calls: Connection["calls"] = new Set();
@@ -74,7 +75,7 @@ export const serveClientHttp2 = (socket: Socket, door: Door): ClientConnection =
       return { protocol: isGrpc(headers) ? "grpc" : "http", method, target: path, fields, body };
     },
   };
-  const connection = serveHttp2(socket, { ...OPTIONS, now }, (head, stream) => serveStream(head, stream, common));
+  const connection = serveHttp2(socket, { ...OPTIONS, gate, now }, (head, stream) => serveStream(head, stream, common));
   socket.once("close", reservation.end);
   return {
     ...connection,

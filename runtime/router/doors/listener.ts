@@ -1,6 +1,7 @@
 /** The port of one ModelDeployment: HTTP/1.1 and HTTP/2 on the same one, told apart by the first bytes. */
 import { createServer, type Socket } from "node:net";
 import { listenAddress } from "../../listen-address.ts";
+import type { Gate } from "../../server/http/pace.ts";
 import { createPlaces, type Guest } from "../../server/places.ts";
 import { createSweep } from "../../server/sweep.ts";
 import type { ClientConnection, Door } from "./door.ts";
@@ -45,14 +46,14 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
   let leaving: number | undefined;
   let bound: number | undefined;
 
-  const adopt = (socket: Socket, isHttp2: boolean): ClientConnection => {
+  const adopt = (socket: Socket, gate: Gate, isHttp2: boolean): ClientConnection => {
     const ageMs = maxConnectionAgeMs * (0.9 + 0.2 * random());
     let connection: ClientConnection;
     if (isHttp2) {
-      connection = serveClientHttp2(socket, door);
+      connection = serveClientHttp2(socket, gate, door);
       const aged = setTimeout(() => connection.leave(AGED_GRACE_MS), ageMs).unref();
       socket.once("close", () => clearTimeout(aged));
-    } else connection = serveHttp1(socket, door, door.now() + ageMs);
+    } else connection = serveHttp1(socket, gate, door, door.now() + ageMs);
     connections.add(connection);
     socket.once("close", () => connections.delete(connection));
     if (leaving !== undefined) connection.leave(leaving);
@@ -60,26 +61,28 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
     return connection;
   };
 
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     const address = socket.remoteAddress ?? "";
     if (!places.admit(address)) {
       socket.destroy();
       return;
     }
     const came = door.now();
+    const gate = door.pace(socket);
     let connection: ClientConnection | undefined;
     const guest: Guest = {
-      idleSince: () => (connection === undefined ? came : connection.idleSince()),
+      idleSince: () => (connection !== undefined ? connection.idleSince() : gate.waits() ? undefined : came),
       destroy: () => socket.destroy(),
     };
     places.add(guest, address);
     sockets.add(socket);
     socket.once("close", () => {
+      gate.close();
       sockets.delete(socket);
       places.remove(guest);
     });
-    recognise(socket, door.times.headerMs, (isHttp2) => {
-      connection = adopt(socket, isHttp2);
+    recognise(socket, gate, door.times.headerMs, (isHttp2) => {
+      connection = adopt(socket, gate, isHttp2);
     });
   });
 
@@ -116,7 +119,7 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
 const PREFACE_START = "PRI ";
 
 /** Reads as much as tells the protocol, and puts it back. */
-const recognise = (socket: Socket, withinMs: number, found: (isHttp2: boolean) => void): void => {
+const recognise = (socket: Socket, gate: Gate, withinMs: number, found: (isHttp2: boolean) => void): void => {
   const ignore = (): undefined => undefined;
   const tooLate = setTimeout(() => socket.destroy(), withinMs);
   let before: Buffer = Buffer.alloc(0);
@@ -133,14 +136,15 @@ const recognise = (socket: Socket, withinMs: number, found: (isHttp2: boolean) =
     clearTimeout(tooLate);
     socket.off("data", onData);
     socket.off("end", onEnd);
-    socket.pause();
+    gate.pause();
     socket.unshift(start);
     found(text === PREFACE_START);
     socket.off("error", ignore);
-    socket.resume();
+    gate.resume();
   };
   socket.on("data", onData);
   socket.once("end", onEnd);
   socket.on("error", ignore);
   socket.once("close", () => clearTimeout(tooLate));
+  gate.resume();
 };

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { after, it } from "node:test";
 import { until } from "../../../test/world/patience.ts";
 import { callFields, FRAME, rawHttp2 } from "../../../test/world/raw-http2.ts";
+import { createPace } from "../../server/http/pace.ts";
 import { TIMES } from "../../server/http/times.ts";
 import { createKeptBytes } from "../kept-bytes.ts";
 import type { Body } from "../message.ts";
@@ -18,12 +19,13 @@ it("a call whose end waits in the socket is whole, however long the event loop s
   const bodies: Body["kind"][] = [];
   const server = createServer((socket) => {
     ends.push(() => socket.destroy());
-    serveClientHttp2(socket, {
+    const pace = createPace();
+    serveClientHttp2(socket, pace(socket), {
       serve: ({ body }) => {
         bodies.push(body.kind);
         return { gone: () => undefined, drained: () => undefined, isHeld: () => false };
       },
-      ...{ kept: createKeptBytes(2 ** 20), times: TIMES, now: () => performance.now(), closing: () => false },
+      ...{ kept: createKeptBytes(2 ** 20), times: TIMES, pace, now: () => performance.now(), closing: () => false },
       isTrusted: () => false,
     });
   });

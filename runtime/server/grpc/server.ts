@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { performance } from "node:perf_hooks";
 import { listenAddress } from "../../listen-address.ts";
 import { type After, after as afterMs } from "../after.ts";
-import type { Pace } from "../http/pace.ts";
+import { createPace, type Pace } from "../http/pace.ts";
 import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
 import { createPlaces } from "../places.ts";
 import { createShares, type Memory } from "../shares.ts";
@@ -41,7 +41,7 @@ export type GrpcServerOptions = {
   after?: After;
   /** One account for messages and for what others hold. Default: one of its own, of 16 of the largest messages. */
   memory?: Memory;
-  /** Is told of each piece that was read. */
+  /** How connections are read, those of others among them. Default: one of its own. */
   pace?: Pace;
   /** For messages that take long to read or to write. Default: all are answered at once. */
   beside?: AskBeside;
@@ -70,6 +70,7 @@ const BUFFERED_MESSAGES = 16;
 /** For the last frames of a connection that has outlasted the grace. */
 const LINGER_MS = 250;
 const SWEEP_MS = 1000;
+const BACKLOG = 1024;
 
 /** @param report is told of failures of handlers that are no refusals */
 export const createGrpcServer = (
@@ -101,19 +102,20 @@ export const createGrpcServer = (
   const { beside } = options;
   const callOptions = { maxMessageBytes, now, report, ...(beside === undefined ? {} : { beside }) };
   const nextShare = options.memory?.nextShare ?? createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
+  const { pace = createPace() } = options;
   const connectionOptions: ConnectionOptions = { ...options, now };
   const connections = new Set<Connection>();
   const places = createPlaces(maxConnections, now);
   const sweepLater = createSweep(connections, SWEEP_MS, now);
   let onEmpty: (() => void) | undefined;
-  const listener = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+  const listener = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     const address = socket.remoteAddress ?? "";
     if (!places.admit(address)) {
       socket.destroy();
       return;
     }
     const share = nextShare();
-    const connection = serveHttp2(socket, connectionOptions, (head, stream) =>
+    const connection = serveHttp2(socket, { ...connectionOptions, gate: pace(socket) }, (head, stream) =>
       serveRequest(head, stream, routes.get(head.path), share, callOptions),
     );
     connections.add(connection);
@@ -149,7 +151,7 @@ export const createGrpcServer = (
     listen: (port, host) =>
       new Promise((resolve, reject) => {
         listener.once("error", reject);
-        listener.listen({ port, ...listenAddress(host) }, () => {
+        listener.listen({ port, ...listenAddress(host), backlog: BACKLOG }, () => {
           listener.removeListener("error", reject);
           listener.on("error", report);
           const address = listener.address();

@@ -12,7 +12,7 @@ import {
 } from "./encoding.ts";
 import { fieldOf, type Head } from "./head.ts";
 import type { Long } from "./long.ts";
-import type { Pace, Source } from "./pace.ts";
+import type { Pace } from "./pace.ts";
 import { createReader, tooLarge } from "./reader.ts";
 import { Refusal } from "./refusal.ts";
 import { byteLength, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
@@ -47,7 +47,7 @@ export type Shared = {
   maxBodyBytes: number;
   /** Undefined: all is done at once. */
   long: Long | undefined;
-  /** Is told of each piece that was read. */
+  /** How connections are read. */
   pace: Pace;
   times: Times;
   counters: Counters;
@@ -81,9 +81,10 @@ export type Connection = {
  */
 type State = "head" | "body" | "busy" | "writing" | "linger";
 
-/** Serves one connection, a request at a time. `expires`: when it is too old. */
+/** Serves one connection, a request at a time. @param socket paused @param expires when it is too old */
 export const serveConnection = (socket: Socket, shared: Shared, expires: number): Connection => {
   const { counters, times } = shared;
+  const gate = shared.pace(socket);
   const lease = shared.nextIncoming().lease((heldMs) => {
     if (state !== "body" || isBrisk(reader.received(), heldMs)) return false;
     answerFailed(evicted(), true);
@@ -317,11 +318,11 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       state = "head";
       if (reader.pending() === 0 && !ended) deadline = now + times.idleMs;
       else if (!advancing) advance();
-      if (socket.isPaused()) socket.resume();
+      gate.resume();
     } else {
       state = "writing";
       deadline = now + times.transferMs + length / MIN_BYTES_PER_MS;
-      socket.pause();
+      gate.pause();
     }
   };
 
@@ -348,7 +349,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       deadline = Math.min(deadline, shared.now() + times.lingerMs);
     });
     socket.end();
-    if (socket.isPaused()) socket.resume();
+    gate.resume();
   };
 
   /**
@@ -360,14 +361,9 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     if (state === "busy" && !gone && head?.http10 === false) socket.write(CONTINUE);
   };
 
-  /** Goes on only where there is still something to read for. */
-  const source: Source = {
-    pause: () => socket.pause(),
-    resume: () => (state === "busy" || state === "writing" ? undefined : socket.resume()),
-  };
   socket.on("data", (chunk: Buffer) => {
     now = active = shared.now();
-    shared.pace(source, chunk.length);
+    gate.read(chunk.length);
     if (state === "linger") {
       deadline = Math.max(deadline, Math.min(lingerUntil, now + times.lingerMs));
       return;
@@ -375,7 +371,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     reader.feed(chunk);
     if (state === "head" || state === "body") advance();
     // the next request can wait in the kernel
-    else socket.pause();
+    else gate.pause();
   });
   socket.on("end", () => {
     now = active = shared.now();
@@ -392,11 +388,12 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     state = "head";
     deadline = now + times.idleMs;
     advance();
-    if (socket.isPaused()) socket.resume();
+    gate.resume();
   });
   socket.on("error", () => undefined);
   socket.once("close", () => {
     gone = true;
+    gate.close();
     if (head !== undefined) {
       counters.inFlight--;
       countStatus(counters, 499);
@@ -412,19 +409,22 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     }
   });
 
+  gate.resume();
   return {
     sweep(time) {
       now = time;
       if (ended) probe();
       const idle = state === "head" && !inHead;
       if (idle && now > expires && now - active > AGED_IDLE_MS) socket.destroy();
-      if (now < deadline) return;
+      // what waits for its turn is not late
+      if (now < deadline || gate.waits()) return;
       if (idle || state === "writing" || state === "linger") socket.destroy();
       else answerError(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`), true);
     },
-    idleSince: () => (state === "head" && !inHead ? active : undefined),
+    idleSince: () => (state === "head" && !inHead && !gate.waits() ? active : undefined),
     closeIdleSince(time) {
-      if ((state === "head" || state === "linger") && active < time && socket.writableLength === 0) socket.destroy();
+      if (gate.waits() || active >= time || socket.writableLength > 0) return;
+      if (state === "head" || state === "linger") socket.destroy();
     },
     destroy: () => socket.destroy(),
   };

@@ -33,7 +33,7 @@ export type HttpServerOptions = {
   maxUnsentBytes?: number;
   /** Instead of both: one account for these and for what others hold. An answer counts half of it at most. */
   memory?: Memory;
-  /** Is told of each piece that was read. Default: one of its own, which collects nothing. */
+  /** How connections are read, those of others among them. Default: one of its own, which collects nothing. */
   pace?: Pace;
   /** How what takes long is done. Default: at once. */
   long?: Long;
@@ -109,7 +109,7 @@ export const createHttpServer = (routes: readonly Routes[], options: HttpServerO
 
   let refused = 0;
   const sweepLater = createSweep(connections, shared.times.sweepMs, shared.now);
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     counters.accepted++;
     const now = shared.now();
     shared.lastActivity = now;

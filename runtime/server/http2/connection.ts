@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Pace, Source } from "../http/pace.ts";
+import { createPace, type Gate } from "../http/pace.ts";
 import { type HeadLimits, SERVER_LIMITS } from "../http/request-rules.ts";
 import { createControl } from "./control.ts";
 import { dependsOnItself, faultOf, unpadded } from "./frame-rules.ts";
@@ -27,8 +27,8 @@ export type ConnectionOptions = {
   keepaliveMs: number;
   /** ... and closed where none comes within this. */
   keepaliveTimeoutMs: number;
-  /** Is told of each piece that was read. */
-  pace?: Pace;
+  /** How the connection is read. Default: as it comes. */
+  gate?: Gate;
   /** Milliseconds, never going back. */
   now(): number;
 };
@@ -51,7 +51,7 @@ const ALIVE_PING = Buffer.from("alive...");
 
 /** Serves HTTP/2 (RFC 9113) without TLS on a socket. It must be swept about once a second. */
 export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest: OnRequest): Connection => {
-  const { firstWindow = STREAM_WINDOW, headLimits = SERVER_LIMITS, pace, now } = options;
+  const { firstWindow = STREAM_WINDOW, gate = createPace()(socket), headLimits = SERVER_LIMITS, now } = options;
   const writer = createFrameWriter(socket);
   const control = createControl(writer);
   const outbox = createOutbox(writer);
@@ -87,7 +87,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     streams.abandonAll();
     writer.close();
     socket.end();
-    if (socket.isPaused()) socket.resume();
+    gate.resume();
     if (!hasTime) lingerDue = now() + LINGER_MS;
     else if (socket.writableFinished) linger();
     else socket.once("finish", linger);
@@ -234,12 +234,8 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     if (streams.size === 0) close(true);
   };
 
-  const source: Source = {
-    pause: () => socket.pause(),
-    resume: () => (over || writer.unsent() <= MOST_UNSENT_BYTES ? socket.resume() : undefined),
-  };
   socket.on("data", (chunk: Buffer) => {
-    pace?.(source, chunk.length);
+    gate.read(chunk.length);
     if (over) return;
     heard = now();
     asked = 0;
@@ -248,16 +244,17 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     else if (frames.length > 0) read(frames);
     if (!settled || blockOf !== 0 || parts.length > 0) headDue = Math.min(headDue, heard + HEAD_MS);
     else headDue = Number.POSITIVE_INFINITY;
-    if (!over && writer.unsent() > MOST_UNSENT_BYTES) socket.pause();
+    if (!over && writer.unsent() > MOST_UNSENT_BYTES) gate.pause();
   });
   socket.on("drain", () => {
-    if (socket.isPaused()) socket.resume();
+    gate.resume();
     outbox.resume();
   });
   socket.on("error", () => socket.destroy());
   socket.once("end", () => close());
   socket.once("close", () => {
     over = true;
+    gate.close();
     streams.abandonAll();
   });
 
@@ -269,6 +266,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     }),
   );
   control.windowUpdate(0, CONNECTION_WINDOW - http2.DEFAULT_WINDOW);
+  gate.resume();
 
   return {
     leave: (graceMs) => {
@@ -282,6 +280,8 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     },
     sweep: (time) => {
       streams.sweep(time);
+      // what waits for its turn is not late
+      if (gate.waits()) headDue = Math.max(headDue, time + HEAD_MS);
       if (time > Math.min(headDue, lingerDue, graceDue)) {
         socket.destroy();
         return;
@@ -302,7 +302,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
       } else if (time - asked > options.keepaliveTimeoutMs) socket.destroy();
     },
     waiting: () => writer.unsent() + outbox.queued(),
-    idleSince: () => (streams.size === 0 && blockOf === 0 ? idleSince : undefined),
+    idleSince: () => (streams.size === 0 && blockOf === 0 && !gate.waits() ? idleSince : undefined),
     destroy: () => socket.destroy(),
   };
 };

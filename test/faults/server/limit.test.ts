@@ -1,74 +1,13 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { fillModel, identityModel } from "../../runtime/models.ts";
-import { type Server, startServer } from "../../runtime/server.ts";
 import { CLUSTER_PATIENCE_S, until } from "../../world/patience.ts";
-import { assertTells, bystander, post } from "./bystander.ts";
-import { limitMemory } from "./limited.ts";
-import { MIB } from "./memory.ts";
+import { assertTells, post } from "./bystander.ts";
+import { startPod } from "./pod.ts";
 
-/**
- * What a pod of 512 MiB must bear from anybody: no request, nor a hundred at once, ends a process of the server or holds its event
- * loop for more than 100 ms of processor time, and the memory comes back.
- */
-const LIMIT = 512 * MIB;
-const MOST_TURN_MS = 100;
-/** What is more than this above the server at rest has not come back: heaps that have grown, and allocators, keep some, once. */
-const KEPT = 0.4 * LIMIT;
 const GZIP = { "content-encoding": "gzip" };
-
-const started = async (t: TestContext, model: string, good: string) => {
-  const limited = limitMemory(LIMIT);
-  t.diagnostic(`the limit of ${LIMIT / MIB} MiB is kept by ${limited.how}`);
-  const options = limited.group === undefined ? ["--max-body", "24Mi", "--shards", "2"] : ["--shards", "2"];
-  const server = startServer(t, model, options, limited.limits, process.env, limited.group);
-  // after the server, which was started before, has been ended
-  t.after(limited.remove);
-  await server.ready;
-  assert.equal((await post(server, good)).status, 200);
-  const rest = limited.used() ?? 0;
-  t.diagnostic(`at rest ${Math.round(rest / MIB)} MiB`);
-  const other = bystander(server, good);
-  return {
-    server,
-    /** Does harm, and looks at what a pod must bear. */
-    async bears(what: string, harm: () => Promise<void>): Promise<void> {
-      await t.test(what, async () => {
-        await harm();
-        const turn = await longestTurnMs(server);
-        const mib = (bytes: number | undefined) => (bytes === undefined ? "?" : Math.round(bytes / MIB));
-        t.diagnostic(
-          `${what}: longest turn ${Math.round(turn)} ms, now ${mib(limited.used())} MiB, peak ${mib(limited.peak())}`,
-        );
-        assert.ok(turn <= MOST_TURN_MS, `the event loop was held for ${Math.round(turn)} ms`);
-        assert.equal(limited.killed() ?? 0, 0, "the kernel has ended a process for want of memory");
-        assert.equal(server.process.exitCode, null);
-        await until(
-          "the memory comes back",
-          () => (limited.used() ?? 0) < rest + KEPT,
-          () => `${mib(limited.used())} MiB of ${mib(rest)} at rest`,
-        );
-      });
-    },
-    async end(): Promise<void> {
-      // a flood of long runs is an overload for everybody, and told as such
-      assert.deepEqual(
-        (await other.stop()).filter((failure) => !/^(?:429|504) /.test(failure)),
-        [],
-      );
-      assert.ok(other.answered() > 0);
-      const text = await (await fetch(server.admin("/metrics"))).text();
-      assert.match(text, /^berth_shard_restarts_total(?:\{[^}]*\})? 0$/m, "a shard was lost");
-    },
-  };
-};
-
-const longestTurnMs = async (server: Server): Promise<number> => {
-  const text = await (await fetch(server.admin("/metrics"))).text();
-  return 1000 * Number(/^berth_longest_turn_seconds(?:\{[^}]*\})? (\S+)/m.exec(text)?.[1] ?? Number.NaN);
-};
 
 const request = (name: string, datatype: string, count: number, element: string): Buffer => {
   const data = Buffer.alloc(count * (element.length + 1) - 1, `${element},`);
@@ -77,7 +16,7 @@ const request = (name: string, datatype: string, count: number, element: string)
 };
 
 test("strings in a pod of 512 MiB", { timeout: 2 * CLUSTER_PATIENCE_S * 1000 }, async (t) => {
-  const pod = await started(
+  const pod = await startPod(
     t,
     identityModel({ s: { type: "BYTES", shape: ["n"] } }),
     request("s", "BYTES", 1, '""').toString(),
@@ -132,7 +71,7 @@ test("strings in a pod of 512 MiB", { timeout: 2 * CLUSTER_PATIENCE_S * 1000 }, 
 
 test("numbers in a pod of 512 MiB", { timeout: 3 * CLUSTER_PATIENCE_S * 1000 }, async (t) => {
   const model = identityModel({ i: { type: "INT64", shape: ["n"] } });
-  const pod = await started(t, model, request("i", "INT64", 1, "1").toString());
+  const pod = await startPod(t, model, request("i", "INT64", 1, "1").toString());
   const { server } = pod;
   await pod.bears("twelve million in the largest body, which take four times as much", async () => {
     const { status, text } = await post(server, request("i", "INT64", 12_000_000, "0"));
@@ -149,7 +88,7 @@ test("numbers in a pod of 512 MiB", { timeout: 3 * CLUSTER_PATIENCE_S * 1000 }, 
 
 test("answers that nobody takes, in a pod of 512 MiB", { timeout: 3 * CLUSTER_PATIENCE_S * 1000 }, async (t) => {
   const ask = (count: number) => `{"inputs":[{"name":"n","shape":[1],"datatype":"INT64","data":[${count}]}]}`;
-  const pod = await started(t, fillModel(), ask(3));
+  const pod = await startPod(t, fillModel(), ask(3));
   const { server } = pod;
   await pod.bears("one that is larger than may be answered", async () => {
     const { status, text } = await post(server, ask(8_000_000));
