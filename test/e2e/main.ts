@@ -17,6 +17,7 @@ const SLOW = [
   "releases",
   "older-crd",
   "rotation",
+  "refused-writes",
 ];
 /** And this one wants the machine for itself: it measures. It runs only when it is named or all are asked for. */
 const SLOWEST = ["rollout-latency"];
