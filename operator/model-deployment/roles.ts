@@ -73,7 +73,11 @@ const stableOf = (observed: Observed): Revision | undefined => {
   const reached = unrecorded.find((revision) => isServing(observed, revision));
   if (reached !== undefined) return reached;
   const promoted = observed.revisions.filter((revision) => revision.promoted !== undefined);
-  const latest = promoted.toSorted((one, other) => (other.promoted ?? 0) - (one.promoted ?? 0))[0];
+  // of a record and its copy, the one that runs
+  const runs = (one: Revision): number => (deploymentOf(observed, one) === undefined ? 0 : 1);
+  const latest = promoted.toSorted(
+    (one, other) => (other.promoted ?? 0) - (one.promoted ?? 0) || runs(other) - runs(one),
+  )[0];
   if (latest !== undefined && deploymentOf(observed, latest) !== undefined) return latest;
   const hasProved = (one: Revision): boolean => readyOf(observed, one) > 0 || pinOf(observed, one) !== undefined;
   const proved = unrecorded.filter(hasProved);

@@ -175,6 +175,31 @@ describe("a revision whose ControllerRevision is gone", () => {
     }
   });
 
+  it("keeps its role though the label of its Deployment was changed, too", async () => {
+    const { world, old } = await onTrial();
+    world.erase(CONTROLLER_REVISIONS, old);
+    const deployment = world.get(DEPLOYMENTS, old);
+    assert.ok(deployment);
+    const { metadata } = deployment;
+    const labels = { ...metadata.labels, "berth.dev/revision": "other" };
+    world.objects.set(`Deployment/${old}`, { ...deployment, metadata: { ...metadata, labels } });
+    await during(world, 3, () => assert.deepEqual([stable(world), readyPods(world, old)], [old, 2]));
+  });
+
+  it("is not mistaken for its copy when the status is lost", async () => {
+    const { world, old } = await onTrial();
+    const record = world.get(CONTROLLER_REVISIONS, old);
+    assert.ok(record);
+    const copy = { ...record, metadata: { ...record.metadata, name: "digits-copy", uid: "copy" } };
+    const others = [...world.objects];
+    world.objects.clear();
+    for (const [key, object] of [["ControllerRevision/digits-copy", copy] as const, ...others])
+      world.objects.set(key, object);
+    world.loseStatus();
+    await during(world, 3);
+    assert.deepEqual([stable(world), readyPods(world, old)], [old, 2]);
+  });
+
   it("is stable without a status, too, if it has pods that were proved and nothing else was promoted", async () => {
     const { world, old } = await onTrial();
     const pods = uids(world, old);

@@ -24,8 +24,9 @@ export const unrecordedIn = (
   spec: RevisionSpec,
 ): Revision[] => {
   const known = new Set(recorded.map(({ name }) => name));
-  return deployments.flatMap(({ metadata: { labels, name }, spec: { template } = {} }) => {
-    if (known.has(name) || labels?.[REVISION_LABEL] !== name || template?.spec === undefined) return [];
+  return deployments.flatMap(({ metadata: { name }, spec: { selector, template } = {} }) => {
+    // its own labels anybody may change, a selector nobody
+    if (known.has(name) || selector?.matchLabels?.[REVISION_LABEL] !== name || template?.spec === undefined) return [];
     const own = isNameOf(name, owner.name, spec) ? { spec } : { spec: specIn(template), isForeign: true as const };
     const record = named(controllerRevisions, name);
     const marks = record === undefined ? {} : marksOn(record.metadata);
