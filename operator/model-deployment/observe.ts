@@ -78,14 +78,19 @@ export const observe = (stores: Stores, key: ObjectKey, now: number): Observed |
   ];
   const controllerRevisions = childrenIn(stores.controllerRevisions);
   const deployments = childrenIn(stores.deployments);
-  const recorded = controllerRevisions.flatMap((one) => parseRevision(one) ?? []);
+  // the Service of a revision has its name, and this one's is the clients'
+  const isRevision = ({ metadata }: KubeObject): boolean => metadata.name !== owner.name;
+  const recorded = controllerRevisions.filter(isRevision).flatMap((one) => parseRevision(one) ?? []);
   const spec = revisionSpecOf(modelDeployment.spec);
   const external = externalOf(modelDeployment, deployments, now);
   const pods = stores.pods.labelled(key).filter(isServer);
   return {
     modelDeployment,
     owner,
-    revisions: [...recorded, ...unrecordedIn(deployments, controllerRevisions, recorded, owner, spec)],
+    revisions: [
+      ...recorded,
+      ...unrecordedIn(deployments.filter(isRevision), controllerRevisions, recorded, owner, spec),
+    ],
     controllerRevisions,
     deployments,
     services: childrenIn(stores.services),

@@ -16,7 +16,7 @@ import {
 import type { World } from "../../test/simulation/world.ts";
 import { ACTION_ANNOTATION, findCondition, MODEL_ROLLOUTS } from "../api/v1alpha1/index.ts";
 import { errorFromStatus } from "../kube/errors.ts";
-import { CONTROLLER_REVISIONS, DEPLOYMENTS, PODS } from "../kube/resources.ts";
+import { CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, SERVICES } from "../kube/resources.ts";
 
 const ROLLOUT = { steps: [{ weight: "25%", pause: true }] };
 const TWO = { scaling: { minReplicas: 2 } };
@@ -198,6 +198,23 @@ describe("a revision whose ControllerRevision is gone", () => {
     world.loseStatus();
     await during(world, 3);
     assert.deepEqual([stable(world), readyPods(world, old)], [old, 2]);
+  });
+
+  it("is none that a record has which is named like the ModelDeployment, as its Service is", async () => {
+    const { world, old } = await onTrial();
+    const record = world.get(CONTROLLER_REVISIONS, old);
+    assert.ok(record);
+    const copy = { ...record, metadata: { ...record.metadata, name: "digits", uid: "copy" } };
+    world.objects.set("ControllerRevision/digits", copy);
+    const writes = world.writes.length;
+    await during(world, 6);
+    assert.deepEqual(
+      world.writes.slice(writes).filter((write) => write.includes("Service/")),
+      [],
+    );
+    assert.deepEqual([stable(world), readyPods(world, old)], [old, 2]);
+    assert.ok(world.get(SERVICES, "digits"));
+    assert.equal(world.get(DEPLOYMENTS, "digits"), undefined);
   });
 
   it("is stable without a status, too, if it has pods that were proved and nothing else was promoted", async () => {
