@@ -104,16 +104,22 @@ test("answers that nobody takes, in a pod of 512 MiB", { timeout: 3 * CLUSTER_PA
     const body = ask(1_000_000);
     const head = `POST /v2/models/m/infer HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     const sockets: Socket[] = [];
+    /** Those whose answer has begun, or that were disconnected: none is in flight before the first has been read, too. */
+    const answered = new Set<Socket>();
     for (let i = 0; i < 200; i++) {
       const socket = connect({ port: server.httpPort(), host: "127.0.0.1" });
       socket.on("error", () => undefined);
-      socket.pause();
+      const begun = (): void => {
+        answered.add(socket);
+        socket.pause();
+      };
+      socket.once("data", begun).once("close", begun);
       socket.write(head);
       sockets.push(socket);
     }
     const inFlight = async () =>
       /^berth_inflight_requests(?:\{[^}]*\})? 0$/m.test(await (await fetch(server.admin("/metrics"))).text());
-    await until("all are run or refused", inFlight);
+    await until("all are run or refused", async () => answered.size === sockets.length && (await inFlight()));
     for (const socket of sockets) socket.destroy();
   });
   await pod.end();
