@@ -59,6 +59,11 @@ describe("the router of a namespace", () => {
     assert.equal(args[args.indexOf("--host") + 1], "::");
   });
 
+  it("is not ended by a node that answers its probes late", () => {
+    const { livenessProbe, startupProbe } = router.deployment?.spec?.template.spec?.containers[0] ?? {};
+    for (const probe of [livenessProbe, startupProbe]) assert.ok((probe?.timeoutSeconds ?? 1) >= 5);
+  });
+
   it("loses what somebody else has put into its pods, and begins again where it was paused", () => {
     const edited = withDeployment((deployment) => ({
       ...deployment,

@@ -93,9 +93,20 @@ const container = (
   ports: [{ name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" }],
   resources: { requests: { ...resources.requests }, limits: { ...resources.limits } },
   securityContext: restrictedContainer,
-  startupProbe: { httpGet: { path: "/livez", port: "admin" }, periodSeconds: 1, failureThreshold: 60 },
+  // a node whose cores are all busy answers late: that is no reason to end a router that serves
+  startupProbe: {
+    httpGet: { path: "/livez", port: "admin" },
+    periodSeconds: 1,
+    timeoutSeconds: 5,
+    failureThreshold: 60,
+  },
   readinessProbe: { httpGet: { path: "/readyz", port: "admin" }, periodSeconds: 2 },
-  livenessProbe: { httpGet: { path: "/livez", port: "admin" }, periodSeconds: 5, failureThreshold: 3 },
+  livenessProbe: {
+    httpGet: { path: "/livez", port: "admin" },
+    periodSeconds: 5,
+    timeoutSeconds: 5,
+    failureThreshold: 3,
+  },
   lifecycle: { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } },
   terminationMessagePolicy: "FallbackToLogsOnError",
   volumeMounts: [{ name: "tmp", mountPath: "/tmp" }],
