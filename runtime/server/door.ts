@@ -58,9 +58,9 @@ const tell = (message: DoorMessage): void => parentPort?.postMessage(message);
 const onCpu = start.executionProvider === "cpu";
 const { budgets } = start;
 const cpus = cpuLimit();
-const watched = watchTurns();
 /** One account for all that waits here. */
 const memory = createMemory(budgets.waitingBytes, systemClock.now, collectWhenQuiet(budgets.mostLeftBytes));
+const watched = watchTurns(() => memory.usedBytes() > 0);
 const { mostReadBytes: mostBytes } = budgets;
 const pace = createPace({
   awake: watched.awake,

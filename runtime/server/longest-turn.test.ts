@@ -5,8 +5,10 @@ import { watchTurns } from "./longest-turn.ts";
 const watched = () => {
   let cpu = 0;
   let time = 0;
+  let waited = false;
   let due: { ms: number; run: () => void } | undefined;
   const turns = watchTurns(
+    () => waited,
     () => cpu,
     () => time,
     (ms, run) => {
@@ -22,6 +24,9 @@ const watched = () => {
   );
   return {
     ...turns,
+    wait: (is: boolean): void => {
+      waited = is;
+    },
     use: (ms: number): void => {
       cpu += ms;
     },
@@ -58,6 +63,16 @@ describe("the longest turn", () => {
     assert.equal(nextMs(), 20);
     pass(20, 3);
     assert.equal(nextMs(), 20);
+  });
+
+  it("is looked for often while somebody waits for an answer, whatever little is done meanwhile", () => {
+    const { nextMs, pass, wait } = watched();
+    wait(true);
+    pass(20, 0.1);
+    assert.equal(nextMs(), 20);
+    wait(false);
+    pass(20, 0.1);
+    assert.equal(nextMs(), 500);
   });
 
   it("counts no work of before to that which begins", () => {

@@ -4,7 +4,7 @@ import { type After, after as afterMs } from "./after.ts";
 const TICK_MS = 20;
 /** And while there is none, so that an idle server does not wake up 50 times a second (0.5 % of a core). */
 const IDLE_TICK_MS = 500;
-/** A tick that used less (ms of processor time) had no work. */
+/** A tick that used less (ms of processor time) had no work, unless somebody waits for an answer. */
 const WORK_MS = 1;
 const WINDOW_MS = 60_000;
 
@@ -19,9 +19,11 @@ export type LongestTurn = {
  * How long the event loop of this thread was held at most: the processor time between two ticks of a timer, so that a busy machine,
  * on which the thread waits for its turn, does not count.
  *
+ * @param isWaited whether anything waits for an answer: what comes for it, from a shard or a timer, announces itself to nobody
  * @param cpuMs the processor time of this thread so far
  */
 export const watchTurns = (
+  isWaited: () => boolean,
   cpuMs: () => number = threadCpuMs,
   now: () => number = () => performance.now(),
   after: After = afterMs,
@@ -40,7 +42,7 @@ export const watchTurns = (
       begun = time;
     }
     longest = Math.max(longest, cpu - last);
-    idle = cpu - last < WORK_MS;
+    idle = cpu - last < WORK_MS && !isWaited();
     last = cpu;
     timer = after(idle ? IDLE_TICK_MS : TICK_MS, tick);
   };
