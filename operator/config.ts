@@ -2,13 +2,13 @@ import { parseArgs } from "node:util";
 import { formatDuration, parseDuration } from "./api/v1alpha1/duration.ts";
 import { parseForwardedTrust } from "./api/v1alpha1/forwarded-trust.ts";
 import { POD_USER, type PodUser } from "./apply/restricted.ts";
-import type { Rate } from "./kube/rate-limit.ts";
-import { ELECTION_TIMES, type ElectionTimes, faultOf } from "./manager/election.ts";
-import type { NodeAutoscaling } from "./placement/node-autoscaling.ts";
+import type { NodeAutoscaling } from "./cluster/capacity/node-autoscaling.ts";
+import type { RouterRole } from "./controllers/namespace-router/children/account.ts";
+import type { RouterResources } from "./controllers/namespace-router/children/deployment.ts";
+import type { Rate } from "./platform/kube/rate-limit.ts";
+import { ELECTION_TIMES, type ElectionTimes, faultOf } from "./platform/manager/election.ts";
+import { LOG_LEVELS, type LogLevel } from "./platform/telemetry/logger.ts";
 import { DEFAULT_ROUTER_RESOURCES, parseRouterResources } from "./router-resources.ts";
-import { LOG_LEVELS, type LogLevel } from "./telemetry/logger.ts";
-import type { RouterRole } from "./traffic/children/account.ts";
-import type { RouterResources } from "./traffic/children/deployment.ts";
 
 export type Config = {
   namespace: string;

@@ -12,17 +12,42 @@ import {
   type ModelDeployment,
 } from "./api/v1alpha1/index.ts";
 import type { Obstacle } from "./apply/obstacle.ts";
-import { createCaches } from "./cache/caches.ts";
-import { createConsistency, forgetGone, recordWrites } from "./cache/consistency.ts";
+import { createNodeAutoscaling } from "./cluster/capacity/node-autoscaling.ts";
+import { createSurvey } from "./cluster/capacity/survey.ts";
+import { createBatchingWatch } from "./cluster/pod-clients/batching-watch.ts";
+import { askFetchProgress } from "./cluster/pod-clients/fetch-progress.ts";
+import { hearRouter } from "./cluster/pod-clients/router-signals.ts";
+import { askRouterStatus } from "./cluster/pod-clients/router-status.ts";
+import { askServerBatching } from "./cluster/pod-clients/server-batching.ts";
+import { askServerCurve } from "./cluster/pod-clients/server-curve.ts";
+import { createRouterPods } from "./cluster/routers/router-pods.ts";
+import { createAskCounts, createAskRouters, readyRouters, together } from "./cluster/routers/routers.ts";
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
-import { type Controller, createController } from "./controller/controller.ts";
-import { createEventRecorder } from "./controller/events.ts";
-import { anyOf, controllerOwner, follow, itself, namedByLabel, onlyWhere, resync } from "./controller/sources.ts";
-import { createClient } from "./kube/create-client.ts";
-import type { KubeError } from "./kube/errors.ts";
-import { readKubeConfig } from "./kube/kubeconfig.ts";
-import { createReadServed } from "./kube/open-api.ts";
-import { createRateLimit } from "./kube/rate-limit.ts";
+import { createScaler } from "./controllers/autoscaler/scaler.ts";
+import { createObserver } from "./controllers/evidence/observer.ts";
+import { isServer, readyServers } from "./controllers/model-deployment/observe.ts";
+import { modelDeploymentController } from "./controllers/model-deployment/reconcile.ts";
+import { createRouterNews } from "./controllers/namespace-router/news.ts";
+import { isNewsForRouter, partOfRouter, routerController, routerOf } from "./controllers/namespace-router/reconcile.ts";
+import { besideOthers, createLook, firstOfOthers, WATCHED_ANNOTATION } from "./neighbours.ts";
+import { createCaches } from "./platform/cache/caches.ts";
+import { createConsistency, forgetGone, recordWrites } from "./platform/cache/consistency.ts";
+import { type Controller, createController } from "./platform/controller/controller.ts";
+import { createEventRecorder } from "./platform/controller/events.ts";
+import {
+  anyOf,
+  controllerOwner,
+  follow,
+  itself,
+  namedByLabel,
+  onlyWhere,
+  resync,
+} from "./platform/controller/sources.ts";
+import { createClient } from "./platform/kube/create-client.ts";
+import type { KubeError } from "./platform/kube/errors.ts";
+import { readKubeConfig } from "./platform/kube/kubeconfig.ts";
+import { createReadServed } from "./platform/kube/open-api.ts";
+import { createRateLimit } from "./platform/kube/rate-limit.ts";
 import {
   CONFIG_MAPS,
   CONTROLLER_REVISIONS,
@@ -33,33 +58,16 @@ import {
   ROLE_BINDINGS,
   SERVICE_ACCOUNTS,
   SERVICES,
-} from "./kube/resources.ts";
-import { createServerClock, SKEW_MS } from "./kube/server-clock.ts";
-import { createTransport } from "./kube/transport.ts";
-import { createWatch } from "./kube/watch.ts";
-import { containRejections } from "./manager/contain.ts";
-import { createInstalledSchema, logNews, type OwnKind } from "./manager/installed-schema.ts";
-import { createLeaderElection } from "./manager/leader-election.ts";
-import { runManager } from "./manager/manager.ts";
-import { besideOthers, createLook, firstOfOthers, WATCHED_ANNOTATION } from "./manager/neighbours.ts";
-import { isServer, readyServers } from "./model-deployment/observe.ts";
-import { modelDeploymentController } from "./model-deployment/reconcile.ts";
-import { createNodeAutoscaling } from "./placement/node-autoscaling.ts";
-import { createSurvey } from "./placement/survey.ts";
-import { createBatchingWatch } from "./pods/batching-watch.ts";
-import { askFetchProgress } from "./pods/fetch-progress.ts";
-import { hearRouter } from "./pods/router-signals.ts";
-import { askRouterStatus } from "./pods/router-status.ts";
-import { askServerBatching } from "./pods/server-batching.ts";
-import { askServerCurve } from "./pods/server-curve.ts";
-import { createObserver } from "./rollout/observer.ts";
-import { createScaler } from "./scaling/scaler.ts";
-import { createLogger } from "./telemetry/logger.ts";
-import { createMetrics, requestObserver, showScale } from "./telemetry/metrics.ts";
-import { createRouterNews } from "./traffic/news.ts";
-import { isNewsForRouter, partOfRouter, routerController, routerOf } from "./traffic/reconcile.ts";
-import { createRouterPods } from "./traffic/router-pods.ts";
-import { createAskCounts, createAskRouters, readyRouters, together } from "./traffic/routers.ts";
+} from "./platform/kube/resources.ts";
+import { createServerClock, SKEW_MS } from "./platform/kube/server-clock.ts";
+import { createTransport } from "./platform/kube/transport.ts";
+import { createWatch } from "./platform/kube/watch.ts";
+import { containRejections } from "./platform/manager/contain.ts";
+import { createInstalledSchema, logNews, type OwnKind } from "./platform/manager/installed-schema.ts";
+import { createLeaderElection } from "./platform/manager/leader-election.ts";
+import { runManager } from "./platform/manager/manager.ts";
+import { createLogger } from "./platform/telemetry/logger.ts";
+import { createMetrics, requestObserver, showScale } from "./platform/telemetry/metrics.ts";
 
 /** Namespaces whose routers are looked at together. */
 const ROUTER_WORKERS = 4;

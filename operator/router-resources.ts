@@ -1,7 +1,7 @@
 /** `--router-resources`: what each router asks for, and its limits. */
 import { z } from "zod";
 import { parseQuantity } from "./api/v1alpha1/index.ts";
-import type { RouterResources } from "./traffic/children/deployment.ts";
+import type { RouterResources } from "./controllers/namespace-router/children/deployment.ts";
 
 /** A request that is slow to end keeps its body: a router needs so much at the worst, and no limit of the CPU. */
 export const DEFAULT_ROUTER_RESOURCES = '{"requests":{"cpu":"100m","memory":"128Mi"},"limits":{"memory":"768Mi"}}';

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { KubeObject, ObjectMeta } from "../kube/objects.ts";
-import { DEPLOYMENTS, POD_DISRUPTION_BUDGETS, ROLE_BINDINGS, SERVICES } from "../kube/resources.ts";
+import type { KubeObject, ObjectMeta } from "../platform/kube/objects.ts";
+import { DEPLOYMENTS, POD_DISRUPTION_BUDGETS, ROLE_BINDINGS, SERVICES } from "../platform/kube/resources.ts";
 import { ensure, mark } from "./actions.ts";
 import { signed } from "./signature.ts";
 

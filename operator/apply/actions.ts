@@ -1,5 +1,5 @@
 /** What a plan can ask for: one request to the API server each. */
-import type { Deployment, KubeObject, ObjectMeta, Resource } from "../kube/objects.ts";
+import type { Deployment, KubeObject, ObjectMeta, Resource } from "../platform/kube/objects.ts";
 import { covers, replacement } from "./drift.ts";
 import { mustBeMadeAnew } from "./immutable.ts";
 import { signedForApply, signedForPost } from "./signature.ts";

@@ -1,6 +1,6 @@
 /** Carries one action out: the requests themselves, which are the same whoever plans them. */
-import type { Client } from "../kube/client.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import type { Client } from "../platform/kube/client.ts";
+import type { KubeObject } from "../platform/kube/objects.ts";
 import { type Action, mark } from "./actions.ts";
 import { covers } from "./drift.ts";
 import { takeOver, takeTemplate } from "./take-over.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { NETWORK_POLICIES } from "../kube/resources.ts";
+import { NETWORK_POLICIES } from "../platform/kube/resources.ts";
 import type { Action } from "./actions.ts";
 import { contestInWords } from "./contest.ts";
 

@@ -1,5 +1,5 @@
 /** Who undoes what we write, in words: read off the object as it is, with the managers of its fields. Pure. */
-import type { KubeObject } from "../kube/objects.ts";
+import type { KubeObject } from "../platform/kube/objects.ts";
 import { FIELD_MANAGER, nameOf, SCALING_FIELD_MANAGER } from "./actions.ts";
 import { differenceOf } from "./drift.ts";
 import type { Contested } from "./write-pace.ts";

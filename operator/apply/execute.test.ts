@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createWorld } from "../../test/simulation/world.ts";
-import type { ConfigMap } from "../kube/objects.ts";
-import { CONFIG_MAPS } from "../kube/resources.ts";
+import type { ConfigMap } from "../platform/kube/objects.ts";
+import { CONFIG_MAPS } from "../platform/kube/resources.ts";
 import { create, remove } from "./actions.ts";
 import { execute } from "./execute.ts";
 

@@ -1,6 +1,6 @@
 /** Carries a plan out. No action of one plan builds on another, but those on one object keep their order. */
-import type { Client } from "../kube/client.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import type { Client } from "../platform/kube/client.ts";
+import type { KubeObject } from "../platform/kube/objects.ts";
 import { type Action, nameOf } from "./actions.ts";
 import { carryOut } from "./carry-out.ts";
 import { gathered, type Obstacle, type Outcome, refusalIn } from "./obstacle.ts";

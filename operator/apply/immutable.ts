@@ -1,5 +1,5 @@
 /** What the API server lets nobody change: an object that differs there is made anew. Pure. */
-import type { Deployment, KubeObject, PodDisruptionBudget, RoleBinding, Service } from "../kube/objects.ts";
+import type { Deployment, KubeObject, PodDisruptionBudget, RoleBinding, Service } from "../platform/kube/objects.ts";
 import { covers } from "./drift.ts";
 
 /** Whether `observed` can become `intended` only by being deleted first. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { errorFromStatus } from "../kube/errors.ts";
+import { errorFromStatus } from "../platform/kube/errors.ts";
 import { gathered, refusalIn, worstOf } from "./obstacle.ts";
 
 const answer = (status: number, message: string) => errorFromStatus("create Service a/b", status, { message });

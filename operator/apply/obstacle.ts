@@ -1,6 +1,6 @@
 /** What stands in the way of writes, as data: it is told of, and does not end a pass. Pure. */
 
-import { KubeError } from "../kube/errors.ts";
+import { KubeError } from "../platform/kube/errors.ts";
 import type { Action } from "./actions.ts";
 
 /** `object` reads like `Service digits`. */

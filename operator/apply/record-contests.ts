@@ -1,8 +1,8 @@
 /** Tells of writes that something else undoes, by events on those whose objects they are. */
 import type { Reason } from "../api/v1alpha1/index.ts";
-import type { EventRecorder } from "../controller/events.ts";
-import type { Client } from "../kube/client.ts";
-import type { KubeObject, ObjectKey } from "../kube/objects.ts";
+import type { EventRecorder } from "../platform/controller/events.ts";
+import type { Client } from "../platform/kube/client.ts";
+import type { KubeObject, ObjectKey } from "../platform/kube/objects.ts";
 import type { Action } from "./actions.ts";
 import { contestInWords } from "./contest.ts";
 import type { Contested } from "./write-pace.ts";

@@ -1,5 +1,5 @@
 /** What Pod Security's standard `restricted` asks of our pods, and more: a root file system that cannot be written. */
-import type { PodTemplate } from "../kube/objects.ts";
+import type { PodTemplate } from "../platform/kube/objects.ts";
 
 type PodSpec = NonNullable<PodTemplate["spec"]>;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { KubeObject } from "../kube/objects.ts";
+import type { KubeObject } from "../platform/kube/objects.ts";
 import { signatureOf, signed, signedForApply, signedForPost } from "./signature.ts";
 
 const metadata = { name: "a", namespace: "default" };

@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { APPLIED_ANNOTATION } from "../api/v1alpha1/index.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import type { KubeObject } from "../platform/kube/objects.ts";
 import { ATOMIC_MAPS, isMap } from "./drift.ts";
 
 /** `intended` as it is applied, when nothing of the object was posted. */

@@ -1,6 +1,6 @@
 /** Which of an object's fields are this manager's: a server-side apply removes what is its own and is left out of it. */
-import type { Client } from "../kube/client.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import type { Client } from "../platform/kube/client.ts";
+import type { KubeObject } from "../platform/kube/objects.ts";
 import type { Action } from "./actions.ts";
 import { isMap } from "./drift.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { Deployment } from "../kube/objects.ts";
-import { DEPLOYMENTS, NETWORK_POLICIES } from "../kube/resources.ts";
+import type { Deployment } from "../platform/kube/objects.ts";
+import { DEPLOYMENTS, NETWORK_POLICIES } from "../platform/kube/resources.ts";
 import { type Action, restoreTemplate } from "./actions.ts";
 import { createWritePace } from "./write-pace.ts";
 

@@ -3,7 +3,7 @@
  * end. The same write to the same object is free a few times, then waits twice as long each time. Pure, but for what it remembers.
  */
 import { createHash } from "node:crypto";
-import type { ObjectKey } from "../kube/objects.ts";
+import type { ObjectKey } from "../platform/kube/objects.ts";
 import { type Action, nameOf } from "./actions.ts";
 
 /** `free`: so many at once; then a wait (ms) that doubles. A restored pod template replaces the pods. */

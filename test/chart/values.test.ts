@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
 import { parseDuration } from "../../operator/api/v1alpha1/duration.ts";
-import { faultOf } from "../../operator/manager/election.ts";
+import { faultOf } from "../../operator/platform/manager/election.ts";
 import { CHART, helm, type Manifest, parseManifests, render, renderWith } from "./render.ts";
 
 const Operator = z.looseObject({

@@ -1,6 +1,8 @@
 /** Nodes that no kubelet is behind, for the scheduler alone: what placement.test.ts puts on them never runs. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createSurvey } from "../../operator/cluster/capacity/survey.ts";
+import type { Room } from "../../operator/domain/placement/room.ts";
 import type {
   DeviceClass,
   KubeObject,
@@ -9,10 +11,14 @@ import type {
   Resource,
   ResourceClaim,
   ResourceSlice,
-} from "../../operator/kube/objects.ts";
-import { DEVICE_CLASSES, NODES, PODS, RESOURCE_SLICES, SERVICE_ACCOUNTS } from "../../operator/kube/resources.ts";
-import type { Room } from "../../operator/placement/room.ts";
-import { createSurvey } from "../../operator/placement/survey.ts";
+} from "../../operator/platform/kube/objects.ts";
+import {
+  DEVICE_CLASSES,
+  NODES,
+  PODS,
+  RESOURCE_SLICES,
+  SERVICE_ACCOUNTS,
+} from "../../operator/platform/kube/resources.ts";
 import { connect } from "../engine/connection.ts";
 
 type PodSpec = NonNullable<Pod["spec"]>;

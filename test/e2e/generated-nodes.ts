@@ -1,6 +1,6 @@
 /** Made-up nodes with pods on them, and a pod for each that may or may not fit: what the scheduler and Berth are asked about. */
 import fc from "fast-check";
-import type { Node, Pod } from "../../operator/kube/objects.ts";
+import type { Node, Pod } from "../../operator/platform/kube/objects.ts";
 
 type PodSpec = NonNullable<Pod["spec"]>;
 type Container = PodSpec["containers"][number];

@@ -2,7 +2,7 @@
  * ModelDeployments that the API server must refuse. Each differs from a valid one in one thing;
  * `field` is what the API server's message must name.
  */
-import type { KubeObject } from "../../operator/kube/objects.ts";
+import type { KubeObject } from "../../operator/platform/kube/objects.ts";
 
 export type InvalidManifest = { name: string; manifest: KubeObject & { spec: unknown }; field: string };
 

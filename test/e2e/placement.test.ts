@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import type { Pod } from "../../operator/kube/objects.ts";
-import { fits } from "../../operator/placement/fits.ts";
-import { inSlices } from "../../operator/placement/slices.ts";
+import { fits } from "../../operator/domain/placement/fits.ts";
+import { inSlices } from "../../operator/domain/placement/slices.ts";
+import type { Pod } from "../../operator/platform/kube/objects.ts";
 import {
   answers,
   atOnce,

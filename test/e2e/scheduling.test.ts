@@ -3,19 +3,19 @@ import { after, describe, it } from "node:test";
 import { z } from "zod";
 import { MODEL_DEPLOYMENTS } from "../../operator/api/v1alpha1/index.ts";
 import { covers } from "../../operator/apply/drift.ts";
-import { decode } from "../../operator/kube/decode.ts";
-import type { KubeObject, Resource } from "../../operator/kube/objects.ts";
+import { deployment } from "../../operator/controllers/model-deployment/children/deployment.ts";
+import { disruptionBudget } from "../../operator/controllers/model-deployment/children/disruption-budget.ts";
+import { networkPolicy } from "../../operator/controllers/model-deployment/children/network-policy.ts";
+import { ownerOf } from "../../operator/controllers/model-deployment/children/owner.ts";
+import { parseRevision } from "../../operator/controllers/model-deployment/revision.ts";
+import { decode } from "../../operator/platform/kube/decode.ts";
+import type { KubeObject, Resource } from "../../operator/platform/kube/objects.ts";
 import {
   CONTROLLER_REVISIONS,
   DEPLOYMENTS,
   NETWORK_POLICIES,
   POD_DISRUPTION_BUDGETS,
-} from "../../operator/kube/resources.ts";
-import { deployment } from "../../operator/model-deployment/children/deployment.ts";
-import { disruptionBudget } from "../../operator/model-deployment/children/disruption-budget.ts";
-import { networkPolicy } from "../../operator/model-deployment/children/network-policy.ts";
-import { ownerOf } from "../../operator/model-deployment/children/owner.ts";
-import { parseRevision } from "../../operator/model-deployment/revision.ts";
+} from "../../operator/platform/kube/resources.ts";
 import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { isReady, waitFor } from "../world/model-deployment.ts";
 import { eventually } from "../world/patience.ts";

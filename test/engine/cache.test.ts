@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { createCaches } from "../../operator/cache/caches.ts";
-import { createConsistency, forgetGone, recordWrites } from "../../operator/cache/consistency.ts";
-import type { Change } from "../../operator/cache/indexed-store.ts";
-import type { ConfigMap } from "../../operator/kube/objects.ts";
-import { CONFIG_MAPS, LEASES } from "../../operator/kube/resources.ts";
+import { createCaches } from "../../operator/platform/cache/caches.ts";
+import { createConsistency, forgetGone, recordWrites } from "../../operator/platform/cache/consistency.ts";
+import type { Change } from "../../operator/platform/cache/indexed-store.ts";
+import type { ConfigMap } from "../../operator/platform/kube/objects.ts";
+import { CONFIG_MAPS, LEASES } from "../../operator/platform/kube/resources.ts";
 import { until } from "../world/patience.ts";
 import { configMap, connect } from "./connection.ts";
 

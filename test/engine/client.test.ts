@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readdir, readlink } from "node:fs/promises";
 import { after, test } from "node:test";
-import { KubeError } from "../../operator/kube/errors.ts";
-import { CONFIG_MAPS, LEASES, SERVICES } from "../../operator/kube/resources.ts";
+import { KubeError } from "../../operator/platform/kube/errors.ts";
+import { CONFIG_MAPS, LEASES, SERVICES } from "../../operator/platform/kube/resources.ts";
 import { configMap, connect } from "./connection.ts";
 
 const { client, transport } = connect();

@@ -1,8 +1,8 @@
-import { createClient } from "../../operator/kube/create-client.ts";
-import { readKubeConfig } from "../../operator/kube/kubeconfig.ts";
-import type { ConfigMap } from "../../operator/kube/objects.ts";
-import { createTransport } from "../../operator/kube/transport.ts";
-import { createWatch } from "../../operator/kube/watch.ts";
+import { createClient } from "../../operator/platform/kube/create-client.ts";
+import { readKubeConfig } from "../../operator/platform/kube/kubeconfig.ts";
+import type { ConfigMap } from "../../operator/platform/kube/objects.ts";
+import { createTransport } from "../../operator/platform/kube/transport.ts";
+import { createWatch } from "../../operator/platform/kube/watch.ts";
 
 /** These tests need a real API server, and change nothing but the namespace `default` and objects named `engine-…`. */
 export const kubeconfig = (): string => {

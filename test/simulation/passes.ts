@@ -5,7 +5,7 @@ import {
   type ModelDeploymentSpec,
   type ModelDeploymentStatus,
 } from "../../operator/api/v1alpha1/index.ts";
-import { DEPLOYMENTS, PODS } from "../../operator/kube/resources.ts";
+import { DEPLOYMENTS, PODS } from "../../operator/platform/kube/resources.ts";
 import { createWorld, type World } from "./world.ts";
 
 export type Rollout = NonNullable<ModelDeploymentSpec["rollout"]>;

@@ -18,11 +18,20 @@ import {
   statusSchema,
 } from "../../operator/api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../../operator/apply/actions.ts";
-import type { Store } from "../../operator/cache/store.ts";
-import type { ReconcileContext, Result } from "../../operator/controller/result.ts";
-import type { Client } from "../../operator/kube/client.ts";
-import { KubeError } from "../../operator/kube/errors.ts";
-import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../operator/kube/objects.ts";
+import type { Surveyed } from "../../operator/cluster/capacity/survey.ts";
+import type { RouterCounts } from "../../operator/cluster/routers/routers.ts";
+import type { Scale, Subject } from "../../operator/controllers/autoscaler/scaler.ts";
+import { createObserver } from "../../operator/controllers/evidence/observer.ts";
+import { type Observed, observe, type Stores } from "../../operator/controllers/model-deployment/observe.ts";
+import { type Dependencies, modelDeploymentController } from "../../operator/controllers/model-deployment/reconcile.ts";
+import type { RouterNews } from "../../operator/controllers/namespace-router/news.ts";
+import { ONE } from "../../operator/domain/placement/request.ts";
+import type { Report } from "../../operator/domain/traffic/acknowledged.ts";
+import type { Store } from "../../operator/platform/cache/store.ts";
+import type { ReconcileContext, Result } from "../../operator/platform/controller/result.ts";
+import type { Client } from "../../operator/platform/kube/client.ts";
+import { KubeError } from "../../operator/platform/kube/errors.ts";
+import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../operator/platform/kube/objects.ts";
 import {
   CONFIG_MAPS,
   CONTROLLER_REVISIONS,
@@ -31,16 +40,7 @@ import {
   POD_DISRUPTION_BUDGETS,
   PODS,
   SERVICES,
-} from "../../operator/kube/resources.ts";
-import { type Observed, observe, type Stores } from "../../operator/model-deployment/observe.ts";
-import { type Dependencies, modelDeploymentController } from "../../operator/model-deployment/reconcile.ts";
-import { ONE } from "../../operator/placement/request.ts";
-import type { Surveyed } from "../../operator/placement/survey.ts";
-import { createObserver } from "../../operator/rollout/observer.ts";
-import type { Scale, Subject } from "../../operator/scaling/scaler.ts";
-import type { Report } from "../../operator/traffic/acknowledged.ts";
-import type { RouterNews } from "../../operator/traffic/news.ts";
-import type { RouterCounts } from "../../operator/traffic/routers.ts";
+} from "../../operator/platform/kube/resources.ts";
 import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
 import { createTraffic, type Quality } from "./traffic.ts";
 

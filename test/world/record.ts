@@ -1,8 +1,8 @@
 /** What is seen only for a moment: every version of a namespace's ModelDeployments. */
 import { MODEL_DEPLOYMENTS, type ModelDeployment } from "../../operator/api/v1alpha1/index.ts";
-import { readKubeConfig } from "../../operator/kube/kubeconfig.ts";
-import { createTransport } from "../../operator/kube/transport.ts";
-import { createWatch } from "../../operator/kube/watch.ts";
+import { readKubeConfig } from "../../operator/platform/kube/kubeconfig.ts";
+import { createTransport } from "../../operator/platform/kube/transport.ts";
+import { createWatch } from "../../operator/platform/kube/watch.ts";
 
 /** Every version from now on, until `stop`, which resolves with them. A watch lasts five minutes at most. */
 export const record = (kubeconfig: string, namespace: string): { stop(): Promise<ModelDeployment[]> } => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { KubeObject, Resource } from "../../kube/objects.ts";
+import type { KubeObject, Resource } from "../../platform/kube/objects.ts";
 import { rules } from "./fields.ts";
 import { ROUTER_NAME } from "./names.ts";
 import { type ModelDeploymentSpec, specSchema } from "./spec.ts";

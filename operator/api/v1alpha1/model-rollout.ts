@@ -1,6 +1,6 @@
 /** ModelRollout: the record of one attempt to move to a new revision. Only the operator writes it; people command it by an annotation. */
 import { z } from "zod";
-import type { KubeObject, Resource } from "../../kube/objects.ts";
+import type { KubeObject, Resource } from "../../platform/kube/objects.ts";
 import { API_VERSION } from "./model-deployment.ts";
 
 export const ROLLOUT_KIND = "ModelRollout";

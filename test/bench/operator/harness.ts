@@ -7,13 +7,13 @@ import {
   MODEL_DEPLOYMENTS,
   type ModelDeployment,
 } from "../../../operator/api/v1alpha1/index.ts";
-import { createCaches } from "../../../operator/cache/caches.ts";
-import { createClient } from "../../../operator/kube/create-client.ts";
-import { readKubeConfig } from "../../../operator/kube/kubeconfig.ts";
-import type { Deployment } from "../../../operator/kube/objects.ts";
-import { DEPLOYMENTS } from "../../../operator/kube/resources.ts";
-import { createTransport } from "../../../operator/kube/transport.ts";
-import { createWatch } from "../../../operator/kube/watch.ts";
+import { createCaches } from "../../../operator/platform/cache/caches.ts";
+import { createClient } from "../../../operator/platform/kube/create-client.ts";
+import { readKubeConfig } from "../../../operator/platform/kube/kubeconfig.ts";
+import type { Deployment } from "../../../operator/platform/kube/objects.ts";
+import { DEPLOYMENTS } from "../../../operator/platform/kube/resources.ts";
+import { createTransport } from "../../../operator/platform/kube/transport.ts";
+import { createWatch } from "../../../operator/platform/kube/watch.ts";
 
 const POLL_MS = 5;
 /** Applied at one time, as the peers' were. */

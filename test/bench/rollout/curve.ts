@@ -4,8 +4,8 @@
  */
 
 import { LATENCY_EDGES } from "../../../operator/api/v1alpha1/pod-contract.ts";
-import { observe, startEvidence } from "../../../operator/rollout/evidence/evidence.ts";
-import { type Course, LEVELS, verdictOf } from "../../../operator/rollout/evidence/verdict.ts";
+import { observe, startEvidence } from "../../../operator/domain/rollout/evidence/evidence.ts";
+import { type Course, LEVELS, verdictOf } from "../../../operator/domain/rollout/evidence/verdict.ts";
 import { argoWith, flaggerWith, type Minute, type Rival, type Thresholds } from "./rivals.ts";
 import type { Scenario } from "./scenarios.ts";
 import { decisionOf, type Outcome } from "./simulate.ts";

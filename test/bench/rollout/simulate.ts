@@ -1,6 +1,6 @@
 /** One rollout after the other: what the shipped evidence says, and what others would have. */
-import { decide, observe, startEvidence } from "../../../operator/rollout/evidence/evidence.ts";
-import type { Verdict } from "../../../operator/rollout/evidence/verdict.ts";
+import { decide, observe, startEvidence } from "../../../operator/domain/rollout/evidence/evidence.ts";
+import type { Verdict } from "../../../operator/domain/rollout/evidence/verdict.ts";
 import { argo, type Decision, flagger, type Minute } from "./rivals.ts";
 import type { Scenario } from "./scenarios.ts";
 import { analysisOf, trialOf } from "./trial.ts";

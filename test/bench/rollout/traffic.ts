@@ -1,7 +1,7 @@
 /** Requests to a rollout that is simulated: how many each pod got in an interval of 10 s, what failed, and how long they took. */
 
 import { LATENCY_EDGES } from "../../../operator/api/v1alpha1/pod-contract.ts";
-import type { Interval, PodCounts } from "../../../operator/rollout/evidence/arms.ts";
+import type { Interval, PodCounts } from "../../../operator/domain/rollout/evidence/arms.ts";
 import { normal, normalCdf, poisson, type Random } from "./chance.ts";
 
 export const INTERVAL_S = 10;

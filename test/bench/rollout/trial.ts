@@ -1,6 +1,6 @@
 /** A made-up rollout, interval by interval. */
-import type { Interval } from "../../../operator/rollout/evidence/arms.ts";
-import { ANALYSIS, type Analysis, OUTPUTS } from "../../../operator/rollout/evidence/evidence.ts";
+import type { Interval } from "../../../operator/domain/rollout/evidence/arms.ts";
+import { ANALYSIS, type Analysis, OUTPUTS } from "../../../operator/domain/rollout/evidence/evidence.ts";
 import { randomFrom } from "./chance.ts";
 import type { Minute } from "./rivals.ts";
 import type { Scenario } from "./scenarios.ts";

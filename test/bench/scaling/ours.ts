@@ -1,7 +1,7 @@
 /** The decision that Berth ships, asked as the others are. */
-import { decide, type Memory, remember, type ScalingSettings } from "../../../operator/scaling/decide.ts";
-import type { RunCurve } from "../../../operator/scaling/signals.ts";
-import { withStart } from "../../../operator/scaling/start-time.ts";
+import { decide, type Memory, remember, type ScalingSettings } from "../../../operator/domain/scaling/decide.ts";
+import type { RunCurve } from "../../../operator/domain/scaling/signals.ts";
+import { withStart } from "../../../operator/domain/scaling/start-time.ts";
 import type { MakeRule } from "./rules.ts";
 
 /** What servers tell once they are ready. */

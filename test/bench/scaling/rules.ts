@@ -1,6 +1,6 @@
 /** A rule of scaling, as the simulation asks it. */
 
-import type { Signals } from "../../../operator/scaling/signals.ts";
+import type { Signals } from "../../../operator/domain/scaling/signals.ts";
 
 /** What a rule may see, once a second. */
 export type View = Signals & {

@@ -1,6 +1,6 @@
 /** A ModelDeployment in each state that its status knows: what the shipped reconciler writes in the small Kubernetes of test/simulation. */
 import type { ModelDeployment, ModelDeploymentSpec } from "../../../operator/api/v1alpha1/index.ts";
-import { KubeError } from "../../../operator/kube/errors.ts";
+import { KubeError } from "../../../operator/platform/kube/errors.ts";
 import { createWorld, type World } from "../../simulation/world.ts";
 
 export type StateOf = {

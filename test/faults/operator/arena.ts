@@ -1,10 +1,10 @@
 /** Where one scenario is played: a namespace of its own, one ModelDeployment in it, and the test's own way to the API server. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { findCondition, MODEL_DEPLOYMENTS, type ModelDeployment } from "../../../operator/api/v1alpha1/index.ts";
-import type { Client } from "../../../operator/kube/client.ts";
-import { KubeError } from "../../../operator/kube/errors.ts";
-import type { KubeObject, Resource } from "../../../operator/kube/objects.ts";
-import { DEPLOYMENTS, PODS } from "../../../operator/kube/resources.ts";
+import type { Client } from "../../../operator/platform/kube/client.ts";
+import { KubeError } from "../../../operator/platform/kube/errors.ts";
+import type { KubeObject, Resource } from "../../../operator/platform/kube/objects.ts";
+import { DEPLOYMENTS, PODS } from "../../../operator/platform/kube/resources.ts";
 import type { World } from "../../world/index.ts";
 import { CLUSTER_PATIENCE_S, tooLate } from "../../world/patience.ts";
 

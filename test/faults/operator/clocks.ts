@@ -1,6 +1,6 @@
 /** Nodes whose clocks are off by ten minutes, and step: what one leader begins another goes on with. */
 import { MODEL_ROLLOUTS } from "../../../operator/api/v1alpha1/index.ts";
-import { EVENTS } from "../../../operator/kube/resources.ts";
+import { EVENTS } from "../../../operator/platform/kube/resources.ts";
 import type { Arena } from "./arena.ts";
 import { OURS } from "./end-state.ts";
 import type { Fault } from "./play.ts";

@@ -1,6 +1,6 @@
 /** What is left when all is done, so that two runs can be compared: every object of ours, without what no two runs share. */
 import { MODEL_DEPLOYMENTS } from "../../../operator/api/v1alpha1/index.ts";
-import type { KubeObject, Resource } from "../../../operator/kube/objects.ts";
+import type { KubeObject, Resource } from "../../../operator/platform/kube/objects.ts";
 import {
   CONFIG_MAPS,
   CONTROLLER_REVISIONS,
@@ -9,7 +9,7 @@ import {
   POD_DISRUPTION_BUDGETS,
   PODS,
   SERVICES,
-} from "../../../operator/kube/resources.ts";
+} from "../../../operator/platform/kube/resources.ts";
 import type { Arena } from "./arena.ts";
 import type { Write } from "./proxy.ts";
 

@@ -2,9 +2,9 @@
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { createClient } from "../../../operator/kube/create-client.ts";
-import { readKubeConfig } from "../../../operator/kube/kubeconfig.ts";
-import { createTransport } from "../../../operator/kube/transport.ts";
+import { createClient } from "../../../operator/platform/kube/create-client.ts";
+import { readKubeConfig } from "../../../operator/platform/kube/kubeconfig.ts";
+import { createTransport } from "../../../operator/platform/kube/transport.ts";
 import { enterWorld, ROOT } from "../../world/index.ts";
 import { randomFrom } from "../../world/random.ts";
 import { wrongClockFaults } from "./clocks.ts";

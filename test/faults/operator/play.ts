@@ -1,6 +1,6 @@
 /** Plays a scenario once, with what a fault does to it, and compares where it ends with where an undisturbed one did. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client } from "../../../operator/kube/client.ts";
+import type { Client } from "../../../operator/platform/kube/client.ts";
 import type { World } from "../../world/index.ts";
 import { type Arena, enterArena } from "./arena.ts";
 import { countOnce, difference, endState } from "./end-state.ts";

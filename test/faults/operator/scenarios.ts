@@ -1,6 +1,6 @@
 /** What a user may do to a ModelDeployment, and where it must end, whatever happens to the operator meanwhile. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { PODS } from "../../../operator/kube/resources.ts";
+import { PODS } from "../../../operator/platform/kube/resources.ts";
 import { type Arena, isSettled, NAME } from "./arena.ts";
 import { OURS } from "./end-state.ts";
 

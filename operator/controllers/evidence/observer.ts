@@ -1,0 +1,163 @@
+/**
+ * Asks the routers every ten seconds what they have counted of a rollout, and keeps its evidence. Now and then it is written down,
+ * for the next leader: what was counted since then is counted by that one, from the routers' own numbers.
+ */
+
+import type { RouterCounts } from "../../cluster/routers/routers.ts";
+import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "../../domain/rollout/counts.ts";
+import { requestsOf } from "../../domain/rollout/evidence/arms.ts";
+import { type Analysis, decide, observe, startEvidence } from "../../domain/rollout/evidence/evidence.ts";
+import { NO_SILENCE, type Silence } from "../../domain/rollout/evidence/silence.ts";
+import { METRICS, type Verdict } from "../../domain/rollout/evidence/verdict.ts";
+import { type Kept, recall, remember } from "../../domain/rollout/memory.ts";
+import { counted, judged, type Pace } from "../../domain/rollout/words.ts";
+import type { ObjectKey } from "../../platform/kube/objects.ts";
+
+/** What the ready routers have counted for a ModelDeployment; those that do not answer are left out. */
+export type AskCounts = (modelDeployment: ObjectKey) => Promise<RouterCounts[]>;
+
+/** A rollout whose canary gets requests. */
+export type Trial = {
+  stable: string;
+  canary: string;
+  /** Of the canary, in percent. */
+  weight: number;
+  analysis: Analysis;
+  /** Evidence by another one is none: it changes with whatever the evidence is about. */
+  analysisKey: string;
+};
+
+export type Observation = {
+  /** Undefined until an interval was counted. */
+  verdict: Verdict | undefined;
+  isSplitRight: boolean;
+  /** Intervals in a row in which a revision's requests have all failed. */
+  silent: Silence;
+  words: string;
+  /** What is to be kept for the next leader, where that is due. */
+  memory: string | undefined;
+  againAfterMs: number;
+};
+
+export type Observer = {
+  /**
+   * Undefined: no canary gets requests, and what was known is forgotten.
+   * @param memory what was last written down of this rollout
+   */
+  look(key: ObjectKey, trial: Trial | undefined, now: number, memory?: string): Promise<Observation | undefined>;
+  /** Requests a second at the routers, counted over a few seconds; undefined where they do not answer. */
+  rate(key: ObjectKey, now: number): Promise<number | undefined>;
+};
+
+/** The evidence counts in intervals of this. */
+const INTERVAL_MS = 10_000;
+/** What the pods' first requests cost (connections, caches, just-in-time compilation) says nothing about the version. */
+const WARM_UP_MS = 10_000;
+
+/** A rate over more than this is no rate of now. */
+const RATE_MS = 60_000;
+
+/** The evidence is written down so often; what is lost of it costs time and no validity. */
+const REMEMBER_MS = 30_000;
+
+export const createObserver = (ask: AskCounts): Observer => {
+  const trials = new Map<string, { kept: Kept; rememberedAt: number }>();
+  const rates = new Map<string, { at: number; requests: number }>();
+
+  const begin = (trial: Trial, now: number): Kept => ({
+    canary: trial.canary,
+    analysis: trial.analysisKey,
+    begunAt: now,
+    counting: undefined,
+    countedAt: now,
+    evidence: startEvidence(trial.analysis),
+    totals: NO_TOTALS,
+    step: { weight: trial.weight, totals: NO_TOTALS },
+    perSecond: 0,
+  });
+  const count = async (kept: Kept, trial: Trial, counts: readonly RouterCounts[], now: number): Promise<void> => {
+    if (kept.counting === undefined) {
+      kept.counting = startCounting(now, counts);
+      kept.countedAt = now;
+      return;
+    }
+    const { counting, incomparable, interval } = countOn(kept.counting, counts, trial);
+    // with a thousand pods each of the two takes milliseconds
+    await new Promise((resolve) => setImmediate(resolve));
+    const seconds = (now - kept.countedAt) / 1000;
+    kept.counting = counting;
+    kept.countedAt = now;
+    kept.evidence = observe(kept.evidence, trial.analysis, interval);
+    kept.totals = addTo(kept.totals, interval, incomparable);
+    kept.step.totals = addTo(kept.step.totals, interval, incomparable);
+    const asked = isShadowed(trial) ? interval.pairs.compared : requestsOf(interval.canary);
+    kept.perSecond = asked / Math.max(seconds, 1);
+  };
+  const report = (kept: Kept, verdict: Verdict | undefined, trial: Trial, now: number) => ({
+    verdict,
+    isSplitRight: fitsWeight(kept.step.totals, trial.weight),
+    silent: kept.evidence.silence ?? NO_SILENCE,
+    words: inWords(kept, verdict, trial),
+    againAfterMs: Math.max(100, dueAt(kept) - now),
+  });
+
+  return {
+    async look(key, trial, now, memory) {
+      const name = `${key.namespace}/${key.name}`;
+      if (trial === undefined) {
+        trials.delete(name);
+        return undefined;
+      }
+      const known = trials.get(name);
+      const isSame = known?.kept.canary === trial.canary && known.kept.analysis === trial.analysisKey;
+      const kept = (isSame ? known.kept : recall(memory, trial.canary, trial.analysisKey)) ?? begin(trial, now);
+      const entry = isSame ? known : { kept, rememberedAt: now };
+      trials.set(name, entry);
+      if (kept.step.weight !== trial.weight) kept.step = { weight: trial.weight, totals: NO_TOTALS };
+      if (now >= dueAt(kept)) await count(kept, trial, await ask(key), now);
+      const { canary, pairs, stable } = kept.totals;
+      const isCounted = canary.requests + stable.requests + pairs.compared > 0;
+      const verdict =
+        isCounted || kept.countedAt > kept.begunAt + WARM_UP_MS ? decide(kept.evidence, trial.analysis) : undefined;
+      const isDue = now - entry.rememberedAt >= REMEMBER_MS;
+      if (isDue) entry.rememberedAt = now;
+      return { ...report(kept, verdict, trial, now), memory: isDue ? remember(kept) : undefined };
+    },
+    async rate(key, now) {
+      const name = `${key.namespace}/${key.name}`;
+      for (const [other, { at }] of rates) if (now - at > RATE_MS) rates.delete(other);
+      const counts = await ask(key);
+      if (counts.length === 0) return undefined;
+      const requests = counts
+        .flatMap(({ revisions }) => Object.values(revisions).flatMap((pods) => Object.values(pods)))
+        .reduce((sum, one) => sum + one.requests, 0);
+      const before = rates.get(name);
+      if (before === undefined) {
+        rates.set(name, { at: now, requests });
+        return undefined;
+      }
+      if (now - before.at < 5000) return undefined;
+      rates.delete(name);
+      return Math.max(0, requests - before.requests) / ((now - before.at) / 1000);
+    },
+  };
+};
+
+/** Nothing but copies of requests tells. */
+const isShadowed = ({ analysis }: Trial): boolean => analysis.errors === undefined && analysis.outputs !== undefined;
+
+const inWords = (kept: Kept, verdict: Verdict | undefined, trial: Trial): string => {
+  const { analysis } = trial;
+  if (METRICS.every((metric) => analysis[metric] === undefined))
+    return `no revisions are compared: pods that keep well for stepDuration.min are enough; ${counted(kept.totals)}`;
+  if (verdict === undefined) return "the first requests are not counted";
+  return `${judged(verdict, kept.evidence.course, analysis.levels, paceOf(kept, trial))}; ${counted(kept.totals)}`;
+};
+
+const paceOf = ({ perSecond }: Kept, trial: Trial): Pace => ({
+  perSecond,
+  what: isShadowed(trial) ? "copies of requests" : "requests of the canary",
+});
+
+const dueAt = ({ begunAt, countedAt, counting }: Kept): number =>
+  counting === undefined ? begunAt + WARM_UP_MS : countedAt + INTERVAL_MS;

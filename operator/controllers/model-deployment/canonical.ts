@@ -1,0 +1,73 @@
+/**
+ * When two specs are the same: when they render the same pods. So the canonical form of a spec is its pod template, under fixed
+ * names and settings, in one spelling. A new field counts as soon as it is rendered. Pure.
+ */
+import { canonicalQuantity } from "../../api/v1alpha1/index.ts";
+import { byIdentity } from "../../platform/cache/by-identity.ts";
+import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
+import type { RevisionSpec } from "./revision-spec.ts";
+
+/** Any will do, as long as both sides of a comparison have the same. */
+const SETTINGS: RenderSettings = { runtimeImage: "runtime", runtimeImagePullPolicy: "Always", allowHttpModels: true };
+
+/** Lists that are sets. The order of arguments and of variables has a meaning. */
+const SETS: ReadonlySet<string> = new Set([
+  "claims",
+  "imagePullSecrets",
+  "matchExpressions",
+  "resourceClaims",
+  "tolerations",
+  "topologySpreadConstraints",
+  "values",
+  "volumeMounts",
+  "volumes",
+]);
+
+/** Throws on a spec with a value that no pod can be rendered from. */
+export const canonical: (spec: RevisionSpec) => string = byIdentity((spec) =>
+  sortedJson(inOneSpelling(podTemplate("name", "revision", spec, SETTINGS), "template")),
+);
+
+/** Empty lists and maps say what absent ones say, and so does a default of Kubernetes' own. */
+const inOneSpelling = (value: unknown, field: string): unknown => {
+  if (Array.isArray(value)) return value.length === 0 ? undefined : list(value, field);
+  if (!isMap(value)) return field === "serviceAccountName" && value === "default" ? undefined : value;
+  const whole = field === "resources" ? withImpliedRequests(value) : value;
+  const entries = Object.entries(whole).flatMap(([key, inner]) => {
+    const spelt = isAmounts(field) ? quantity(inner) : inOneSpelling(inner, key);
+    return spelt === undefined ? [] : [[key, spelt] as const];
+  });
+  // an emptyDir is empty, and there
+  return entries.length === 0 && field !== "emptyDir" ? undefined : Object.fromEntries(entries);
+};
+
+const list = (items: readonly unknown[], field: string): unknown[] => {
+  const spelt = items.map((item) => inOneSpelling(item, field));
+  return SETS.has(field) ? [...new Set(spelt.map(sortedJson))].toSorted() : spelt;
+};
+
+const isAmounts = (field: string): boolean => field === "requests" || field === "limits";
+
+const quantity = (value: unknown): unknown =>
+  typeof value === "string" || typeof value === "number" ? canonicalQuantity(value) : value;
+
+/** The API server takes a limit without a request for both. */
+const withImpliedRequests = ({ limits, requests, ...rest }: Record<string, unknown>): Record<string, unknown> => ({
+  ...rest,
+  limits,
+  requests: { ...(isMap(limits) ? limits : {}), ...(isMap(requests) ? requests : {}) },
+});
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** One spelling for equal values. */
+export const sortedJson = (value: unknown): string => JSON.stringify(inKeyOrder(value));
+
+/** The same value with the keys of every object in order, at every depth. */
+export const inKeyOrder = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(inKeyOrder);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, inKeyOrder(inner)]));
+};

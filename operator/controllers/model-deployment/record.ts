@@ -1,0 +1,206 @@
+/** ModelRollouts: the records of this ModelDeployment's rollouts, and the commands that people put on them. Pure. */
+import {
+  ACTION_ANNOTATION,
+  ACTIONS,
+  API_VERSION,
+  boundedRecord,
+  MODEL_ROLLOUTS,
+  type ModelRollout,
+  ROLLOUT_KIND,
+  type RolloutRecord,
+} from "../../api/v1alpha1/index.ts";
+import { type Action, applyStatus, create, remove } from "../../apply/actions.ts";
+import { covers } from "../../apply/drift.ts";
+import { oneLine } from "../../domain/diagnosis/cause.ts";
+import { type Command, isOver, type Rollout } from "../../domain/rollout/machine.ts";
+import { promoted, rejected } from "../../domain/rollout/words.ts";
+import { childMeta } from "./children/owner.ts";
+import { named } from "./findings.ts";
+import type { GivingBack } from "./giving-back.ts";
+import type { Observed } from "./observe.ts";
+import { type Trial, trialWeight } from "./trial.ts";
+
+/** Ended ones are kept, up to this many with the one that runs. */
+const KEPT = 10;
+
+/** A word on a ModelRollout that somebody has put there. */
+export type Order = { record: ModelRollout; word: string };
+
+/** All of them, the oldest first. */
+export const ordersOf = ({ modelRollouts }: Observed): Order[] =>
+  modelRollouts.flatMap((record) => {
+    const word = record.metadata.annotations?.[ACTION_ANNOTATION];
+    return word === undefined ? [] : [{ record, word }];
+  });
+
+/** What the rollout that runs is commanded to do. */
+export const commandFor = (observed: Observed, { name }: Pick<Trial, "name">): Command | undefined => {
+  const word = ordersOf(observed).find(({ record }) => record.metadata.name === name)?.word;
+  return word === "promote" || word === "abort" || word === "pause" || word === "resume" ? word : undefined;
+};
+
+/** Revisions whose rejection is taken back: their last ModelRollout was rolled back, and says `retry`. */
+export const retried = (observed: Observed): ReadonlySet<string> =>
+  new Set(
+    ordersOf(observed).flatMap(({ record, word }) =>
+      word === "retry" && record.status?.state === "RolledBack" ? [record.status.to] : [],
+    ),
+  );
+
+/** What is to be said of an order that cannot be followed; undefined where it can, or may be when the rollout has come so far. */
+export const refusalOf = ({ record, word }: Order, trial: Trial | undefined): string | undefined => {
+  const { name } = record.metadata;
+  if (!ACTIONS.some((action) => action === word))
+    return `${ACTION_ANNOTATION}: "${word.slice(0, 40)}" is unknown; it takes ${ACTIONS.join(", ")}`;
+  const isRunning = name === trial?.name;
+  if (word === "retry")
+    return isRunning || record.status?.state !== "RolledBack"
+      ? `${name}: only one that was rolled back can be retried`
+      : undefined;
+  if (isRunning) return undefined;
+  const why = record.status?.endedAt === undefined ? SUPERSEDED : "it has ended";
+  return `${name}: ${why}, so that ${word} does nothing`;
+};
+
+/** Whether the rollout, as this pass leaves it, has done what the order says; or never will. */
+export const isDone = (order: Order, trial: Trial | undefined): boolean => {
+  if (refusalOf(order, trial) !== undefined || order.word === "retry") return true;
+  const phase = trial?.state.phase;
+  if (order.word === "pause") return phase === "paused" || phase === "promoted" || phase === "rejected";
+  if (order.word === "resume") return phase !== "paused";
+  return phase === "promoted" || phase === "rejected";
+};
+
+/** The name of this revision's ModelRollout that has not ended, or one that none has. */
+export const nextName = ({ modelRollouts }: Observed, revision: string): string => {
+  const begun = modelRollouts.find((one) => one.metadata.name.startsWith(`${revision}-`) && isRunning(one));
+  if (begun !== undefined) return begun.metadata.name;
+  const numbers = modelRollouts
+    .filter(({ metadata }) => metadata.name.startsWith(`${revision}-`))
+    .map(({ metadata }) => Number(metadata.name.slice(revision.length + 1)) || 0);
+  return `${revision}-${Math.max(0, ...numbers) + 1}`;
+};
+
+/** Of the rollout that runs: in words, and as the next leader wants it, where that is to be written. */
+export type Evidence = { words?: string | undefined; memory?: string | undefined };
+
+/** What was last written down of a rollout. */
+export const memoryOf = ({ modelRollouts }: Observed, { name }: Pick<Trial, "name">): string | undefined =>
+  named(modelRollouts, name)?.status?.memory;
+
+export type Recorded = {
+  trial?: Trial | undefined;
+  /** Its record ends when it has given all back, or has taken over after all. */
+  givingBack?: Pick<GivingBack, "name" | "weight"> | undefined;
+  evidence: Evidence;
+};
+
+/** Writes the record of the rollout that runs, ends those that were left, and deletes the oldest. */
+export const recordActions = (
+  observed: Observed,
+  stable: string,
+  { evidence: { memory, words }, givingBack, trial }: Recorded,
+  now: number,
+): Action[] => {
+  const { modelRollouts } = observed;
+  const current = trial && named(modelRollouts, trial.name);
+  const at = new Date(now).toISOString();
+  const left = modelRollouts.filter((one) => one.metadata.name !== trial?.name && isRunning(one));
+  const over = modelRollouts.filter((one) => one.metadata.name !== trial?.name && !isRunning(one));
+  const byAge = over.toSorted((one, other) => age(one) - age(other));
+  return [
+    ...(trial === undefined
+      ? []
+      : current === undefined
+        ? [create(MODEL_ROLLOUTS, recordOf(observed, trial))]
+        : written(current, statusOf(observed, trial, stable, { memory, words }, current, at))),
+    ...left.flatMap((one) =>
+      one.metadata.name === givingBack?.name ? returning(one, givingBack) : ended(observed, one, at),
+    ),
+    ...byAge.slice(0, Math.max(0, byAge.length - (KEPT - 1))).map((one) => remove(MODEL_ROLLOUTS, one)),
+  ];
+};
+
+const age = ({ metadata }: ModelRollout): number => Date.parse(metadata.creationTimestamp ?? "") || 0;
+
+const isRunning = ({ status }: ModelRollout): boolean => status?.endedAt === undefined;
+
+const SUPERSEDED = "another revision is wanted";
+
+/** It is superseded, and still has a share. */
+const returning = (one: ModelRollout, { weight }: Pick<GivingBack, "weight">): Action[] => {
+  if (one.status === undefined) return [];
+  const verdict = `${SUPERSEDED}; its share goes back to stable`;
+  return written(one, { ...withoutMemory(one.status), state: "Superseded", weight: `${weight}%`, verdict });
+};
+
+/** One that nobody goes on with: as the status says, which is written first. One that had not even begun leaves nothing to be read. */
+const ended = ({ modelDeployment: { status } }: Observed, one: ModelRollout, endedAt: string): Action[] => {
+  if (one.status === undefined) return [remove(MODEL_ROLLOUTS, one)];
+  const { state, to } = one.status;
+  // only one that answers where stable does not takes over though another one is wanted
+  const taken = state === "Superseded" ? promoted("rescue") : "it is the stable revision";
+  const rejection = status?.rollout?.rejected?.find(({ revision }) => revision === to);
+  const end: Pick<RolloutRecord, "state" | "weight" | "verdict"> =
+    status?.stable?.revision === to
+      ? { state: "Promoted", weight: "100%", verdict: taken }
+      : rejection !== undefined
+        ? { state: "RolledBack", weight: "0%", verdict: rejection.message }
+        : { state: "Superseded", weight: "0%", verdict: SUPERSEDED };
+  return written(one, { ...withoutMemory(one.status), ...end, endedAt });
+};
+
+const withoutMemory = ({ memory: _, ...status }: RolloutRecord): RolloutRecord => status;
+
+const recordOf = ({ owner }: Observed, { name, revision }: Trial): ModelRollout => ({
+  apiVersion: API_VERSION,
+  kind: ROLLOUT_KIND,
+  metadata: childMeta(owner, name, revision.name),
+});
+
+const written = (record: ModelRollout, wanted: RolloutRecord): Action[] => {
+  const status = boundedRecord(wanted);
+  return covers(status, record.status) ? [] : [applyStatus(MODEL_ROLLOUTS, record, status)];
+};
+
+const WORDS: Readonly<Record<Rollout["phase"], RolloutRecord["state"]>> = {
+  preparing: "Progressing",
+  shifting: "Progressing",
+  observing: "Progressing",
+  paused: "Paused",
+  finishing: "Progressing",
+  promoted: "Promoted",
+  rejected: "RolledBack",
+};
+
+const statusOf = (
+  { owner }: Observed,
+  trial: Trial,
+  stable: string,
+  { memory, words }: Evidence,
+  before: ModelRollout,
+  at: string,
+): RolloutRecord => {
+  const { revision, state } = trial;
+  const steps = trial.steps?.length ?? 0;
+  const ended =
+    state.phase === "promoted" || state.phase === "finishing" ? steps : Number(before.status?.step.split("/")[0] ?? 1);
+  const step = "step" in state ? state.step + 1 : ended;
+  const evidence = words ?? before.status?.evidence;
+  const remembered = memory ?? before.status?.memory;
+  return {
+    model: owner.name,
+    from: stable,
+    to: revision.name,
+    step: `${step}/${steps}`,
+    weight: `${trialWeight(trial)}%`,
+    state: WORDS[state.phase],
+    ...(evidence === undefined ? {} : { evidence: oneLine(evidence) }),
+    ...(state.phase === "rejected" ? { verdict: oneLine(rejected(state.rejection)) } : {}),
+    ...(state.phase === "promoted" ? { verdict: promoted(state.by) } : {}),
+    // once it is over nobody goes on with it
+    ...(remembered === undefined || isOver(state) ? {} : { memory: remembered }),
+    startedAt: before.status?.startedAt ?? at,
+    ...(isOver(state) ? { endedAt: before.status?.endedAt ?? at } : {}),
+  };
+};

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Deployment, Pod } from "../../platform/kube/objects.ts";
+import type { RouterNews } from "../namespace-router/news.ts";
+import { routerObstacle } from "./router-obstacle.ts";
+
+const metadata = { name: "berth-router", namespace: "a" };
+const nothing: RouterNews = { deployment: undefined, pods: [], obstacles: [] };
+const refused = (message: string): Deployment => ({
+  ...{ apiVersion: "apps/v1", kind: "Deployment", metadata },
+  status: { conditions: [{ type: "ReplicaFailure", status: "True", reason: "FailedCreate", message }] },
+});
+const pod = (status: NonNullable<Pod["status"]>): Pod => ({
+  ...{ apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: "berth-router-1" } },
+  status,
+});
+
+const cases: [name: string, news: Partial<RouterNews>, reason: string | undefined, message: RegExp][] = [
+  ["nothing yet", {}, undefined, /^$/],
+  [
+    "a quota that demands limits",
+    {
+      deployment: refused(
+        'pods "berth-router-1" is forbidden: failed quota: q: must specify limits.cpu for: router; limits.memory for: router',
+      ),
+    },
+    "QuotaExceeded",
+    /^the routers of this namespace: pods are refused: failed quota.*set limits\.cpu and limits\.memory in router\.resources of Berth's chart$/,
+  ],
+  [
+    "a webhook that is down",
+    { obstacles: [{ kind: "refused", isHopeless: false, message: 'failed calling webhook "w": refused' }] },
+    "AdmissionDenied",
+    /the API server refused a write: failed calling webhook "w": refused; repair what answers for webhook w/,
+  ],
+  [
+    "strangers",
+    { obstacles: [{ kind: "stranger", objects: ["NetworkPolicy berth-router", "Deployment berth-router"] }] },
+    "NotOwned",
+    /NetworkPolicy berth-router and Deployment berth-router belong to something else.*delete them$/,
+  ],
+  [
+    "no room",
+    {
+      pods: [
+        pod({
+          conditions: [
+            {
+              ...{ type: "PodScheduled", status: "False", reason: "Unschedulable" },
+              message: "0/1 nodes are available: 1 Insufficient cpu.",
+            },
+          ],
+        }),
+      ],
+    },
+    "Unschedulable",
+    /1 of 2 pods wait for .* cpu each/,
+  ],
+  [
+    "an image that cannot be pulled",
+    {
+      pods: [
+        pod({
+          containerStatuses: [
+            {
+              ...{ name: "router", image: "r:1", imageID: "", ready: false, restartCount: 0 },
+              state: { waiting: { reason: "ErrImagePull", message: "not found" } },
+            },
+          ],
+        }),
+      ],
+    },
+    "ImageUnavailable",
+    /image r:1 cannot be pulled: not found/,
+  ],
+  [
+    "too little memory",
+    {
+      pods: [
+        pod({
+          containerStatuses: [
+            {
+              ...{ name: "router", image: "r:1", imageID: "", ready: false, restartCount: 3 },
+              lastState: { terminated: { exitCode: 137, reason: "OOMKilled" } },
+            },
+          ],
+        }),
+      ],
+    },
+    "OutOfMemory",
+    /router\.resources\.requests\.memory of Berth's chart/,
+  ],
+];
+
+describe("what is in the way of the routers", () => {
+  for (const [name, news, reason, message] of cases) {
+    it(name, () => {
+      const cause = routerObstacle({ ...nothing, ...news }, 0);
+      assert.equal(cause?.reason, reason);
+      assert.match(cause?.message ?? "", message);
+    });
+  }
+});

@@ -1,0 +1,50 @@
+/** A trial in words. Pure. */
+import { ACTION_ANNOTATION } from "../../api/v1alpha1/index.ts";
+import { isPausedBySpec, type Trial, trialWeight } from "./trial.ts";
+
+/** `step 2 of 3: 25 % of the requests go to digits-2` */
+export const stepInWords = (trial: Trial): string => {
+  const { revision, settings, state, steps } = trial;
+  if (steps === undefined) return `the steps of ${revision.name} wait for some seconds of traffic`;
+  const step = "step" in state ? state.step + 1 : steps.length;
+  const weight = trialWeight(trial);
+  const share =
+    weight === 0
+      ? `${revision.name} answers no client`
+      : weight === 100
+        ? `all requests go to ${revision.name}`
+        : `${weight} % of the requests go to ${revision.name}`;
+  const copies = settings.shadow === 0 || weight === 100 ? "" : `, and copies of ${settings.shadow} %`;
+  return `step ${step} of ${steps.length}${pausedInWords(trial)}: ${share}${copies}${capacityInWords(trial)}`;
+};
+
+/** Nothing is said of what costs nobody anything. */
+const capacityInWords = ({ capacity }: Trial): string => {
+  if (capacity === undefined || capacity.plan === "surge") return "";
+  const { canary, fullSince, plan, retryAt, stable, why } = capacity;
+  if (retryAt !== undefined) {
+    const at = new Date(retryAt).toISOString().slice(11, 19);
+    return `; capacity swap: its pods found no room in stable's place in time, and are tried again at ${at} UTC`;
+  }
+  const told =
+    plan === "swap"
+      ? "its pods take the place of stable's"
+      : `stable hands pods over, and has ${stable} beside ${canary}`;
+  const full = fullSince === undefined ? "" : "; requests need more pods, and no node takes them";
+  return `; capacity ${plan}: ${told} (${why})${full}`;
+};
+
+const pausedInWords = (trial: Trial): string => {
+  const { isHeld, name, state } = trial;
+  if (isHeld) return ", held by the command pause";
+  if (state.phase === "finishing" && isPausedBySpec(trial)) return ", paused by spec.rollout.paused";
+  if (state.phase !== "paused") return "";
+  switch (state.by) {
+    case "spec":
+      return ", paused by spec.rollout.paused";
+    case "command":
+      return ", paused by a command";
+    case "step":
+      return `, safe so far and paused as its step says: it goes on with kubectl annotate modelrollout ${name} ${ACTION_ANNOTATION}=resume`;
+  }
+};
