@@ -28,12 +28,12 @@ describe("violations", () => {
   it("allows the arrows of the architecture", () => {
     assert.deepEqual(
       violations([
-        { from: "operator/controller/controller.ts", to: "operator/cache/store.ts" },
-        { from: "operator/kube/transport.ts", to: "@kubernetes/client-node" },
-        { from: "operator/model-deployment/children/service.ts", to: "operator/api/v1alpha1/names.ts" },
+        { from: "operator/platform/controller/controller.ts", to: "operator/platform/cache/store.ts" },
+        { from: "operator/platform/kube/transport.ts", to: "@kubernetes/client-node" },
+        { from: "operator/controllers/model-deployment/children/service.ts", to: "operator/api/v1alpha1/names.ts" },
         { from: "runtime/server/shard.ts", to: "operator/api/v1alpha1/pod-contract.ts" },
-        { from: "operator/main.ts", to: "operator/manager/manager.ts" },
-        { from: "test/e2e/anything.ts", to: "operator/kube/client.ts" },
+        { from: "operator/main.ts", to: "operator/platform/manager/manager.ts" },
+        { from: "test/e2e/anything.ts", to: "operator/platform/kube/client.ts" },
       ]),
       [],
     );
@@ -41,15 +41,21 @@ describe("violations", () => {
 
   it("names each import that goes against them", () => {
     const against = [
-      { from: "operator/cache/reflector.ts", to: "operator/controller/work-queue.ts" },
-      { from: "operator/manager/manager.ts", to: "@kubernetes/client-node" },
-      { from: "operator/model-deployment/children/service.ts", to: "operator/kube/client.ts" },
-      { from: "operator/model-deployment/plan.ts", to: "node:fs" },
-      { from: "runtime/server/shard.ts", to: "operator/kube/client.ts" },
+      { from: "operator/platform/cache/reflector.ts", to: "operator/platform/controller/work-queue.ts" },
+      { from: "operator/platform/manager/manager.ts", to: "@kubernetes/client-node" },
+      { from: "operator/controllers/model-deployment/children/service.ts", to: "operator/platform/kube/client.ts" },
+      { from: "operator/controllers/model-deployment/plan.ts", to: "node:fs" },
+      { from: "runtime/server/shard.ts", to: "operator/platform/kube/client.ts" },
       { from: "operator/main.ts", to: "test/cluster/index.ts" },
+      { from: "operator/platform/cache/trim.ts", to: "operator/api/v1alpha1/labels.ts" },
+      { from: "operator/domain/rollout/machine.ts", to: "operator/platform/kube/client.ts" },
+      { from: "operator/controllers/autoscaler/scaler.ts", to: "operator/controllers/evidence/observer.ts" },
     ];
     const found = violations(against);
     assert.equal(found.length, against.length);
-    assert.match(found[0] ?? "", /^operator\/cache\/reflector\.ts imports operator\/controller\/work-queue\.ts: /);
+    assert.match(
+      found[0] ?? "",
+      /^operator\/platform\/cache\/reflector\.ts imports operator\/platform\/controller\/work-queue\.ts: /,
+    );
   });
 });

@@ -8,126 +8,118 @@ type Rule = { folder: string; folders: readonly string[]; packages: readonly str
 
 const ANYTHING_OF_NODE = "node:*";
 
-/** The longest matching folder decides. */
+/** Plain types of Kubernetes' objects: no I/O, so that what is pure may know them. */
+const OBJECTS = "operator/platform/kube/objects.ts";
+/** The Kubernetes engine; it knows nothing of Berth. */
+const ENGINE_PACKAGES = ["pino", "prom-client", "zod", ANYTHING_OF_NODE];
+
+/** From below to above: platform and api, domain, cluster and apply, controllers. The longest matching folder decides. */
 export const RULES: readonly Rule[] = [
-  { folder: "operator/api", folders: ["operator/kube/objects.ts"], packages: ["zod", "node:crypto"] },
-  { folder: "operator/telemetry", folders: [], packages: ["pino", "prom-client", ANYTHING_OF_NODE] },
+  { folder: "operator/api", folders: [OBJECTS], packages: ["zod", "node:crypto"] },
+  { folder: "operator/platform/telemetry", folders: [], packages: ["pino", "prom-client", ANYTHING_OF_NODE] },
   {
-    folder: "operator/kube",
-    folders: ["operator/telemetry", "operator/api"],
-    packages: ["@kubernetes/client-node", "undici", "js-yaml", "zod", "pino", "prom-client", ANYTHING_OF_NODE],
+    folder: "operator/platform/kube",
+    folders: ["operator/platform/telemetry"],
+    packages: ["@kubernetes/client-node", "undici", "js-yaml", ...ENGINE_PACKAGES],
   },
   {
-    folder: "operator/cache",
-    folders: ["operator/kube", "operator/telemetry", "operator/api"],
-    packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
+    folder: "operator/platform/cache",
+    folders: ["operator/platform/kube", "operator/platform/telemetry"],
+    packages: ENGINE_PACKAGES,
   },
   {
-    folder: "operator/controller",
-    folders: ["operator/cache", "operator/kube", "operator/telemetry", "operator/api"],
-    packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
+    folder: "operator/platform/controller",
+    folders: ["operator/platform/cache", "operator/platform/kube", "operator/platform/telemetry"],
+    packages: ENGINE_PACKAGES,
+  },
+  { folder: "operator/platform/manager", folders: ["operator/platform"], packages: ENGINE_PACKAGES },
+  // Pure: plain data in, plain data out.
+  { folder: "operator/domain/placement", folders: ["operator/api", OBJECTS], packages: [] },
+  { folder: "operator/domain/pods", folders: ["operator/api", OBJECTS], packages: ["zod"] },
+  {
+    folder: "operator/domain/rollout",
+    folders: ["operator/api", OBJECTS],
+    packages: ["zod", "node:crypto", "node:v8", "node:zlib"],
   },
   {
-    folder: "operator/manager",
-    folders: ["operator/controller", "operator/cache", "operator/kube", "operator/telemetry", "operator/api"],
-    packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
+    folder: "operator/domain/scaling",
+    folders: ["operator/api", OBJECTS, "operator/domain/placement"],
+    packages: [],
   },
-  // Pure, but for the survey, which lists through the client.
-  { folder: "operator/placement", folders: ["operator/api", "operator/kube"], packages: [] },
-  // Pure, but for what carries an action out, which is given the client.
+  { folder: "operator/domain/traffic", folders: ["operator/api", OBJECTS], packages: [] },
+  {
+    folder: "operator/domain/diagnosis",
+    folders: ["operator/api", OBJECTS, "operator/domain/placement", "operator/domain/pods"],
+    packages: ["zod"],
+  },
+  // What is asked, not watched.
+  {
+    folder: "operator/cluster/pod-clients",
+    folders: ["operator/api"],
+    packages: ["undici", "zod", "node:timers/promises"],
+  },
+  {
+    folder: "operator/cluster/capacity",
+    folders: ["operator/api", "operator/domain/placement", "operator/platform/kube"],
+    packages: [],
+  },
+  {
+    folder: "operator/cluster/routers",
+    folders: [
+      "operator/api",
+      "operator/domain/rollout",
+      "operator/domain/traffic",
+      "operator/platform/cache",
+      "operator/platform/kube",
+    ],
+    packages: [],
+  },
+  // Pure, but for what carries a write out, which is given the client.
   {
     folder: "operator/apply",
     folders: [
       "operator/api",
-      "operator/kube/objects.ts",
-      "operator/kube/client.ts",
-      "operator/kube/errors.ts",
-      "operator/controller/events.ts",
+      "operator/platform/kube/client.ts",
+      "operator/platform/kube/errors.ts",
+      OBJECTS,
+      "operator/platform/controller/events.ts",
     ],
     packages: ["node:crypto"],
   },
+  // No controller imports another: main gives each what it needs of the others.
+  ...["autoscaler", "evidence", "namespace-router", "model-deployment"].map((name) => ({
+    folder: `operator/controllers/${name}`,
+    folders: ["operator/api", "operator/apply", "operator/cluster", "operator/domain", "operator/platform"],
+    packages: ["zod", "pino", "node:crypto", "node:util", "node:timers/promises"],
+  })),
+  // Pure parts of a controller.
   {
-    folder: "operator/traffic",
+    folder: "operator/controllers/model-deployment/children",
     folders: [
       "operator/api",
       "operator/apply",
-      "operator/controller",
-      "operator/cache/indexed-store.ts",
-      "operator/cache/store.ts",
-      "operator/kube",
-    ],
-    packages: [],
-  },
-  // Pure, but for the observer, which is given what asks the routers.
-  {
-    folder: "operator/rollout",
-    folders: ["operator/api", "operator/kube/objects.ts", "operator/traffic/routers.ts"],
-    packages: ["zod", "node:crypto", "node:v8", "node:zlib"],
-  },
-  // Pure, but for the loop, which is given what asks routers and servers.
-  {
-    folder: "operator/scaling",
-    folders: ["operator/api", "operator/kube/objects.ts", "operator/placement"],
-    packages: ["node:timers/promises"],
-  },
-  { folder: "operator/pods", folders: ["operator/api"], packages: ["undici", "zod", "node:timers/promises"] },
-  {
-    folder: "operator/model-deployment",
-    folders: [
-      "operator/api",
-      "operator/apply",
-      "operator/controller",
-      "operator/cache/by-identity.ts",
-      "operator/cache/deep-freeze.ts",
-      "operator/cache/store.ts",
-      "operator/kube",
-      "operator/placement",
-      "operator/rollout",
-      "operator/scaling",
-      "operator/traffic",
-    ],
-    packages: ["zod", "pino", "node:crypto", "node:util"],
-  },
-  // Pure: plain data in, plain data out.
-  {
-    folder: "operator/model-deployment/children",
-    folders: [
-      "operator/api",
-      "operator/apply",
-      "operator/kube/objects.ts",
-      "operator/kube/resources.ts",
-      "operator/model-deployment",
+      OBJECTS,
+      "operator/platform/kube/resources.ts",
+      "operator/controllers/model-deployment",
     ],
     packages: ["node:crypto"],
-  },
-  {
-    folder: "operator/model-deployment/explain",
-    folders: [
-      "operator/api",
-      "operator/kube/objects.ts",
-      "operator/model-deployment",
-      "operator/placement/admits.ts",
-      "operator/placement/request.ts",
-      "operator/placement/room.ts",
-      "operator/placement/shortage.ts",
-    ],
-    packages: ["zod"],
   },
   ...["plan", "findings", "protection"].map((stem) => ({
-    folder: `operator/model-deployment/${stem}`,
+    folder: `operator/controllers/model-deployment/${stem}`,
     folders: [
       "operator/api",
       "operator/apply",
-      "operator/kube/objects.ts",
-      "operator/kube/resources.ts",
-      "operator/model-deployment",
+      "operator/domain",
+      OBJECTS,
+      "operator/platform/kube/resources.ts",
+      "operator/controllers/model-deployment",
     ],
     packages: [],
   })),
   {
     folder: "operator",
     folders: ["operator"],
-    packages: ["pino", "prom-client", "zod", ANYTHING_OF_NODE],
+    packages: ENGINE_PACKAGES,
   },
   {
     folder: "runtime",

@@ -11,11 +11,11 @@ test("only one file of the operator reads the node's clock", () => {
     "const e = performance.now();",
     "const f = Date.parse(text);",
   ].join("\n");
-  const found = readsOfTheClock("operator/scaling/scaler.ts", source);
+  const found = readsOfTheClock("operator/controllers/autoscaler/scaler.ts", source);
   assert.deepEqual(
     found.map((line) => line.split(": ")[0]),
-    [1, 2, 3].map((line) => `operator/scaling/scaler.ts:${line}`),
+    [1, 2, 3].map((line) => `operator/controllers/autoscaler/scaler.ts:${line}`),
   );
-  assert.deepEqual(readsOfTheClock("operator/kube/server-clock.ts", source), []);
+  assert.deepEqual(readsOfTheClock("operator/platform/kube/server-clock.ts", source), []);
   assert.deepEqual(readsOfTheClock("test/e2e/world.ts", source), []);
 });

@@ -2,7 +2,7 @@
  * The operator decides by the API server's time or by a monotonic clock: two of its processes may run on nodes whose clocks differ by
  * minutes, and one of them takes over what the other has begun. So only one file reads the node's own clock.
  */
-const DOOR = "operator/kube/server-clock.ts";
+const DOOR = "operator/platform/kube/server-clock.ts";
 
 const READS = /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\)/;
 

@@ -8,6 +8,7 @@ import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Import, specifiersOf, violations } from "./arrows.ts";
+import { circlesIn } from "./circles.ts";
 import { readsOfTheClock } from "./clock.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -35,7 +36,7 @@ const trackedSources = async (): Promise<string[]> => {
   return listed.stdout.split("\n").filter((file) => file !== "" && !file.endsWith(".test.ts"));
 };
 
-const againstTheArrows = async (): Promise<string> => {
+const importsOf = async (): Promise<Import[]> => {
   const imports: Import[] = [];
   for (const from of await trackedSources()) {
     const source = await readFile(join(root, from), "utf8").catch(() => "");
@@ -43,7 +44,7 @@ const againstTheArrows = async (): Promise<string> => {
       imports.push({ from, to: specifier.startsWith(".") ? normalize(join(dirname(from), specifier)) : specifier });
     }
   }
-  return violations(imports).join("\n");
+  return imports;
 };
 
 const ownClocks = async (): Promise<string> => {
@@ -59,7 +60,14 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 const parts: readonly Part[] = [
   { name: "types (tsc)", run: () => complaintsOf(bin("tsc"), ["--pretty", "false"]) },
   { name: "lint and format (biome)", run: () => complaintsOf(bin("biome"), ["ci", "--colors=off", "."]) },
-  { name: "import arrows", run: againstTheArrows },
+  { name: "import arrows", run: async () => violations(await importsOf()).join("\n") },
+  {
+    name: "import circles",
+    run: async () =>
+      circlesIn(await importsOf())
+        .map((files) => `a circle: ${files.join(", ")}`)
+        .join("\n"),
+  },
   { name: "one clock", run: ownClocks },
   {
     name: "generated files are current",

@@ -1,21 +1,12 @@
 /** `npm run bench -- NAME`: speed, always against a peer or a limit, interleaved in one run, as a ratio. */
 import { cpus } from "node:os";
+import type { Bench, Round } from "./bench.ts";
 import { benchOperator } from "./operator/main.ts";
 import { benchRollout } from "./rollout/main.ts";
 import { benchRouter } from "./router/main.ts";
 import { benchScaling } from "./scaling/main.ts";
 import { serveBench } from "./serve.ts";
 import { benchServer } from "./server/main.ts";
-
-/** Rates of two things measured in turns, in operations a second; `limit` is what the ratio is to. */
-export type Round = { ours: number; limit: number };
-
-export type Bench = {
-  summary: string;
-  ours: string;
-  limit: string;
-  run: (report: (line: string) => void) => Promise<Round[]>;
-};
 
 const BENCHES: Readonly<Record<string, Bench>> = { serve: serveBench };
 

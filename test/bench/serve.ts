@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { ROOT } from "../world/index.ts";
 import { untilReady } from "../world/ready.ts";
 import { ANGLE_FILE, INPUT, question } from "../world/reference.ts";
-import type { Bench, Round } from "./main.ts";
+import type { Bench, Round } from "./bench.ts";
 
 const ROUNDS = 7;
 const SECONDS = 3;

@@ -5,7 +5,7 @@ import { removeNetworks } from "./networks.ts";
 import { maxNodes, nodePaths, paths, planCluster } from "./plan.ts";
 import { end } from "./processes.ts";
 import { checkName, lockFile, stateParent } from "./state.ts";
-import type { Report } from "./tools.ts";
+import type { Report } from "./types.ts";
 
 /** Ends an instance, whole or half-made, and removes everything that it made. Does nothing if there is nothing. */
 export const down = async (name: string, report: Report): Promise<void> => {

@@ -2,8 +2,8 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { type RunOptions, run } from "./commands.ts";
 import { ClusterError } from "./errors.ts";
-import { ensureTools, type Report } from "./tools.ts";
-import type { Cluster } from "./types.ts";
+import { ensureTools } from "./tools.ts";
+import type { Cluster, Report } from "./types.ts";
 
 /**
  * Any other cluster (kind, k3s, a managed one) by its kubeconfig, with kubectl from PATH or the built one. Berth

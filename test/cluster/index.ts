@@ -4,6 +4,6 @@ export type { Output, RunOptions } from "./commands.ts";
 export { down } from "./down.ts";
 export { ClusterError, CommandFailed } from "./errors.ts";
 export { external } from "./external.ts";
-export { builtHelm, ensureTools, type Report, type Tools } from "./tools.ts";
-export type { Cluster, LogQuery, UpOptions } from "./types.ts";
+export { builtHelm, ensureTools, type Tools } from "./tools.ts";
+export type { Cluster, LogQuery, Report, UpOptions } from "./types.ts";
 export { up } from "./up.ts";

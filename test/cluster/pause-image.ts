@@ -7,7 +7,7 @@ import { run, succeeds } from "./commands.ts";
 import { pauseImage } from "./components/containerd.ts";
 import { ClusterError } from "./errors.ts";
 import { withLock } from "./lock.ts";
-import type { Report } from "./tools.ts";
+import type { Report } from "./types.ts";
 
 const busybox = "/bin/busybox";
 /** The commands that a debug shell in this image has. */

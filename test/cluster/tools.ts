@@ -7,6 +7,7 @@ import { run } from "./commands.ts";
 import { ClusterError } from "./errors.ts";
 import { withLock } from "./lock.ts";
 import { ensurePauseImage } from "./pause-image.ts";
+import type { Report } from "./types.ts";
 
 /** The programs that everything else needs. Paths of files. */
 export type Tools = {
@@ -16,8 +17,6 @@ export type Tools = {
   /** OCI archive of the image that holds each pod's namespaces. */
   pauseImage: string;
 };
-
-export type Report = (line: string) => void;
 
 const source = join(import.meta.dirname, "machine");
 const progressInterval = 15_000; // ms

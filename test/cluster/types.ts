@@ -58,3 +58,5 @@ export type UpOptions = {
   /** What a bench sets otherwise. Left out: as a running instance has them, else none. */
   flags?: ComponentFlags;
 };
+
+export type Report = (line: string) => void;

@@ -37,8 +37,8 @@ import {
   stateParent,
   writeInstance,
 } from "./state.ts";
-import { ensureTools, type Report, type Tools } from "./tools.ts";
-import type { Cluster, UpOptions } from "./types.ts";
+import { ensureTools, type Tools } from "./tools.ts";
+import type { Cluster, Report, UpOptions } from "./types.ts";
 
 /**
  * Brings a cluster up, building its programs first if need be; resolves when pods can be scheduled on every node.

@@ -16,7 +16,7 @@ const LATER = "0.2.0-later";
 /** A later version renders other pods. */
 const CHANGES = [
   {
-    file: "operator/model-deployment/children/pod-template.ts",
+    file: "operator/controllers/model-deployment/children/pod-template.ts",
     from: '{ name: "ORT_DISABLE_TELEMETRY", value: "1" },',
     to: '{ name: "ORT_DISABLE_TELEMETRY", value: "1" }, { name: "LATER", value: "1" },',
   },

@@ -1,6 +1,6 @@
 /** What a router counts of 100 requests a second: by chance, and by the same chance each time. */
 import { LATENCY_EDGES, type Traffic } from "../../operator/api/v1alpha1/index.ts";
-import type { PodCounts as Counts, RouterCounts } from "../../operator/cluster/routers/routers.ts";
+import type { PodCounts as Counts, RouterCounts } from "../../operator/domain/rollout/router-counts.ts";
 import { judge } from "../../runtime/router/shadow/judge.ts";
 import { readJsonAnswer } from "../../runtime/router/shadow/read-answer.ts";
 import { randomFrom } from "../world/random.ts";

@@ -18,14 +18,15 @@ import {
   statusSchema,
 } from "../../operator/api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../../operator/apply/actions.ts";
-import type { Surveyed } from "../../operator/cluster/capacity/survey.ts";
-import type { RouterCounts } from "../../operator/cluster/routers/routers.ts";
-import type { Scale, Subject } from "../../operator/controllers/autoscaler/scaler.ts";
+import type { RouterNews } from "../../operator/apply/router-news.ts";
 import { createObserver } from "../../operator/controllers/evidence/observer.ts";
-import { type Observed, observe, type Stores } from "../../operator/controllers/model-deployment/observe.ts";
+import { observe } from "../../operator/controllers/model-deployment/observe.ts";
+import type { Observed, Stores } from "../../operator/controllers/model-deployment/observed.ts";
 import { type Dependencies, modelDeploymentController } from "../../operator/controllers/model-deployment/reconcile.ts";
-import type { RouterNews } from "../../operator/controllers/namespace-router/news.ts";
 import { ONE } from "../../operator/domain/placement/request.ts";
+import type { Surveyed } from "../../operator/domain/placement/surveyed.ts";
+import type { RouterCounts } from "../../operator/domain/rollout/router-counts.ts";
+import type { Scale, Subject } from "../../operator/domain/scaling/scale.ts";
 import type { Report } from "../../operator/domain/traffic/acknowledged.ts";
 import type { Store } from "../../operator/platform/cache/store.ts";
 import type { ReconcileContext, Result } from "../../operator/platform/controller/result.ts";

@@ -27,8 +27,6 @@ export const APPLIED_ANNOTATION = "berth.dev/applied";
 
 /** On a ModelDeployment: each new value, such as a time, restarts its pods one by one. Also on the pod template, with that value. */
 export const RESTARTED_ANNOTATION = "berth.dev/restartedAt";
-/** On a pod template, by `kubectl rollout restart`. */
-export const KUBECTL_RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt";
 
 export const childLabels = (modelDeployment: string): Record<string, string> => ({
   [MANAGED_BY_LABEL]: MANAGED_BY,

@@ -3,9 +3,10 @@
 import { MODEL_DEPLOYMENT_LABEL, REVISION_LABEL } from "../../api/v1alpha1/index.ts";
 import { choiceOf, partsOf } from "../../domain/placement/choice.ts";
 import { addSlice, claimedBy, type Inventory, offeredBy } from "../../domain/placement/claimed.ts";
-import { type Amounts, type PodSpec, requestOf } from "../../domain/placement/request.ts";
-import { type Room, roomsOf, type Taken, take } from "../../domain/placement/room.ts";
+import { type PodSpec, requestOf } from "../../domain/placement/request.ts";
+import { roomsOf, type Taken, take } from "../../domain/placement/room.ts";
 import { inSlices } from "../../domain/placement/slices.ts";
+import type { Surveyed, Waiting } from "../../domain/placement/surveyed.ts";
 import type { Client, ListOptions } from "../../platform/kube/client.ts";
 import { KubeError } from "../../platform/kube/errors.ts";
 import type { KubeObject, Node, Resource } from "../../platform/kube/objects.ts";
@@ -29,26 +30,6 @@ const MOST_WAITING = 5000;
 const MOST_PARTS = 200_000;
 /** Pods that hold something of a node: the scheduler's rule. */
 const HOLDING = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
-
-/** A pod that no node has taken yet. */
-export type Waiting = {
-  namespace: string;
-  name: string;
-  /** Its ModelDeployment, where it is of one. */
-  model: string | undefined;
-  /** Which nodes it wants. */
-  choice: PodSpec;
-  request: Amounts;
-};
-
-export type Surveyed = {
-  rooms: Room[];
-  waiting: Waiting[];
-  /** Pods that have a node, of each revision (`namespace/revision`): what the rooms are without. */
-  placed: ReadonlyMap<string, number>;
-  /** Of each priority class, by its name; `""`: of pods that name none. */
-  priorities: ReadonlyMap<string, number>;
-};
 
 /** Undefined where the operator may not list nodes, or the API server does not answer: an explanation says less then. */
 export type Survey = (now: number) => Promise<Surveyed | undefined>;

@@ -1,25 +1,10 @@
 /** Asks the routers of a namespace which tables they follow, and what they have counted. */
 import { ROUTER_LABEL, ROUTER_NAME } from "../../api/v1alpha1/index.ts";
+import type { PodCounts, RouterCounts, ShadowCounts } from "../../domain/rollout/router-counts.ts";
 import type { Report } from "../../domain/traffic/acknowledged.ts";
 import type { Store } from "../../platform/cache/store.ts";
 import type { ObjectKey, Pod } from "../../platform/kube/objects.ts";
 import { isPodOf } from "../../platform/kube/pod-owner.ts";
-
-export type PodCounts = { requests: number; errors: number; buckets: readonly number[] };
-
-type Pairs = { compared: number; disagreed: number };
-
-/**
- * What came of copies of requests: stable's answer compared with the canary's, and with stable's own to the same request; copies that
- * the canary failed to answer; those whose answers nobody can compare; and what was wrong with the last one of other tensors, or none.
- */
-export type ShadowCounts = {
-  canary: Pairs;
-  self: Pairs;
-  failed: number;
-  incomparable: number;
-  reason?: string | undefined;
-};
 
 /** What a router says of one ModelDeployment. */
 export type ModelStatus = {
@@ -37,14 +22,6 @@ export type AskRouter = (address: string) => Promise<RouterAnswer | undefined>;
 
 /** One report for each router that is ready. */
 export type AskRouters = (modelDeployment: ObjectKey) => Promise<Report[]>;
-
-/** Of one router since it was started; `id` names it and its start, which was at `startedAt` (ms since 1970). */
-export type RouterCounts = {
-  id: string;
-  startedAt: number;
-  revisions: Readonly<Record<string, Readonly<Record<string, PodCounts>>>>;
-  shadow: ShadowCounts;
-};
 
 /** A table reaches a router within some ten milliseconds; one that is not followed yet is asked about again later anyway. */
 const FRESH_MS = 250;

@@ -1,5 +1,6 @@
 /** What a revision's pods say of themselves: who serves, who starts, and how long a start has taken. Pure. */
 import { FETCH_CONTAINER, REVISION_LABEL, SERVER_CONTAINER } from "../../api/v1alpha1/index.ts";
+import type { Phases } from "../../domain/scaling/scale.ts";
 import type { Pod } from "../../platform/kube/objects.ts";
 
 /** Seconds. `starting`: for how long each has been. */
@@ -29,9 +30,6 @@ export const startOf = ({ status }: Pod): number | undefined => {
   if (placed === undefined || ready === undefined || ready - placed > LONGEST_START) return undefined;
   return Math.max(0, ready - placed);
 };
-
-/** Of one start, in seconds: what is not known is left out. */
-export type Phases = { schedule?: number; pull?: number; fetch?: number; load?: number };
 
 export const phasesOf = ({ metadata, status }: Pod): Phases => {
   const created = timeOf(metadata.creationTimestamp);

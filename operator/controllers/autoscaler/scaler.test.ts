@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Surveyed } from "../../cluster/capacity/survey.ts";
 import { ONE, type PodSpec } from "../../domain/placement/request.ts";
+import type { Surveyed } from "../../domain/placement/surveyed.ts";
+import type { Scale, Subject } from "../../domain/scaling/scale.ts";
 import type { ObjectKey, Pod } from "../../platform/kube/objects.ts";
-import { createScaler, type Scale, type Subject } from "./scaler.ts";
+import { createScaler } from "./scaler.ts";
 import type { Line } from "./tally.ts";
 
 const GPU = "nvidia.com/gpu";

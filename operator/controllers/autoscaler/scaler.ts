@@ -3,82 +3,23 @@
  * there is no pod. It decides and remembers; the reconciler writes what was decided, and is told when that changes.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Survey, Surveyed } from "../../cluster/capacity/survey.ts";
+import type { Survey } from "../../cluster/capacity/survey.ts";
 import { fits } from "../../domain/placement/fits.ts";
 import { type Allocation, allocate, type Claim, freeOf } from "../../domain/placement/ledger.ts";
-import { ONE, type PodSpec } from "../../domain/placement/request.ts";
+import { ONE } from "../../domain/placement/request.ts";
 import type { Room } from "../../domain/placement/room.ts";
 import { inSlices, type Sliced } from "../../domain/placement/slices.ts";
-import {
-  type Decision,
-  decide,
-  type Memory,
-  remember,
-  type ScalingSettings,
-  type Why,
-} from "../../domain/scaling/decide.ts";
+import type { Surveyed } from "../../domain/placement/surveyed.ts";
+import { type Decision, decide, type Memory, remember, type ScalingSettings } from "../../domain/scaling/decide.ts";
+import type { Phases, Scale, Scaler, Subject } from "../../domain/scaling/scale.ts";
 import { floorAt } from "../../domain/scaling/schedule.ts";
-import type { Wish } from "../../domain/scaling/settings.ts";
 import { type RunCurve, SILENCE, type Signals } from "../../domain/scaling/signals.ts";
 import { startSeconds, withStart } from "../../domain/scaling/start-time.ts";
 import { inWords } from "../../domain/scaling/words.ts";
 import type { ObjectKey, Pod } from "../../platform/kube/objects.ts";
 import { createEars, type Hear } from "./ears.ts";
-import { countPods, type Phases, phasesOf, startOf } from "./pods.ts";
+import { countPods, phasesOf, startOf } from "./pods.ts";
 import { createTally } from "./tally.ts";
-
-/** A ModelDeployment whose number of pods follows the load. */
-export type Subject = {
-  wish: Wish;
-  /** Of the spec that the wish is from. */
-  generation: number;
-  /** Who gets the requests: the one that serves, and after it the one that is on trial. */
-  revisions: readonly string[];
-  /** A revision is to be proved, for which a pod is needed. */
-  isProving: boolean;
-  /** All of clients' requests come through the routers. */
-  isCounted: boolean;
-  /** Pods that its Deployment is to have now; undefined where there is none yet. */
-  replicas: number | undefined;
-  /** Of a pod; undefined where something else than the nodes' room says whether there may be one: a queue. */
-  template: PodSpec | undefined;
-  /** Of each pod. */
-  devices: { resource: string; count: number } | undefined;
-  /** Milliseconds since 1970. */
-  createdAt: number;
-  learnt: Learnt | undefined;
-};
-
-/** What is known of the pods, from status to status. */
-export type Learnt = {
-  startSeconds: number;
-  curve: RunCurve | undefined;
-  /** Of the last start. */
-  phases?: Phases;
-};
-
-export type Scale = {
-  /** Pods that the revision that serves is to have: enough for all requests, for they may come back to it at any moment. */
-  wanted: number;
-  /** Pods that the one on trial needs for the requests that it gets; undefined where there is none. */
-  canary: number | undefined;
-  why: Why | "devices" | "blind";
-  words: string;
-  learnt: Learnt | undefined;
-  /** What is missing for the pods that the load asks for beyond these. */
-  shortage: string | undefined;
-  /** Which router is not heard, and why. */
-  deaf: string | undefined;
-};
-
-export type Scaler = {
-  /** What was decided last. `subject` undefined: its number of pods does not follow the load. */
-  look(key: ObjectKey, subject: Subject | undefined, now: number): Scale | undefined;
-  /** One look at all of them; connections to routers last until the signal. */
-  tick(signal: AbortSignal): Promise<void>;
-  /** Looks once a second until the signal. */
-  run(signal: AbortSignal): Promise<void>;
-};
 
 export type ScalerOptions = {
   /** Pods with their labels, of one ModelDeployment; and the routers of a namespace that are ready. */

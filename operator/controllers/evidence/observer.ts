@@ -3,51 +3,19 @@
  * for the next leader: what was counted since then is counted by that one, from the routers' own numbers.
  */
 
-import type { RouterCounts } from "../../cluster/routers/routers.ts";
 import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "../../domain/rollout/counts.ts";
 import { requestsOf } from "../../domain/rollout/evidence/arms.ts";
-import { type Analysis, decide, observe, startEvidence } from "../../domain/rollout/evidence/evidence.ts";
-import { NO_SILENCE, type Silence } from "../../domain/rollout/evidence/silence.ts";
+import { decide, observe, startEvidence } from "../../domain/rollout/evidence/evidence.ts";
+import { NO_SILENCE } from "../../domain/rollout/evidence/silence.ts";
 import { METRICS, type Verdict } from "../../domain/rollout/evidence/verdict.ts";
 import { type Kept, recall, remember } from "../../domain/rollout/memory.ts";
+import type { Observer, Trial } from "../../domain/rollout/observation.ts";
+import type { RouterCounts } from "../../domain/rollout/router-counts.ts";
 import { counted, judged, type Pace } from "../../domain/rollout/words.ts";
 import type { ObjectKey } from "../../platform/kube/objects.ts";
 
 /** What the ready routers have counted for a ModelDeployment; those that do not answer are left out. */
 export type AskCounts = (modelDeployment: ObjectKey) => Promise<RouterCounts[]>;
-
-/** A rollout whose canary gets requests. */
-export type Trial = {
-  stable: string;
-  canary: string;
-  /** Of the canary, in percent. */
-  weight: number;
-  analysis: Analysis;
-  /** Evidence by another one is none: it changes with whatever the evidence is about. */
-  analysisKey: string;
-};
-
-export type Observation = {
-  /** Undefined until an interval was counted. */
-  verdict: Verdict | undefined;
-  isSplitRight: boolean;
-  /** Intervals in a row in which a revision's requests have all failed. */
-  silent: Silence;
-  words: string;
-  /** What is to be kept for the next leader, where that is due. */
-  memory: string | undefined;
-  againAfterMs: number;
-};
-
-export type Observer = {
-  /**
-   * Undefined: no canary gets requests, and what was known is forgotten.
-   * @param memory what was last written down of this rollout
-   */
-  look(key: ObjectKey, trial: Trial | undefined, now: number, memory?: string): Promise<Observation | undefined>;
-  /** Requests a second at the routers, counted over a few seconds; undefined where they do not answer. */
-  rate(key: ObjectKey, now: number): Promise<number | undefined>;
-};
 
 /** The evidence counts in intervals of this. */
 const INTERVAL_MS = 10_000;

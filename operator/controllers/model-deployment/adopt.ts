@@ -2,13 +2,7 @@
  * Children without an owner, as a restore from a backup and `kubectl delete --cascade=orphan` leave them: those with Berth's labels
  * for this very name are adopted, as a ReplicaSet adopts pods. Pure.
  */
-import {
-  MANAGED_BY,
-  MANAGED_BY_LABEL,
-  MODEL_DEPLOYMENT_LABEL,
-  MODEL_ROLLOUTS,
-  REVISION_LABEL,
-} from "../../api/v1alpha1/index.ts";
+import { MODEL_ROLLOUTS, REVISION_LABEL } from "../../api/v1alpha1/index.ts";
 import { type Action, mark, nameOf } from "../../apply/actions.ts";
 import type { KubeObject, Resource } from "../../platform/kube/objects.ts";
 import {
@@ -19,19 +13,8 @@ import {
   POD_DISRUPTION_BUDGETS,
   SERVICES,
 } from "../../platform/kube/resources.ts";
-import { childMeta, isOwnedBy, type Owner } from "./children/owner.ts";
-import type { Observed } from "./observe.ts";
-
-/** Made for a ModelDeployment of this name, and nobody's now. */
-export const isOrphan = ({ name }: Owner, { metadata }: KubeObject): boolean => {
-  const { deletionTimestamp, labels = {}, ownerReferences = [] } = metadata;
-  return (
-    deletionTimestamp === undefined &&
-    labels[MANAGED_BY_LABEL] === MANAGED_BY &&
-    labels[MODEL_DEPLOYMENT_LABEL] === name &&
-    !ownerReferences.some(({ controller }) => controller === true)
-  );
-};
+import { childMeta, isOwnedBy } from "./children/owner.ts";
+import type { Observed } from "./observed.ts";
 
 /** The plan with orphans adopted first: what it has for one of them waits until the adoption is seen. */
 export const adopting = (observed: Observed, actions: readonly Action[]): Action[] => {

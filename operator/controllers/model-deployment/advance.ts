@@ -17,7 +17,7 @@ import {
   routedPort,
   unreadySince,
 } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { pinOf } from "./pin.ts";
 import { holdersOf, roomFor, sharedRoom } from "./shared-room.ts";
 import type { Acknowledged } from "./traffic.ts";

@@ -3,7 +3,7 @@ import type { RolloutStatus } from "../../api/v1alpha1/index.ts";
 import type { Applied, Situation } from "../../domain/rollout/assignment.ts";
 import type { Chosen } from "../../domain/rollout/capacity.ts";
 import { availableOf, stableByStatus } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 import type { Acknowledged } from "./traffic.ts";
 

@@ -2,7 +2,7 @@
 import { executionProviderOf, type Mark, MODEL_FAILURES, type Reason } from "../../api/v1alpha1/index.ts";
 import type { Cause } from "../../domain/diagnosis/cause.ts";
 import { placedOf, readyOf, wantedOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { pinOf } from "./pin.ts";
 import type { Revision } from "./revision.ts";
 

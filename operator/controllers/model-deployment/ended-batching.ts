@@ -2,7 +2,7 @@
 import type { Mark } from "../../api/v1alpha1/index.ts";
 import { oneLine } from "../../domain/diagnosis/cause.ts";
 import { podsOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** Why batching has ended in the pod of this uid; undefined: nothing says that it has. */

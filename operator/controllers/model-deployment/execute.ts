@@ -13,8 +13,7 @@ import {
   POD_DISRUPTION_BUDGETS,
   SERVICES,
 } from "../../platform/kube/resources.ts";
-import { isOrphan } from "./adopt.ts";
-import { isOwnedBy, type Owner, wasOwnedByNamesake } from "./children/owner.ts";
+import { isOrphan, isOwnedBy, type Owner, wasOwnedByNamesake } from "./children/owner.ts";
 
 /** Every action is tried. What stands in the way, and the first error to throw once the status is written, come back as data. */
 export const execute = async (

@@ -2,7 +2,7 @@
 import { FETCH_CONTAINER, type FetchProgress, formatBytes } from "../../api/v1alpha1/index.ts";
 import type { ObjectKey } from "../../platform/kube/objects.ts";
 import { podsOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** Most models are there before anybody would read of them. */

@@ -4,7 +4,7 @@ import { covers } from "../../apply/drift.ts";
 import { dequeuedAt, isGated, isOver, revisionOf, unscheduled, unscheduledSince } from "../../domain/pods/pods.ts";
 import type { Deployment, KubeObject, Pod } from "../../platform/kube/objects.ts";
 import { routedPortOf } from "./children/service.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** A pod that became ready so long after it had its node was ready before, and has been unready since. */

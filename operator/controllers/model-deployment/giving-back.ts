@@ -6,9 +6,9 @@ import { giveBack } from "../../domain/rollout/assignment.ts";
 import { rolloutSettings } from "../../domain/rollout/settings.ts";
 import { appliedOf, type Capacity, capacityOf, isFollowed, isTotal, servingOf } from "./applied.ts";
 import { availableOf, deploymentOf, progressMs } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
-import type { Roles } from "./roles.ts";
+import type { Roles } from "./revision-roles.ts";
 import { sharedRoom, withRoom } from "./shared-room.ts";
 import type { Acknowledged, Share } from "./traffic.ts";
 

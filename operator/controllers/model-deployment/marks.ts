@@ -3,7 +3,7 @@ import { type Action, apply } from "../../apply/actions.ts";
 import { CONTROLLER_REVISIONS } from "../../platform/kube/resources.ts";
 import { revisionMarks } from "./children/controller-revision.ts";
 import { named } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** Follows the status, which is the authority; a status that was lost changes no mark. */

@@ -1,7 +1,7 @@
 /** Whether the stable revision answers nobody, so that a candidate that does may take over. Pure. */
 import { findCondition } from "../../api/v1alpha1/index.ts";
 import { readyOf, wantedOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** A pod that is replaced, or a node that is rebooted, is back within this. */

@@ -5,7 +5,7 @@ import { fetchedDigest, isReady, revisionOf } from "../../domain/pods/pods.ts";
 import type { Pod } from "../../platform/kube/objects.ts";
 import { CONFIG_MAPS, PODS } from "../../platform/kube/resources.ts";
 import { pinConfigMap } from "./children/pin-config-map.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 export const pinOf = ({ configMaps }: Observed, { name }: Revision): string | undefined =>

@@ -39,14 +39,14 @@ import {
 } from "./findings.ts";
 import type { GivingBack } from "./giving-back.ts";
 import { markActions } from "./marks.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { pinActions } from "./pin.ts";
 import { budgetActions, policyActions } from "./protection.ts";
 import { type Evidence, recordActions } from "./record.ts";
 import { rejectionsOf } from "./rejections.ts";
 import { restorable, withRestart } from "./restart.ts";
 import type { Revision } from "./revision.ts";
-import type { Roles } from "./roles.ts";
+import type { Roles } from "./revision-roles.ts";
 import { type Acknowledged, leftAt, targetOf } from "./traffic.ts";
 import type { Trial } from "./trial.ts";
 

@@ -3,7 +3,7 @@ import type { FetchProgress } from "../../api/v1alpha1/index.ts";
 import { isUntold } from "../../domain/pods/pods.ts";
 import { inWords } from "./fetching.ts";
 import { podsOf, readyOf, wantedOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** Pods may wait for something that the spec names and that does not exist; nothing in their status says so. */

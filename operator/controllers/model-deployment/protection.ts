@@ -5,7 +5,7 @@ import { NETWORK_POLICIES, POD_DISRUPTION_BUDGETS } from "../../platform/kube/re
 import { disruptionBudget } from "./children/disruption-budget.ts";
 import { networkPolicy } from "./children/network-policy.ts";
 import { named } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** A budget for one pod would only keep its node from being drained. */

@@ -8,7 +8,7 @@ import type { ControllerRevision, ObjectKey } from "../../platform/kube/objects.
 import { CONTROLLER_REVISIONS } from "../../platform/kube/resources.ts";
 import { childMeta, isOwnedBy } from "./children/owner.ts";
 import { named } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 
 /** Those that the status names and nothing is seen of. */
 export const lostRevisions = ({ controllerRevisions, modelDeployment: { status } }: Observed): string[] => {

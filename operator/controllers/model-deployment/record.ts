@@ -17,7 +17,7 @@ import { promoted, rejected } from "../../domain/rollout/words.ts";
 import { childMeta } from "./children/owner.ts";
 import { named } from "./findings.ts";
 import type { GivingBack } from "./giving-back.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { type Trial, trialWeight } from "./trial.ts";
 
 /** Ended ones are kept, up to this many with the one that runs. */

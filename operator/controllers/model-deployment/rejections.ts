@@ -7,7 +7,7 @@ import { oneLine } from "../../domain/diagnosis/cause.ts";
 import type { Rejection } from "../../domain/rollout/machine.ts";
 import { rolloutSettings } from "../../domain/rollout/settings.ts";
 import { rejected } from "../../domain/rollout/words.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { isSameSpec, type Revision } from "./revision.ts";
 
 export type Rejected = NonNullable<RolloutStatus["rejected"]>[number];

@@ -2,7 +2,7 @@
 import { networkPolicyName, serviceName } from "../../api/v1alpha1/index.ts";
 import type { Action } from "../../apply/actions.ts";
 import { CONFIG_MAPS } from "../../platform/kube/resources.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 
 /**
  * Somebody has deleted a child, or the ModelDeployment is gone with its children and its cache has yet to hear of it: then what is

@@ -2,16 +2,13 @@
  * A restart: the same revision with new pods, one after the other, so that they read their Secrets and certificates again. It is asked for by
  * an annotation on the ModelDeployment, or by `kubectl rollout restart` on a Deployment. Pure.
  */
-import {
-  DEFAULT_MAX_WAIT,
-  KUBECTL_RESTARTED_ANNOTATION,
-  parseDuration,
-  RESTARTED_ANNOTATION,
-} from "../../api/v1alpha1/index.ts";
+
+import { DEFAULT_MAX_WAIT, parseDuration, RESTARTED_ANNOTATION } from "../../api/v1alpha1/index.ts";
 import { isGated } from "../../domain/pods/pods.ts";
+import { KUBECTL_RESTARTED_ANNOTATION } from "../../platform/kube/annotations.ts";
 import type { Deployment, PodTemplate } from "../../platform/kube/objects.ts";
 import { deploymentOf, lacksRoom, podsOf, routedPort, startMsOf, wantedOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** `intended`, with the restart that was asked for last, and how its pods are replaced. */

@@ -6,7 +6,6 @@ import {
   type ModelDeploymentSpec,
   parseDuration,
   progressDeadlineOf,
-  type Reason,
   specSchema,
 } from "../../api/v1alpha1/index.ts";
 import { rolloutSettings } from "../../domain/rollout/settings.ts";
@@ -14,31 +13,13 @@ import { scalingSettings } from "../../domain/scaling/settings.ts";
 import { byIdentity } from "../../platform/cache/by-identity.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import { deploymentOf, isServing, readyOf, stableByStatus } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { pinOf } from "./pin.ts";
 import { rejectedBefore } from "./rejections.ts";
 import { canonical, type Revision, revisionSpecOf } from "./revision.ts";
+import type { Refusal, Roles } from "./revision-roles.ts";
 import { restorableIn } from "./unrecorded.ts";
 import { wantedRevision } from "./wanted-revision.ts";
-
-/** Why the spec cannot be followed at all. */
-export type Refusal = { reason: Reason; message: string };
-
-export type Roles = {
-  /** The revision of the current spec, if there is no ControllerRevision of it yet: it is to be stored first. */
-  unrecorded?: Revision;
-  /** Run without a ControllerRevision, and can be stored again. */
-  restorable: Revision[];
-  /** Serves, and was promoted. */
-  stable?: Revision;
-  /** Is to take over from stable when it is ready. */
-  candidate?: Revision;
-  /** All others. */
-  superseded: Revision[];
-  refusal?: Refusal;
-  /** The revision of the current spec, which was tried and is not taken. It is among the superseded ones, if it is there. */
-  rejected?: { name: string; message: string };
-};
 
 export const rolesOf = (observed: Observed, settings: RenderSettings): Roles => {
   const { revisions } = observed;

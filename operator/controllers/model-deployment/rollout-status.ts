@@ -3,7 +3,7 @@ import type { RolloutStatus } from "../../api/v1alpha1/index.ts";
 import { oneLine } from "../../domain/diagnosis/cause.ts";
 import { capacityStatus } from "./applied.ts";
 import type { GivingBack } from "./giving-back.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { rejectionOf, rejectionsAfter } from "./rejections.ts";
 import type { Trial } from "./trial.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { RouterNews } from "../../apply/router-news.ts";
 import type { Deployment, Pod } from "../../platform/kube/objects.ts";
-import type { RouterNews } from "../namespace-router/news.ts";
 import { routerObstacle } from "./router-obstacle.ts";
 
 const metadata = { name: "berth-router", namespace: "a" };

@@ -1,10 +1,10 @@
 /** What is in the way of a namespace's routers, for the ModelDeployments that wait for them. Pure. */
 import { worstOf } from "../../apply/obstacle.ts";
+import type { RouterNews } from "../../apply/router-news.ts";
 import { type Cause, oneLine } from "../../domain/diagnosis/cause.ts";
 import { explain } from "../../domain/diagnosis/explain.ts";
 import { refusalOf } from "../../domain/diagnosis/refusal.ts";
 import { LEAST_ROUTERS } from "../../domain/traffic/acknowledged.ts";
-import type { RouterNews } from "../namespace-router/news.ts";
 
 /** Undefined while nothing is wrong: they are being made, or start. */
 export const routerObstacle = ({ deployment, obstacles, pods }: RouterNews, now: number): Cause | undefined => {

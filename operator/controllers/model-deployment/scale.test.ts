@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createWorld, NAME, type World } from "../../../test/simulation/world.ts";
 import { findCondition, type ModelDeploymentSpec } from "../../api/v1alpha1/index.ts";
+import type { Scale } from "../../domain/scaling/scale.ts";
 import { DEPLOYMENTS, SERVICES } from "../../platform/kube/resources.ts";
-import type { Scale } from "../autoscaler/scaler.ts";
 
 const spec = (rest: Partial<ModelDeploymentSpec> = {}, file = "one"): ModelDeploymentSpec => ({
   model: { uri: `https://models.example.com/${file}.onnx` },

@@ -1,13 +1,12 @@
 /** How many pods whoever serves is to have: between the status and `../scaling/`. Pure. */
 import { devicesOf, isScaled, type Mark, MODEL_DEPLOYMENT_LABEL, type ScaleStatus } from "../../api/v1alpha1/index.ts";
+import type { Learnt, Phases, Scale, Subject } from "../../domain/scaling/scale.ts";
 import { scalingSettings } from "../../domain/scaling/settings.ts";
-import type { Phases } from "../autoscaler/pods.ts";
-import type { Learnt, Scale, Subject } from "../autoscaler/scaler.ts";
 import { externalStatus } from "./external.ts";
 import { deploymentOf, readyOf, routedPort, wantedOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
-import type { Roles } from "./roles.ts";
+import type { Roles } from "./revision-roles.ts";
 import { strayUntil } from "./traffic.ts";
 
 /** A revision is to be proved: for that it needs a pod, whoever asks for it. */

@@ -4,7 +4,7 @@ import type { Situation } from "../../domain/rollout/assignment.ts";
 import type { Pod } from "../../platform/kube/objects.ts";
 import type { Capacity } from "./applied.ts";
 import { lacksRoomForLong, MAKING_ROOM_MS, placedOf, stableByStatus } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** Nothing tells that nodes have come: the pods that requests need are asked for again so often, for as long as it takes to see. */

@@ -20,7 +20,7 @@ import { explain, givenUp } from "../../domain/diagnosis/explain.ts";
 import { refusalOf } from "../../domain/diagnosis/refusal.ts";
 import type { Room } from "../../domain/placement/room.ts";
 import { rejected as rejectedInWords } from "../../domain/rollout/words.ts";
-import type { Scale } from "../autoscaler/scaler.ts";
+import type { Scale } from "../../domain/scaling/scale.ts";
 import { writtenWeight } from "./applied.ts";
 import { aspects } from "./aspects.ts";
 import type { Owner } from "./children/owner.ts";
@@ -39,13 +39,13 @@ import {
   wantedOf,
 } from "./findings.ts";
 import { type GivingBack, givingBackInWords, shareLeft } from "./giving-back.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { pinOf } from "./pin.ts";
 import { progress } from "./progress.ts";
 import { retried } from "./record.ts";
 import { restartOf } from "./restart.ts";
 import type { Revision } from "./revision.ts";
-import type { Roles } from "./roles.ts";
+import type { Roles } from "./revision-roles.ts";
 import { mayKeepShare, rolloutStatus } from "./rollout-status.ts";
 import { isAsleep, isWaking, scaleStatus, signalMarks } from "./scale.ts";
 import { subjectOf } from "./subject.ts";

@@ -1,10 +1,9 @@
 /** What explain/ is asked about: one revision, as it is observed. Pure. */
 import { devicesOf } from "../../api/v1alpha1/index.ts";
-import type { Subject } from "../../domain/diagnosis/cause.ts";
-import type { Mount } from "../../domain/diagnosis/suspicion.ts";
+import type { Mount, Subject } from "../../domain/diagnosis/cause.ts";
 import type { Room } from "../../domain/placement/room.ts";
 import { deploymentOf, lacksClaims, podsOf, wantedOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /**

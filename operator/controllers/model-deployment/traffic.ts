@@ -4,9 +4,9 @@ import { portFor } from "../../domain/traffic/port.ts";
 import { nextTraffic, type Routes } from "../../domain/traffic/table.ts";
 import { switchedAtOf, type Target } from "./children/service.ts";
 import { deploymentOf, named, routedPort } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
-import type { Roles } from "./roles.ts";
+import type { Roles } from "./revision-roles.ts";
 
 /** Whether the routers follow the table that the status has; undefined: they were not asked. */
 export type Acknowledged = boolean | undefined;

@@ -6,9 +6,9 @@ import { isOver, type Rollout, START } from "../../domain/rollout/machine.ts";
 import { type RolloutSettings, rolloutSettings } from "../../domain/rollout/settings.ts";
 import { evidenceStep, type Step } from "../../domain/rollout/steps.ts";
 import { appliedOf, type Capacity, capacityOf, isFollowed, isTotal, servingOf } from "./applied.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
-import type { Roles } from "./roles.ts";
+import type { Roles } from "./revision-roles.ts";
 import { sharedRoom } from "./shared-room.ts";
 import type { Acknowledged, Share } from "./traffic.ts";
 

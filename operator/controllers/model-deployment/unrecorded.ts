@@ -10,10 +10,10 @@ import type { Owner } from "./children/owner.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import { specIn } from "./children/read-template.ts";
 import { named } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { isNameOf, marksOn, type Revision } from "./revision.ts";
+import type { Roles } from "./revision-roles.ts";
 import type { RevisionSpec } from "./revision-spec.ts";
-import type { Roles } from "./roles.ts";
 
 /** @param spec the current one: its revision is known by its name */
 export const unrecordedIn = (

@@ -5,7 +5,7 @@ import type { Pod } from "../../platform/kube/objects.ts";
 import { sortedJson } from "./canonical.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import { deploymentOf, podsOf } from "./findings.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 import { isBySettings, rejectionInForce } from "./rejections.ts";
 import { isSameSpec, newRevisionName, type Revision } from "./revision.ts";
 import { revisionSpecOf } from "./revision-spec.ts";

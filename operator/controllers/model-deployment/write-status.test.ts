@@ -3,9 +3,9 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { createWorld, NAME, type World } from "../../../test/simulation/world.ts";
 import { findCondition, type ModelDeploymentSpec } from "../../api/v1alpha1/index.ts";
+import type { Scale } from "../../domain/scaling/scale.ts";
 import { KubeError } from "../../platform/kube/errors.ts";
 import type { ObjectKey } from "../../platform/kube/objects.ts";
-import type { Scale } from "../autoscaler/scaler.ts";
 import { createStatusWriter } from "./write-status.ts";
 
 const spec = (file: string): ModelDeploymentSpec => ({

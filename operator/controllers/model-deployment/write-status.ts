@@ -15,7 +15,7 @@ import type { EventRecorder } from "../../platform/controller/events.ts";
 import type { Client } from "../../platform/kube/client.ts";
 import { KubeError } from "../../platform/kube/errors.ts";
 import type { ObjectKey } from "../../platform/kube/objects.ts";
-import type { Observed } from "./observe.ts";
+import type { Observed } from "./observed.ts";
 
 type Of = Pick<Observed, "modelDeployment" | "owner">;
 

@@ -1,17 +1,9 @@
 /** What is known of a namespace's routers, for those who wait for them. */
 import { ROUTER_LABEL, ROUTER_NAME } from "../../api/v1alpha1/index.ts";
 import type { Obstacle } from "../../apply/obstacle.ts";
+import type { AskRouterNews } from "../../apply/router-news.ts";
 import type { Store } from "../../platform/cache/store.ts";
 import type { Deployment, Pod } from "../../platform/kube/objects.ts";
-
-export type RouterNews = {
-  deployment: Deployment | undefined;
-  pods: Pod[];
-  /** What kept the last pass from making them. */
-  obstacles: readonly Obstacle[];
-};
-
-export type AskRouterNews = (namespace: string) => RouterNews;
 
 export const createRouterNews =
   (

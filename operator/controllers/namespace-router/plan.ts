@@ -1,5 +1,5 @@
 /** What is to be done for the router of a namespace. Pure. */
-import { isRoutedBySpec, type ModelDeployment } from "../../api/v1alpha1/index.ts";
+import type { ModelDeployment } from "../../api/v1alpha1/index.ts";
 import { type Action, ensure, isEdited, remove, restoreTemplate } from "../../apply/actions.ts";
 import { covers } from "../../apply/drift.ts";
 import { mustBeMadeAnew } from "../../apply/immutable.ts";
@@ -35,10 +35,6 @@ export type ObservedRouter = {
   budget: PodDisruptionBudget | undefined;
   policy: NetworkPolicy | undefined;
 };
-
-/** It needs the router by its spec, or clients may still reach it there: then it has a table. */
-export const needsRouter = ({ metadata, spec, status }: ModelDeployment): boolean =>
-  metadata.deletionTimestamp === undefined && (isRoutedBySpec(spec) || status?.traffic !== undefined);
 
 export type RouterPlan = {
   actions: Action[];

@@ -4,6 +4,7 @@ import { execute } from "../../apply/execute.ts";
 import { gathered, type Obstacle } from "../../apply/obstacle.ts";
 import { recordContests } from "../../apply/record-contests.ts";
 import { createWritePace } from "../../apply/write-pace.ts";
+import { needsRouter } from "../../domain/traffic/needs-router.ts";
 import type { Change } from "../../platform/cache/indexed-store.ts";
 import type { Store } from "../../platform/cache/store.ts";
 import type { EventRecorder } from "../../platform/controller/events.ts";
@@ -21,7 +22,7 @@ import type {
 import { DEPLOYMENTS } from "../../platform/kube/resources.ts";
 import type { RouterRole } from "./children/account.ts";
 import type { RouterSettings } from "./children/deployment.ts";
-import { needsRouter, type ObservedRouter, planRouter } from "./plan.ts";
+import { type ObservedRouter, planRouter } from "./plan.ts";
 import { createRollPace, isRolling } from "./roll-pace.ts";
 import { obstacleOf } from "./whose.ts";
 

@@ -1,7 +1,6 @@
 import type { Devices, Reason } from "../../api/v1alpha1/index.ts";
 import type { Deployment, Pod } from "../../platform/kube/objects.ts";
 import type { Room } from "../placement/room.ts";
-import type { Mount } from "./suspicion.ts";
 
 /** Why a revision is not ready, for its user. */
 export type Cause = {
@@ -40,3 +39,6 @@ export const oneLine = (text: string): string => {
   if (line.length <= MAX_MESSAGE) return line;
   return `${line.slice(0, MAX_MESSAGE - KEPT_END - 1)}…${line.slice(-KEPT_END)}`;
 };
+
+/** A volume that the spec asks for; `what` reads like `Secret s3-read (spec.model.credentials)`. */
+export type Mount = { what: string; isClaim: boolean };

@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import type { Deployment, Pod } from "../../platform/kube/objects.ts";
 import { amountsOf } from "../placement/request.ts";
 import type { Room } from "../placement/room.ts";
+import type { Mount } from "./cause.ts";
 import { explain, givenUp, patience } from "./explain.ts";
-import type { Mount } from "./suspicion.ts";
 
 type Status = NonNullable<Pod["status"]>;
 type Container = NonNullable<Status["containerStatuses"]>[number];

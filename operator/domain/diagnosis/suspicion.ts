@@ -4,11 +4,8 @@
  */
 import type { Pod } from "../../platform/kube/objects.ts";
 import { isUntold } from "../pods/pods.ts";
-import type { Cause } from "./cause.ts";
+import type { Cause, Mount } from "./cause.ts";
 import { claimedBy } from "./claims.ts";
-
-/** A volume that the spec asks for; `what` reads like `Secret s3-read (spec.model.credentials)`. */
-export type Mount = { what: string; isClaim: boolean };
 
 /** `at`: from when on it is a cause, in milliseconds since 1970. */
 export type Suspicion = { at: number; cause: Cause };

@@ -1,12 +1,12 @@
 /** Who else waits for what a pod would give up. Pure. */
 
-import type { Surveyed, Waiting } from "../../cluster/capacity/survey.ts";
 import type { ObjectKey } from "../../platform/kube/objects.ts";
 import { admits } from "./admits.ts";
 import { partsOf } from "./choice.ts";
 import { type PodSpec, requestOf } from "./request.ts";
 import type { Room } from "./room.ts";
 import { createPause, type Sliced } from "./slices.ts";
+import type { Surveyed, Waiting } from "./surveyed.ts";
 
 /** What every pod asks for; to wait for these alone is to wait for something else than devices. */
 const COMMON: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage", "pods"]);

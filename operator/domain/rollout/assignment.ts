@@ -4,9 +4,9 @@
  * The routing table, the replicas of both Deployments and the status are projections of it. Its invariants are in
  * `invariants.ts`, and hold for every state, plan, number of pods, readiness and command.
  */
-import type { Plan } from "./capacity.ts";
 import { type Rollout, weightOf } from "./machine.ts";
 import type { Step } from "./steps.ts";
+import type { Plan } from "./strategy.ts";
 
 export type Part = {
   /** Pods wanted. */

@@ -5,10 +5,9 @@
  *   handover   the stable one gives its pods up, one after the other, as the new one's are ready
  *   swap       the stable one's go first; requests are held until the new one's are ready
  */
-import type { Strategy } from "./settings.ts";
-import type { Step } from "./steps.ts";
 
-export type Plan = "surge" | "handover" | "swap";
+import type { Step } from "./steps.ts";
+import type { Plan, Strategy } from "./strategy.ts";
 
 export type Situation = {
   /** `spec.rollout.capacity`. */

@@ -1,6 +1,7 @@
 /** From what the routers have counted to an interval of the evidence. Pure. */
-import type { PodCounts as Counts, RouterCounts, ShadowCounts } from "../../cluster/routers/routers.ts";
+
 import { addPairs, type Interval, NO_PAIRS, type Pairs, type PodCounts } from "./evidence/arms.ts";
+import type { PodCounts as Counts, RouterCounts, ShadowCounts } from "./router-counts.ts";
 
 /** What was seen of each router when it was last asked. */
 export type Known = Readonly<Record<string, RouterCounts>>;

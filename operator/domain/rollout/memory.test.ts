@@ -4,11 +4,12 @@ import { deserialize, serialize } from "node:v8";
 import { gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { LATENCY_EDGES } from "../../api/v1alpha1/index.ts";
-import type { PodCounts, RouterCounts } from "../../cluster/routers/routers.ts";
-import { createObserver, type Trial } from "../../controllers/evidence/observer.ts";
+import { createObserver } from "../../controllers/evidence/observer.ts";
 import { countOn, startCounting } from "./counts.ts";
 import { ANALYSIS, OUTPUTS } from "./evidence/evidence.ts";
 import { recall } from "./memory.ts";
+import type { Trial } from "./observation.ts";
+import type { PodCounts, RouterCounts } from "./router-counts.ts";
 
 const MOST = 131_072;
 const BEGIN = Date.parse("2026-01-01T00:00:00Z");

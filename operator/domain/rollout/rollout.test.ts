@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { RouterCounts } from "../../cluster/routers/routers.ts";
 import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "./counts.ts";
 import { LEVELS, type Verdict } from "./evidence/verdict.ts";
 import { type Facts, isOver, next, type Rollout, START, weightOf } from "./machine.ts";
+import type { RouterCounts } from "./router-counts.ts";
 import { evidenceStep, type Step, stepsFor } from "./steps.ts";
 import { counted, failed, judged, rejected } from "./words.ts";
 

@@ -7,15 +7,12 @@ import {
   parseDuration,
   toleranceOf,
 } from "../../api/v1alpha1/index.ts";
-import type { Plan } from "./capacity.ts";
 import { ERROR_LIMITS } from "./evidence/errors.ts";
 import { ANALYSIS, type Analysis, OUTPUTS } from "./evidence/evidence.ts";
 import { evidenceStep, type Step } from "./steps.ts";
+import type { Plan, Strategy } from "./strategy.ts";
 
 type RolloutSpec = NonNullable<ModelDeploymentSpec["rollout"]>;
-
-/** How a new revision takes over where it does so step by step. */
-export type Strategy = "canary" | "shadow" | "blueGreen";
 
 export type RolloutSettings = {
   strategy: Strategy;

@@ -1,5 +1,5 @@
 /** `managedFields`, as far as they are of use: who has a say in a pod template, and who has set `spec.replicas`. Pure. */
-import { KUBECTL_RESTARTED_ANNOTATION } from "../../api/v1alpha1/labels.ts";
+import { KUBECTL_RESTARTED_ANNOTATION } from "../kube/annotations.ts";
 import type { KubeObject } from "../kube/objects.ts";
 
 type Entry = NonNullable<KubeObject["metadata"]["managedFields"]>[number];

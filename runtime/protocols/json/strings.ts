@@ -2,8 +2,8 @@ import { isUtf8 } from "node:buffer";
 import { invalid, type RequestError } from "../../inference/errors.ts";
 import { boundStrings } from "../../inference/strings.ts";
 import { MOST_STRINGS } from "../../tensors/strings.ts";
+import type { Sink } from "./sink.ts";
 import { findString, nextByte, notJson, QUOTE, readString, type Source, type StringSpan } from "./source.ts";
-import type { Sink } from "./tensor.ts";
 import type { TensorSpec } from "./types.ts";
 
 const COMMA = 0x2c;

@@ -11,17 +11,10 @@ import {
   type Tensor,
 } from "../../tensors/index.ts";
 import { type Scan, scanNumbers } from "./scan.ts";
+import type { Sink } from "./sink.ts";
 import { MAX_DEPTH, nextByte, notJson, type Source, skipValue, sourceOf, takeWord } from "./source.ts";
 import { createStrings } from "./strings.ts";
 import type { TensorSpec } from "./types.ts";
-
-/** Takes elements one after the other. */
-export type Sink = {
-  /** Reads values and the commas between them from `source.at`, where a value must stand; gives how many. */
-  read(source: Source): number;
-  /** The elements as a tensor's bytes. */
-  finish(): Uint8Array;
-};
 
 const OPEN = 0x5b;
 const CLOSE = 0x5d;

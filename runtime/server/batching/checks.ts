@@ -1,33 +1,16 @@
 import type { Tensor } from "../../tensors/index.ts";
 import { InferenceError, type Job, type JobResult } from "../shards/types.ts";
 import { chargeOf } from "./charge.ts";
-import { affords, type Budget, newBudget } from "./check-budget.ts";
+import { affords } from "./check-budget.ts";
 import { estimate } from "./cost.ts";
 import { endSharing } from "./ended.ts";
 import { joinInput, splitOutput } from "./join.ts";
 import { queueProbe } from "./probes.ts";
 import type { Entry, Group } from "./queue.ts";
 import type { State } from "./state.ts";
-import { type Difference, differenceOf, isRounding, type Magnitudes, remember } from "./verdict.ts";
+import { type Difference, differenceOf, isRounding, remember } from "./verdict.ts";
 
 // Now and then a request that was answered from a batch is run again alone, behind its answer, and compared.
-
-/** What came of the checks, in numbers. `rounding`: a run of another size has rounded otherwise. */
-export type CheckCounts = { same: number; rounding: number; different: number };
-
-export type Checks = {
-  readonly budget: Budget;
-  readonly magnitudes: Magnitudes;
-  readonly counts: CheckCounts;
-  isRunning: boolean;
-};
-
-export const newChecks = (): Checks => ({
-  budget: newBudget(),
-  magnitudes: new Map(),
-  counts: { same: 0, rounding: 0, different: 0 },
-  isRunning: false,
-});
 
 /** A request of a batch: what it brought and what it was answered, copied, and where in the batch it was. */
 type Sample = {

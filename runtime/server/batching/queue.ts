@@ -1,8 +1,7 @@
 import type { InferenceCall } from "../../inference/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import type { Cost } from "./cost.ts";
-import { type Crowd, newCrowd } from "./hold.ts";
-import type { Trial } from "./trial.ts";
+import { type Crowd, newCrowd } from "./crowd.ts";
 
 /** Levels of priority as Triton counts them: 1 is the highest. What asks for a lower one than the last gets the last. */
 export const LEVELS = 9;
@@ -155,3 +154,6 @@ export const take = (group: Group, items: number): Entry[] => {
 /** Whether `one` is served before `other`. */
 export const before = (one: Entry, other: Entry): boolean =>
   one.level !== other.level ? one.level < other.level : one.arrivedAt < other.arrivedAt;
+
+/** A batch that failed, whose members run again apart: is one of them bad, or does the model fail when it is shared? */
+export type Trial = { group: Group; members: number; well: number; message: string };

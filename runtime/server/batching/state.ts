@@ -1,5 +1,5 @@
 import type { Model } from "../../inference/index.ts";
-import { type Checks, newChecks } from "./checks.ts";
+import { type Checks, newChecks } from "./check-state.ts";
 import type { Clock } from "./clock.ts";
 import { newCost } from "./cost.ts";
 import { newCounters } from "./counters.ts";

@@ -1,8 +1,5 @@
 import { retestAt } from "./groups.ts";
-import type { Entry, Group } from "./queue.ts";
-
-/** A batch that failed, whose members run again apart: is one of them bad, or does the model fail when it is shared? */
-export type Trial = { group: Group; members: number; well: number; message: string };
+import type { Entry, Group, Trial } from "./queue.ts";
 
 /** So many batches in a row that fail for no member's fault are no accident. */
 const LIMIT = 3;

@@ -1,7 +1,6 @@
 import type { Infer, ModelStatistics } from "../../inference/index.ts";
 import type { Shard } from "../shards/types.ts";
 import type { Memory } from "../shares.ts";
-import type { CheckCounts } from "./checks.ts";
 import type { Counters } from "./counters.ts";
 
 /** Times in milliseconds. */
@@ -58,3 +57,6 @@ export type Scheduler = {
   /** Refuses all that is unanswered and stops the timers. */
   close(): void;
 };
+
+/** What came of the checks, in numbers. `rounding`: a run of another size has rounded otherwise. */
+export type CheckCounts = { same: number; rounding: number; different: number };

@@ -14,7 +14,7 @@ const HELP = `npm run bench -- scaling [--seeds N] [--only TEXT] [--curve [--poi
   --curve      each rule over its own main setting
   --points     ... and all of it as CSV
 A load meets pods that answer it, a queue before them, and a rule that is asked once a second how many pods there are to be.
-Berth's is the code of operator/scaling; KPA, HPA, KEDA http-add-on and KubeAI decide by their documented defaults, and are told
+Berth's is the code of operator/domain/scaling; KPA, HPA, KEDA http-add-on and KubeAI decide by their documented defaults, and are told
 what a pod can take at a time. Device time counts from the moment when a pod has its device, starting included.`;
 
 const rulesFor = (trace: Trace): Map<string, MakeRule> =>

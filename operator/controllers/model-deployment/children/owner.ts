@@ -1,5 +1,14 @@
 /** What all children have in common: a namespace, labels, and an owner whose deletion takes them along. */
-import { API_VERSION, childLabels, KIND, type ModelDeployment, revisionLabels } from "../../../api/v1alpha1/index.ts";
+import {
+  API_VERSION,
+  childLabels,
+  KIND,
+  MANAGED_BY,
+  MANAGED_BY_LABEL,
+  MODEL_DEPLOYMENT_LABEL,
+  type ModelDeployment,
+  revisionLabels,
+} from "../../../api/v1alpha1/index.ts";
 import { isOfKind, type KubeObject, type ObjectMeta } from "../../../platform/kube/objects.ts";
 
 /** A ModelDeployment as it is stored: with a namespace and a uid. */
@@ -41,3 +50,14 @@ export const wasOwnedByNamesake = (owner: Owner, { metadata }: KubeObject): bool
       reference.name === owner.name &&
       reference.uid !== owner.uid,
   ) ?? false;
+
+/** Made for a ModelDeployment of this name, and nobody's now. */
+export const isOrphan = ({ name }: Owner, { metadata }: KubeObject): boolean => {
+  const { deletionTimestamp, labels = {}, ownerReferences = [] } = metadata;
+  return (
+    deletionTimestamp === undefined &&
+    labels[MANAGED_BY_LABEL] === MANAGED_BY &&
+    labels[MODEL_DEPLOYMENT_LABEL] === name &&
+    !ownerReferences.some(({ controller }) => controller === true)
+  );
+};
