@@ -67,13 +67,14 @@ const GONE = 1;
 export const startRouterTarget = async (t: { after(end: () => Promise<void>): void }): Promise<Target> => {
   const limited = limitMemory(768 * MIB);
   console.log(`the limit of 768 MiB is kept by ${limited.how}`);
-  t.after(limited.remove);
   const hurried = {
     server: { requestTimeout: "300ms" },
     traffic: { queue: { maxRequests: 50, maxWait: "300ms" }, streamIdleTimeout: "500ms" },
   };
   const { group, limits } = limited;
   const router = await startRouterProcess(t, { [HARMED]: hurried, [WELL]: {} }, { group, limits });
+  // after the router has been ended
+  t.after(limited.remove);
   let answers: readonly Answer[] = [];
   let asked = 0;
   const next = (): Answer => answers[asked++ % answers.length] ?? { http: Buffer.alloc(0), grpc: [], after: "keeps" };
