@@ -11,6 +11,7 @@ import { config } from "./config.ts";
 import { crds } from "./crds.ts";
 import type { Generated } from "./generated.ts";
 import { jsonSchemas } from "./json-schemas.ts";
+import { messages } from "./messages.ts";
 import { troubleshooting } from "./troubleshooting.ts";
 
 /** In this order: the chart copies what is in crds/, and config/ is rendered from the chart. */
@@ -21,6 +22,7 @@ const generators: (() => Generated[] | Promise<Generated[]>)[] = [
   troubleshooting,
   chartCrds,
   config,
+  messages,
 ];
 
 const root = join(import.meta.dirname, "../..");
@@ -30,7 +32,7 @@ const {
   options: { check: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
 });
 if (help) {
-  console.log(`npm run generate: CRDs, JSON schemas, references in docs/, the chart's CRDs and config/ from their sources
+  console.log(`npm run generate: CRDs, JSON schemas, references in docs/, the chart's CRDs, config/ and the lists of messages from their sources
   --check   writes nothing, and fails where a file is out of date`);
   process.exit(0);
 }

@@ -1,0 +1,78 @@
+/** An expression that makes a text, as a reader sees it: `{name}` for what is filled in, `[…]` for what may be missing. Pure. */
+import {
+  type Expression,
+  isBinaryExpression,
+  isCallExpression,
+  isConditionalExpression,
+  isElementAccessExpression,
+  isIdentifier,
+  isNoSubstitutionTemplateLiteral,
+  isParenthesizedExpression,
+  isPropertyAccessExpression,
+  isStringLiteral,
+  isTemplateExpression,
+  type Node,
+  SyntaxKind,
+} from "typescript/unstable/ast";
+
+/** A text, a template, or several of them added up. */
+export const isText = (node: Node): boolean =>
+  isLiteral(node) ||
+  isTemplateExpression(node) ||
+  (isBinaryExpression(node) &&
+    node.operatorToken.kind === SyntaxKind.PlusToken &&
+    (isText(node.left) || isText(node.right)));
+
+const isLiteral = (node: Node) => isStringLiteral(node) || isNoSubstitutionTemplateLiteral(node);
+
+/** The text that `node` makes; what another function makes stands there by its name. */
+export const textOf = (node: Expression): string => {
+  if (isStringLiteral(node) || isNoSubstitutionTemplateLiteral(node)) return node.text;
+  if (isParenthesizedExpression(node)) return textOf(node.expression);
+  if (isTemplateExpression(node))
+    return node.head.text + node.templateSpans.map((span) => textOf(span.expression) + span.literal.text).join("");
+  if (isBinaryExpression(node) && isText(node)) return textOf(node.left) + textOf(node.right);
+  if (isConditionalExpression(node)) return eitherOf(textOf(node.whenTrue), textOf(node.whenFalse));
+  return `{${nameOf(node)}}`;
+};
+
+/** What is filled in: the expressions in `node` that are not shown as text themselves, and may make texts of their own. */
+export const partsOf = (node: Expression): Expression[] => {
+  if (isParenthesizedExpression(node)) return partsOf(node.expression);
+  if (isTemplateExpression(node)) return node.templateSpans.flatMap((span) => partsOf(span.expression));
+  if (isBinaryExpression(node) && isText(node)) return [...partsOf(node.left), ...partsOf(node.right)];
+  if (isConditionalExpression(node)) return [node.condition, ...partsOf(node.whenTrue), ...partsOf(node.whenFalse)];
+  return isLiteral(node) ? [] : [node];
+};
+
+/** Reads like `[ at once]` or `(is|are)`. */
+const eitherOf = (one: string, other: string): string => {
+  if (one === other) return one;
+  return one === "" ? `[${other}]` : other === "" ? `[${one}]` : `(${one}|${other})`;
+};
+
+/** What a value is called: the last name of a path, or the function that makes it. */
+const nameOf = (node: Node): string => {
+  if (isIdentifier(node)) return node.text;
+  if (isParenthesizedExpression(node)) return nameOf(node.expression);
+  if (isElementAccessExpression(node)) return nameOf(node.expression);
+  if (isBinaryExpression(node)) return nameOf(node.left);
+  if (isPropertyAccessExpression(node)) return ANONYMOUS.has(node.name.text) ? nameOf(node.expression) : node.name.text;
+  if (!isCallExpression(node)) return "…";
+  const called = node.expression;
+  if (isPropertyAccessExpression(called))
+    return SHAPING.has(called.name.text) ? nameOf(called.expression) : `${called.name.text}()`;
+  const [first] = node.arguments;
+  if (isIdentifier(called) && CASTS.has(called.text) && first !== undefined) return nameOf(first);
+  return `${nameOf(called)}()`;
+};
+
+/** They say nothing of what they belong to. */
+const ANONYMOUS: ReadonlySet<string> = new Set(["length", "metadata", "name", "size", "spec", "text"]);
+/** They change how a value is shown, not what it is. */
+const SHAPING: ReadonlySet<string> = new Set(
+  "at filter flatMap join keys map slice toFixed toISOString toLocaleString toSorted toString trim trimEnd values".split(
+    " ",
+  ),
+);
+const CASTS: ReadonlySet<string> = new Set(["Number", "String"]);
