@@ -16,6 +16,7 @@ FROM ${BASE} AS tree
 WORKDIR /src
 COPY package.json package-lock.json ./
 COPY build/images build/images
+COPY contract contract
 COPY operator operator
 COPY runtime runtime
 COPY --from=packages /src/node_modules node_modules

@@ -61,7 +61,7 @@ const toolsBuilt = new Promise<number | null>((resolve, reject) => {
 });
 
 const unitGlobs = [
-  ...["operator", "runtime", "build", "examples"],
+  ...["contract", "operator", "runtime", "build", "examples"],
   ...["test/bench", "test/cluster", "test/conformance", "test/demo", "test/fixtures", "test/soak", "test/world"],
 ].map((folder) => `${folder}/**/*.test.ts`);
 

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { formatDuration, parseDuration } from "./api/v1alpha1/duration.ts";
-import { parseForwardedTrust } from "./api/v1alpha1/forwarded-trust.ts";
+import { formatDuration, parseDuration } from "../contract/duration.ts";
+import { parseForwardedTrust } from "../contract/forwarded-trust.ts";
 import { POD_USER, type PodUser } from "./apply/restricted.ts";
 import type { NodeAutoscaling } from "./cluster/capacity/node-autoscaling.ts";
 import type { RouterRole } from "./controllers/namespace-router/children/account.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { cacheCompiledCode } from "./compile-cache.ts";
-import { tuneForBodies } from "./external-memory.ts";
-import { beginWithTightMalloc } from "./malloc.ts";
+import { tuneForBodies } from "./memory/external-memory.ts";
+import { beginWithTightMalloc } from "./memory/malloc.ts";
 import {
   FETCH_HELP,
   parseFetchOptions,
@@ -10,7 +10,7 @@ import {
   ROUTE_HELP,
   SERVE_HELP,
   UsageError,
-} from "./options.ts";
+} from "./server/options.ts";
 import { createLogger } from "./telemetry/logger.ts";
 
 const HELP = `berth-runtime: what runs inside an inference pod, and alone.

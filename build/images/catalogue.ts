@@ -9,7 +9,7 @@ export const CATALOGUE: Record<ImageName, Image> = {
   operator: {
     title: "Berth operator",
     packages: ["@kubernetes/client-node", "js-yaml", "pino", "prom-client", "undici", "zod"],
-    code: ["operator"],
+    code: ["operator", "contract"],
     entry: "operator/main.ts",
     models: false,
   },
@@ -25,8 +25,8 @@ export const CATALOGUE: Record<ImageName, Image> = {
       "undici",
       "zod",
     ],
-    // The runtime takes nothing from the operator but its API.
-    code: ["runtime", "operator/api"],
+    // For now the router reads ModelDeployments by the API's schema.
+    code: ["runtime", "contract", "operator/api"],
     entry: "runtime/main.ts",
     models: false,
   },

@@ -1,4 +1,4 @@
-import { Failure } from "../termination.ts";
+import { Failure } from "../errors/termination.ts";
 import { elementName, type ModelInterface, type ModelValue } from "./interface.ts";
 import { ONNXRUNTIME } from "./onnxruntime-limits.ts";
 import { quoted } from "./operators.ts";

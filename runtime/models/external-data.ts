@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Failure } from "../termination.ts";
+import { Failure } from "../errors/termination.ts";
 import type { ExternalTensor } from "./model-file/walk.ts";
 import { quoted } from "./operators.ts";
 

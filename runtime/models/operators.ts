@@ -1,4 +1,4 @@
-import { Failure } from "../termination.ts";
+import { Failure } from "../errors/termination.ts";
 import type { ModelNode } from "./model-file/walk.ts";
 import { ONNXRUNTIME } from "./onnxruntime-limits.ts";
 

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import onnxProto from "onnx-proto";
 import { ANGLE_MODEL, loopModel, newDirectory } from "../../test/runtime/models.ts";
-import { Failure } from "../termination.ts";
+import { Failure } from "../errors/termination.ts";
 import { checkModelFile } from "./verify.ts";
 
 const { onnx } = onnxProto;

@@ -1,5 +1,5 @@
 import { closeSync, openSync, statSync } from "node:fs";
-import { Failure } from "../termination.ts";
+import { Failure } from "../errors/termination.ts";
 import { checkInterface } from "./check-interface.ts";
 import { createExternalDataCheck } from "./external-data.ts";
 import { readInterface } from "./interface.ts";

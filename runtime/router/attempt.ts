@@ -1,5 +1,5 @@
 /** A try of a request on one pod: its times, and the answer as it comes. */
-import type { After } from "../server/after.ts";
+import type { After } from "../event-loop/after.ts";
 import { withTimeLeft } from "./deadline.ts";
 import type { Fleet, PodClient, Slot } from "./fleet.ts";
 import type { AnswerHead, Failure, Fields, Sent } from "./message.ts";

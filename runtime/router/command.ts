@@ -1,11 +1,11 @@
 /** `berth-runtime route`: the router of a namespace, until it is told to end. */
 
-import { listenAddress } from "../listen-address.ts";
-import { MIB, memoryLimit, waitingBytes } from "../memory-limit.ts";
-import { packageVersion, type RouteOptions } from "../options.ts";
-import { createAdminServer } from "../server/admin.ts";
-import { createPace } from "../server/http/pace.ts";
-import { TIMES } from "../server/http/times.ts";
+import { listenAddress } from "../transport/listen-address.ts";
+import { MIB, memoryLimit, waitingBytes } from "../memory/limit.ts";
+import { packageVersion, type RouteOptions } from "../server/options.ts";
+import { createAdminServer } from "../telemetry/admin.ts";
+import { createPace } from "../transport/pace.ts";
+import { TIMES } from "../transport/http/times.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.ts";

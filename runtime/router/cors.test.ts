@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { it } from "node:test";
 import { startRouter } from "../../test/world/router.ts";
-import { createHttpServer } from "../server/http/index.ts";
+import { createHttpServer } from "../transport/http/index.ts";
 
 const APP = "https://app.example.com";
 

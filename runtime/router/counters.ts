@@ -1,4 +1,4 @@
-import { LATENCY_EDGES } from "../../operator/api/v1alpha1/pod-contract.ts";
+import { LATENCY_EDGES } from "../../contract/pod.ts";
 import type { Failure } from "./message.ts";
 
 /** What became of requests, in plain numbers: counting costs next to nothing, and whoever wants to know takes a snapshot. */

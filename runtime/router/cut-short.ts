@@ -1,5 +1,5 @@
 /** Ends an answer that has begun: over gRPC with a status, over HTTP by the end of the connection, for nothing else can be said any more. */
-import { percentEncoded } from "../server/grpc/answer.ts";
+import { percentEncoded } from "../transport/grpc/answer.ts";
 import type { Message, Reply } from "./message.ts";
 import { grpcStatusOf } from "./refuse.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { timeoutOf } from "../server/grpc/deadline.ts";
+import { timeoutOf } from "../transport/grpc/deadline.ts";
 import { deadlineOf, hasPassed, withoutDeadline, withTimeLeft } from "./deadline.ts";
 import { fieldOf, type Message } from "./message.ts";
 

@@ -1,5 +1,5 @@
 /** The time that a client gives its request (`grpc-timeout`): what it has waited here is taken off before a pod hears of it. */
-import { timeoutOf } from "../server/grpc/deadline.ts";
+import { timeoutOf } from "../transport/grpc/deadline.ts";
 import { fieldOf, type Message } from "./message.ts";
 
 const FIELD = "grpc-timeout";

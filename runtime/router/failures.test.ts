@@ -6,7 +6,7 @@ import { createServer as createTcpServer } from "node:net";
 import { after, describe, it } from "node:test";
 import { PATIENCE_MS, until } from "../../test/world/patience.ts";
 import { callFields, rawHttp2 } from "../../test/world/raw-http2.ts";
-import { TIMES } from "../server/http/times.ts";
+import { TIMES } from "../transport/http/times.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createModelRouter, type ModelRouter } from "./model-router.ts";
 

@@ -1,5 +1,5 @@
 /** The revisions of one ModelDeployment and their pods, as they are now. */
-import { type After, after as afterMs } from "../server/after.ts";
+import { type After, after as afterMs } from "../event-loop/after.ts";
 import { fewest, type Pod } from "./balance.ts";
 import { type ArmCounters, createArmCounters, createEvidence, type Evidence } from "./counters.ts";
 import { createDemand, type Demand } from "./demand.ts";

@@ -1,6 +1,6 @@
 /** What the router tells pods of the client: Forwarded (RFC 7239), X-Forwarded-*, Via (RFC 9110, 7.6.3). */
 import { BlockList, isIP } from "node:net";
-import { parseForwardedTrust } from "../../operator/api/v1alpha1/forwarded-trust.ts";
+import { parseForwardedTrust } from "../../contract/forwarded-trust.ts";
 import { isHopByHop, namesIn, withoutNamed } from "./hop-by-hop.ts";
 import type { Fields } from "./message.ts";
 

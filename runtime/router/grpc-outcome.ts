@@ -1,5 +1,5 @@
 /** What a gRPC status amounts to as one of HTTP, so that both are counted and replayed by one rule. */
-import { STATUS } from "../server/grpc/status.ts";
+import { STATUS } from "../transport/grpc/status.ts";
 
 /** DATA_LOSS, which this server never answers with. */
 const DATA_LOSS = 15;

@@ -2,7 +2,7 @@
  * The memory for all that waits in the router, counted once: bodies that are kept so that they can be sent again, bodies and answers
  * whose other side is slower, copies of requests. What a client's connection holds is that client's share.
  */
-import { createMemory, type Memory } from "../server/shares.ts";
+import { createMemory, type Memory } from "../memory/shares.ts";
 
 export type KeptBytes = Pick<Memory, "nextShare"> & {
   /** For copies: false, and nothing is taken, where clients' requests may soon need it themselves. */

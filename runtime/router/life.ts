@@ -1,5 +1,5 @@
 /** What is known of one request while it lives. */
-import type { After } from "../server/after.ts";
+import type { After } from "../event-loop/after.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Arm, Fleet, LivePod, Slot, Wish } from "./fleet.ts";
 import type { Place } from "./hold.ts";

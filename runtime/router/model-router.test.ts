@@ -10,7 +10,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { after, describe, it } from "node:test";
 import { PATIENCE_MS, until } from "../../test/world/patience.ts";
-import { TIMES } from "../server/http/times.ts";
+import { TIMES } from "../transport/http/times.ts";
 import type { Arm } from "./fleet.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createModelRouter, type ModelRouter, type RouterOptions } from "./model-router.ts";

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { describe, it } from "node:test";
 import { freePort } from "../../test/world/free-port.ts";
 import { until } from "../../test/world/patience.ts";
-import { TIMES } from "../server/http/times.ts";
+import { TIMES } from "../transport/http/times.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.ts";
 import { renderMetrics, statusReport } from "./status.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
 import { after, describe, it } from "node:test";
-import { TIMES } from "../server/http/times.ts";
+import { TIMES } from "../transport/http/times.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createModelRouter } from "./model-router.ts";
 

@@ -1,6 +1,6 @@
 /** The router's own answers, each in the way that its client understands: JSON over HTTP, a status over gRPC. */
-import { percentEncoded } from "../server/grpc/answer.ts";
-import { STATUS } from "../server/grpc/status.ts";
+import { percentEncoded } from "../transport/grpc/answer.ts";
+import { STATUS } from "../transport/grpc/status.ts";
 import type { Message, Reply } from "./message.ts";
 
 /** `retryAfter` in seconds. */

@@ -3,7 +3,7 @@
  * where a request waits for a revision without a pod. Counters only grow, so that a line that is lost is no loss.
  */
 import type { ServerResponse } from "node:http";
-import { after as afterMs } from "../server/after.ts";
+import { after as afterMs } from "../event-loop/after.ts";
 import { takeCrowd } from "./demand.ts";
 import type { Arm } from "./fleet.ts";
 import type { NamespaceRouter } from "./namespace-router.ts";

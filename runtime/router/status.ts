@@ -1,5 +1,5 @@
 /** What the router tells of itself: /statusz for the operator, /metrics for Prometheus. */
-import { LATENCY_EDGES } from "../../operator/api/v1alpha1/pod-contract.ts";
+import { LATENCY_EDGES } from "../../contract/pod.ts";
 import { histogram, type Metric, metric, render, type Value } from "../telemetry/prometheus.ts";
 import { type Evidence, OUTCOMES, TRANSPORT_FAILURES } from "./counters.ts";
 import type { Arm, LivePod } from "./fleet.ts";

@@ -1,5 +1,5 @@
 /** The requests of one revision that wait for a pod, bounded in number, in bytes and in time. */
-import type { After } from "../server/after.ts";
+import type { After } from "../event-loop/after.ts";
 import { createHold, type Hold, isBefore, type Limits, type Place, type Waiting } from "./hold.ts";
 import type { Protocol } from "./message.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MIB } from "../memory-limit.ts";
+import { MIB } from "../memory/limit.ts";
 import { type Known, serverBudgets } from "./budgets.ts";
 
 const known = (limitMib: number, more: Partial<Known> = {}): Known => ({

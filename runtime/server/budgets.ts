@@ -1,4 +1,4 @@
-import { MIB, waitingBytes } from "../memory-limit.ts";
+import { MIB, waitingBytes } from "../memory/limit.ts";
 
 /** What the supervisor and the door take together at rest (measured 118 MB) and grow by under load within the heaps below. */
 const DOOR_BYTES = 160 * MIB;

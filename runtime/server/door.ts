@@ -9,23 +9,23 @@ import { createOpenApi } from "../protocols/openapi/index.ts";
 import { createGrpcServices } from "../protocols/tensorflow-serving/grpc.ts";
 import { openApiPaths as tensorflowPaths } from "../protocols/tensorflow-serving/openapi.ts";
 import { createRoutes as createTensorflowRoutes } from "../protocols/tensorflow-serving/rest.ts";
-import { systemClock } from "./batching/clock.ts";
-import type { GraphFindings } from "./batching/graph/findings.ts";
-import { createScheduler, type Scheduler } from "./batching/index.ts";
+import { systemClock } from "../inference/batching/clock.ts";
+import type { GraphFindings } from "../inference/graph/findings.ts";
+import { createScheduler, type Scheduler } from "../inference/batching/index.ts";
 import { BESIDE_MS } from "./beside/cost.ts";
 import { createBeside, inferBeside } from "./beside/index.ts";
-import { collectWhenQuiet, youngCollector } from "./collect.ts";
-import type { AskBeside } from "./grpc/call.ts";
-import { createGrpcServer, type GrpcServer } from "./grpc/server.ts";
-import { createHttpServer, type HttpServer } from "./http/index.ts";
-import { createLong } from "./http/long.ts";
-import { createPace } from "./http/pace.ts";
-import { watchTurns } from "./longest-turn.ts";
+import { collectWhenQuiet, youngCollector } from "../memory/collect.ts";
+import type { AskBeside } from "../transport/grpc/call.ts";
+import { createGrpcServer, type GrpcServer } from "../transport/grpc/server.ts";
+import { createHttpServer, type HttpServer } from "../transport/http/index.ts";
+import { createLong } from "./beside/long.ts";
+import { createPace } from "../transport/pace.ts";
+import { watchTurns } from "../event-loop/longest-turn.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
 import { notOpened } from "./not-opened.ts";
-import { type PoolModel, startPool } from "./shards/pool.ts";
-import { createMemory } from "./shares.ts";
-import { createTurns } from "./turns.ts";
+import { type PoolModel, startPool } from "../inference/shards/pool.ts";
+import { createMemory } from "../memory/shares.ts";
+import { createTurns } from "../event-loop/turns.ts";
 
 // The thread that owns the data ports, the queue and the shards. No model runs here, so it always turns.
 

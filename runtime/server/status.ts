@@ -1,5 +1,5 @@
-import type { ServeOptions } from "../options.ts";
-import type { Snapshot } from "../telemetry/snapshot.ts";
+import type { ServeOptions } from "./options.ts";
+import type { Snapshot } from "./snapshot.ts";
 import type { LoadedMessage, ReadyMessage } from "./messages.ts";
 
 /** What the supervisor itself knows of the server. */

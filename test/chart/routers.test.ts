@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseForwardedTrust } from "../../operator/api/v1alpha1/forwarded-trust.ts";
+import { parseForwardedTrust } from "../../contract/forwarded-trust.ts";
 import { parseRouterResources } from "../../operator/router-resources.ts";
 import { CHART, helm } from "./render.ts";
 

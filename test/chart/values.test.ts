@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { parseDuration } from "../../operator/api/v1alpha1/duration.ts";
+import { parseDuration } from "../../contract/duration.ts";
 import { faultOf } from "../../operator/platform/manager/election.ts";
 import { CHART, helm, type Manifest, parseManifests, render, renderWith } from "./render.ts";
 

@@ -4,9 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import onnxProto from "onnx-proto";
 import { loadModel } from "../../runtime/engine/session.ts";
-import { invalid } from "../../runtime/inference/errors.ts";
+import { invalid } from "../../runtime/errors/request-error.ts";
 import type { InferenceCall, Service } from "../../runtime/inference/index.ts";
-import type { HttpRequest, Routes } from "../../runtime/server/http/types.ts";
+import type { HttpRequest, Routes } from "../../runtime/transport/http/types.ts";
 import { ELEMENT_TYPES, type ElementType, newDirectory } from "./models.ts";
 
 const { onnx } = onnxProto;

@@ -1,5 +1,5 @@
 /** A clock that tests turn: timers run in the order of their times, and those of the same time in the order in which they were set. */
-import type { After } from "../../runtime/server/after.ts";
+import type { After } from "../../runtime/event-loop/after.ts";
 
 export type HandClock = {
   now(): number;

@@ -1,4 +1,4 @@
-import type { After } from "../../runtime/server/after.ts";
+import type { After } from "../../runtime/event-loop/after.ts";
 
 /** Timers that run out when they are told to. */
 export const handTimers = () => {

@@ -1,7 +1,7 @@
 /** Bytes that are nearly requests of HTTP/2, frame by frame. */
 import fc from "fast-check";
-import { HEAD_BYTES, writeHead } from "../../runtime/server/http2/frames.ts";
-import * as http2 from "../../runtime/server/http2/protocol.ts";
+import { HEAD_BYTES, writeHead } from "../../runtime/transport/http2/frames.ts";
+import * as http2 from "../../runtime/transport/http2/protocol.ts";
 
 export const frame = (type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer => {
   const head = Buffer.alloc(HEAD_BYTES);

@@ -17,7 +17,7 @@ export const withOtherOperator = async <T>(
   if (process.arch !== "x64" && process.arch !== "arm64") throw new Error(`no image is built on ${process.arch}`);
   const root = mkdtempSync(join(tmpdir(), "berth-other-"));
   try {
-    for (const name of ["operator", "package.json", "package-lock.json"]) {
+    for (const name of ["contract", "operator", "package.json", "package-lock.json"]) {
       cpSync(join(ROOT, name), join(root, name), { recursive: true });
     }
     symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"));

@@ -2,7 +2,7 @@
 import { createServer, type Socket } from "node:net";
 import { createKeptBytes } from "../../runtime/router/kept-bytes.ts";
 import { createModelRouter, type ModelRouter, type RouterOptions } from "../../runtime/router/model-router.ts";
-import { TIMES } from "../../runtime/server/http/times.ts";
+import { TIMES } from "../../runtime/transport/http/times.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 export const REVISION = "digits-a";

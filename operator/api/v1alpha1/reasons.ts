@@ -2,7 +2,7 @@
  * Every reason that a condition of a ModelDeployment can carry. They are part of the API: a reason's
  * name never changes its meaning. docs/troubleshooting.md is generated from this table.
  */
-import type { FailureCode } from "./pod-contract.ts";
+import type { FailureCode } from "../../../contract/pod.ts";
 
 export type Explanation = {
   /** What it means. */

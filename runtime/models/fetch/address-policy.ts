@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP, isIPv6 } from "node:net";
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 import { embeddedIPv4 } from "./embedded.ts";
 import { TransientFailure } from "./source.ts";
 

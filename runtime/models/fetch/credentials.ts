@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 
 /**
  * The Authorization header: `token`, or `username` and `password`. Throws a Failure where the Secret holds neither: asked

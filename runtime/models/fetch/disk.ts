@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
-import { formatBytes } from "../../../operator/api/v1alpha1/bytes.ts";
-import { Failure } from "../../termination.ts";
+import { formatBytes } from "../../../contract/bytes.ts";
+import { Failure } from "../../errors/termination.ts";
 
 /** How many bytes a model may have: what is free in `directory`, and not more than `limit`. */
 export const roomFor = async (directory: string, limit: number | undefined): Promise<number> => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { type FetchProgress, formatBytes } from "../../../operator/api/v1alpha1/index.ts";
 import type { Logger } from "../../telemetry/logger.ts";
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 import { diskFull, isNoSpace } from "./disk.ts";
 import { type Opened, type Source, TransientFailure } from "./source.ts";
 

@@ -1,6 +1,6 @@
 import { getCACertificates } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 import { type AddressPolicy, resolveHost } from "./address-policy.ts";
 import { codingsOf } from "./content-coding.ts";
 import { lookupOf, type ModelProxy, proxyFor, refusalByProxy, throughProxy } from "./proxy.ts";

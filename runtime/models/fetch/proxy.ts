@@ -2,7 +2,7 @@
 import type { ClientRequestArgs } from "node:http";
 import { isIP } from "node:net";
 import { type Dispatcher, Pool, ProxyAgent } from "undici";
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 import { type Address, type AddressPolicy, resolveHost } from "./address-policy.ts";
 import { TransientFailure } from "./source.ts";
 

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { open, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 import type { Source } from "./source.ts";
 
 /** A file of the claim that is mounted at `directory`. Links may point within the claim, not out of it. `shown`: the URI. */

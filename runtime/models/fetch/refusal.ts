@@ -1,5 +1,5 @@
 /** What an HTTP status that is no model means, and what to do. Pure. */
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 import { TransientFailure } from "./source.ts";
 import type { Meaning, StoreError } from "./store-error.ts";
 

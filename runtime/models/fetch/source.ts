@@ -1,4 +1,4 @@
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 
 /** Bytes of a model as one attempt delivers them. */
 export type Opened = {

@@ -1,4 +1,4 @@
-import { Failure } from "../../termination.ts";
+import { Failure } from "../../errors/termination.ts";
 
 export type ModelUri =
   | { scheme: "http" | "https"; url: URL }

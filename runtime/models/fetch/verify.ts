@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, readFileSync } from "node:fs";
-import { formatBytes } from "../../../operator/api/v1alpha1/bytes.ts";
-import { Failure } from "../../termination.ts";
+import { formatBytes } from "../../../contract/bytes.ts";
+import { Failure } from "../../errors/termination.ts";
 
 /** What the model's bytes must be: its spec's checksum, and what this revision was first proved with. Both `sha256` in hex. */
 export type Expected = { sha256: string | undefined; pin: string | undefined };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { RequestError } from "../../inference/errors.ts";
+import { RequestError } from "../../errors/request-error.ts";
 import { bytesOf, type Datatype, elements, type NumericDatatype } from "../../tensors/index.ts";
 import { splitStrings } from "../../tensors/strings.ts";
 import { parseDocument } from "./document.ts";

@@ -1,4 +1,4 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 
 /**
  * How an answer in JSON writes NaN and the infinities, which JSON does not have: as bare words, which the protocols' clients in Python

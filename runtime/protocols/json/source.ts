@@ -1,6 +1,6 @@
 /** Text that is read from its first byte to its last. */
 import { isUtf8 } from "node:buffer";
-import { invalid, type RequestError } from "../../inference/errors.ts";
+import { invalid, type RequestError } from "../../errors/request-error.ts";
 
 export type Source = { readonly bytes: Buffer; at: number };
 

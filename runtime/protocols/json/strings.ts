@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { invalid, type RequestError } from "../../inference/errors.ts";
+import { invalid, type RequestError } from "../../errors/request-error.ts";
 import { boundStrings } from "../../inference/strings.ts";
 import { MOST_STRINGS } from "../../tensors/strings.ts";
 import type { Sink } from "./sink.ts";

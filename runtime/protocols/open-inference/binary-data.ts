@@ -1,4 +1,4 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 import { boundStrings } from "../../inference/strings.ts";
 import { DATATYPES, type Datatype } from "../../tensors/index.ts";
 import { wrongStrings } from "../../tensors/strings.ts";

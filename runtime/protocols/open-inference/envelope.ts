@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { invalid, type RequestError } from "../../inference/errors.ts";
+import { invalid, type RequestError } from "../../errors/request-error.ts";
 import { type InferEnvelope, requestSchema } from "./schema.ts";
 
 /**

@@ -1,6 +1,6 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 import type { InferenceCall, Model, Service } from "../../inference/index.ts";
-import type { Handle, HttpResponse, Routes } from "../../server/http/types.ts";
+import type { Handle, HttpResponse, Routes } from "../../transport/http/types.ts";
 import { parseDocument } from "../json/document.ts";
 import { notFiniteOf } from "../json/not-finite.ts";
 import { modelMetadata, modelStatistics, serverMetadata } from "./describe.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RequestError } from "../../inference/errors.ts";
+import { RequestError } from "../../errors/request-error.ts";
 import type { InferenceCall, ModelStatistics, Service } from "../../inference/index.ts";
 import type { Datatype, Tensor } from "../../tensors/index.ts";
 import { createOpenInference } from "./index.ts";

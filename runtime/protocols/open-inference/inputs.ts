@@ -1,4 +1,4 @@
-import { invalid, RequestError } from "../../inference/errors.ts";
+import { invalid, RequestError } from "../../errors/request-error.ts";
 import type { Model } from "../../inference/index.ts";
 import { addDefaults, fits, namelessInput } from "../../inference/inputs.ts";
 import { DATATYPES, elementCount, type Tensor, type TensorInfo } from "../../tensors/index.ts";

@@ -1,5 +1,5 @@
 import type { Service } from "../../inference/index.ts";
-import type { Handle, Routes } from "../../server/http/types.ts";
+import type { Handle, Routes } from "../../transport/http/types.ts";
 
 export type JsonSchema = Record<string, unknown>;
 

@@ -1,4 +1,4 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 import { fits } from "../../inference/inputs.ts";
 import type { TensorInfo } from "../../tensors/index.ts";
 

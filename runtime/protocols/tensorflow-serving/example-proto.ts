@@ -1,4 +1,4 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 import { bytesOf, elements, type TensorInfo } from "../../tensors/index.ts";
 import type { Example, FeatureValues } from "./examples.ts";
 import { checkString, checkWire, countVarints, joined, readIntegers, writeStrings } from "./tensor-proto.ts";

@@ -1,4 +1,4 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 import type { Model } from "../../inference/index.ts";
 import { elementCount, type Tensor } from "../../tensors/index.ts";
 import { parseDocument } from "../json/document.ts";

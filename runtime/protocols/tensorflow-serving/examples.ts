@@ -5,7 +5,7 @@
  *   the same shape, or "scores_classes", which may have INT64, gives the labels, which are empty without it;
  * - Regress, if it has an output "outputs" or just one output that is FP32 [n] or [n, 1].
  */
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 import type { Model } from "../../inference/index.ts";
 import { addDefaults } from "../../inference/inputs.ts";
 import { elements, type Tensor, type TensorInfo } from "../../tensors/index.ts";

@@ -11,9 +11,9 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync, type Options } from "@grpc/proto-loader";
 import fc from "fast-check";
-import { RequestError } from "../../inference/errors.ts";
+import { RequestError } from "../../errors/request-error.ts";
 import type { InferenceCall, Model, Service } from "../../inference/index.ts";
-import { createGrpcServer } from "../../server/grpc/server.ts";
+import { createGrpcServer } from "../../transport/grpc/server.ts";
 import {
   bytesOf,
   DATATYPES,

@@ -1,8 +1,8 @@
-import { invalid, RequestError } from "../../inference/errors.ts";
+import { invalid, RequestError } from "../../errors/request-error.ts";
 import type { Service } from "../../inference/index.ts";
 import { addDefaults } from "../../inference/inputs.ts";
-import { AS_BYTES } from "../../server/grpc/as-bytes.ts";
-import type { GrpcService, UnaryMethod } from "../../server/grpc/types.ts";
+import { AS_BYTES } from "../../transport/grpc/as-bytes.ts";
+import type { GrpcService, UnaryMethod } from "../../transport/grpc/types.ts";
 import type { Tensor } from "../../tensors/index.ts";
 import { quoted, shown, unknownInput } from "./check.ts";
 import { readInput } from "./example-proto.ts";

@@ -1,4 +1,4 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 import type { Model } from "../../inference/index.ts";
 import { addDefaults, fits, namelessInput } from "../../inference/inputs.ts";
 import { elements, type Tensor, type TensorInfo } from "../../tensors/index.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { RequestError } from "../../inference/errors.ts";
+import { RequestError } from "../../errors/request-error.ts";
 import type { InferenceCall, Model, Service } from "../../inference/index.ts";
-import type { HttpRequest } from "../../server/http/types.ts";
+import type { HttpRequest } from "../../transport/http/types.ts";
 import { bytesOf, type Datatype, elements, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings, splitStrings } from "../../tensors/strings.ts";
 import { createRoutes } from "./rest.ts";

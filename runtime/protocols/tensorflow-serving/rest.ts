@@ -1,6 +1,6 @@
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 import type { Service } from "../../inference/index.ts";
-import type { Handle, HttpRequest, HttpResponse, Routes } from "../../server/http/types.ts";
+import type { Handle, HttpRequest, HttpResponse, Routes } from "../../transport/http/types.ts";
 import { notFiniteOf } from "../json/not-finite.ts";
 import { shown } from "./check.ts";
 import { inputsOf, outputsFor, PREDICT_INSTEAD, type Task } from "./examples.ts";

@@ -1,5 +1,5 @@
 /** Which row of an answer is whose: of the instances of :predict, and of the examples of :classify and :regress. */
-import { invalid, RequestError } from "../../inference/errors.ts";
+import { invalid, RequestError } from "../../errors/request-error.ts";
 import type { Model } from "../../inference/index.ts";
 import { elementCount, type Tensor } from "../../tensors/index.ts";
 import { showShape } from "./check.ts";

@@ -1,5 +1,5 @@
 /** One model, one version, one signature: what of TensorFlow Serving's names means them. */
-import { invalid, RequestError } from "../../inference/errors.ts";
+import { invalid, RequestError } from "../../errors/request-error.ts";
 import type { Model } from "../../inference/index.ts";
 import type { TensorInfo } from "../../tensors/index.ts";
 import { shown } from "./check.ts";

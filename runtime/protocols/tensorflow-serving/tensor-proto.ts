@@ -1,4 +1,4 @@
-import { invalid, RequestError } from "../../inference/errors.ts";
+import { invalid, RequestError } from "../../errors/request-error.ts";
 import { boundStrings } from "../../inference/strings.ts";
 import {
   bytesOf,

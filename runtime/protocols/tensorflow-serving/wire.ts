@@ -2,7 +2,7 @@
  * Protocol Buffers by hand, for messages that are mostly tensors: a packed list of floats is on the wire just the bytes of
  * the tensor, so it is passed on as a slice, where a general decoder would make an object of each number.
  */
-import { invalid } from "../../inference/errors.ts";
+import { invalid } from "../../errors/request-error.ts";
 
 /** What reads on in `bytes`. */
 export type Cursor = { readonly bytes: Uint8Array; at: number };

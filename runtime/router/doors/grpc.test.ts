@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import * as grpc from "@grpc/grpc-js";
 import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
-import { TIMES } from "../../server/http/times.ts";
+import { TIMES } from "../../transport/http/times.ts";
 import { createKeptBytes } from "../kept-bytes.ts";
 import { createModelRouter, type ModelRouter } from "../model-router.ts";
 

@@ -1,7 +1,7 @@
 /** An answer over HTTP/1.1: what is said in one turn goes in one piece. */
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import { writeAnswer } from "../../server/http/response.ts";
+import { writeAnswer } from "../../transport/http/response.ts";
 import type { Fields, Reply } from "../message.ts";
 
 export type Http1Reply = Reply & {

@@ -1,12 +1,12 @@
 /** One client's connection over HTTP/1.1, a request at a time. */
 import type { Socket } from "node:net";
-import { type Chunks, createChunks } from "../../server/http/chunks.ts";
-import { findEnd, type Head, parseHead } from "../../server/http/head.ts";
-import type { Gate } from "../../server/http/pace.ts";
-import { Refusal } from "../../server/http/refusal.ts";
-import { CLIENT_LIMITS, checkTrailers } from "../../server/http/request-rules.ts";
-import { errorResponse, jsonError } from "../../server/http/response.ts";
-import { evicted, isBrisk, YOUNG_MS } from "../../server/shares.ts";
+import { type Chunks, createChunks } from "../../transport/http/chunks.ts";
+import { findEnd, type Head, parseHead } from "../../transport/http/head.ts";
+import type { Gate } from "../../transport/pace.ts";
+import { Refusal } from "../../transport/http/refusal.ts";
+import { CLIENT_LIMITS, checkTrailers } from "../../transport/http/request-rules.ts";
+import { errorResponse, jsonError } from "../../transport/http/response.ts";
+import { evicted, isBrisk, YOUNG_MS } from "../../memory/shares.ts";
 import { fieldsToPod, senderOf } from "../forwarded.ts";
 import type { Body, Exchange } from "../message.ts";
 import type { ClientConnection, Door } from "./door.ts";

@@ -1,5 +1,5 @@
 /** A request over HTTP/2 as HTTP/1.1 has it. */
-import type { Header, RequestHead } from "../../server/http2/index.ts";
+import type { Header, RequestHead } from "../../transport/http2/index.ts";
 import type { Fields } from "../message.ts";
 
 export const isGrpc = (headers: readonly Header[]): boolean =>

@@ -8,8 +8,8 @@ import { runInNewContext } from "node:vm";
 import { z } from "zod";
 import { until } from "../../../test/world/patience.ts";
 import { type Example, startRawPod, startRouter } from "../../../test/world/router.ts";
-import { TIMES } from "../../server/http/times.ts";
-import { HEAD_BYTES, writeHead } from "../../server/http2/frames.ts";
+import { TIMES } from "../../transport/http/times.ts";
+import { HEAD_BYTES, writeHead } from "../../transport/http2/frames.ts";
 import { createKeptBytes } from "../kept-bytes.ts";
 
 const MIB = 1024 ** 2;

@@ -1,6 +1,6 @@
 /** What waits in the router for one client's connection, out of the memory for all. */
-import { RequestError } from "../../inference/errors.ts";
-import type { Share } from "../../server/shares.ts";
+import { RequestError } from "../../errors/request-error.ts";
+import type { Share } from "../../memory/shares.ts";
 
 export type Reservation = {
   /** False, and nothing is taken, where there is no room, or the connection has ended. */

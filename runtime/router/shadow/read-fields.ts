@@ -1,5 +1,5 @@
 /** The numbers and texts of any other JSON: TensorFlow Serving's, KServe V1's, a server's own. Pure. */
-import { RequestError } from "../../inference/errors.ts";
+import { RequestError } from "../../errors/request-error.ts";
 import { parseDocument } from "../../protocols/json/document.ts";
 import { parseTensor } from "../../protocols/json/tensor.ts";
 import type { Choose, JsonValue } from "../../protocols/json/types.ts";

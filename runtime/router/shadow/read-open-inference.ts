@@ -1,6 +1,6 @@
 /** The tensors of an answer in JSON of the Open Inference Protocol, with or without binary data behind it. Pure. */
 import { z } from "zod";
-import { RequestError } from "../../inference/errors.ts";
+import { RequestError } from "../../errors/request-error.ts";
 import { parseDocument } from "../../protocols/json/document.ts";
 import { parseTensor } from "../../protocols/json/tensor.ts";
 import { bytesOf, type Datatype, elementCount, isDatatype, type Tensor } from "../../tensors/index.ts";

@@ -1,6 +1,6 @@
 /** One call on a connection to a pod. */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
-import { STATUS } from "../../server/grpc/status.ts";
+import { STATUS } from "../../transport/grpc/status.ts";
 import { grpcOutcome } from "../grpc-outcome.ts";
 import { type Events, type Failure, type Fields, fieldOf, type Message, type Sent } from "../message.ts";
 import type { Session } from "./grpc-session.ts";

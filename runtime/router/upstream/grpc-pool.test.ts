@@ -4,7 +4,7 @@ import { connect, createServer as createTcpServer, type Socket } from "node:net"
 import { after, describe, it } from "node:test";
 import { frame } from "../../../test/world/made-up-http2.ts";
 import { until } from "../../../test/world/patience.ts";
-import { GOAWAY, SETTINGS } from "../../server/http2/protocol.ts";
+import { GOAWAY, SETTINGS } from "../../transport/http2/protocol.ts";
 import type { Events, Message } from "../message.ts";
 import { createGrpcPool, type GrpcPool } from "./grpc-pool.ts";
 

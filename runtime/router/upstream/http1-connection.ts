@@ -1,8 +1,8 @@
 /** One connection to a pod over HTTP/1.1, for one request after the other. */
 import { connect } from "node:net";
-import { createChunks } from "../../server/http/chunks.ts";
-import { findEnd } from "../../server/http/head.ts";
-import { writeAnswer } from "../../server/http/response.ts";
+import { createChunks } from "../../transport/http/chunks.ts";
+import { findEnd } from "../../transport/http/head.ts";
+import { writeAnswer } from "../../transport/http/response.ts";
 import { trailersToClient } from "../hop-by-hop.ts";
 import type { Events, Failure, Fields, Message, Sent } from "../message.ts";
 import { ANSWER_LIMITS, type Framing, parseResponseHead } from "./response-head.ts";

@@ -1,6 +1,6 @@
 /** The head of a pod's answer by RFC 9112. */
-import { parseFields } from "../../server/http/head.ts";
-import type { HeadLimits } from "../../server/http/request-rules.ts";
+import { parseFields } from "../../transport/http/head.ts";
+import type { HeadLimits } from "../../transport/http/request-rules.ts";
 import { endToEnd } from "../hop-by-hop.ts";
 import type { AnswerHead } from "../message.ts";
 

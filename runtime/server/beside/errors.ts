@@ -1,5 +1,5 @@
-import { RequestError } from "../../inference/errors.ts";
-import { CallError } from "../grpc/status.ts";
+import { RequestError } from "../../errors/request-error.ts";
+import { CallError } from "../../transport/grpc/status.ts";
 import type { TellableError } from "./messages.ts";
 
 export const tellable = (error: unknown): TellableError => {

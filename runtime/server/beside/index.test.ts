@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { handTimers } from "../../../test/world/hand-timers.ts";
 import { until } from "../../../test/world/patience.ts";
-import { RequestError } from "../../inference/errors.ts";
+import { RequestError } from "../../errors/request-error.ts";
 import type { Infer, InferenceCall, Service } from "../../inference/index.ts";
 import { createInferenceService } from "../../protocols/open-inference/grpc/service.ts";
 import { createOpenInference } from "../../protocols/open-inference/index.ts";
 import { createRoutes } from "../../protocols/tensorflow-serving/rest.ts";
 import { bytesOf, type Datatype, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
-import { createRouter } from "../http/router.ts";
+import { createRouter } from "../../transport/http/router.ts";
 import { AnswerBeside, type BesideOptions, createBeside, inferBeside } from "./index.ts";
 import type { Asked, Response } from "./messages.ts";
 

@@ -1,4 +1,4 @@
-import type { RequestErrorCode } from "../../inference/errors.ts";
+import type { RequestErrorCode } from "../../errors/request-error.ts";
 import type { InferenceCall, Model } from "../../inference/index.ts";
 import type { Tensor } from "../../tensors/index.ts";
 

@@ -4,9 +4,9 @@ import { createInferenceService } from "../../protocols/open-inference/grpc/serv
 import { createOpenInference } from "../../protocols/open-inference/index.ts";
 import { createGrpcServices } from "../../protocols/tensorflow-serving/grpc.ts";
 import { createRoutes } from "../../protocols/tensorflow-serving/rest.ts";
-import type { UnaryCall } from "../grpc/types.ts";
-import { createRouter } from "../http/router.ts";
-import type { HttpRequest } from "../http/types.ts";
+import type { UnaryCall } from "../../transport/grpc/types.ts";
+import { createRouter } from "../../transport/http/router.ts";
+import type { HttpRequest } from "../../transport/http/types.ts";
 import { errorOf, tellable } from "./errors.ts";
 import type { Asked, Done, FromThread, Outputs, Response, ThreadStart, ToThread } from "./messages.ts";
 import { createParcel } from "./transfer.ts";

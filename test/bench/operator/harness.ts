@@ -1,6 +1,6 @@
 /** What the bench does and sees: one client, two watches, one clock. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { formatDuration } from "../../../operator/api/v1alpha1/duration.ts";
+import { formatDuration } from "../../../contract/duration.ts";
 import {
   findCondition,
   MODEL_DEPLOYMENT_LABEL,

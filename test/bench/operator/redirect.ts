@@ -1,6 +1,6 @@
 /** Loaded into the operator of the bench: pods of simulated nodes have no network, and one server of the bench answers for them. */
 import { Agent, type Dispatcher, setGlobalDispatcher } from "undici";
-import { ADMIN_PORT } from "../../../operator/api/v1alpha1/pod-contract.ts";
+import { ADMIN_PORT } from "../../../contract/pod.ts";
 
 const to = `http://127.0.0.1:${process.env.BENCH_PODS_PORT}`;
 

@@ -3,7 +3,7 @@
  * not. The same traffic with and without the regression; rivals are spared the check that the regression is not about.
  */
 
-import { LATENCY_EDGES } from "../../../operator/api/v1alpha1/pod-contract.ts";
+import { LATENCY_EDGES } from "../../../contract/pod.ts";
 import { observe, startEvidence } from "../../../operator/domain/rollout/evidence/evidence.ts";
 import { type Course, LEVELS, verdictOf } from "../../../operator/domain/rollout/evidence/verdict.ts";
 import { argoWith, flaggerWith, type Minute, type Rival, type Thresholds } from "./rivals.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LATENCY_EDGES } from "../../../operator/api/v1alpha1/pod-contract.ts";
+import { LATENCY_EDGES } from "../../../contract/pod.ts";
 import { argo, flagger, type Minute } from "./rivals.ts";
 
 const minute = (requests: number, errors: number, seconds = 0.01): Minute => {

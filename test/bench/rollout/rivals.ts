@@ -1,5 +1,5 @@
 /** How others decide, once a minute; without settings with the thresholds of their documentation's examples. Pure. */
-import { LATENCY_EDGES } from "../../../operator/api/v1alpha1/pod-contract.ts";
+import { LATENCY_EDGES } from "../../../contract/pod.ts";
 
 /** The canary's last minute. */
 export type Minute = { requests: number; errors: number; buckets: readonly number[] };

@@ -1,6 +1,6 @@
 /** Requests to a rollout that is simulated: how many each pod got in an interval of 10 s, what failed, and how long they took. */
 
-import { LATENCY_EDGES } from "../../../operator/api/v1alpha1/pod-contract.ts";
+import { LATENCY_EDGES } from "../../../contract/pod.ts";
 import type { Interval, PodCounts } from "../../../operator/domain/rollout/evidence/arms.ts";
 import { normal, normalCdf, poisson, type Random } from "./chance.ts";
 

@@ -1,5 +1,5 @@
 /** What the proxies of the bench pass requests to: an answer of the size that inference has, at next to no cost. Argument: its port. */
-import { createHttpServer } from "../../../runtime/server/http/index.ts";
+import { createHttpServer } from "../../../runtime/transport/http/index.ts";
 
 const MAX_BODY = 4 * 1024 ** 2;
 const answer = JSON.stringify({

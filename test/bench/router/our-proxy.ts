@@ -1,8 +1,8 @@
 /** The shipped router without a cluster, in front of two backends. Arguments: its port, stable's, the canary's, percent shadowed. */
-import { tuneForBodies } from "../../../runtime/external-memory.ts";
+import { tuneForBodies } from "../../../runtime/memory/external-memory.ts";
 import { createKeptBytes } from "../../../runtime/router/kept-bytes.ts";
 import { createModelRouter } from "../../../runtime/router/model-router.ts";
-import { TIMES } from "../../../runtime/server/http/times.ts";
+import { TIMES } from "../../../runtime/transport/http/times.ts";
 
 tuneForBodies();
 const [port = 0, stable = 0, canary = 0, shadow = 0] = process.argv.slice(2).map(Number);

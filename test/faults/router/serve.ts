@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import { createKeptBytes } from "../../../runtime/router/kept-bytes.ts";
 import { createModelRouter } from "../../../runtime/router/model-router.ts";
-import { TIMES } from "../../../runtime/server/http/times.ts";
+import { TIMES } from "../../../runtime/transport/http/times.ts";
 
 export type Setup = {
   pods: readonly { http: number; grpc: number }[];

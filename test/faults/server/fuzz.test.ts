@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InferenceError } from "../../../runtime/engine/errors.ts";
-import { RequestError } from "../../../runtime/inference/errors.ts";
+import { RequestError } from "../../../runtime/errors/request-error.ts";
 import type { Service } from "../../../runtime/inference/index.ts";
 import { parseDocument } from "../../../runtime/protocols/json/document.ts";
 import { parseTensor } from "../../../runtime/protocols/json/tensor.ts";
@@ -20,8 +20,8 @@ import {
   encodeRefusal,
   jobEncoder,
   MalformedFrame,
-} from "../../../runtime/server/shards/frames.ts";
-import { frameReader } from "../../../runtime/server/shards/link.ts";
+} from "../../../runtime/inference/shards/frames.ts";
+import { frameReader } from "../../../runtime/inference/shards/link.ts";
 import {
   DATATYPES,
   type Datatype,

@@ -2,7 +2,7 @@
  * Evidence from latency, at boundaries of the histogram: no quantile is estimated. A canary that is slower by a factor has more
  * requests beyond every boundary, by how much follows from stable's own distribution (survival.ts).
  */
-import { LATENCY_EDGES } from "../../../api/v1alpha1/pod-contract.ts";
+import { LATENCY_EDGES } from "../../../../contract/pod.ts";
 import { bucketsOf, type Interval, type LogE, requestsOf } from "./arms.ts";
 import { type Filter, logE, logRatios, type Question, startFilter, stepFilter } from "./filter.ts";
 import { logMean } from "./logs.ts";

@@ -1,5 +1,5 @@
 /** Checks a decoded request against the model. Messages are worded as those of the REST side. */
-import { invalid, RequestError } from "../../../inference/errors.ts";
+import { invalid, RequestError } from "../../../errors/request-error.ts";
 import type { InferenceCall, Model } from "../../../inference/index.ts";
 import { addDefaults, fits } from "../../../inference/inputs.ts";
 import { boundStrings } from "../../../inference/strings.ts";

@@ -1,5 +1,5 @@
 /** Typed contents (`fp32_contents` and the like) as a tensor's bytes. */
-import { invalid } from "../../../inference/errors.ts";
+import { invalid } from "../../../errors/request-error.ts";
 import { DATATYPES, type Datatype } from "../../../tensors/index.ts";
 import {
   DELIMITED,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadSync } from "@grpc/proto-loader";
 import fc from "fast-check";
-import { RequestError } from "../../../inference/errors.ts";
+import { RequestError } from "../../../errors/request-error.ts";
 import { bytesOf, DATATYPES, type Datatype } from "../../../tensors/index.ts";
 import { encodeStrings } from "../../../tensors/strings.ts";
 import { readContents } from "./contents.ts";

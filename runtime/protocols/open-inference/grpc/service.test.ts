@@ -4,9 +4,9 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Client, credentials, loadPackageDefinition, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
-import { RequestError } from "../../../inference/errors.ts";
+import { RequestError } from "../../../errors/request-error.ts";
 import type { InferenceCall, Service } from "../../../inference/index.ts";
-import { createGrpcServer } from "../../../server/grpc/server.ts";
+import { createGrpcServer } from "../../../transport/grpc/server.ts";
 import { encodeStrings } from "../../../tensors/strings.ts";
 import { createInferenceService } from "./service.ts";
 

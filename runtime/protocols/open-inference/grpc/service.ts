@@ -1,10 +1,10 @@
 /** inference.GRPCInferenceService: the Open Inference Protocol over gRPC, for one model. */
 import { performance } from "node:perf_hooks";
-import { RequestError } from "../../../inference/errors.ts";
+import { RequestError } from "../../../errors/request-error.ts";
 import type { Duration, Inference, Service } from "../../../inference/index.ts";
-import { AS_BYTES } from "../../../server/grpc/as-bytes.ts";
-import { statusOf } from "../../../server/grpc/status.ts";
-import type { GrpcService, Method, UnaryMethod } from "../../../server/grpc/types.ts";
+import { AS_BYTES } from "../../../transport/grpc/as-bytes.ts";
+import { statusOf } from "../../../transport/grpc/status.ts";
+import type { GrpcService, Method, UnaryMethod } from "../../../transport/grpc/types.ts";
 import type { TensorInfo } from "../../../tensors/index.ts";
 import { classify } from "../classification.ts";
 import { checkModel, toCall, wantedClasses } from "./check.ts";

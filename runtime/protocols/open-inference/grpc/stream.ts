@@ -1,5 +1,5 @@
 import type { Inference } from "../../../inference/index.ts";
-import type { StreamCall, StreamListener } from "../../../server/grpc/types.ts";
+import type { StreamCall, StreamListener } from "../../../transport/grpc/types.ts";
 import { decodeRequest } from "./request.ts";
 import type { Outputs, StreamResponse } from "./response.ts";
 

@@ -1,5 +1,5 @@
 /** Reads protobuf's wire format. It takes no memory by what a message says of its lengths, and copies nothing but strings. */
-import { invalid, type RequestError } from "../../../inference/errors.ts";
+import { invalid, type RequestError } from "../../../errors/request-error.ts";
 
 /** A place in a message: from `at` to `end` is still to be read. */
 export type Reader = {

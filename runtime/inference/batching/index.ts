@@ -1,0 +1,146 @@
+/**
+ * Between the protocols and the shards: admits requests, joins those that may share a run, and answers each exactly once.
+ */
+import { RequestError } from "../../errors/request-error.ts";
+import type { Infer, Model } from "../index.ts";
+import { boundStrings } from "../strings.ts";
+import { elementCount, type Tensor } from "../../tensors/index.ts";
+import { refuse, takeMemory } from "./admission.ts";
+import { chargeOf } from "./charge.ts";
+import { type Clock, newAlarm } from "./clock.ts";
+import { add, statisticsOf } from "./counters.ts";
+import type { GraphFindings } from "../graph/findings.ts";
+import { groupOf } from "./groups.ts";
+import { admit, countError, expire, fail } from "./live.ts";
+import { beginProbes, queueProbe } from "./probes.ts";
+import { type Probe, type Proof, prove } from "./proof.ts";
+import { createPump } from "./pump.ts";
+import { levelOf, newEntry } from "./queue.ts";
+import { refuseCrasher } from "./runs.ts";
+import { conclude, describe, stopSharing } from "./sharing.ts";
+import { newState, type State } from "./state.ts";
+import type { Scheduler, SchedulerOptions } from "./types.ts";
+import { addWorker, removeWorker } from "./workers.ts";
+
+export type { BatchingState, Scheduler, SchedulerOptions, SchedulerSnapshot } from "./types.ts";
+
+/**
+ * @param shapes an example of each input with which the model has run, by name; undefined where none is known, and then
+ *   nothing can be proved and requests run apart.
+ * @param beside what the model's graph says, without which runs alone decide, and who is told where that keeps requests
+ *   apart; numbers in [0, 1), which choose the requests that are run again; and who is told that batching has ended
+ */
+export const createScheduler = (
+  model: Model,
+  options: SchedulerOptions,
+  clock: Clock,
+  shapes: ReadonlyMap<string, readonly number[]> | undefined,
+  beside: Pick<State, "random" | "onEnded"> & {
+    graph?: Promise<GraphFindings>;
+    onRefused?: (message: string) => void;
+  },
+): Scheduler => {
+  const state = newState(model, options, clock, shapes !== undefined, beside);
+  const { groups, live, probes, sharing, workers } = state;
+  const { counters, deadlines } = live;
+  const pump = createPump(state);
+  const expiry = newAlarm(clock, () => {
+    expire(live, clock.now());
+    const [next] = deadlines;
+    if (next !== undefined) expiry.set(next.deadline);
+  });
+
+  const infer: Infer = (call) => {
+    const now = clock.now();
+    const shape = sharing.shapeOf(call);
+    const level = levelOf(call.priority);
+    for (const [name, { datatype, shape }] of call.inputs) {
+      if (datatype === "BYTES") boundStrings(`input "${name}"`, elementCount(shape) ?? 0);
+    }
+    const bytes = chargeOf(call.inputs);
+    const deadline = Math.min(call.deadline ?? Number.POSITIVE_INFINITY, now + options.requestTimeoutMs);
+    const group = groupOf(groups, shape, now);
+    const refused =
+      refuse(state, group, { rows: shape.rows, bytes, level, deadline }, now) ??
+      refuseCrasher(state, call, now) ??
+      takeMemory(live, bytes);
+    if (refused !== undefined) {
+      countError(counters, refused);
+      add(counters.fail, 1, 0);
+      throw refused;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<ReadonlyMap<string, Tensor>>();
+    const entry = newEntry(call, group, { rows: shape.rows, bytes, level, deadline, now }, resolve, reject);
+    admit(live, entry, group);
+    expiry.set(deadlines[0]?.deadline ?? deadline);
+    if (workers.free.length > 0) pump.soon();
+    const cancel = (): void => {
+      if (entry.state === "answered") return;
+      // whoever has gone need not look at the answer, and that must not end the process
+      promise.catch(() => undefined);
+      fail(live, entry, new RequestError("Cancelled", "the client has gone"), clock.now());
+    };
+    return { result: promise, cancel };
+  };
+
+  let proving = false;
+  const probe: Probe = (job, expectedMs) => {
+    const result = queueProbe(probes, job, expectedMs);
+    pump.soon();
+    return result;
+  };
+  const proofOf = async (examples: ReadonlyMap<string, readonly number[]>): Promise<Proof> => {
+    const graph = beside.graph && (await beside.graph);
+    beginProbes(probes, clock.now());
+    return prove(model, examples, options, probe, graph);
+  };
+  const beginProof = (examples: ReadonlyMap<string, readonly number[]>): void => {
+    proving = true;
+    proofOf(examples).then(
+      (proof) => {
+        conclude(sharing, groups, model, proof);
+        if (proof.proved || proof.byGraph !== true) return;
+        beside.onRefused?.(
+          `requests of model ${model.name} run apart: ${proof.reason}. To batch them, export the model so that this works ` +
+            "on each row alone; else nothing is to be done",
+        );
+      },
+      () => stopSharing(sharing, groups, live.active, model, "unproved", "the proof could not be made"),
+    );
+  };
+
+  const failAll = (error: RequestError): void => {
+    const now = clock.now();
+    for (const entry of [...deadlines]) fail(live, entry, error, now);
+  };
+
+  return {
+    infer,
+    addShard(shard) {
+      addWorker(workers, shard);
+      if (sharing.state === "proving" && !proving && shapes !== undefined) beginProof(shapes);
+      pump.soon();
+    },
+    removeShard: (shard) => removeWorker(workers, shard),
+    expectShard(at) {
+      workers.expectedAt = at;
+    },
+    statistics: () => statisticsOf(counters),
+    snapshot: () => ({
+      queued: live.queued,
+      queuedBytes: live.bytes,
+      inFlight: live.inFlight,
+      running: state.running,
+      shards: workers.all.size,
+      batching: describe(sharing, state.lastGroup),
+      checks: state.checks.counts,
+      serviceTime: state.lastGroup && { a: state.lastGroup.cost.a, b: state.lastGroup.cost.b },
+      counters,
+    }),
+    close() {
+      pump.stop();
+      failAll(new RequestError("Unavailable", "the server is shutting down", 1));
+      expiry.stop();
+    },
+  };
+};

@@ -1,0 +1,74 @@
+/** What begins a call: its headers, as "gRPC over HTTP2" defines them. */
+
+import type { Stream, StreamHandler } from "../http2/index.ts";
+import { headerOf, type RequestHead } from "../http2/index.ts";
+import type { Share } from "../../memory/shares.ts";
+import { failCall } from "./answer.ts";
+import type { Bound, CallHead, CallOptions } from "./call.ts";
+import { timeoutOf } from "./deadline.ts";
+import { type CallStatus, STATUS } from "./status.ts";
+import { serveStreamed } from "./streamed.ts";
+import { serveUnary } from "./unary.ts";
+
+const IGNORED: StreamHandler = {
+  data: () => undefined,
+  end: () => undefined,
+  closed: () => undefined,
+  drained: () => undefined,
+  sweep: () => undefined,
+};
+
+/** Serves a request of the path of `bound`, or of no method at all. */
+export const serveRequest = (
+  head: RequestHead,
+  stream: Stream,
+  bound: Bound | undefined,
+  share: Share,
+  options: CallOptions,
+): StreamHandler => {
+  if (head.method !== "POST") {
+    stream.headers(
+      [
+        [":status", "405"],
+        ["allow", "POST"],
+      ],
+      true,
+    );
+    return IGNORED;
+  }
+  if (!isGrpc(headerOf(head.headers, "content-type"))) {
+    stream.headers([[":status", "415"]], true);
+    return IGNORED;
+  }
+  const told = readHead(head, share, options.now());
+  if (bound === undefined || "code" in told) {
+    const unknown = { code: STATUS.UNIMPLEMENTED, details: `this server has no method ${head.path.slice(0, 200)}` };
+    failCall(stream, bound === undefined ? unknown : "code" in told ? told : unknown);
+    return IGNORED;
+  }
+  const { method } = bound;
+  return "answer" in method
+    ? serveUnary(stream, { ...bound, method }, told, options)
+    : serveStreamed(stream, { ...bound, method }, told, options);
+};
+
+const TYPE = "application/grpc";
+const isGrpc = (type: string | undefined): boolean =>
+  type === TYPE || type?.startsWith(`${TYPE}+`) === true || type?.startsWith(`${TYPE};`) === true;
+
+const readHead = ({ headers }: RequestHead, share: Share, now: number): CallHead | CallStatus => {
+  const timeoutMs = timeoutOf(headerOf(headers, "grpc-timeout"));
+  if (timeoutMs === undefined) {
+    const details = "grpc-timeout is not up to eight digits and a unit of H, M, S, m, u or n";
+    return { code: STATUS.INVALID_ARGUMENT, details };
+  }
+  const deadline = now + timeoutMs;
+  const encoding = headerOf(headers, "grpc-encoding") ?? "identity";
+  if (encoding === "identity") return { share, deadline, encoding: undefined };
+  if (encoding === "gzip" || encoding === "deflate") return { share, deadline, encoding };
+  return {
+    code: STATUS.UNIMPLEMENTED,
+    details: `grpc-encoding ${encoding.slice(0, 40)} is unknown; gzip, deflate and identity are understood`,
+    trailers: [["grpc-accept-encoding", "identity,deflate,gzip"]],
+  };
+};

@@ -1,0 +1,98 @@
+import { AnswerBeside } from "../../server/beside/index.ts";
+import type { Done } from "../../server/beside/messages.ts";
+import type { Stream, StreamHandler } from "../http2/index.ts";
+import { type Bound, beginCall, type CallHead, type CallOptions, decoded } from "./call.ts";
+import type { Received } from "./message-reader.ts";
+import { CallError, STATUS } from "./status.ts";
+import type { Codec, UnaryCall, UnaryMethod } from "./types.ts";
+
+/** Reading typed contents takes about 10 ns for each byte. */
+const LONG_BYTES = 2 * 1024 ** 2;
+
+/** Serves a call of one message that is answered by one. */
+export const serveUnary = (
+  stream: Stream,
+  { method, calls, codec, loadCodec }: Bound<UnaryMethod>,
+  head: CallHead,
+  options: CallOptions,
+): StreamHandler => {
+  const told: UnaryCall = { deadline: head.deadline, onCancelled: undefined };
+  let request: Received | undefined;
+  const take = (message: Received): void => {
+    if (request !== undefined) throw new CallError(STATUS.UNIMPLEMENTED, "this method takes one message, and got more");
+    request = message;
+  };
+  const call = beginCall(stream, calls, head, options, take, () => told.onCancelled?.());
+
+  const send = (response: unknown, { responseSerialize }: Codec): void => {
+    if (call.isOver()) return;
+    call.send(responseSerialize(response));
+    call.end();
+  };
+  /** False where it is not known there. */
+  const answerBeside = (message: Buffer, done: Done | undefined): boolean => {
+    const pending = options.beside?.(calls.method, message, head.deadline, done);
+    if (pending === undefined) return false;
+    told.onCancelled = pending.cancel;
+    pending.answer
+      .then((response) => {
+        if (call.isOver()) return;
+        if (response.kind !== "grpc") throw new Error("a call was answered for HTTP");
+        const { buffer, byteOffset, length } = response.message;
+        call.send(Buffer.from(buffer, byteOffset, length));
+        call.end();
+      })
+      .catch(failWith);
+    return true;
+  };
+  const answer = (message: Buffer, by: Codec): void => {
+    if (message.length > LONG_BYTES && answerBeside(message, undefined)) return;
+    const failed = (error: unknown): void => {
+      if (!(error instanceof AnswerBeside) || call.isOver() || !answerBeside(message, error.done)) failWith(error);
+    };
+    const result = method.answer(decoded(by, calls.method, message), told);
+    if (result instanceof Promise) result.then((response) => send(response, by)).catch(failed);
+    else send(result, by);
+  };
+  /** Where the message must be inflated, or nobody has called this method before. */
+  const answerLater = async (plain: Buffer | Promise<Buffer>): Promise<void> => {
+    const message = await plain;
+    const by = await loadCodec();
+    if (!call.isOver()) answer(message, by);
+  };
+  const failWith = (error: unknown): void => {
+    // a handler that has failed needs not be told that nobody waits for it
+    told.onCancelled = undefined;
+    call.failWith(error);
+  };
+
+  return {
+    data: call.feed,
+    end: () => {
+      if (call.isOver()) return;
+      try {
+        if (request === undefined || call.pending() > 0) {
+          throw new CallError(STATUS.INTERNAL, "the call ended before its message was whole");
+        }
+        const plain = call.plain(request);
+        const by = codec();
+        request = undefined;
+        if (plain instanceof Promise || by === undefined) answerLater(plain).catch(failWith);
+        else answer(plain, by);
+      } catch (error) {
+        failWith(error);
+      }
+    },
+    closed: call.closed,
+    drained: call.drained,
+    sweep: (now) => {
+      try {
+        // whole, and the client has not said that it is all: it must not hold what its message came with for nothing
+        if (request?.gathered === false) request = call.kept(request);
+      } catch (error) {
+        failWith(error);
+      }
+      call.sweep(now, true);
+    },
+  };
+};

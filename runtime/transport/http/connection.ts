@@ -1,0 +1,431 @@
+import type { Socket } from "node:net";
+import { evicted, isBrisk, type Share } from "../../memory/shares.ts";
+import type { Cors } from "./cors.ts";
+import { type Counters, countDuration, countStatus } from "./counters.ts";
+import {
+  chooseEncoding,
+  compress,
+  decompress,
+  type Encoding,
+  MIN_COMPRESSED_BYTES,
+  parseContentEncoding,
+} from "./encoding.ts";
+import { fieldOf, type Head } from "./head.ts";
+import type { Long } from "../../server/beside/long.ts";
+import type { Pace } from "../pace.ts";
+import { createReader, tooLarge } from "./reader.ts";
+import { Refusal } from "./refusal.ts";
+import { byteLength, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
+import type { Router } from "./router.ts";
+import type { Times } from "./times.ts";
+import type { Handle, HttpRequest, HttpResponse } from "./types.ts";
+
+/** 100 kB/s. */
+const MIN_BYTES_PER_MS = 100;
+/** However much a client goes on sending after its answer. */
+const MAX_LINGER_MS = 30_000;
+/** One past its age that has been idle for less may be just about to carry a request, and the next answer will end it. */
+const AGED_IDLE_MS = 5000;
+const PROBE_AGAIN_MS = 20;
+/** A larger answer is counted before it is written; a smaller one only where its client does not take it at once. */
+const UNCOUNTED_BYTES = 64 * 1024;
+
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+
+const serverFailed = () => jsonError(500, "the server failed; its log says why");
+
+/** What all connections of a server have in common. */
+export type Shared = {
+  router: Router;
+  /** Undefined: browsers are told nothing, and let no page of another origin ask. */
+  cors: Cors | undefined;
+  /** A connection's of the memory for bodies that are not whole. */
+  nextIncoming(): Share;
+  /** A connection's of the memory for answers that their clients have not taken, which is `maxUnsentBytes` for all. */
+  nextUnsent(): Share;
+  maxUnsentBytes: number;
+  maxBodyBytes: number;
+  /** Undefined: all is done at once. */
+  long: Long | undefined;
+  /** How connections are read. */
+  pace: Pace;
+  times: Times;
+  counters: Counters;
+  /** Milliseconds on `performance.now`'s clock. */
+  now(): number;
+  /** The line of the Date header. */
+  dateLine(now: number): string;
+  /** Every answer closes its connection. */
+  closing: boolean;
+  /** While it is there, answers wait in it instead of being written. */
+  held: (() => void)[] | undefined;
+  /** When the last request was answered or a connection opened. */
+  lastActivity: number;
+  logError(error: unknown): void;
+};
+
+export type Connection = {
+  /** Ends what has outlived its time. */
+  sweep(now: number): void;
+  /** Closes it if nothing has been heard of it since `time` and it owes no answer. */
+  closeIdleSince(time: number): void;
+  /** Since when it has nothing to do; undefined while it has. */
+  idleSince(): number | undefined;
+  destroy(): void;
+};
+
+/**
+ * head, body: reading; busy: the answer is awaited; writing: the client has not taken its answer yet, and is not read
+ * meanwhile; linger: closed for writing. What still comes is read and dropped, because closing with bytes unread resets
+ * the connection, and the client might never see its answer.
+ */
+type State = "head" | "body" | "busy" | "writing" | "linger";
+
+/** Serves one connection, a request at a time. @param socket paused @param expires when it is too old */
+export const serveConnection = (socket: Socket, shared: Shared, expires: number): Connection => {
+  const { counters, times } = shared;
+  const gate = shared.pace(socket);
+  const lease = shared.nextIncoming().lease((heldMs) => {
+    if (state !== "body" || isBrisk(reader.received(), heldMs)) return false;
+    answerFailed(evicted(), true);
+    return true;
+  });
+  /** Of the answer that the client has not taken yet. */
+  const unsent = shared.nextUnsent().lease((heldMs) => {
+    // how much of it has gone cannot be seen: a client that takes 1 MB/s has taken all of it by then
+    if (isBrisk(unsentBytes, heldMs)) return false;
+    unsent.end();
+    shared.logError(new Error(`a client that did not take its answer of ${unsentBytes} bytes was disconnected`));
+    socket.destroy();
+    return true;
+  });
+  let unsentBytes = 0;
+  const reader = createReader(shared.maxBodyBytes, lease);
+  let state: State = "head";
+  let now = shared.now();
+  let active = now;
+  // one that never says anything has less time than one between two requests
+  let deadline = now + times.headerMs;
+  /** The header is partly there: `deadline` is its. */
+  let inHead = false;
+  let lingerUntil = 0;
+  /** The client has closed its side; it may still wait for answers. */
+  let ended = false;
+  let gone = false;
+  let advancing = false;
+
+  let head: Head | undefined;
+  let handle: Handle | undefined;
+  let encoding: Encoding | undefined;
+  let request: HttpRequest | undefined;
+  let started = 0;
+
+  /** Reads and answers as far as what has come goes. */
+  const advance = (): void => {
+    if (advancing || gone) return;
+    advancing = true;
+    try {
+      while (state === "head" || state === "body") {
+        if (state === "head") {
+          head = reader.head();
+          if (head === undefined) {
+            awaitHead();
+            break;
+          }
+          begin(head);
+        } else {
+          const body = reader.body();
+          if (body === undefined) {
+            awaitBody();
+            break;
+          }
+          dispatch(body);
+        }
+      }
+    } catch (error) {
+      answerError(error, true);
+    }
+    advancing = false;
+  };
+
+  const awaitHead = (): void => {
+    const partial = reader.pending() > 0;
+    if (ended) {
+      if (partial) throw new Refusal(400, "the request ended within its header");
+      linger();
+    } else if (!partial) {
+      inHead = false;
+      deadline = now + times.idleMs;
+    } else if (!inHead) {
+      inHead = true;
+      deadline = now + times.headerMs;
+    }
+  };
+
+  const awaitBody = (): void => {
+    if (ended) throw new Refusal(400, "the request ended within its body");
+    if (head?.expectContinue === true && reader.received() === 0) {
+      socket.write(CONTINUE);
+      head.expectContinue = false;
+    }
+    deadline = started + times.transferMs + reader.received() / MIN_BYTES_PER_MS;
+  };
+
+  /** The head is there: what need not wait for the body is answered at once. */
+  const begin = (found: Head): void => {
+    inHead = false;
+    started = now;
+    counters.inFlight++;
+    state = "body";
+    const asked = shared.cors?.preflight({ method: found.method, header: (name) => fieldOf(found.fields, name) });
+    const route = asked ?? shared.router.find(found.method, found.path);
+    if (typeof route !== "function") {
+      answer(route, false);
+      return;
+    }
+    if (found.length !== undefined && found.length > shared.maxBodyBytes) throw tooLarge(shared.maxBodyBytes);
+    encoding = parseContentEncoding(fieldOf(found.fields, "content-encoding"));
+    handle = route;
+  };
+
+  const dispatch = (body: Buffer): void => {
+    if (head === undefined) return;
+    state = "busy";
+    deadline = Number.POSITIVE_INFINITY;
+    const { method, path, query, fields } = head;
+    request = { method, path, query, body, onGone: undefined, header: (name) => fieldOf(fields, name) };
+    if (encoding === undefined || body.length === 0) {
+      run();
+      return;
+    }
+    decompress(body, encoding, shared.maxBodyBytes, lease).then((plain) => {
+      if (request === undefined) return;
+      request.body = plain;
+      run();
+    }, answerLate);
+  };
+
+  const run = (): void => {
+    if (request === undefined || handle === undefined) return;
+    try {
+      const result = shared.long === undefined ? handle(request) : shared.long.handle(request, handle);
+      if (result instanceof Promise) result.then(answerOk, answerLate);
+      else answerOk(result);
+    } catch (error) {
+      answerError(error, false);
+    }
+  };
+
+  const answerOk = (response: HttpResponse): void => {
+    if (gone) return;
+    now = shared.now();
+    answer(response, false);
+  };
+  const answerFailed = (error: unknown, close: boolean): void => {
+    if (gone) return;
+    now = shared.now();
+    answerError(error, close);
+  };
+  const answerLate = (error: unknown): void => {
+    const resumed = request === undefined ? undefined : shared.long?.resume(request, error);
+    if (resumed === undefined) answerFailed(error, false);
+    else resumed.then(answerOk, answerLate);
+  };
+
+  const answerError = (error: unknown, close: boolean): void => {
+    if (gone) return;
+    const known = errorResponse(error);
+    if (known === undefined) shared.logError(error);
+    answer(known ?? serverFailed(), close);
+  };
+
+  const answer = (response: HttpResponse, mustClose: boolean): void => {
+    if (state === "linger" || state === "writing") return;
+    // A body that was not read to its end would be taken for the next request.
+    const close = mustClose || (state === "body" && !reader.skipBody());
+    state = "busy";
+    deadline = Number.POSITIVE_INFINITY;
+    const length = byteLength(response.parts);
+    const chosen = length < MIN_COMPRESSED_BYTES ? undefined : wantedEncoding(response);
+    if (chosen === undefined) {
+      release(response, length, close);
+      return;
+    }
+    const plain = Buffer.concat(response.parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+    compress(plain, chosen).then(
+      (packed) => {
+        now = shared.now();
+        const headers = { ...response.headers, "content-encoding": chosen, vary: "accept-encoding" };
+        release({ status: response.status, headers, parts: [packed] }, packed.length, close);
+      },
+      () => release(response, length, close),
+    );
+  };
+
+  const wantedEncoding = (response: HttpResponse): Encoding | undefined => {
+    const accept = head === undefined ? undefined : fieldOf(head.fields, "accept-encoding");
+    return accept === undefined || "content-encoding" in response.headers ? undefined : chooseEncoding(accept);
+  };
+
+  const release = (response: HttpResponse, length: number, close: boolean): void => {
+    if (shared.held === undefined) send(response, length, close);
+    else shared.held.push(() => send(response, length, close));
+  };
+
+  const send = (response: HttpResponse, length: number, mustClose: boolean): void => {
+    if (gone) return;
+    const close = mustClose || head === undefined || !head.keepAlive || shared.closing || now >= expires;
+    const parts = head?.method === "HEAD" ? [] : response.parts;
+    let extra = shared.dateLine(now);
+    if (shared.cors !== undefined)
+      extra += shared.cors.lines(response, head === undefined ? undefined : fieldOf(head.fields, "origin"));
+    if (close) extra += "connection: close\r\n";
+    else if (head?.http10 === true) extra += "connection: keep-alive\r\n";
+    let text: string;
+    try {
+      text = encodeHead(response, length, extra);
+    } catch (error) {
+      shared.logError(error);
+      const failed = serverFailed();
+      send(failed, byteLength(failed.parts), true);
+      return;
+    }
+    const bodyLength = parts.length === 0 ? 0 : length;
+    if (bodyLength > UNCOUNTED_BYTES) {
+      try {
+        // one that is larger than all of it can be sent while no other waits
+        unsent.take(Math.min(bodyLength, shared.maxUnsentBytes));
+        unsentBytes = bodyLength;
+      } catch (error) {
+        const refused = errorResponse(error) ?? serverFailed();
+        send(refused, byteLength(refused.parts), mustClose);
+        return;
+      }
+    }
+    const flushed = writeAnswer(socket, text, parts, bodyLength);
+    if (flushed) unsent.release();
+    else if (bodyLength <= UNCOUNTED_BYTES) countUnsent(bodyLength);
+    countStatus(counters, response.status);
+    if (head !== undefined) {
+      counters.inFlight--;
+      if (head.method === "POST") countDuration(counters, (now - started) / 1000);
+    }
+    shared.lastActivity = active = now;
+    lease.release();
+    head = handle = request = undefined;
+    if (close) linger();
+    else if (flushed) {
+      state = "head";
+      if (reader.pending() === 0 && !ended) deadline = now + times.idleMs;
+      else if (!advancing) advance();
+      gate.resume();
+    } else {
+      state = "writing";
+      deadline = now + times.transferMs + length / MIN_BYTES_PER_MS;
+      gate.pause();
+    }
+  };
+
+  /** Of a small answer that has been written and that the client does not take. */
+  const countUnsent = (bytes: number): void => {
+    try {
+      unsent.take(bytes);
+      unsentBytes = bytes;
+    } catch {
+      shared.logError(new Error(`a client that did not take its answer of ${bytes} bytes was disconnected`));
+      socket.destroy();
+    }
+  };
+
+  const linger = (): void => {
+    state = "linger";
+    reader.drop();
+    lingerUntil = now + MAX_LINGER_MS;
+    const queued = socket.writableLength;
+    deadline = now + (queued === 0 ? times.lingerMs : times.transferMs + queued / MIN_BYTES_PER_MS);
+    // after its end a socket tells of no drain
+    socket.once("finish", () => {
+      unsent.release();
+      deadline = Math.min(deadline, shared.now() + times.lingerMs);
+    });
+    socket.end();
+    gate.resume();
+  };
+
+  /**
+   * The client has closed its side: all of it, or only for writing? A byte tells, because a connection that is gone is
+   * reset by it. The byte is an interim answer, which a client of HTTP/1.1 must understand (RFC 9110, 15.2); the reset is
+   * seen when the next one is written.
+   */
+  const probe = (): void => {
+    if (state === "busy" && !gone && head?.http10 === false) socket.write(CONTINUE);
+  };
+
+  socket.on("data", (chunk: Buffer) => {
+    now = active = shared.now();
+    gate.read(chunk.length);
+    if (state === "linger") {
+      deadline = Math.max(deadline, Math.min(lingerUntil, now + times.lingerMs));
+      return;
+    }
+    reader.feed(chunk);
+    if (state === "head" || state === "body") advance();
+    // the next request can wait in the kernel
+    else gate.pause();
+  });
+  socket.on("end", () => {
+    now = active = shared.now();
+    ended = true;
+    if (state === "busy") {
+      probe();
+      setTimeout(probe, PROBE_AGAIN_MS).unref();
+    } else if (state !== "linger") advance();
+  });
+  socket.on("drain", () => {
+    unsent.release();
+    if (state !== "writing") return;
+    now = active = shared.now();
+    state = "head";
+    deadline = now + times.idleMs;
+    advance();
+    gate.resume();
+  });
+  socket.on("error", () => undefined);
+  socket.once("close", () => {
+    gone = true;
+    gate.close();
+    if (head !== undefined) {
+      counters.inFlight--;
+      countStatus(counters, 499);
+    }
+    lease.end();
+    unsent.end();
+    const left = request;
+    head = handle = request = undefined;
+    try {
+      left?.onGone?.();
+    } catch (error) {
+      shared.logError(error);
+    }
+  });
+
+  gate.resume();
+  return {
+    sweep(time) {
+      now = time;
+      if (ended) probe();
+      const idle = state === "head" && !inHead;
+      if (idle && now > expires && now - active > AGED_IDLE_MS) socket.destroy();
+      // what waits for its turn is not late
+      if (now < deadline || gate.waits()) return;
+      if (idle || state === "writing" || state === "linger") socket.destroy();
+      else answerError(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`), true);
+    },
+    idleSince: () => (state === "head" && !inHead && !gate.waits() ? active : undefined),
+    closeIdleSince(time) {
+      if (gate.waits() || active >= time || socket.writableLength > 0) return;
+      if (state === "head" || state === "linger") socket.destroy();
+    },
+    destroy: () => socket.destroy(),
+  };
+};
