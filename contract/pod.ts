@@ -18,6 +18,9 @@ export type FetchProgress = { bytes: number; total?: number; seconds: number };
 /** What a router tells of its requests on ADMIN_PORT: lines of JSON, for as long as somebody listens. */
 export const SIGNALS_PATH = "/signals";
 
+/** On a revision's pods and on its headless Service, so also on the EndpointSlices that routers read. */
+export const REVISION_LABEL = "berth.dev/revision";
+
 /** emptyDir into which the init container puts the verified model, read-only in the server. */
 export const MODEL_DIRECTORY = "/var/lib/berth/model";
 export const MODEL_FILE = `${MODEL_DIRECTORY}/model.onnx`;

@@ -1,16 +1,11 @@
 import { resolve } from "node:path";
+import { UsageError } from "./command-line/values.ts";
 import { cacheCompiledCode } from "./compile-cache.ts";
 import { tuneForBodies } from "./memory/external-memory.ts";
 import { beginWithTightMalloc } from "./memory/malloc.ts";
-import {
-  FETCH_HELP,
-  parseFetchOptions,
-  parseRouteOptions,
-  parseServeOptions,
-  ROUTE_HELP,
-  SERVE_HELP,
-  UsageError,
-} from "./server/options.ts";
+import { FETCH_HELP, parseFetchOptions } from "./models/fetch/options.ts";
+import { parseRouteOptions, ROUTE_HELP } from "./router/options.ts";
+import { parseServeOptions, SERVE_HELP } from "./server/options.ts";
 import { createLogger } from "./telemetry/logger.ts";
 
 const HELP = `berth-runtime: what runs inside an inference pod, and alone.

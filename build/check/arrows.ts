@@ -13,9 +13,24 @@ const OBJECTS = "operator/platform/kube/objects.ts";
 /** The Kubernetes engine; it knows nothing of Berth. */
 const ENGINE_PACKAGES = ["pino", "prom-client", "zod", ANYTHING_OF_NODE];
 
+/** The API, and what it says of pods. */
+const API = ["operator/api", "contract"];
+
+/** What all transports stand on, and what they have in common. */
+const BELOW_TRANSPORTS = ["runtime/errors", "runtime/event-loop", "runtime/memory"];
+const SOCKETS = ["listen-address", "pace", "places"].map((name) => `runtime/transport/${name}.ts`);
+/** Of the inference core, what is asked of it. */
+const BELOW_PROTOCOLS = [
+  "runtime/errors",
+  "runtime/tensors",
+  ...["index", "inputs", "strings"].map((name) => `runtime/inference/${name}.ts`),
+];
+
 /** From below to above: platform and api, domain, cluster and apply, controllers. The longest matching folder decides. */
 export const RULES: readonly Rule[] = [
-  { folder: "operator/api", folders: [OBJECTS], packages: ["zod", "node:crypto"] },
+  // What the operator that renders a pod and the program in it agree on: both import it, and it knows neither.
+  { folder: "contract", folders: [], packages: ["zod"] },
+  { folder: "operator/api", folders: ["contract", OBJECTS], packages: ["zod", "node:crypto"] },
   { folder: "operator/platform/telemetry", folders: [], packages: ["pino", "prom-client", ANYTHING_OF_NODE] },
   {
     folder: "operator/platform/kube",
@@ -34,39 +49,39 @@ export const RULES: readonly Rule[] = [
   },
   { folder: "operator/platform/manager", folders: ["operator/platform"], packages: ENGINE_PACKAGES },
   // Pure: plain data in, plain data out.
-  { folder: "operator/domain/placement", folders: ["operator/api", OBJECTS], packages: [] },
-  { folder: "operator/domain/pods", folders: ["operator/api", OBJECTS], packages: ["zod"] },
+  { folder: "operator/domain/placement", folders: [...API, OBJECTS], packages: [] },
+  { folder: "operator/domain/pods", folders: [...API, OBJECTS], packages: ["zod"] },
   {
     folder: "operator/domain/rollout",
-    folders: ["operator/api", OBJECTS],
+    folders: [...API, OBJECTS],
     packages: ["zod", "node:crypto", "node:v8", "node:zlib"],
   },
   {
     folder: "operator/domain/scaling",
-    folders: ["operator/api", OBJECTS, "operator/domain/placement"],
+    folders: [...API, OBJECTS, "operator/domain/placement"],
     packages: [],
   },
-  { folder: "operator/domain/traffic", folders: ["operator/api", OBJECTS], packages: [] },
+  { folder: "operator/domain/traffic", folders: [...API, OBJECTS], packages: [] },
   {
     folder: "operator/domain/diagnosis",
-    folders: ["operator/api", OBJECTS, "operator/domain/placement", "operator/domain/pods"],
+    folders: [...API, OBJECTS, "operator/domain/placement", "operator/domain/pods"],
     packages: ["zod"],
   },
   // What is asked, not watched.
   {
     folder: "operator/cluster/pod-clients",
-    folders: ["operator/api"],
+    folders: API,
     packages: ["undici", "zod", "node:timers/promises"],
   },
   {
     folder: "operator/cluster/capacity",
-    folders: ["operator/api", "operator/domain/placement", "operator/platform/kube"],
+    folders: [...API, "operator/domain/placement", "operator/platform/kube"],
     packages: [],
   },
   {
     folder: "operator/cluster/routers",
     folders: [
-      "operator/api",
+      ...API,
       "operator/domain/rollout",
       "operator/domain/traffic",
       "operator/platform/cache",
@@ -78,7 +93,7 @@ export const RULES: readonly Rule[] = [
   {
     folder: "operator/apply",
     folders: [
-      "operator/api",
+      ...API,
       "operator/platform/kube/client.ts",
       "operator/platform/kube/errors.ts",
       OBJECTS,
@@ -89,14 +104,14 @@ export const RULES: readonly Rule[] = [
   // No controller imports another: main gives each what it needs of the others.
   ...["autoscaler", "evidence", "namespace-router", "model-deployment"].map((name) => ({
     folder: `operator/controllers/${name}`,
-    folders: ["operator/api", "operator/apply", "operator/cluster", "operator/domain", "operator/platform"],
+    folders: [...API, "operator/apply", "operator/cluster", "operator/domain", "operator/platform"],
     packages: ["zod", "pino", "node:crypto", "node:util", "node:timers/promises"],
   })),
   // Pure parts of a controller.
   {
     folder: "operator/controllers/model-deployment/children",
     folders: [
-      "operator/api",
+      ...API,
       "operator/apply",
       OBJECTS,
       "operator/platform/kube/resources.ts",
@@ -107,7 +122,7 @@ export const RULES: readonly Rule[] = [
   ...["plan", "findings", "protection"].map((stem) => ({
     folder: `operator/controllers/model-deployment/${stem}`,
     folders: [
-      "operator/api",
+      ...API,
       "operator/apply",
       "operator/domain",
       OBJECTS,
@@ -118,25 +133,104 @@ export const RULES: readonly Rule[] = [
   })),
   {
     folder: "operator",
-    folders: ["operator"],
+    folders: ["operator", "contract"],
     packages: ENGINE_PACKAGES,
   },
+  // The runtime, from below to above as well.
+  { folder: "runtime/errors", folders: ["contract"], packages: ["node:fs"] },
+  { folder: "runtime/event-loop", folders: [], packages: [] },
+  { folder: "runtime/memory", folders: ["runtime/errors", "runtime/event-loop"], packages: [ANYTHING_OF_NODE] },
+  { folder: "runtime/tensors", folders: [], packages: ["node:buffer"] },
+  { folder: "runtime/telemetry", folders: ["contract"], packages: ["pino", "prom-client", "node:http"] },
+  { folder: "runtime/command-line", folders: [], packages: ["node:util"] },
+  { folder: "runtime/models", folders: ["runtime/errors", "runtime/tensors"], packages: [ANYTHING_OF_NODE] },
   {
-    folder: "runtime",
-    folders: ["operator/api"],
-    packages: [
-      "@grpc/grpc-js",
-      "@grpc/proto-loader",
-      "@grpc/reflection",
-      "onnxruntime-node",
-      "onnxruntime-common",
-      "pino",
-      "prom-client",
-      "undici",
-      "zod",
-      ANYTHING_OF_NODE,
-    ],
+    folder: "runtime/models/fetch",
+    folders: ["contract", "runtime/command-line", "runtime/errors", "runtime/telemetry"],
+    packages: ["undici", ANYTHING_OF_NODE],
   },
+  {
+    folder: "runtime/engine",
+    folders: ["runtime/errors", "runtime/models", "runtime/tensors"],
+    packages: ["onnxruntime-node", ANYTHING_OF_NODE],
+  },
+  // Bytes of connections; shared by server and router. No tensor and no model is known here.
+  { folder: "runtime/transport", folders: BELOW_TRANSPORTS, packages: [ANYTHING_OF_NODE] },
+  { folder: "runtime/transport/http", folders: [...BELOW_TRANSPORTS, ...SOCKETS], packages: [ANYTHING_OF_NODE] },
+  {
+    folder: "runtime/transport/http2",
+    folders: [...BELOW_TRANSPORTS, ...SOCKETS, "runtime/transport/http"],
+    packages: [ANYTHING_OF_NODE],
+  },
+  {
+    folder: "runtime/transport/grpc",
+    folders: [...BELOW_TRANSPORTS, ...SOCKETS, "runtime/transport/http", "runtime/transport/http2"],
+    packages: ["@grpc/grpc-js", "@grpc/proto-loader", "@grpc/reflection", ANYTHING_OF_NODE],
+  },
+  // The inference core: what is asked of it, and the queue, the processes that run the model, and the model's graph.
+  { folder: "runtime/inference", folders: ["runtime/errors", "runtime/tensors"], packages: [] },
+  { folder: "runtime/inference/graph", folders: ["runtime/models"], packages: ["node:fs"] },
+  {
+    folder: "runtime/inference/shards",
+    folders: [
+      "contract",
+      "runtime/engine",
+      "runtime/errors",
+      "runtime/event-loop",
+      "runtime/inference/graph",
+      "runtime/models",
+      "runtime/tensors",
+    ],
+    packages: ["zod", ANYTHING_OF_NODE],
+  },
+  {
+    folder: "runtime/inference/batching",
+    folders: ["runtime/errors", "runtime/event-loop", "runtime/inference", "runtime/memory", "runtime/tensors"],
+    packages: ["node:crypto"],
+  },
+  // Bytes to tensors and back. The queue is known by what is asked of it alone.
+  { folder: "runtime/protocols/json", folders: BELOW_PROTOCOLS, packages: ["node:buffer"] },
+  {
+    folder: "runtime/protocols",
+    folders: [...BELOW_PROTOCOLS, "runtime/transport/http", "runtime/transport/grpc"],
+    packages: ["zod", "node:perf_hooks"],
+  },
+  // What is put together. Neither of the two knows the other.
+  {
+    folder: "runtime/router",
+    folders: [
+      "contract",
+      "runtime/command-line",
+      "runtime/errors",
+      "runtime/event-loop",
+      "runtime/memory",
+      "runtime/protocols",
+      "runtime/telemetry",
+      "runtime/tensors",
+      "runtime/transport",
+      "runtime/version.ts",
+    ],
+    packages: ["undici", "zod", ANYTHING_OF_NODE],
+  },
+  {
+    folder: "runtime/server",
+    folders: [
+      "contract",
+      "runtime/command-line",
+      "runtime/engine",
+      "runtime/errors",
+      "runtime/event-loop",
+      "runtime/inference",
+      "runtime/memory",
+      "runtime/protocols",
+      "runtime/telemetry",
+      "runtime/tensors",
+      "runtime/transport",
+      "runtime/version.ts",
+    ],
+    packages: ["zod", ANYTHING_OF_NODE],
+  },
+  { folder: "runtime", folders: ["runtime"], packages: [ANYTHING_OF_NODE] },
 ];
 
 export type Import = { from: string; to: string };

@@ -25,8 +25,7 @@ export const CATALOGUE: Record<ImageName, Image> = {
       "undici",
       "zod",
     ],
-    // For now the router reads ModelDeployments by the API's schema.
-    code: ["runtime", "contract", "operator/api"],
+    code: ["runtime", "contract"],
     entry: "runtime/main.ts",
     models: false,
   },

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { dividedByZeroModel, gatherModel } from "../../test/runtime/models.ts";
-import { type Datatype, elements, type Tensor } from "../tensors/index.ts";
 import { Failure } from "../errors/termination.ts";
+import { type Datatype, elements, type Tensor } from "../tensors/index.ts";
 import { InferenceError } from "./errors.ts";
 import { warmUp } from "./first-run.ts";
 import { type Engine, loadModel } from "./session.ts";

@@ -1,6 +1,6 @@
+import { Failure } from "../errors/termination.ts";
 import { DATATYPES, type Datatype, elementCount, elements, type Tensor, type TensorInfo } from "../tensors/index.ts";
 import { encodeStrings } from "../tensors/strings.ts";
-import { Failure } from "../errors/termination.ts";
 import { InferenceError } from "./errors.ts";
 import type { Engine } from "./session.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { identityModel, loopModel, unknownOperatorModel } from "../../test/runtime/models.ts";
+import { Failure } from "../errors/termination.ts";
 import { bytesOf, type NumericArray, type Tensor } from "../tensors/index.ts";
 import { encodeStrings } from "../tensors/strings.ts";
-import { Failure } from "../errors/termination.ts";
 import { InferenceError } from "./errors.ts";
 import { warmUp } from "./first-run.ts";
 import { loadModel } from "./session.ts";

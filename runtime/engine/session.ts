@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { Failure } from "../errors/termination.ts";
 import { readDefaultsFile, writeDefaultsFile } from "../models/defaults-file.ts";
 import { type LoadableModel, openModel } from "../models/rewrite.ts";
-import type { ExecutionProvider } from "../server/options.ts";
 import {
   bytesOf,
   DATATYPES,
@@ -16,9 +16,9 @@ import {
   type TensorInfo,
 } from "../tensors/index.ts";
 import { encodeStrings, MOST_STRINGS, stringStarts } from "../tensors/strings.ts";
-import { Failure } from "../errors/termination.ts";
 import { createBlame } from "./blame.ts";
 import { InferenceError } from "./errors.ts";
+import type { ExecutionProvider } from "./execution-provider.ts";
 import { describeOnnxError } from "./onnxruntime-errors.ts";
 import { ort } from "./ort.ts";
 

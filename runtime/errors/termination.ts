@@ -1,6 +1,9 @@
 import { existsSync, writeFileSync } from "node:fs";
 import type { FailureCode, TerminationMessage } from "../../contract/pod.ts";
 
+/** Where the kubelet looks for the last words of a container. */
+export const TERMINATION_LOG = "/dev/termination-log";
+
 /** A failure with a code that the operator understands; `message` is written for the user. */
 export class Failure extends Error {
   readonly code: FailureCode;

@@ -1,5 +1,5 @@
-import { MOST_STRINGS } from "../tensors/strings.ts";
 import { invalid } from "../errors/request-error.ts";
+import { MOST_STRINGS } from "../tensors/strings.ts";
 
 /**
  * Throws a RequestError where a tensor of BYTES has more strings than one may have.

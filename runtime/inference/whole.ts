@@ -1,4 +1,6 @@
-import type { Outputs } from "../server/beside/messages.ts";
+import type { Tensor } from "../tensors/index.ts";
+
+type Outputs = ReadonlyMap<string, Tensor>;
 
 /** Smaller ones are copied anyhow. */
 const LARGE_BYTES = 1024 ** 2;

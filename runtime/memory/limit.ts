@@ -47,6 +47,8 @@ const readText: Read = (file) => {
 };
 
 export const MIB = 1024 ** 2;
+/** From this limit on nothing is scaled down: heaps, and the largest body, are those that measured best. */
+export const AMPLE_BYTES = 2048 * MIB;
 const MOST_WAITING = 2048 * MIB;
 
 /**

@@ -1,5 +1,4 @@
-import { memoryLimit } from "./limit.ts";
-import { AMPLE_BYTES } from "../server/budgets.ts";
+import { AMPLE_BYTES, memoryLimit } from "./limit.ts";
 
 /**
  * glibc keeps what is freed: each thread has an arena of its own, up to 64 MB of it measured to stay after a burst of bodies, twice.

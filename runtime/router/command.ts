@@ -1,14 +1,15 @@
 /** `berth-runtime route`: the router of a namespace, until it is told to end. */
 
-import { listenAddress } from "../transport/listen-address.ts";
 import { MIB, memoryLimit, waitingBytes } from "../memory/limit.ts";
-import { packageVersion, type RouteOptions } from "../server/options.ts";
 import { createAdminServer } from "../telemetry/admin.ts";
-import { createPace } from "../transport/pace.ts";
-import { TIMES } from "../transport/http/times.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { TIMES } from "../transport/http/times.ts";
+import { listenAddress } from "../transport/listen-address.ts";
+import { createPace } from "../transport/pace.ts";
+import { packageVersion } from "../version.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.ts";
+import type { RouteOptions } from "./options.ts";
 import { createSignals, type Signals } from "./signals.ts";
 import { renderMetrics, statusReport } from "./status.ts";
 import { createApiServer } from "./watch/api-server.ts";

@@ -1,7 +1,7 @@
 /** The router of one ModelDeployment: its table, its revisions and pods, and its port. */
 import { type After, after as afterMs } from "../event-loop/after.ts";
-import { createPace, type Pace } from "../transport/pace.ts";
 import type { Times } from "../transport/http/times.ts";
+import { createPace, type Pace } from "../transport/pace.ts";
 import { createListener, type Listener } from "./doors/listener.ts";
 import { startExchange } from "./exchange.ts";
 import { type Arm, createFleet, type Fleet, type PodPlace } from "./fleet.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseRouteOptions, UsageError } from "../server/options.ts";
+import { UsageError } from "../command-line/values.ts";
+import { parseRouteOptions } from "./options.ts";
 
 const CLUSTER = { KUBERNETES_SERVICE_HOST: "10.96.0.1", KUBERNETES_SERVICE_PORT: "6443" };
 const parse = (

@@ -1,4 +1,4 @@
-import { MIB, waitingBytes } from "../memory/limit.ts";
+import { AMPLE_BYTES, MIB, waitingBytes } from "../memory/limit.ts";
 
 /** What the supervisor and the door take together at rest (measured 118 MB) and grow by under load within the heaps below. */
 const DOOR_BYTES = 160 * MIB;
@@ -6,8 +6,6 @@ const DOOR_BYTES = 160 * MIB;
 const SHARD_BYTES = 80 * MIB;
 /** A model's weights are in memory about twice: as they were read, and as they are laid out for the processor. */
 const WEIGHT_COPIES = 2;
-/** From this limit on nothing is scaled down: heaps, and the largest body, are those that measured best. */
-export const AMPLE_BYTES = 2048 * MIB;
 const LARGEST_BODY = 64 * MIB;
 /** What waits is never more than so many of the largest bodies, or this: a machine's memory is not there for one client. */
 const MOST_BODIES = 16;

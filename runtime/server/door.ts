@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { cpuLimit } from "../engine/cpu-limit.ts";
+import { watchTurns } from "../event-loop/longest-turn.ts";
+import { createTurns } from "../event-loop/turns.ts";
+import { systemClock } from "../inference/batching/clock.ts";
+import { createScheduler, type Scheduler } from "../inference/batching/index.ts";
+import type { GraphFindings } from "../inference/graph/findings.ts";
 import type { Service } from "../inference/index.ts";
+import { type PoolModel, startPool } from "../inference/shards/pool.ts";
+import { collectWhenQuiet, youngCollector } from "../memory/collect.ts";
+import { createMemory } from "../memory/shares.ts";
 import { createInferenceService } from "../protocols/open-inference/grpc/service.ts";
 import { createOpenInference } from "../protocols/open-inference/index.ts";
 import { openInferencePaths } from "../protocols/open-inference/openapi.ts";
@@ -9,23 +17,14 @@ import { createOpenApi } from "../protocols/openapi/index.ts";
 import { createGrpcServices } from "../protocols/tensorflow-serving/grpc.ts";
 import { openApiPaths as tensorflowPaths } from "../protocols/tensorflow-serving/openapi.ts";
 import { createRoutes as createTensorflowRoutes } from "../protocols/tensorflow-serving/rest.ts";
-import { systemClock } from "../inference/batching/clock.ts";
-import type { GraphFindings } from "../inference/graph/findings.ts";
-import { createScheduler, type Scheduler } from "../inference/batching/index.ts";
-import { BESIDE_MS } from "./beside/cost.ts";
-import { createBeside, inferBeside } from "./beside/index.ts";
-import { collectWhenQuiet, youngCollector } from "../memory/collect.ts";
-import type { AskBeside } from "../transport/grpc/call.ts";
 import { createGrpcServer, type GrpcServer } from "../transport/grpc/server.ts";
 import { createHttpServer, type HttpServer } from "../transport/http/index.ts";
-import { createLong } from "./beside/long.ts";
 import { createPace } from "../transport/pace.ts";
-import { watchTurns } from "../event-loop/longest-turn.ts";
+import { BESIDE_MS } from "./beside/cost.ts";
+import { createBeside, inferBeside } from "./beside/index.ts";
+import { createLong, createLongCalls } from "./beside/long.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
 import { notOpened } from "./not-opened.ts";
-import { type PoolModel, startPool } from "../inference/shards/pool.ts";
-import { createMemory } from "../memory/shares.ts";
-import { createTurns } from "../event-loop/turns.ts";
 
 // The thread that owns the data ports, the queue and the shards. No model runs here, so it always turns.
 
@@ -44,14 +43,6 @@ const GRPC_BOUNDS = {
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,
 };
-
-/** Those whose messages take long to read or to write where they are large. */
-const METHODS_BESIDE: ReadonlySet<string> = new Set([
-  "/inference.GRPCInferenceService/ModelInfer",
-  ...["Predict", "Classify", "Regress", "MultiInference"].map(
-    (name) => `/tensorflow.serving.PredictionService/${name}`,
-  ),
-]);
 
 const start: DoorStart = workerData;
 const tell = (message: DoorMessage): void => parentPort?.postMessage(message);
@@ -128,8 +119,6 @@ const open = async (model: PoolModel): Promise<void> => {
   const long = createLong(beside, turns);
   /** Of handlers whose answers can be written beside. */
   const writing: Service = { ...service, infer: inferBeside(scheduler.infer, BESIDE_MS, turns.take) };
-  const askBeside: AskBeside = (path, message, deadline, done) =>
-    METHODS_BESIDE.has(path) ? beside.ask({ kind: "grpc", path, message, deadline, done }) : undefined;
   const { maxConnectionAgeMs } = start;
   const { maxBodyBytes } = budgets;
   const report = (error: unknown): void => logError(error, "a gRPC call failed");
@@ -150,7 +139,7 @@ const open = async (model: PoolModel): Promise<void> => {
       maxMessageBytes: maxBodyBytes,
       memory,
       pace,
-      beside: askBeside,
+      long: createLongCalls(beside),
       maxConnectionAgeMs,
       graceMs: start.requestTimeoutMs,
       healthNames: [start.name],

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { FailureCode } from "../../contract/pod.ts";
+import type { Budgets } from "./budgets.ts";
 import type { ServeOptions } from "./options.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { Budgets } from "./budgets.ts";
 
 // What the supervisor and the door tell each other. Both are threads of one process; both parse what arrives.
 

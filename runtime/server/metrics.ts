@@ -1,8 +1,8 @@
-import type { ModelStatistics } from "../inference/index.ts";
 import { LATENCY_BOUNDS_MS } from "../inference/batching/counters.ts";
-import type { Known } from "./status.ts";
+import type { ModelStatistics } from "../inference/index.ts";
 import { histogram, type Metric, metric, render, single, type Value } from "../telemetry/prometheus.ts";
 import type { Snapshot } from "./snapshot.ts";
+import type { Known } from "./status.ts";
 
 // The door counts in plain numbers, so that a request pays for no metric; here, only when somebody scrapes, they get the
 // names and the form that Prometheus wants.

@@ -1,5 +1,5 @@
-import type { ModelStatistics } from "../inference/index.ts";
 import type { SchedulerSnapshot } from "../inference/batching/index.ts";
+import type { ModelStatistics } from "../inference/index.ts";
 import type { GrpcSnapshot } from "../transport/grpc/server.ts";
 import type { HttpSnapshot } from "../transport/http/counters.ts";
 

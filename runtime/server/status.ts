@@ -1,6 +1,6 @@
+import type { LoadedMessage, ReadyMessage } from "./messages.ts";
 import type { ServeOptions } from "./options.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { LoadedMessage, ReadyMessage } from "./messages.ts";
 
 /** What the supervisor itself knows of the server. */
 export type Known = {

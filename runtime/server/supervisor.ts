@@ -1,19 +1,20 @@
 import { statSync } from "node:fs";
 import type { FailureCode } from "../../contract/pod.ts";
 import { cpuLimit } from "../engine/cpu-limit.ts";
-import { listenAddress } from "../transport/listen-address.ts";
-import { memoryLimit } from "../memory/limit.ts";
-import { MAX_DEFAULT_SHARDS, packageVersion, type ServeOptions } from "./options.ts";
-import type { Logger } from "../telemetry/logger.ts";
-import { renderMetrics } from "./metrics.ts";
-import type { Snapshot } from "./snapshot.ts";
 import { writeTermination } from "../errors/termination.ts";
+import { memoryLimit } from "../memory/limit.ts";
 import { createAdminServer } from "../telemetry/admin.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { listenAddress } from "../transport/listen-address.ts";
+import { packageVersion } from "../version.ts";
 import { type Budgets, serverBudgets } from "./budgets.ts";
 import { startDoor } from "./door-thread.ts";
 import { curlExample } from "./example.ts";
 import type { DoorMessage, LoadedMessage, ReadyMessage } from "./messages.ts";
+import { renderMetrics } from "./metrics.ts";
 import { notOpened } from "./not-opened.ts";
+import { MAX_DEFAULT_SHARDS, type ServeOptions } from "./options.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { type Known, statusReport } from "./status.ts";
 
 /** Requests go on coming until those who send them have heard that this server leaves. */

@@ -1,6 +1,5 @@
 /** What fields mean when the user left them out. Kept out of the CRD, so that the user's object stays as written. */
 import type { ModelDeploymentSpec } from "./spec.ts";
-import type { OutputTolerance } from "./tolerance.ts";
 
 export const DEFAULT_REQUEST_TIMEOUT = "30s";
 /** `spec.traffic.queue.maxWait`. */
@@ -94,31 +93,3 @@ export const topologySpreadOf = ({ scheduling }: Pick<ModelDeploymentSpec, "sche
     maxSkew,
     whenUnsatisfiable,
   }));
-
-/**
- * What onnxruntime's execution providers, and one model in FP32 and FP16, differ by; far less than what another model does.
- * FP16 has 11 significant bits, a relative 5e-4 for each operation.
- */
-export const CLOSE = { kind: "close", absolute: 1e-3, relative: 1e-2 } as const;
-const COSINE = 0.99;
-
-/** `spec.rollout.analysis.outputs.tolerances[]`, in numbers: equal for all ways to write it. */
-export const toleranceOf = ({ absolute, k = 1, least, match, relative }: OutputTolerance) => {
-  switch (match) {
-    case "equal":
-      return { kind: "equal" } as const;
-    case "topK":
-      return { kind: "topK", k } as const;
-    case "cosine":
-      return { kind: "cosine", least: least === undefined ? COSINE : shareOf(least) } as const;
-    case "close":
-      return {
-        kind: "close",
-        absolute: absolute === undefined ? CLOSE.absolute : Number(absolute),
-        relative: relative === undefined ? CLOSE.relative : shareOf(relative),
-      } as const;
-  }
-};
-
-/** `25%` is 0.25. */
-const shareOf = (percent: string): number => Number(percent.replace("%", "")) / 100;

@@ -1,17 +1,18 @@
 /** The API of Berth, as the rest of the operator imports it. */
-export * from "./bounded.ts";
 export * from "../../../contract/bytes.ts";
+export * from "../../../contract/duration.ts";
+export * from "../../../contract/pod.ts";
+export { type OutputTolerance, toleranceOf } from "../../../contract/tolerance.ts";
+export * from "./bounded.ts";
 export * from "./conditions.ts";
 export * from "./cores.ts";
 export * from "./defaults.ts";
-export * from "../../../contract/duration.ts";
 export * from "./effective.ts";
 export { DENIED_ENV } from "./env.ts";
 export * from "./labels.ts";
 export * from "./model-deployment.ts";
 export * from "./model-rollout.ts";
 export * from "./names.ts";
-export * from "../../../contract/pod.ts";
 export * from "./quantity.ts";
 export * from "./reasons.ts";
 export { capacityFault } from "./rollout.ts";

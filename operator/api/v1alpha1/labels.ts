@@ -1,10 +1,11 @@
+import { REVISION_LABEL } from "../../../contract/pod.ts";
+
 /** Labels and annotations that Berth puts on what it makes. Nothing is copied from the user's object. */
 export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
 export const MANAGED_BY = "berth";
 /** Selects every child of every ModelDeployment: the caches watch no more than that. */
 
 export const MODEL_DEPLOYMENT_LABEL = "berth.dev/model-deployment";
-export const REVISION_LABEL = "berth.dev/revision";
 
 /** On the router's pods, with the value "true": what a ModelDeployment's Service selects when requests go through it. */
 export const ROUTER_LABEL = "berth.dev/router";

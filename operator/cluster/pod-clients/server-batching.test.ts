@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createAdminServer } from "../../../runtime/telemetry/admin.ts";
 import type { SchedulerSnapshot } from "../../../runtime/inference/batching/index.ts";
+import { createAdminServer } from "../../../runtime/telemetry/admin.ts";
 import { askServerBatching } from "./server-batching.ts";
 
 test("a server's own words on its batching, in one line that a condition has room for", async (t) => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Model } from "../index.ts";
 import type { TensorInfo } from "../../tensors/index.ts";
-import { provable } from "./candidates.ts";
 import type { Finding } from "../graph/findings.ts";
+import type { Model } from "../index.ts";
+import { provable } from "./candidates.ts";
 
 const info = (name: string, ...symbols: (string | number)[]): TensorInfo => ({
   name,

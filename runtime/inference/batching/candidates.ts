@@ -1,6 +1,6 @@
+import { findingFor, type GraphFindings } from "../graph/findings.ts";
 import type { Model } from "../index.ts";
 import { batchCandidates, type Candidate } from "./axis.ts";
-import { findingFor, type GraphFindings } from "../graph/findings.ts";
 
 /**
  * The ways to batch that runs are to prove: those of which the graph shows that rows stay apart, with the axes along which it

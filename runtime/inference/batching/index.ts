@@ -2,14 +2,14 @@
  * Between the protocols and the shards: admits requests, joins those that may share a run, and answers each exactly once.
  */
 import { RequestError } from "../../errors/request-error.ts";
+import { elementCount, type Tensor } from "../../tensors/index.ts";
+import type { GraphFindings } from "../graph/findings.ts";
 import type { Infer, Model } from "../index.ts";
 import { boundStrings } from "../strings.ts";
-import { elementCount, type Tensor } from "../../tensors/index.ts";
 import { refuse, takeMemory } from "./admission.ts";
 import { chargeOf } from "./charge.ts";
 import { type Clock, newAlarm } from "./clock.ts";
 import { add, statisticsOf } from "./counters.ts";
-import type { GraphFindings } from "../graph/findings.ts";
 import { groupOf } from "./groups.ts";
 import { admit, countError, expire, fail } from "./live.ts";
 import { beginProbes, queueProbe } from "./probes.ts";

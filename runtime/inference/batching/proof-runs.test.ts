@@ -7,9 +7,9 @@ import { warmUp } from "../../engine/first-run.ts";
 import { givenOutputs } from "../../engine/output-shapes.ts";
 import { loadModel } from "../../engine/session.ts";
 import type { Tensor } from "../../tensors/index.ts";
-import type { Job, JobResult } from "../shards/types.ts";
 import type { GraphFindings } from "../graph/findings.ts";
 import { examineGraph } from "../graph/index.ts";
+import type { Job, JobResult } from "../shards/types.ts";
 import { prove } from "./proof.ts";
 
 const proofOf = async (file: string, indicesChecked = true, graph?: GraphFindings) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Model } from "../index.ts";
 import type { Tensor } from "../../tensors/index.ts";
+import type { Model } from "../index.ts";
 import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/types.ts";
 import { prove } from "./proof.ts";
 import { floats, numbers, rowsModel } from "./simulated.ts";

@@ -1,9 +1,9 @@
+import type { GraphFindings } from "../graph/findings.ts";
 import type { Model } from "../index.ts";
 import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/types.ts";
 import type { BatchAxes, Candidate } from "./axis.ts";
 import { provable } from "./candidates.ts";
 import { type Comparison, Coupled, newComparison } from "./comparison.ts";
-import type { GraphFindings } from "../graph/findings.ts";
 import { joinInput, Misfit } from "./join.ts";
 import { nudged as nudgedTensor, seeded } from "./samples.ts";
 import { isVoid } from "./tolerance.ts";

@@ -1,5 +1,5 @@
-import type { InferenceCall } from "../index.ts";
 import type { Tensor } from "../../tensors/index.ts";
+import type { InferenceCall } from "../index.ts";
 import type { Cost } from "./cost.ts";
 import { type Crowd, newCrowd } from "./crowd.ts";
 

@@ -1,7 +1,7 @@
 import { RequestError } from "../../errors/request-error.ts";
 import type { Tensor } from "../../tensors/index.ts";
-import { noteWhole } from "../whole.ts";
 import { InferenceError, type Job, type JobResult, ShardLost } from "../shards/types.ts";
+import { noteWhole } from "../whole.ts";
 import { considerCheck, noteRun } from "./checks.ts";
 import { estimate } from "./cost.ts";
 import { countRun } from "./counters.ts";

@@ -1,5 +1,5 @@
-import type { Model } from "../index.ts";
 import type { Tensor } from "../../tensors/index.ts";
+import type { Model } from "../index.ts";
 import type { BatchAxes } from "./axis.ts";
 import type { Groups } from "./groups.ts";
 import { newShapeOf } from "./keys.ts";

@@ -1,6 +1,7 @@
 /** For tests: time that passes only when nothing else is to do, and shards that compute in it. */
-import type { Model } from "../index.ts";
+
 import { bytesOf, elements, type Tensor } from "../../tensors/index.ts";
+import type { Model } from "../index.ts";
 import type { Job, JobResult, Shard } from "../shards/types.ts";
 import type { Clock } from "./clock.ts";
 

@@ -1,5 +1,5 @@
-import type { Model } from "../index.ts";
 import type { Tensor } from "../../tensors/index.ts";
+import type { Model } from "../index.ts";
 import { InferenceError, type JobResult } from "../shards/types.ts";
 import type { Candidate } from "./axis.ts";
 import {

@@ -1,6 +1,6 @@
+import type { Memory } from "../../memory/shares.ts";
 import type { Infer, ModelStatistics } from "../index.ts";
 import type { Shard } from "../shards/types.ts";
-import type { Memory } from "../../memory/shares.ts";
 import type { Counters } from "./counters.ts";
 
 /** Times in milliseconds. */

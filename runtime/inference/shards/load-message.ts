@@ -1,4 +1,4 @@
-import type { ExecutionProvider } from "../../server/options.ts";
+import type { ExecutionProvider } from "../../engine/execution-provider.ts";
 import { Failure } from "../../errors/termination.ts";
 import type { Failed } from "./messages.ts";
 import type { KnownFile } from "./same-files.ts";

@@ -43,7 +43,7 @@ export type ReadyMessage = Extract<ShardMessage, { type: "ready" }>;
 /** What was checked, or made: shards load it as long as it is the same. */
 const knownFile = z.object({ path: z.string(), identity: z.string() });
 
-/** What the graph says of batching (see `batching/graph`). */
+/** What the graph says of batching (see `inference/graph`). */
 const graphFindings = z.object({
   findings: z.array(
     z.object({

@@ -1,6 +1,6 @@
 import type { FailureCode } from "../../../contract/pod.ts";
+import type { ExecutionProvider } from "../../engine/execution-provider.ts";
 import type { WarmUp } from "../../engine/first-run.ts";
-import type { ExecutionProvider } from "../../server/options.ts";
 import { type After, after as afterMs } from "../../event-loop/after.ts";
 import type { GraphFindings } from "../graph/findings.ts";
 import { MAX_FRAME_BYTES } from "./frames.ts";

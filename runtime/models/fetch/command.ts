@@ -1,14 +1,15 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type FetchProgress, formatBytes } from "../../../operator/api/v1alpha1/index.ts";
-import type { FetchOptions } from "../../server/options.ts";
-import type { Logger } from "../../telemetry/logger.ts";
+import { formatBytes } from "../../../contract/bytes.ts";
+import type { FetchProgress } from "../../../contract/pod.ts";
 import { Failure, writeTermination } from "../../errors/termination.ts";
+import type { Logger } from "../../telemetry/logger.ts";
 import { type AddressPolicy, clusterAddressPolicy } from "./address-policy.ts";
 import { readAuthorization } from "./credentials.ts";
 import { httpsSource, TIMEOUTS } from "./https.ts";
 import { type Fetched, fetchModel } from "./index.ts";
+import type { FetchOptions } from "./options.ts";
 import { serveProgress } from "./progress.ts";
 import { parseProxy, proxyFor } from "./proxy.ts";
 import { pvcSource } from "./pvc.ts";

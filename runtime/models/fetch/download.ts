@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { type FetchProgress, formatBytes } from "../../../operator/api/v1alpha1/index.ts";
-import type { Logger } from "../../telemetry/logger.ts";
+import { formatBytes } from "../../../contract/bytes.ts";
+import type { FetchProgress } from "../../../contract/pod.ts";
 import { Failure } from "../../errors/termination.ts";
+import type { Logger } from "../../telemetry/logger.ts";
 import { diskFull, isNoSpace } from "./disk.ts";
 import { type Opened, type Source, TransientFailure } from "./source.ts";
 

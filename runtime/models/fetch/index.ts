@@ -1,6 +1,6 @@
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { FetchProgress } from "../../../operator/api/v1alpha1/index.ts";
+import type { FetchProgress } from "../../../contract/pod.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { diskFull, isNoSpace, roomFor } from "./disk.ts";
 import { type Downloaded, download, type Timing } from "./download.ts";

@@ -1,6 +1,6 @@
 /** Tells whoever asks how far the fetch is: the operator, for the status of the ModelDeployment. */
 import { createServer } from "node:http";
-import { type FetchProgress, PROGRESS_PATH } from "../../../operator/api/v1alpha1/index.ts";
+import { type FetchProgress, PROGRESS_PATH } from "../../../contract/pod.ts";
 
 export type ProgressServer = { observe(progress: FetchProgress): void; close(): void };
 

@@ -1,7 +1,7 @@
 import { invalid, RequestError } from "../../errors/request-error.ts";
 import type { Model } from "../../inference/index.ts";
-import type { HttpResponse } from "../../transport/http/types.ts";
 import type { Tensor, TensorInfo } from "../../tensors/index.ts";
+import type { HttpResponse } from "../../transport/http/types.ts";
 import type { NotFinite } from "../json/not-finite.ts";
 import { type JsonText, writeFlat } from "../json/write.ts";
 import { classify, readClasses } from "./classification.ts";

@@ -13,7 +13,6 @@ import { loadSync, type Options } from "@grpc/proto-loader";
 import fc from "fast-check";
 import { RequestError } from "../../errors/request-error.ts";
 import type { InferenceCall, Model, Service } from "../../inference/index.ts";
-import { createGrpcServer } from "../../transport/grpc/server.ts";
 import {
   bytesOf,
   DATATYPES,
@@ -23,6 +22,7 @@ import {
   type TensorInfo,
 } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
+import { createGrpcServer } from "../../transport/grpc/server.ts";
 import { createGrpcServices } from "./grpc.ts";
 
 const info = (name: string, datatype: Datatype, shape: (number | null)[]): TensorInfo => ({

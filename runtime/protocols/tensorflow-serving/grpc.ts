@@ -1,9 +1,9 @@
 import { invalid, RequestError } from "../../errors/request-error.ts";
 import type { Service } from "../../inference/index.ts";
 import { addDefaults } from "../../inference/inputs.ts";
+import type { Tensor } from "../../tensors/index.ts";
 import { AS_BYTES } from "../../transport/grpc/as-bytes.ts";
 import type { GrpcService, UnaryMethod } from "../../transport/grpc/types.ts";
-import type { Tensor } from "../../tensors/index.ts";
 import { quoted, shown, unknownInput } from "./check.ts";
 import { readInput } from "./example-proto.ts";
 import { classesOf, floatsOf, inputsOf, outputsFor, PREDICT_INSTEAD, type Task, valuesOf } from "./examples.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Model, Service } from "../../inference/index.ts";
-import type { HttpRequest } from "../../transport/http/types.ts";
 import { bytesOf, type Datatype, type TensorInfo } from "../../tensors/index.ts";
+import type { HttpRequest } from "../../transport/http/types.ts";
 import { openApiPaths } from "./openapi.ts";
 import { createPredictReader } from "./predict-json.ts";
 import { createRoutes } from "./rest.ts";

@@ -3,9 +3,9 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { RequestError } from "../../errors/request-error.ts";
 import type { InferenceCall, Model, Service } from "../../inference/index.ts";
-import type { HttpRequest } from "../../transport/http/types.ts";
 import { bytesOf, type Datatype, elements, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings, splitStrings } from "../../tensors/strings.ts";
+import type { HttpRequest } from "../../transport/http/types.ts";
 import { createRoutes } from "./rest.ts";
 
 const info = (name: string, datatype: Datatype, shape: (number | null)[]): TensorInfo => ({

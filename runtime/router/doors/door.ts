@@ -1,6 +1,7 @@
 /** What the doors of all protocols have in common. */
-import type { Pace } from "../../transport/pace.ts";
+
 import type { Times } from "../../transport/http/times.ts";
+import type { Pace } from "../../transport/pace.ts";
 import type { IsTrusted } from "../forwarded.ts";
 import type { KeptBytes } from "../kept-bytes.ts";
 import type { Exchange, Message, Reply } from "../message.ts";

@@ -1,9 +1,9 @@
 /** A client's connection over HTTP/2: gRPC, and whatever else speaks it. */
 import type { Socket } from "node:net";
-import type { Gate } from "../../transport/pace.ts";
+import { isBrisk, YOUNG_MS } from "../../memory/shares.ts";
 import { CLIENT_LIMITS } from "../../transport/http/request-rules.ts";
 import { CANCEL, type RequestHead, type Stream, type StreamHandler, serveHttp2 } from "../../transport/http2/index.ts";
-import { isBrisk, YOUNG_MS } from "../../memory/shares.ts";
+import type { Gate } from "../../transport/pace.ts";
 import { fieldsToPod, senderOf } from "../forwarded.ts";
 import type { Body, Exchange, Message } from "../message.ts";
 import { refuseWith } from "../refuse.ts";

@@ -1,9 +1,9 @@
 /** The port of one ModelDeployment: HTTP/1.1 and HTTP/2 on the same one, told apart by the first bytes. */
 import { createServer, type Socket } from "node:net";
+import { createSweep } from "../../event-loop/sweep.ts";
 import { listenAddress } from "../../transport/listen-address.ts";
 import type { Gate } from "../../transport/pace.ts";
 import { createPlaces, type Guest } from "../../transport/places.ts";
-import { createSweep } from "../../event-loop/sweep.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { serveHttp1 } from "./http1.ts";
 import { serveClientHttp2 } from "./http2.ts";

@@ -1,5 +1,5 @@
 /** Whether two answers to the same request say the same: stable's, which the client got, and the canary's, which nobody sees. Pure. */
-import { CLOSE } from "../../../operator/api/v1alpha1/index.ts";
+import { CLOSE } from "../../../contract/tolerance.ts";
 import { elementCount, elements, floats, type Tensor } from "../../tensors/index.ts";
 import type { Output, Outputs } from "./outputs.ts";
 

@@ -9,8 +9,8 @@ import { type JsonText, writeFlat, writeNested } from "../../protocols/json/writ
 import { createEncoder } from "../../protocols/open-inference/grpc/response.ts";
 import { writeTensorProto } from "../../protocols/tensorflow-serving/tensor-proto.ts";
 import { addEntry, finish, pieces } from "../../protocols/tensorflow-serving/wire.ts";
-import { TIMES } from "../../transport/http/times.ts";
 import { bytesOf, type Tensor } from "../../tensors/index.ts";
+import { TIMES } from "../../transport/http/times.ts";
 import { createKeptBytes } from "../kept-bytes.ts";
 import { createModelRouter, type ModelRouter } from "../model-router.ts";
 

@@ -1,6 +1,6 @@
 /** The pods of revisions, from the EndpointSlices of their headless Services. */
 import { z } from "zod";
-import { GRPC_PORT, HTTP_PORT, REVISION_LABEL } from "../../../operator/api/v1alpha1/index.ts";
+import { GRPC_PORT, HTTP_PORT, REVISION_LABEL } from "../../../contract/pod.ts";
 import type { Seen } from "../fleet.ts";
 
 export type RevisionPods = { revision: string; pods: readonly Seen[] };

@@ -1,6 +1,7 @@
 /** What a router needs of a ModelDeployment. */
 import { z } from "zod";
-import { parseDuration, toleranceListSchema, toleranceOf } from "../../../operator/api/v1alpha1/index.ts";
+import { parseDuration } from "../../../contract/duration.ts";
+import { MOST_TOLERANCES, toleranceOf, toleranceSchema } from "../../../contract/tolerance.ts";
 import type { Settings } from "../model-router.ts";
 
 export type Wanted = {
@@ -16,6 +17,8 @@ const DEFAULTS = { maxRequests: 1000, maxWaitMs: 60_000, requestTimeoutMs: 30_00
 /** What the API server writes where there is no status yet. */
 const UNSEEN = -1;
 
+const tolerancesSchema = z.array(toleranceSchema).max(MOST_TOLERANCES);
+
 const schema = z.object({
   spec: z.object({
     server: z.object({ requestTimeout: z.string().optional() }).optional(),
@@ -28,7 +31,7 @@ const schema = z.object({
     scaling: z.object({ minReplicas: z.int().optional() }).optional(),
     rollout: z
       .object({
-        analysis: z.object({ outputs: z.object({ tolerances: toleranceListSchema.optional() }).optional() }).optional(),
+        analysis: z.object({ outputs: z.object({ tolerances: tolerancesSchema.optional() }).optional() }).optional(),
       })
       .optional(),
   }),

@@ -1,13 +1,13 @@
 /** What would hold the door's event loop is done in a thread beside it, which is there while there is such work. */
 import { Worker } from "node:worker_threads";
 import { RequestError } from "../../errors/request-error.ts";
-import type { Infer, Inference, InferenceCall } from "../../inference/index.ts";
 import { type After, after as afterMs } from "../../event-loop/after.ts";
+import type { Infer, Inference, InferenceCall } from "../../inference/index.ts";
+import { isWhole } from "../../inference/whole.ts";
 import { writingAllMs } from "./cost.ts";
 import { errorOf, tellable } from "./errors.ts";
 import type { Asked, Done, FromThread, Outputs, Response, ThreadStart, ToThread } from "./messages.ts";
 import { createParcel } from "./transfer.ts";
-import { isWhole } from "../../inference/whole.ts";
 
 export type BesideOptions = ThreadStart & {
   /** Of the thread's own heap: a request that takes more to read is refused. */

@@ -1,16 +1,10 @@
+/** What the transports do with requests that take long: which go to the thread beside the door, and what they wait for. */
+import type { Turns } from "../../event-loop/turns.ts";
+import type { LongCalls, PendingAnswer } from "../../transport/grpc/types.ts";
+import type { HttpRequest, HttpResponse, Long } from "../../transport/http/types.ts";
 import { BESIDE_MS, readingMs } from "./cost.ts";
 import { AnswerBeside, type Beside } from "./index.ts";
-import type { Done } from "./messages.ts";
-import type { Turns } from "../../event-loop/turns.ts";
-import type { Handle, HttpRequest, HttpResponse } from "../../transport/http/types.ts";
-
-/** Requests that are read, and answers that are written, for longer than others should wait for. */
-export type Long = {
-  /** Handles a request: at once, in a turn of the event loop in which there is time for it, or beside. */
-  handle(request: HttpRequest, handle: Handle): HttpResponse | Promise<HttpResponse>;
-  /** Goes on where a handler has been told that its answer is to be written beside; undefined for any other error. */
-  resume(request: HttpRequest, error: unknown): Promise<HttpResponse> | undefined;
-};
+import type { Done, Response } from "./messages.ts";
 
 /** What is shorter is done at once. */
 const SHORT_BYTES = 16 * 1024;
@@ -46,4 +40,31 @@ export const createLong = (beside: Pick<Beside, "ask">, turns: Turns): Long => {
 const jsonBytesOf = ({ body, header }: HttpRequest): number => {
   const json = Number(header("inference-header-content-length") ?? body.length);
   return json >= 0 ? Math.min(json, body.length) : 0;
+};
+
+/** Those whose messages take long to read or to write where they are large. */
+const METHODS: ReadonlySet<string> = new Set([
+  "/inference.GRPCInferenceService/ModelInfer",
+  ...["Predict", "Classify", "Regress", "MultiInference"].map(
+    (name) => `/tensorflow.serving.PredictionService/${name}`,
+  ),
+]);
+
+export const createLongCalls = (beside: Pick<Beside, "ask">): LongCalls => {
+  const ask = (path: string, message: Buffer, deadline: number, done: Done | undefined): PendingAnswer | undefined => {
+    if (!METHODS.has(path)) return undefined;
+    const { answer, cancel } = beside.ask({ kind: "grpc", path, message, deadline, done });
+    return { answer: answer.then(messageOf), cancel };
+  };
+  return {
+    ask: (path, message, deadline) => ask(path, message, deadline, undefined),
+    resume: (path, message, deadline, error) =>
+      error instanceof AnswerBeside ? ask(path, message, deadline, error.done) : undefined,
+  };
+};
+
+const messageOf = (response: Response): Buffer => {
+  if (response.kind !== "grpc") throw new Error("a call was answered for HTTP");
+  const { buffer, byteOffset, length } = response.message;
+  return Buffer.from(buffer, byteOffset, length);
 };

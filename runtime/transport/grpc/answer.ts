@@ -1,5 +1,5 @@
-import type { Header, Stream } from "../http2/index.ts";
 import type { Lease } from "../../memory/shares.ts";
+import type { Header, Stream } from "../http2/index.ts";
 import { PREFIX_BYTES } from "./message-reader.ts";
 import { CallError, type CallStatus, STATUS } from "./status.ts";
 

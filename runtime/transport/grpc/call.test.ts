@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Header, Stream } from "../http2/index.ts";
 import { createShares } from "../../memory/shares.ts";
+import type { Header, Stream } from "../http2/index.ts";
 import { beginCall } from "./call.ts";
 import { callsOf } from "./count.ts";
 import type { Received } from "./message-reader.ts";

@@ -1,15 +1,14 @@
 /** What calls have in common, however many messages they take: their deadline, their bytes, and that they end once. */
-import type { Pending } from "../../server/beside/index.ts";
-import type { Done, Response } from "../../server/beside/messages.ts";
+
+import { evicted, isBrisk, type Share } from "../../memory/shares.ts";
 import { decompress, type Encoding } from "../http/encoding.ts";
 import { CANCEL, type Stream } from "../http2/index.ts";
-import { evicted, isBrisk, type Share } from "../../memory/shares.ts";
 import { createAnswer } from "./answer.ts";
 import { type Calls, countCall } from "./count.ts";
 import { startDeadline } from "./deadline.ts";
 import { createMessageReader, type Received } from "./message-reader.ts";
 import { CallError, type CallStatus, STATUS, statusOf } from "./status.ts";
-import type { Codec, Method } from "./types.ts";
+import type { Codec, LongCalls, Method } from "./types.ts";
 
 /** A method, ready to be called. */
 export type Bound<Kind = Method> = {
@@ -20,17 +19,9 @@ export type Bound<Kind = Method> = {
   loadCodec(): Promise<Codec>;
 };
 
-/** Answers a message beside the event loop; undefined for methods that are not known there. */
-export type AskBeside = (
-  method: string,
-  message: Buffer,
-  deadline: number,
-  done: Done | undefined,
-) => Pending<Response> | undefined;
-
 export type CallOptions = {
-  /** For messages that take long. Default: all are answered at once. */
-  beside?: AskBeside;
+  /** How what takes long is done. Default: at once. */
+  long?: LongCalls;
   /** The largest message, each way, before and after its compression. */
   maxMessageBytes: number;
   /** Milliseconds, never going back. */

@@ -1,8 +1,8 @@
 /** What begins a call: its headers, as "gRPC over HTTP2" defines them. */
 
+import type { Share } from "../../memory/shares.ts";
 import type { Stream, StreamHandler } from "../http2/index.ts";
 import { headerOf, type RequestHead } from "../http2/index.ts";
-import type { Share } from "../../memory/shares.ts";
 import { failCall } from "./answer.ts";
 import type { Bound, CallHead, CallOptions } from "./call.ts";
 import { timeoutOf } from "./deadline.ts";

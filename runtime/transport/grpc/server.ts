@@ -1,20 +1,20 @@
 /** The gRPC side of the server: connections, their bounds, draining, health, reflection; services come from outside. */
 import { createServer } from "node:net";
 import { performance } from "node:perf_hooks";
-import { listenAddress } from "../listen-address.ts";
 import { type After, after as afterMs } from "../../event-loop/after.ts";
-import { createPace, type Pace } from "../pace.ts";
-import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
-import { createPlaces } from "../places.ts";
-import { createShares, type Memory } from "../../memory/shares.ts";
 import { createSweep } from "../../event-loop/sweep.ts";
-import type { AskBeside, Bound } from "./call.ts";
+import { createShares, type Memory } from "../../memory/shares.ts";
+import { type Connection, type ConnectionOptions, serveHttp2 } from "../http2/index.ts";
+import { listenAddress } from "../listen-address.ts";
+import { createPace, type Pace } from "../pace.ts";
+import { createPlaces } from "../places.ts";
+import type { Bound } from "./call.ts";
 import { type Calls, callsOf } from "./count.ts";
 import { createHealth } from "./health.ts";
 import { loadProtos } from "./protos.ts";
 import { createReflection } from "./reflection.ts";
 import { serveRequest } from "./request.ts";
-import type { GrpcService } from "./types.ts";
+import type { GrpcService, LongCalls } from "./types.ts";
 
 export type GrpcServerOptions = {
   /** The largest message, each way; a larger one fails its call with RESOURCE_EXHAUSTED. */
@@ -44,7 +44,7 @@ export type GrpcServerOptions = {
   /** How connections are read, those of others among them. Default: one of its own. */
   pace?: Pace;
   /** For messages that take long to read or to write. Default: all are answered at once. */
-  beside?: AskBeside;
+  long?: LongCalls;
 };
 
 export type GrpcSnapshot = { connections: number; calls: Calls[] };
@@ -99,8 +99,8 @@ export const createGrpcServer = (
   }
 
   const now = options.now ?? (() => performance.now());
-  const { beside } = options;
-  const callOptions = { maxMessageBytes, now, report, ...(beside === undefined ? {} : { beside }) };
+  const { long } = options;
+  const callOptions = { maxMessageBytes, now, report, ...(long === undefined ? {} : { long }) };
   const nextShare = options.memory?.nextShare ?? createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
   const { pace = createPace() } = options;
   const connectionOptions: ConnectionOptions = { ...options, now };

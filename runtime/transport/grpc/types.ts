@@ -60,3 +60,14 @@ export type StreamCall = {
   pause(): void;
   resume(): void;
 };
+
+/** Calls whose message is read, or whose answer is written, for longer than others should wait for. `path` is the call's. */
+export type LongCalls = {
+  /** Answers elsewhere; undefined for methods that are answered here. */
+  ask(path: string, message: Buffer, deadline: number): PendingAnswer | undefined;
+  /** Goes on where a handler has been told that its answer is to be written elsewhere; undefined for any other error. */
+  resume(path: string, message: Buffer, deadline: number, error: unknown): PendingAnswer | undefined;
+};
+
+/** `cancel`: nobody waits for the answer any more. */
+export type PendingAnswer = { answer: Promise<Buffer>; cancel(): void };

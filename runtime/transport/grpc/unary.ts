@@ -1,10 +1,8 @@
-import { AnswerBeside } from "../../server/beside/index.ts";
-import type { Done } from "../../server/beside/messages.ts";
 import type { Stream, StreamHandler } from "../http2/index.ts";
 import { type Bound, beginCall, type CallHead, type CallOptions, decoded } from "./call.ts";
 import type { Received } from "./message-reader.ts";
 import { CallError, STATUS } from "./status.ts";
-import type { Codec, UnaryCall, UnaryMethod } from "./types.ts";
+import type { Codec, PendingAnswer, UnaryCall, UnaryMethod } from "./types.ts";
 
 /** Reading typed contents takes about 10 ns for each byte. */
 const LONG_BYTES = 2 * 1024 ** 2;
@@ -29,26 +27,28 @@ export const serveUnary = (
     call.send(responseSerialize(response));
     call.end();
   };
-  /** False where it is not known there. */
-  const answerBeside = (message: Buffer, done: Done | undefined): boolean => {
-    const pending = options.beside?.(calls.method, message, head.deadline, done);
-    if (pending === undefined) return false;
-    told.onCancelled = pending.cancel;
-    pending.answer
+  /** What is answered elsewhere. */
+  const relay = ({ answer, cancel }: PendingAnswer): void => {
+    told.onCancelled = cancel;
+    answer
       .then((response) => {
         if (call.isOver()) return;
-        if (response.kind !== "grpc") throw new Error("a call was answered for HTTP");
-        const { buffer, byteOffset, length } = response.message;
-        call.send(Buffer.from(buffer, byteOffset, length));
+        call.send(response);
         call.end();
       })
       .catch(failWith);
-    return true;
   };
+  const { long } = options;
   const answer = (message: Buffer, by: Codec): void => {
-    if (message.length > LONG_BYTES && answerBeside(message, undefined)) return;
+    const asked = message.length > LONG_BYTES ? long?.ask(calls.method, message, head.deadline) : undefined;
+    if (asked !== undefined) {
+      relay(asked);
+      return;
+    }
     const failed = (error: unknown): void => {
-      if (!(error instanceof AnswerBeside) || call.isOver() || !answerBeside(message, error.done)) failWith(error);
+      const resumed = call.isOver() ? undefined : long?.resume(calls.method, message, head.deadline, error);
+      if (resumed === undefined) failWith(error);
+      else relay(resumed);
     };
     const result = method.answer(decoded(by, calls.method, message), told);
     if (result instanceof Promise) result.then((response) => send(response, by)).catch(failed);

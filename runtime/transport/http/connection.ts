@@ -11,14 +11,13 @@ import {
   parseContentEncoding,
 } from "./encoding.ts";
 import { fieldOf, type Head } from "./head.ts";
-import type { Long } from "../../server/beside/long.ts";
 import type { Pace } from "../pace.ts";
 import { createReader, tooLarge } from "./reader.ts";
 import { Refusal } from "./refusal.ts";
 import { byteLength, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
 import type { Router } from "./router.ts";
 import type { Times } from "./times.ts";
-import type { Handle, HttpRequest, HttpResponse } from "./types.ts";
+import type { Handle, HttpRequest, HttpResponse, Long } from "./types.ts";
 
 /** 100 kB/s. */
 const MIN_BYTES_PER_MS = 100;

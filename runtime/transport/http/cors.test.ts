@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { describe, it, type TestContext } from "node:test";
 import { RequestError } from "../../errors/request-error.ts";
-import { parseServeOptions } from "../../server/options.ts";
 import { createMemory } from "../../memory/shares.ts";
+import { parseServeOptions } from "../../server/options.ts";
 import { type Origins, parseOrigins } from "./cors.ts";
 import { createHttpServer } from "./index.ts";
 

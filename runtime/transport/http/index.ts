@@ -11,12 +11,11 @@ import { createSweep } from "../../event-loop/sweep.ts";
 import { type Connection, type Shared, serveConnection } from "./connection.ts";
 import { createCors, type Origins } from "./cors.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
-import type { Long } from "../../server/beside/long.ts";
 import { createPace, type Pace } from "../pace.ts";
 import { byteLength, encodeHead, jsonError, writeAnswer } from "./response.ts";
 import { createRouter } from "./router.ts";
 import { TIMES, type Times } from "./times.ts";
-import type { Routes } from "./types.ts";
+import type { Long, Routes } from "./types.ts";
 
 export type HttpServerOptions = {
   /** Of a body, before and after decompression. */

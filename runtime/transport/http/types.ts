@@ -28,3 +28,11 @@ export type Routes = {
   /** For a path that is none of them but begins like this protocol's: what there is instead (for a 404). */
   explain(path: string): string | undefined;
 };
+
+/** Requests that are read, and answers that are written, for longer than others should wait for. */
+export type Long = {
+  /** Handles a request: at once, in a turn of the event loop in which there is time for it, or elsewhere. */
+  handle(request: HttpRequest, handle: Handle): HttpResponse | Promise<HttpResponse>;
+  /** Goes on where a handler has been told that its answer is to be written elsewhere; undefined for any other error. */
+  resume(request: HttpRequest, error: unknown): Promise<HttpResponse> | undefined;
+};

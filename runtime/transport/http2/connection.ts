@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { createPace, type Gate } from "../pace.ts";
 import { type HeadLimits, SERVER_LIMITS } from "../http/request-rules.ts";
+import { createPace, type Gate } from "../pace.ts";
 import { createControl } from "./control.ts";
 import { dependsOnItself, faultOf, unpadded } from "./frame-rules.ts";
 import { createFrameReader, type FrameHead } from "./frames.ts";

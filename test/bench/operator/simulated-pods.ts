@@ -1,7 +1,7 @@
 /** One server that answers on the admin port of all simulated pods, routers and servers alike: both sets of fields are in each answer. */
 import { createServer, type ServerResponse } from "node:http";
-import type { ModelDeployment } from "../../../operator/api/v1alpha1/index.ts";
 import { SIGNALS_PATH } from "../../../contract/pod.ts";
+import type { ModelDeployment } from "../../../operator/api/v1alpha1/index.ts";
 import { poisson, randomFrom } from "../rollout/chance.ts";
 
 /** Requests a second of each busy one at each router. */

@@ -4,13 +4,6 @@ import fc from "fast-check";
 import { InferenceError } from "../../../runtime/engine/errors.ts";
 import { RequestError } from "../../../runtime/errors/request-error.ts";
 import type { Service } from "../../../runtime/inference/index.ts";
-import { parseDocument } from "../../../runtime/protocols/json/document.ts";
-import { parseTensor } from "../../../runtime/protocols/json/tensor.ts";
-import { toCall } from "../../../runtime/protocols/open-inference/grpc/check.ts";
-import { decodeRequest } from "../../../runtime/protocols/open-inference/grpc/request.ts";
-import { createReader } from "../../../runtime/protocols/open-inference/inputs.ts";
-import { createGrpcServices } from "../../../runtime/protocols/tensorflow-serving/grpc.ts";
-import { createRoutes } from "../../../runtime/protocols/tensorflow-serving/rest.ts";
 import {
   answerDecoder,
   answerEncoder,
@@ -22,6 +15,13 @@ import {
   MalformedFrame,
 } from "../../../runtime/inference/shards/frames.ts";
 import { frameReader } from "../../../runtime/inference/shards/link.ts";
+import { parseDocument } from "../../../runtime/protocols/json/document.ts";
+import { parseTensor } from "../../../runtime/protocols/json/tensor.ts";
+import { toCall } from "../../../runtime/protocols/open-inference/grpc/check.ts";
+import { decodeRequest } from "../../../runtime/protocols/open-inference/grpc/request.ts";
+import { createReader } from "../../../runtime/protocols/open-inference/inputs.ts";
+import { createGrpcServices } from "../../../runtime/protocols/tensorflow-serving/grpc.ts";
+import { createRoutes } from "../../../runtime/protocols/tensorflow-serving/rest.ts";
 import {
   DATATYPES,
   type Datatype,

@@ -6,8 +6,8 @@ import { type Client, credentials, loadPackageDefinition, Metadata, type Service
 import { loadSync } from "@grpc/proto-loader";
 import { RequestError } from "../../../errors/request-error.ts";
 import type { InferenceCall, Service } from "../../../inference/index.ts";
-import { createGrpcServer } from "../../../transport/grpc/server.ts";
 import { encodeStrings } from "../../../tensors/strings.ts";
+import { createGrpcServer } from "../../../transport/grpc/server.ts";
 import { createInferenceService } from "./service.ts";
 
 const tensor = (

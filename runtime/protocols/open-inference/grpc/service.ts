@@ -2,10 +2,10 @@
 import { performance } from "node:perf_hooks";
 import { RequestError } from "../../../errors/request-error.ts";
 import type { Duration, Inference, Service } from "../../../inference/index.ts";
+import type { TensorInfo } from "../../../tensors/index.ts";
 import { AS_BYTES } from "../../../transport/grpc/as-bytes.ts";
 import { statusOf } from "../../../transport/grpc/status.ts";
 import type { GrpcService, Method, UnaryMethod } from "../../../transport/grpc/types.ts";
-import type { TensorInfo } from "../../../tensors/index.ts";
 import { classify } from "../classification.ts";
 import { checkModel, toCall, wantedClasses } from "./check.ts";
 import { decodeRequest, type InferRequest } from "./request.ts";
