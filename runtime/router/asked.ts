@@ -1,11 +1,13 @@
 /** A request that a pod has: what its answer, or the want of one, leads to, and what is counted. */
+
+import { firstFieldOf } from "../transport/http/fields.ts";
 import { type AttemptEvents, type Cut, closeAttempt, resumeAttempt, startAttempt } from "./attempt.ts";
 import { type Outcome, outcomeOf, type TransportFailure } from "./counters.ts";
 import { cutShort } from "./cut-short.ts";
 import { hasPassed } from "./deadline.ts";
 import type { LivePod } from "./fleet.ts";
 import { type Asked, CHOOSING, DEADLINE_PASSED, type Life, type Moves, OVER, stableOf } from "./life.ts";
-import { type AnswerHead, type Fields, fieldOf } from "./message.ts";
+import type { AnswerHead, Fields } from "./message.ts";
 import { afterOutcome, type Outcome as Ending, isRefusal } from "./replay.ts";
 import type { Route } from "./table.ts";
 import { countEnded, countRefusal, countUnanswered, forget, judgeRefusal } from "./tally.ts";
@@ -67,7 +69,7 @@ const passHead = (asked: Asked, head: AnswerHead): void => {
 
 /** The router alone knows which revision it has asked: a pod's word for it would be a second one. */
 const own = (fields: Fields): Fields =>
-  fieldOf(fields, REVISION_FIELD) === undefined
+  firstFieldOf(fields, REVISION_FIELD) === undefined
     ? fields
     : fields.filter((_, i) => fields[i - (i % 2)] !== REVISION_FIELD);
 
@@ -193,7 +195,7 @@ const isTransportFailure = (kind: Ending["kind"]): kind is TransportFailure =>
 const isUnasked = ({ kind }: Ending): boolean => kind === "unreachable" || kind === "unseen";
 
 const isEventStream = ({ fields, length }: AnswerHead): boolean =>
-  length === undefined && fieldOf(fields, "content-type")?.startsWith("text/event-stream") === true;
+  length === undefined && firstFieldOf(fields, "content-type")?.startsWith("text/event-stream") === true;
 
 /** What a try is counted as that came to nothing for its client; undefined: the next one tells. */
 const outcomeBefore = (ending: Ending, isLast: boolean): Outcome | undefined => {

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { timeoutOf } from "../transport/grpc/deadline.ts";
+import { firstFieldOf } from "../transport/http/fields.ts";
 import { deadlineOf, hasPassed, withoutDeadline, withTimeLeft } from "./deadline.ts";
-import { fieldOf, type Message } from "./message.ts";
+import type { Message } from "./message.ts";
 
 const call = (...fields: string[]): Message => ({
   ...{ protocol: "grpc", method: "POST", target: "/a/b", fields },
@@ -28,7 +29,7 @@ describe("a call's deadline", () => {
         const deadlineAt = deadlineOf(before, 0) === Number.POSITIVE_INFINITY ? ms : Math.min(ms, 99_999_999);
         const now = deadlineAt * share;
         const { fields } = withTimeLeft(before, deadlineAt, now);
-        const text = fieldOf(fields, "grpc-timeout") ?? "";
+        const text = firstFieldOf(fields, "grpc-timeout") ?? "";
         assert.match(text, /^\d{1,8}[mS]$/);
         assert.ok((timeoutOf(text) ?? Number.NaN) <= Math.max(1, deadlineAt - now));
         assert.deepEqual([fields[0], fields[1], ...fields.slice(4)], ["a", "grpc-timeout", "b", "c"]);

@@ -1,6 +1,7 @@
 /** The time that a client gives its request (`grpc-timeout`): what it has waited here is taken off before a pod hears of it. */
 import { timeoutOf } from "../transport/grpc/deadline.ts";
-import { fieldOf, type Message } from "./message.ts";
+import { firstFieldOf } from "../transport/http/fields.ts";
+import type { Message } from "./message.ts";
 
 const FIELD = "grpc-timeout";
 /** The longest that a timer of Node takes. */
@@ -12,7 +13,7 @@ const SLACK_MS = 2;
 
 /** When it ends, by the clock of `now`; Infinity where it has no end, or one that no pod would understand either. */
 export const deadlineOf = ({ fields, protocol }: Message, now: number): number => {
-  const ms = protocol === "grpc" ? timeoutOf(fieldOf(fields, FIELD)) : undefined;
+  const ms = protocol === "grpc" ? timeoutOf(firstFieldOf(fields, FIELD)) : undefined;
   return ms === undefined || ms > MOST_MS ? Number.POSITIVE_INFINITY : now + ms;
 };
 
@@ -28,7 +29,7 @@ export const withTimeLeft = (message: Message, deadlineAt: number, now: number):
 
 /** For a copy that nobody waits for. */
 export const withoutDeadline = (message: Message): Message => {
-  if (fieldOf(message.fields, FIELD) === undefined) return message;
+  if (firstFieldOf(message.fields, FIELD) === undefined) return message;
   const fields = message.fields.filter((_, i) => message.fields[i - (i % 2)] !== FIELD);
   return { ...message, fields };
 };

@@ -1,4 +1,6 @@
 /** The life of one request: which revision, which pod, perhaps a wait, perhaps another try. */
+
+import { firstFieldOf } from "../transport/http/fields.ts";
 import { askPod, leavePod, REVISION_FIELD, resumePod } from "./asked.ts";
 import { quantileMs } from "./counters.ts";
 import { deadlineOf } from "./deadline.ts";
@@ -6,7 +8,7 @@ import { countArrival, isProbe } from "./demand.ts";
 import type { Arm, LivePod } from "./fleet.ts";
 import { holdRequest } from "./held.ts";
 import { CHOOSING, type Life, type Moves, OVER, type Port, stableOf } from "./life.ts";
-import { type Exchange, fieldOf, type Message, type Reply } from "./message.ts";
+import type { Exchange, Message, Reply } from "./message.ts";
 import { answerProbe } from "./probe.ts";
 import { refuseWith } from "./refuse.ts";
 import { isSafe, mayGoToStable, patienceMs } from "./replay.ts";
@@ -51,7 +53,7 @@ const createLife = (port: Port, message: Message, reply: Reply, client: Client):
     message,
     reply,
     client,
-    pinned: fieldOf(fields, REVISION_FIELD),
+    pinned: firstFieldOf(fields, REVISION_FIELD),
     isReplayable: body.kind === "whole",
     isSafe: isSafe(method),
     upload: watchUpload(message, port.now),

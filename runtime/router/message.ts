@@ -1,7 +1,9 @@
 /** Requests and answers on their way through the router, by whatever protocol they came. */
 
+import type { Fields } from "../transport/http/fields.ts";
+
 /** Names in lower case and values in turns, without what belongs to one connection alone. */
-export type Fields = readonly string[];
+export type { Fields };
 
 export type Body =
   /** All of it is kept, so that it can be sent again. */
@@ -97,9 +99,4 @@ export type Sent = {
   resume(): void;
   /** Nobody waits for the answer any more: no event comes after this. */
   abort(): void;
-};
-
-export const fieldOf = (fields: Fields, name: string): string | undefined => {
-  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
-  return undefined;
 };

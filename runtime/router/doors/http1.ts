@@ -1,12 +1,13 @@
 /** One client's connection over HTTP/1.1, a request at a time. */
 import type { Socket } from "node:net";
+import { evicted, isBrisk, YOUNG_MS } from "../../memory/shares.ts";
 import { type Chunks, createChunks } from "../../transport/http/chunks.ts";
-import { findEnd, type Head, parseHead } from "../../transport/http/head.ts";
-import type { Gate } from "../../transport/pace.ts";
+import type { Head } from "../../transport/http/head.ts";
+import { createInput } from "../../transport/http/input.ts";
 import { Refusal } from "../../transport/http/refusal.ts";
 import { CLIENT_LIMITS, checkTrailers } from "../../transport/http/request-rules.ts";
 import { errorResponse, jsonError } from "../../transport/http/response.ts";
-import { evicted, isBrisk, YOUNG_MS } from "../../memory/shares.ts";
+import type { Gate } from "../../transport/pace.ts";
 import { fieldsToPod, senderOf } from "../forwarded.ts";
 import type { Body, Exchange } from "../message.ts";
 import type { ClientConnection, Door } from "./door.ts";
@@ -21,7 +22,6 @@ const MAX_LINGER_MS = 30_000;
 /** An idle connection may be just about to carry a request; one that has been idle for so long is closed when it must go. */
 const LEAVING_IDLE_MS = 1000;
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
-const EMPTY = Buffer.alloc(0);
 
 /**
  * head: between requests, or within a header; body: it comes in, and may be answered meanwhile; busy: it is whole, and the
@@ -38,14 +38,11 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
   const unread = createAmount(reservation);
   const untaken = createAmount(reservation);
   let state: State = "head";
-  let input: Buffer = EMPTY;
-  let at = 0;
+  const input = createInput(CLIENT_LIMITS);
   const client = { address: sender.address, streams: 0 };
-  const scan = { at: 0, line: 0 };
   let active = now();
   let deadline = active + times.idleMs;
   let inHead = false;
-  let skippedLine = false;
   let lingerUntil = 0;
   let leaving = false;
   let gone = false;
@@ -62,24 +59,6 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
   let chunks: Chunks | undefined;
   let exchange: Exchange | undefined;
   let reply: Http1Reply | undefined;
-
-  const readHead = (): Head | undefined => {
-    // one empty line before the request: some clients end a body with it (RFC 9112, 2.2)
-    if (!skippedLine && input.length - at >= 2 && input[at] === 13 && input[at + 1] === 10) {
-      at += 2;
-      skippedLine = true;
-      scan.at = scan.line = at;
-    }
-    const end = findEnd(input, scan, Math.min(input.length, at + CLIENT_LIMITS.bytes));
-    if (end < 0) {
-      if (input.length - at < CLIENT_LIMITS.bytes) return undefined;
-      throw new Refusal(431, `the header is larger than ${CLIENT_LIMITS.bytes} bytes`);
-    }
-    const parsed = parseHead(input.toString("latin1", at, end), CLIENT_LIMITS.fields);
-    at = scan.at = scan.line = end;
-    skippedLine = false;
-    return parsed;
-  };
 
   const begin = (found: Head): void => {
     head = found;
@@ -132,12 +111,13 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
   /** Returns whether the body is whole. */
   const readBody = (): boolean => {
     if (chunks !== undefined) {
-      at = chunks.read(input, at);
+      input.at = chunks.read(input.bytes, input.at);
       return chunks.isWhole();
     }
-    const count = Math.min(left, input.length - at);
-    if (count > 0) body?.push(input.subarray(at, at + count));
-    at += count;
+    const { at } = input;
+    const count = Math.min(left, input.pending());
+    if (count > 0) body?.push(input.bytes.subarray(at, at + count));
+    input.at = at + count;
     left -= count;
     return left === 0;
   };
@@ -149,14 +129,14 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
     try {
       while (state === "head" || state === "body") {
         if (state === "head") {
-          const found = readHead();
+          const found = input.head();
           if (found === undefined) {
             awaitHead();
             break;
           }
           begin(found);
         } else if (readBody()) {
-          scan.at = scan.line = at;
+          input.next();
           // an answer that comes from here on need not close the connection
           state = "busy";
           deadline = Number.POSITIVE_INFINITY;
@@ -174,7 +154,7 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
   };
 
   const awaitHead = (): void => {
-    const partial = input.length > at;
+    const partial = input.pending() > 0;
     if (ended) {
       if (partial) throw new Refusal(400, "the request ended within its header");
       linger();
@@ -232,7 +212,7 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
     head = undefined;
     body = exchange = reply = undefined;
     active = now();
-    unread.set(counted(input.length - at));
+    unread.set(counted(input.pending()));
     if (close) {
       linger();
       return;
@@ -240,13 +220,12 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
     state = "head";
     deadline = active + times.idleMs;
     gate.resume();
-    if (!advancing && (input.length > at || ended)) advance();
+    if (!advancing && (input.pending() > 0 || ended)) advance();
   };
 
   const linger = (): void => {
     state = "linger";
-    input = EMPTY;
-    at = 0;
+    input.drop();
     unread.set(0);
     lingerUntil = active + MAX_LINGER_MS;
     const queued = socket.writableLength;
@@ -274,24 +253,15 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
       deadline = Math.max(deadline, Math.min(lingerUntil, active + times.lingerMs));
       return;
     }
-    if (at === input.length) {
-      input = chunk;
-      scan.at = scan.line = 0;
-    } else {
-      input = Buffer.concat([input.subarray(at), chunk]);
-      scan.at -= at;
-      scan.line -= at;
-    }
-    at = 0;
+    input.feed(chunk);
     // the next request can wait in the kernel
     if (state === "busy") gate.pause();
     else advance();
-    if (unread.set(counted(input.length - at))) return;
+    if (unread.set(counted(input.pending()))) return;
     // it is not answered, and the client sees by the end of the connection that it may send it again
     if (state === "busy") leaving = true;
     else refuse(evicted());
-    input = EMPTY;
-    at = scan.at = scan.line = 0;
+    input.drop();
   });
   socket.on("drain", () => {
     stuckSince = Number.POSITIVE_INFINITY;

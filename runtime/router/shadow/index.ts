@@ -4,12 +4,13 @@
  * what is dropped first.
  */
 import { setImmediate } from "node:timers/promises";
+import { firstFieldOf } from "../../transport/http/fields.ts";
 import { leastOutstanding } from "../balance.ts";
 import { withoutDeadline } from "../deadline.ts";
 import type { Fleet } from "../fleet.ts";
 import type { KeptBytes } from "../kept-bytes.ts";
 import type { Capture } from "../life.ts";
-import { fieldOf, type Message, type Sent } from "../message.ts";
+import type { Message, Sent } from "../message.ts";
 import type { Route, Table } from "../table.ts";
 import { type Collected, collect } from "./collect.ts";
 import type { Tolerance } from "./compare.ts";
@@ -224,7 +225,7 @@ const toldBy = (collected: Collected): Told => {
   if (collected === "large") return "large";
   if (collected === "cut") return "failed";
   const { fields, outcome } = collected.head;
-  const isLater = ["retry-after", "grpc-retry-pushback-ms"].some((name) => fieldOf(fields, name) !== undefined);
+  const isLater = ["retry-after", "grpc-retry-pushback-ms"].some((name) => firstFieldOf(fields, name) !== undefined);
   if (OVERLOADED.has(outcome) && isLater) return "busy";
   return outcome >= 400 ? "failed" : collected;
 };

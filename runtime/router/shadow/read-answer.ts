@@ -2,7 +2,8 @@
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
 import { parseDocument } from "../../protocols/json/document.ts";
-import { type AnswerHead, fieldOf, type Message } from "../message.ts";
+import { firstFieldOf } from "../../transport/http/fields.ts";
+import type { AnswerHead, Message } from "../message.ts";
 import { splitMessages } from "./grpc-messages.ts";
 import type { Outputs } from "./outputs.ts";
 import { isFields, laterIn, readFields } from "./read-fields.ts";
@@ -57,9 +58,9 @@ const wordsOf = (error: unknown): string =>
     .replace(/^input "/, 'output "');
 
 const readHttp = async ({ bytes, head }: Answer, most: number): Promise<Outputs> => {
-  const coding = fieldOf(head.fields, "content-encoding") ?? "identity";
+  const coding = firstFieldOf(head.fields, "content-encoding") ?? "identity";
   const plain = await decode(bytes, coding.trim().toLowerCase(), most);
-  return readJsonAnswer(plain, fieldOf(head.fields, "inference-header-content-length"));
+  return readJsonAnswer(plain, firstFieldOf(head.fields, "inference-header-content-length"));
 };
 
 /**
@@ -82,7 +83,7 @@ export const readJsonAnswer = (bytes: Buffer, jsonBytes: string | undefined): Ou
 };
 
 const readCall = async (read: ReadMessages, { bytes, head }: Answer, most: number): Promise<Outputs> => {
-  const coding = fieldOf(head.fields, "grpc-encoding") ?? "identity";
+  const coding = firstFieldOf(head.fields, "grpc-encoding") ?? "identity";
   const messages: Buffer[] = [];
   let left = most;
   for (const { compressed, message } of splitMessages(bytes)) {

@@ -1,8 +1,9 @@
 /** One call on a connection to a pod. */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 import { STATUS } from "../../transport/grpc/status.ts";
+import { firstFieldOf } from "../../transport/http/fields.ts";
 import { grpcOutcome } from "../grpc-outcome.ts";
-import { type Events, type Failure, type Fields, fieldOf, type Message, type Sent } from "../message.ts";
+import type { Events, Failure, Fields, Message, Sent } from "../message.ts";
 import type { Session } from "./grpc-session.ts";
 
 /** Of a request that could not be sent. */
@@ -61,7 +62,7 @@ export const startCall = (
     events.end(last, outcome);
   };
   const outcomeOf = (fields: Fields): number =>
-    grpcOutcome(fieldOf(fields, "grpc-status"), fieldOf(fields, "grpc-retry-pushback-ms") !== undefined);
+    grpcOutcome(firstFieldOf(fields, "grpc-status"), firstFieldOf(fields, "grpc-retry-pushback-ms") !== undefined);
   const fail = (kind: Failure, reason: string): void => {
     if (over) return;
     over = true;

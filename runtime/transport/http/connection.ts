@@ -1,23 +1,15 @@
 import type { Socket } from "node:net";
-import { evicted, isBrisk, type Share } from "../../memory/shares.ts";
-import type { Cors } from "./cors.ts";
-import { type Counters, countDuration, countStatus } from "./counters.ts";
-import {
-  chooseEncoding,
-  compress,
-  decompress,
-  type Encoding,
-  MIN_COMPRESSED_BYTES,
-  parseContentEncoding,
-} from "./encoding.ts";
-import { fieldOf, type Head } from "./head.ts";
-import type { Pace } from "../pace.ts";
-import { createReader, tooLarge } from "./reader.ts";
+import { evicted, isBrisk } from "../../memory/shares.ts";
+import { countDuration, countStatus } from "./counters.ts";
+import { createHandling } from "./handling.ts";
+import type { Head } from "./head.ts";
+import { linesOf, pack } from "./packing.ts";
+import { createReader } from "./reader.ts";
 import { Refusal } from "./refusal.ts";
 import { byteLength, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
-import type { Router } from "./router.ts";
-import type { Times } from "./times.ts";
-import type { Handle, HttpRequest, HttpResponse, Long } from "./types.ts";
+import type { Shared } from "./shared.ts";
+import type { HttpResponse } from "./types.ts";
+import { createUnsent } from "./unsent.ts";
 
 /** 100 kB/s. */
 const MIN_BYTES_PER_MS = 100;
@@ -26,42 +18,10 @@ const MAX_LINGER_MS = 30_000;
 /** One past its age that has been idle for less may be just about to carry a request, and the next answer will end it. */
 const AGED_IDLE_MS = 5000;
 const PROBE_AGAIN_MS = 20;
-/** A larger answer is counted before it is written; a smaller one only where its client does not take it at once. */
-const UNCOUNTED_BYTES = 64 * 1024;
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
 const serverFailed = () => jsonError(500, "the server failed; its log says why");
-
-/** What all connections of a server have in common. */
-export type Shared = {
-  router: Router;
-  /** Undefined: browsers are told nothing, and let no page of another origin ask. */
-  cors: Cors | undefined;
-  /** A connection's of the memory for bodies that are not whole. */
-  nextIncoming(): Share;
-  /** A connection's of the memory for answers that their clients have not taken, which is `maxUnsentBytes` for all. */
-  nextUnsent(): Share;
-  maxUnsentBytes: number;
-  maxBodyBytes: number;
-  /** Undefined: all is done at once. */
-  long: Long | undefined;
-  /** How connections are read. */
-  pace: Pace;
-  times: Times;
-  counters: Counters;
-  /** Milliseconds on `performance.now`'s clock. */
-  now(): number;
-  /** The line of the Date header. */
-  dateLine(now: number): string;
-  /** Every answer closes its connection. */
-  closing: boolean;
-  /** While it is there, answers wait in it instead of being written. */
-  held: (() => void)[] | undefined;
-  /** When the last request was answered or a connection opened. */
-  lastActivity: number;
-  logError(error: unknown): void;
-};
 
 export type Connection = {
   /** Ends what has outlived its time. */
@@ -89,16 +49,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     answerFailed(evicted(), true);
     return true;
   });
-  /** Of the answer that the client has not taken yet. */
-  const unsent = shared.nextUnsent().lease((heldMs) => {
-    // how much of it has gone cannot be seen: a client that takes 1 MB/s has taken all of it by then
-    if (isBrisk(unsentBytes, heldMs)) return false;
-    unsent.end();
-    shared.logError(new Error(`a client that did not take its answer of ${unsentBytes} bytes was disconnected`));
-    socket.destroy();
-    return true;
-  });
-  let unsentBytes = 0;
+  const unsent = createUnsent(socket, shared);
   const reader = createReader(shared.maxBodyBytes, lease);
   let state: State = "head";
   let now = shared.now();
@@ -114,9 +65,6 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
   let advancing = false;
 
   let head: Head | undefined;
-  let handle: Handle | undefined;
-  let encoding: Encoding | undefined;
-  let request: HttpRequest | undefined;
   let started = 0;
 
   /** Reads and answers as far as what has come goes. */
@@ -176,43 +124,15 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     started = now;
     counters.inFlight++;
     state = "body";
-    const asked = shared.cors?.preflight({ method: found.method, header: (name) => fieldOf(found.fields, name) });
-    const route = asked ?? shared.router.find(found.method, found.path);
-    if (typeof route !== "function") {
-      answer(route, false);
-      return;
-    }
-    if (found.length !== undefined && found.length > shared.maxBodyBytes) throw tooLarge(shared.maxBodyBytes);
-    encoding = parseContentEncoding(fieldOf(found.fields, "content-encoding"));
-    handle = route;
+    const early = handling.begin(found);
+    if (early !== undefined) answer(early, false);
   };
 
   const dispatch = (body: Buffer): void => {
     if (head === undefined) return;
     state = "busy";
     deadline = Number.POSITIVE_INFINITY;
-    const { method, path, query, fields } = head;
-    request = { method, path, query, body, onGone: undefined, header: (name) => fieldOf(fields, name) };
-    if (encoding === undefined || body.length === 0) {
-      run();
-      return;
-    }
-    decompress(body, encoding, shared.maxBodyBytes, lease).then((plain) => {
-      if (request === undefined) return;
-      request.body = plain;
-      run();
-    }, answerLate);
-  };
-
-  const run = (): void => {
-    if (request === undefined || handle === undefined) return;
-    try {
-      const result = shared.long === undefined ? handle(request) : shared.long.handle(request, handle);
-      if (result instanceof Promise) result.then(answerOk, answerLate);
-      else answerOk(result);
-    } catch (error) {
-      answerError(error, false);
-    }
+    handling.run(head, body);
   };
 
   const answerOk = (response: HttpResponse): void => {
@@ -225,11 +145,10 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     now = shared.now();
     answerError(error, close);
   };
-  const answerLate = (error: unknown): void => {
-    const resumed = request === undefined ? undefined : shared.long?.resume(request, error);
-    if (resumed === undefined) answerFailed(error, false);
-    else resumed.then(answerOk, answerLate);
-  };
+  const handling = createHandling(shared, lease, {
+    answered: answerOk,
+    failed: (error) => answerFailed(error, false),
+  });
 
   const answerError = (error: unknown, close: boolean): void => {
     if (gone) return;
@@ -245,25 +164,18 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     state = "busy";
     deadline = Number.POSITIVE_INFINITY;
     const length = byteLength(response.parts);
-    const chosen = length < MIN_COMPRESSED_BYTES ? undefined : wantedEncoding(response);
-    if (chosen === undefined) {
+    const packing = pack(response, length, head);
+    if (packing === undefined) {
       release(response, length, close);
       return;
     }
-    const plain = Buffer.concat(response.parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
-    compress(plain, chosen).then(
+    packing.then(
       (packed) => {
         now = shared.now();
-        const headers = { ...response.headers, "content-encoding": chosen, vary: "accept-encoding" };
-        release({ status: response.status, headers, parts: [packed] }, packed.length, close);
+        release(packed.response, packed.length, close);
       },
       () => release(response, length, close),
     );
-  };
-
-  const wantedEncoding = (response: HttpResponse): Encoding | undefined => {
-    const accept = head === undefined ? undefined : fieldOf(head.fields, "accept-encoding");
-    return accept === undefined || "content-encoding" in response.headers ? undefined : chooseEncoding(accept);
   };
 
   const release = (response: HttpResponse, length: number, close: boolean): void => {
@@ -275,14 +187,9 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     if (gone) return;
     const close = mustClose || head === undefined || !head.keepAlive || shared.closing || now >= expires;
     const parts = head?.method === "HEAD" ? [] : response.parts;
-    let extra = shared.dateLine(now);
-    if (shared.cors !== undefined)
-      extra += shared.cors.lines(response, head === undefined ? undefined : fieldOf(head.fields, "origin"));
-    if (close) extra += "connection: close\r\n";
-    else if (head?.http10 === true) extra += "connection: keep-alive\r\n";
     let text: string;
     try {
-      text = encodeHead(response, length, extra);
+      text = encodeHead(response, length, linesOf(response, head, shared, close, now));
     } catch (error) {
       shared.logError(error);
       const failed = serverFailed();
@@ -290,20 +197,15 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       return;
     }
     const bodyLength = parts.length === 0 ? 0 : length;
-    if (bodyLength > UNCOUNTED_BYTES) {
-      try {
-        // one that is larger than all of it can be sent while no other waits
-        unsent.take(Math.min(bodyLength, shared.maxUnsentBytes));
-        unsentBytes = bodyLength;
-      } catch (error) {
-        const refused = errorResponse(error) ?? serverFailed();
-        send(refused, byteLength(refused.parts), mustClose);
-        return;
-      }
+    try {
+      unsent.before(bodyLength);
+    } catch (error) {
+      const refused = errorResponse(error) ?? serverFailed();
+      send(refused, byteLength(refused.parts), mustClose);
+      return;
     }
     const flushed = writeAnswer(socket, text, parts, bodyLength);
-    if (flushed) unsent.release();
-    else if (bodyLength <= UNCOUNTED_BYTES) countUnsent(bodyLength);
+    unsent.after(bodyLength, flushed);
     countStatus(counters, response.status);
     if (head !== undefined) {
       counters.inFlight--;
@@ -311,7 +213,8 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     }
     shared.lastActivity = active = now;
     lease.release();
-    head = handle = request = undefined;
+    head = undefined;
+    handling.done();
     if (close) linger();
     else if (flushed) {
       state = "head";
@@ -322,17 +225,6 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       state = "writing";
       deadline = now + times.transferMs + length / MIN_BYTES_PER_MS;
       gate.pause();
-    }
-  };
-
-  /** Of a small answer that has been written and that the client does not take. */
-  const countUnsent = (bytes: number): void => {
-    try {
-      unsent.take(bytes);
-      unsentBytes = bytes;
-    } catch {
-      shared.logError(new Error(`a client that did not take its answer of ${bytes} bytes was disconnected`));
-      socket.destroy();
     }
   };
 
@@ -399,13 +291,8 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
     }
     lease.end();
     unsent.end();
-    const left = request;
-    head = handle = request = undefined;
-    try {
-      left?.onGone?.();
-    } catch (error) {
-      shared.logError(error);
-    }
+    head = undefined;
+    handling.leave();
   });
 
   gate.resume();

@@ -2,6 +2,7 @@
  * The head of a request by RFC 9112, and nothing that it merely tolerates: where two parsers could read a message
  * differently, one of them can be made to see a request that the other did not (request smuggling).
  */
+import type { Fields } from "./fields.ts";
 import { Refusal } from "./refusal.ts";
 import {
   checkHost,
@@ -18,8 +19,7 @@ export type Head = {
   path: string;
   query: string;
   http10: boolean;
-  /** Name in lower case, value, name, value, … */
-  fields: readonly string[];
+  fields: Fields;
   /** Bytes of the body; undefined where it is chunked. */
   length: number | undefined;
   keepAlive: boolean;
@@ -156,15 +156,6 @@ export const parseFields = (text: string, from: number, fields: string[], most: 
     fields.push(text.slice(at, colon).toLowerCase(), text.slice(first, after));
     at = end + 2;
   }
-};
-
-/** The field's value, several joined with ", "; `name` in lower case. */
-export const fieldOf = (fields: readonly string[], name: string): string | undefined => {
-  let value: string | undefined;
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i] === name) value = value === undefined ? fields[i + 1] : `${value}, ${fields[i + 1]}`;
-  }
-  return value;
 };
 
 const malformedLine = () => new Refusal(400, "a malformed request line");

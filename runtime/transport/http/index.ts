@@ -4,16 +4,17 @@
  */
 import { createServer } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
-import { listenAddress } from "../listen-address.ts";
-import { createPlaces } from "../places.ts";
-import { createShares, type Memory } from "../../memory/shares.ts";
 import { createSweep } from "../../event-loop/sweep.ts";
-import { type Connection, type Shared, serveConnection } from "./connection.ts";
+import { createShares, type Memory } from "../../memory/shares.ts";
+import { listenAddress } from "../listen-address.ts";
+import { createPace, type Pace } from "../pace.ts";
+import { createPlaces } from "../places.ts";
+import { type Connection, serveConnection } from "./connection.ts";
 import { createCors, type Origins } from "./cors.ts";
 import { countStatus, createCounters, type HttpSnapshot, snapshotOf } from "./counters.ts";
-import { createPace, type Pace } from "../pace.ts";
 import { byteLength, encodeHead, jsonError, writeAnswer } from "./response.ts";
 import { createRouter } from "./router.ts";
+import type { Shared } from "./shared.ts";
 import { TIMES, type Times } from "./times.ts";
 import type { Long, Routes } from "./types.ts";
 

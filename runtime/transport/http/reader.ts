@@ -1,8 +1,8 @@
 import { RequestError } from "../../errors/request-error.ts";
 import type { Lease } from "../../memory/shares.ts";
 import { createChunks } from "./chunks.ts";
-import { findEnd, type Head, parseHead, type Scan } from "./head.ts";
-import { Refusal } from "./refusal.ts";
+import type { Head } from "./head.ts";
+import { createInput } from "./input.ts";
 import { checkTrailers, SERVER_LIMITS } from "./request-rules.ts";
 
 /** A buffer begins with no more than this, so that a length that is declared but never sent costs little. */
@@ -33,12 +33,7 @@ export type Reader = {
 const EMPTY = Buffer.alloc(0);
 
 export const createReader = (maxBodyBytes: number, lease: Lease): Reader => {
-  /** What has come; up to `at` it is dealt with. */
-  let input: Buffer = EMPTY;
-  let at = 0;
-  const scan: Scan = { at: 0, line: 0 };
-  let skippedLine = false;
-
+  const input = createInput(SERVER_LIMITS);
   let length: number | undefined;
   let body: Buffer = EMPTY;
   let received = 0;
@@ -55,21 +50,8 @@ export const createReader = (maxBodyBytes: number, lease: Lease): Reader => {
   });
 
   const head = (): Head | undefined => {
-    // one empty line before the request: some clients end a body with it (RFC 9112, 2.2)
-    if (!skippedLine && input.length - at >= 2 && input[at] === 13 && input[at + 1] === 10) {
-      at += 2;
-      skippedLine = true;
-      scan.at = scan.line = at;
-    }
-    const limit = Math.min(input.length, at + SERVER_LIMITS.bytes);
-    const end = findEnd(input, scan, limit);
-    if (end < 0) {
-      if (input.length - at >= SERVER_LIMITS.bytes)
-        throw new Refusal(431, `the header is larger than ${SERVER_LIMITS.bytes} bytes`);
-      return undefined;
-    }
-    const parsed = parseHead(input.toString("latin1", at, end), SERVER_LIMITS.fields);
-    at = end;
+    const parsed = input.head();
+    if (parsed === undefined) return undefined;
     length = parsed.length;
     received = 0;
     chunks.begin();
@@ -86,74 +68,57 @@ export const createReader = (maxBodyBytes: number, lease: Lease): Reader => {
   };
 
   const append = (from: number, to: number): void => {
-    input.copy(body, received, from, to);
+    input.bytes.copy(body, received, from, to);
     received += to - from;
   };
 
   const finish = (): Buffer => {
     const whole = body.subarray(0, received);
     body = EMPTY;
-    skippedLine = false;
-    scan.at = scan.line = at;
+    input.next();
     return whole;
   };
 
-  /** A connection that waits must not keep the last piece that it has read, which may be 64 KiB. */
-  const forget = (): void => {
-    if (at !== input.length) return;
-    input = EMPTY;
-    at = 0;
-  };
-
   const readLength = (total: number): Buffer | undefined => {
-    const available = Math.min(input.length - at, total - received);
+    const { at } = input;
+    const available = Math.min(input.pending(), total - received);
     if (received === 0 && available === total) {
       if (total >= UNCOUNTED_BYTES) lease.take(total);
-      body = input.subarray(at, at + total);
-      at += total;
+      body = input.bytes.subarray(at, at + total);
+      input.at = at + total;
       received = total;
-      forget();
+      input.forget();
       return finish();
     }
     // A factor of 16: a sixteenth is copied twice, and whoever holds much of the budget has sent much.
     grow(received + available, total, FIRST_BYTES, 16);
     append(at, at + available);
-    at += available;
-    forget();
+    input.at = at + available;
+    input.forget();
     return received === total ? finish() : undefined;
   };
 
   const readChunks = (): Buffer | undefined => {
-    at = chunks.read(input, at);
-    forget();
+    input.at = chunks.read(input.bytes, input.at);
+    input.forget();
     return chunks.isWhole() ? finish() : undefined;
   };
 
   return {
-    feed(chunk) {
-      if (at === input.length) {
-        input = chunk;
-        at = scan.at = scan.line = 0;
-        return;
-      }
-      input = Buffer.concat([input.subarray(at), chunk]);
-      scan.at -= at;
-      scan.line -= at;
-      at = 0;
-    },
+    feed: input.feed,
     head,
     body: () => (length === undefined ? readChunks() : readLength(length)),
     skipBody() {
-      if (length === undefined || input.length - at < length) return false;
-      at += length;
+      if (length === undefined || input.pending() < length) return false;
+      input.at += length;
       finish();
       return true;
     },
     drop() {
-      input = body = EMPTY;
-      at = 0;
+      input.drop();
+      body = EMPTY;
     },
-    pending: () => input.length - at,
+    pending: input.pending,
     received: () => received,
   };
 };
