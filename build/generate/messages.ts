@@ -22,11 +22,14 @@ const textsOf = async (...patterns: string[]): Promise<Record<string, string>> =
 };
 
 export const messages = async (): Promise<Generated[]> => {
-  const all = messagesOf(await textsOf("operator/*.ts", "runtime/*.ts"));
+  const all = messagesOf(await textsOf("contract/*.ts", "operator/*.ts", "runtime/*.ts"));
   const below = (folder: string) => all.filter(({ path }) => path.startsWith(`${folder}/`));
   const chart = chartMessages(await textsOf("charts/*/templates/*"));
   return [
-    { path: "test/golden/operator-messages.txt", text: written([...chart, ...below("operator")]) },
+    {
+      path: "test/golden/operator-messages.txt",
+      text: written([...chart, ...below("contract"), ...below("operator")]),
+    },
     { path: "test/golden/runtime-messages.txt", text: written(below("runtime")) },
   ];
 };
