@@ -2,11 +2,13 @@
  * `npm test`: every fast suite whole and the cluster suite, in the order in which they can start: the control plane is
  * compiled (once; it is kept) while the checks and the unit tests run on sources alone.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { whenInterrupted } from "../test/world/interrupted.ts";
 import { reportersTo } from "../test/world/reporters.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -31,10 +33,12 @@ const elapsed = () => `${Math.round((Date.now() - started) / 1000)} s`;
 const told = await mkdtemp(join(tmpdir(), "berth-failures-"));
 process.env.BERTH_FAILURES = told;
 
+let running: ChildProcess | undefined;
 /** Runs one suite with its own output on ours. Resolves with whether it passed. */
 const suite = async (name: string, args: readonly string[]): Promise<boolean> => {
   console.log(`\n=== ${name} (at ${elapsed()})`);
   const child = spawn(node, args, { cwd: root, stdio: "inherit" });
+  running = child;
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", resolve);
@@ -58,6 +62,13 @@ for (const stream of [tools.stdout, tools.stderr]) {
 const toolsBuilt = new Promise<number | null>((resolve, reject) => {
   tools.on("error", reject);
   tools.on("close", resolve);
+});
+
+whenInterrupted(async (signal) => {
+  // a terminal sends the others to the suite as well
+  if (signal === "SIGTERM") for (const child of [running, tools]) child?.kill(signal);
+  if (running?.exitCode === null && running.signalCode === null) await once(running, "close");
+  await rm(told, { recursive: true });
 });
 
 const unitGlobs = [

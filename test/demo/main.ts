@@ -5,6 +5,7 @@ import { parseArguments } from "../../build/parse-arguments.ts";
 import { angleInWords, textInWords } from "../../examples/picture.ts";
 import { infer } from "../world/client.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
+import { whenInterrupted } from "../world/interrupted.ts";
 import { isReady, isStalled, waitFor } from "../world/model-deployment.ts";
 import { ALPHABET_FILE, ANGLE_FILE, answerHere, distance, question, RECOGNISER_FILE } from "../world/reference.ts";
 import { serveAlone } from "./alone.ts";
@@ -110,6 +111,12 @@ story.line("The devices on the dev cluster are not real GPUs; their scheduling i
 // The control plane is compiled in the background from the first second on; nothing in chapter 0 needs it.
 const entered = enterWorld({ name: values.name, nodes: 2, kubeconfig: values.kubeconfig }, (text) => story.line(text));
 entered.catch(() => undefined);
+const cleanUp = async (world: World): Promise<void> => {
+  if (values.kubeconfig === undefined) return world.cluster.down();
+  await world.cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found"]);
+  await world.leave();
+};
+if (!values.keep) whenInterrupted(async () => cleanUp(await entered));
 story.chapter(0, "The server alone, while Kubernetes is being built");
 await serveAlone(story);
 
@@ -132,11 +139,7 @@ try {
   }
 } finally {
   if (!values.keep) {
-    if (values.kubeconfig === undefined) await world.cluster.down();
-    else {
-      await world.cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found"]);
-      await world.leave();
-    }
+    await cleanUp(world);
     story.line("cleaned up");
   }
 }

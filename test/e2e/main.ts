@@ -1,10 +1,11 @@
 /** `npm run test:cluster`: enters the world, runs the cluster tests in it, and shows the cluster's logs when one fails. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseArguments } from "../../build/parse-arguments.ts";
 import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
+import { whenInterrupted } from "../world/interrupted.ts";
 import { reportersTo } from "../world/reporters.ts";
 
 /** These take minutes each. Unless they are named, or all are asked for, one of them runs, another one each day. */
@@ -95,6 +96,7 @@ const isOfToday = (name: string): boolean =>
   (SLOW.indexOf(name) - (seed % SLOW.length) + SLOW.length) % SLOW.length < SAMPLE;
 
 let runs = 0;
+let running: ChildProcess | undefined;
 const runFiles = (world: World, chosen: readonly string[], concurrency: number): Promise<boolean> =>
   new Promise((resolve, reject) => {
     const told = process.env.BERTH_FAILURES;
@@ -109,8 +111,12 @@ const runFiles = (world: World, chosen: readonly string[], concurrency: number):
         BERTH_KUBECONFIG: world.cluster.hostKubeconfig,
       },
     });
+    running = child;
     child.on("error", reject);
-    child.on("close", (code) => resolve(code === 0));
+    child.on("close", (code) => {
+      running = undefined;
+      resolve(code === 0);
+    });
   });
 
 const showLogs = async (world: World): Promise<void> => {
@@ -136,7 +142,17 @@ if (positionals.length === 0 && !values.all) {
 }
 const names = chosen.filter((name) => !impossible.includes(name));
 const pathsOf = (some: readonly string[]): string[] => some.flatMap((name) => files.get(name) ?? []);
-const world = await enterWorld({ name: values.name, nodes: 2, kubeconfig: values.kubeconfig }, report);
+const entered = enterWorld({ name: values.name, nodes: 2, kubeconfig: values.kubeconfig }, report);
+const cleanUp = async (world: World): Promise<void> => {
+  if (values.kubeconfig !== undefined) return world.leave();
+  await world.cluster.down();
+  report("cluster taken down");
+};
+whenInterrupted(async (signal) => {
+  running?.kill(signal);
+  if (!values.keep) await cleanUp(await entered);
+});
+const world = await entered;
 let passed = false;
 try {
   const [calm, disruptive] = [
@@ -150,11 +166,8 @@ try {
 } finally {
   if (values.keep) {
     report(`left as it is: export KUBECONFIG=${world.cluster.hostKubeconfig}`);
-  } else if (values.kubeconfig === undefined) {
-    await world.cluster.down();
-    report("cluster taken down");
   } else {
-    await world.leave();
+    await cleanUp(world);
   }
 }
 process.exit(passed ? 0 : 1);

@@ -14,6 +14,7 @@ import { type Operator, startOperator } from "../../faults/operator/operator-pro
 import { upstreamOf } from "../../faults/operator/upstream.ts";
 import { OPERATOR_NAMESPACE } from "../../world/helm.ts";
 import { buildImages, ROOT, version } from "../../world/index.ts";
+import { whenInterrupted } from "../../world/interrupted.ts";
 import { auditPolicy } from "./audit.ts";
 import { IMAGE_FAULT, type Named, nameFault, OTHER_FAULTS } from "./faults.ts";
 import { openHarness } from "./harness.ts";
@@ -173,9 +174,7 @@ export const benchOperator = async (args: readonly string[]): Promise<number> =>
     await cluster.down();
     rmSync(folder, { recursive: true, force: true });
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void end().finally(() => process.exit(130)));
-  }
+  whenInterrupted(end);
   try {
     const nodes = startKwok(cluster, kwok);
     const token = await install(cluster);

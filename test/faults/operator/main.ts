@@ -6,6 +6,7 @@ import { createClient } from "../../../operator/platform/kube/create-client.ts";
 import { readKubeConfig } from "../../../operator/platform/kube/kubeconfig.ts";
 import { createTransport } from "../../../operator/platform/kube/transport.ts";
 import { enterWorld, ROOT } from "../../world/index.ts";
+import { whenInterrupted } from "../../world/interrupted.ts";
 import { randomFrom } from "../../world/random.ts";
 import { wrongClockFaults } from "./clocks.ts";
 import { killAt, MOMENTS } from "./kills.ts";
@@ -143,7 +144,9 @@ export const testOperator = async (options: Options): Promise<boolean> => {
     console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`);
   // what a dev cluster needs of the system; nothing where it is there
   execFileSync("bash", [join(ROOT, "build/setup.sh"), "system", "true"], { cwd: ROOT, stdio: "inherit" });
-  const world = await enterWorld({ name: options.cluster, nodes: 1 }, report);
+  const entered = enterWorld({ name: options.cluster, nodes: 1 }, report);
+  if (!options.keep) whenInterrupted(async () => (await entered).cluster.down());
+  const world = await entered;
   const transport = createTransport(readKubeConfig(world.cluster.hostKubeconfig));
   try {
     const installed = await takeOver(world.cluster);
