@@ -2,14 +2,14 @@
  * `npm run check`: everything about the sources that can be known without running them. Each part prints one line,
  * and its findings when there are any; the exit status is 1 if any part found something.
  */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { dirname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { type Import, specifiersOf, violations } from "./arrows.ts";
+import { violations } from "./arrows.ts";
 import { circlesIn } from "./circles.ts";
 import { readsOfTheClock } from "./clock.ts";
+import { importsOf, sourcesOf } from "./imports.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -29,27 +29,9 @@ const complaintsOf = (command: string, args: string[]): Promise<string> =>
     child.on("close", (code) => resolve(code === 0 ? "" : output || `${command} ended with ${code}`));
   });
 
-const trackedSources = async (): Promise<string[]> => {
-  const listed = await promisify(execFile)("git", ["ls-files", "-co", "--exclude-standard", "--", "*.ts"], {
-    cwd: root,
-  });
-  return listed.stdout.split("\n").filter((file) => file !== "" && !file.endsWith(".test.ts"));
-};
-
-const importsOf = async (): Promise<Import[]> => {
-  const imports: Import[] = [];
-  for (const from of await trackedSources()) {
-    const source = await readFile(join(root, from), "utf8").catch(() => "");
-    for (const specifier of specifiersOf(source)) {
-      imports.push({ from, to: specifier.startsWith(".") ? normalize(join(dirname(from), specifier)) : specifier });
-    }
-  }
-  return imports;
-};
-
 const ownClocks = async (): Promise<string> => {
   const found: string[] = [];
-  for (const file of await trackedSources()) {
+  for (const file of await sourcesOf(root)) {
     found.push(...readsOfTheClock(file, await readFile(join(root, file), "utf8").catch(() => "")));
   }
   return found.join("\n");
@@ -60,11 +42,11 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 const parts: readonly Part[] = [
   { name: "types (tsc)", run: () => complaintsOf(bin("tsc"), ["--pretty", "false"]) },
   { name: "lint and format (biome)", run: () => complaintsOf(bin("biome"), ["ci", "--colors=off", "."]) },
-  { name: "import arrows", run: async () => violations(await importsOf()).join("\n") },
+  { name: "import arrows", run: async () => violations(await importsOf(root)).join("\n") },
   {
     name: "import circles",
     run: async () =>
-      circlesIn(await importsOf())
+      circlesIn(await importsOf(root))
         .map((files) => `a circle: ${files.join(", ")}`)
         .join("\n"),
   },

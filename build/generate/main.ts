@@ -12,6 +12,7 @@ import { crds } from "./crds.ts";
 import type { Generated } from "./generated.ts";
 import { jsonSchemas } from "./json-schemas.ts";
 import { messages } from "./messages.ts";
+import { picture } from "./picture.ts";
 import { troubleshooting } from "./troubleshooting.ts";
 
 /** In this order: the chart copies what is in crds/, and config/ is rendered from the chart. */
@@ -20,6 +21,7 @@ const generators: (() => Generated[] | Promise<Generated[]>)[] = [
   apiReference,
   jsonSchemas,
   troubleshooting,
+  picture,
   chartCrds,
   config,
   messages,
@@ -32,7 +34,7 @@ const {
   options: { check: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
 });
 if (help) {
-  console.log(`npm run generate: CRDs, JSON schemas, references in docs/, the chart's CRDs, config/ and the lists of messages from their sources
+  console.log(`npm run generate: CRDs, JSON schemas, references and the picture in docs/, the chart's CRDs, config/ and the lists of messages from their sources
   --check   writes nothing, and fails where a file is out of date`);
   process.exit(0);
 }

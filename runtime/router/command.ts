@@ -3,10 +3,10 @@
 import { MIB, memoryLimit, waitingBytes } from "../memory/limit.ts";
 import { createAdminServer } from "../telemetry/admin.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { packageVersion } from "../telemetry/version.ts";
 import { TIMES } from "../transport/http/times.ts";
 import { listenAddress } from "../transport/listen-address.ts";
 import { createPace } from "../transport/pace.ts";
-import { packageVersion } from "../version.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.ts";
 import type { RouteOptions } from "./options.ts";
