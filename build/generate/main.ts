@@ -14,6 +14,7 @@ import { jsonSchemas } from "./json-schemas.ts";
 import { messages } from "./messages.ts";
 import { picture } from "./picture.ts";
 import { troubleshooting } from "./troubleshooting.ts";
+import { versions } from "./versions.ts";
 
 /** In this order: the chart copies what is in crds/, and config/ is rendered from the chart. */
 const generators: (() => Generated[] | Promise<Generated[]>)[] = [
@@ -21,6 +22,7 @@ const generators: (() => Generated[] | Promise<Generated[]>)[] = [
   apiReference,
   jsonSchemas,
   troubleshooting,
+  versions,
   picture,
   chartCrds,
   config,
