@@ -12,6 +12,7 @@ import { crds } from "./crds.ts";
 import type { Generated } from "./generated.ts";
 import { jsonSchemas } from "./json-schemas.ts";
 import { messages } from "./messages.ts";
+import { ownCode } from "./own-code.ts";
 import { picture } from "./picture.ts";
 import { troubleshooting } from "./troubleshooting.ts";
 import { versions } from "./versions.ts";
@@ -24,6 +25,7 @@ const generators: (() => Generated[] | Promise<Generated[]>)[] = [
   troubleshooting,
   versions,
   picture,
+  ownCode,
   chartCrds,
   config,
   messages,

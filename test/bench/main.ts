@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: speed, always against a peer or a limit, interleaved in one run, as a ratio. */
 import { cpus } from "node:os";
 import type { Bench, Round } from "./bench.ts";
+import { benchLibraries } from "./libraries/main.ts";
 import { benchOperator } from "./operator/main.ts";
 import { benchRollout } from "./rollout/main.ts";
 import { benchRouter } from "./router/main.ts";
@@ -20,14 +21,16 @@ const summaries = {
     "made-up rollouts: how often the evidence, Flagger and Argo Rollouts are wrong, and how fast (--help: its options)",
   scaling:
     "made-up loads: how long requests wait and how long devices are held, by Berth's rule and by those of others (--help: its options)",
+  libraries: "our parsers and codecs beside the libraries that would take their place (--help: its options)",
   router: "the router beside HAProxy and a plain undici proxy: CPU for a request, time added (--help: its options)",
   ...Object.fromEntries(Object.entries(BENCHES).map(([name, { summary }]) => [name, summary])),
 };
 const listing = Object.entries(summaries)
-  .map(([name, summary]) => `  ${name.padEnd(8)} ${summary}`)
+  .map(([name, summary]) => `  ${name.padEnd(9)} ${summary}`)
   .join("\n");
 
 const name = process.argv[2];
+if (name === "libraries") process.exit(await benchLibraries(process.argv.slice(3)));
 if (name === "operator") process.exit(await benchOperator(process.argv.slice(3)));
 if (name === "rollout") process.exit(benchRollout(process.argv.slice(3)));
 if (name === "router") process.exit(await benchRouter(process.argv.slice(3)));
