@@ -90,8 +90,12 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const { heard, now: clock } = createServerClock({
     onSkew(aheadMs) {
       const aheadSeconds = Math.round(aheadMs / 1000);
-      if (Math.abs(aheadMs) < SKEW_MS) log.info("this node's clock is the API server's again");
-      else log.warn({ aheadSeconds }, "this node's clock is not the API server's, whose time is used");
+      if (Math.abs(aheadMs) < SKEW_MS) log.info("this node's clock agrees with the API server's again");
+      else
+        log.warn(
+          { aheadSeconds },
+          "this node's clock differs from the API server's; the operator uses the API server's time",
+        );
     },
   });
   const electionTransport = createTransport(credentials, { observe, heard });
@@ -156,7 +160,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
 
   // The controllers and what wakes them.
   const { runtimeImage, runtimeImagePullPolicy, allowHttpModels, podUser } = config;
-  const survey = createSurvey(client, (error) => log.warn({ err: error }, "what the nodes have left is not known"));
+  const survey = createSurvey(client, (error) => log.warn({ err: error }, "the free capacity of the nodes is unknown"));
   const scaler = createScaler({
     podsOf: (key) => stores.pods.labelled(key).filter(isServer),
     routersOf: (namespaces) => readyRouters(routerPods, namespaces),
@@ -164,12 +168,13 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     askCurve: askServerCurve,
     survey,
     nodesCome: createNodeAutoscaling(config.nodeAutoscaling, client, monotonic, (what) =>
-      log.info({ what }, "nodes come where pods wait for them"),
+      log.info({ what }, "node autoscaling is on: pods may wait for new nodes"),
     ),
     clock,
     changed: (key) => controller.add(key),
     report: (key, scale, uncapped) => showScale(metrics, key, scale, uncapped),
-    failed: (error, key) => log.error({ err: error, ...key }, "a look at the load failed; the next one is in a second"),
+    failed: (error, key) =>
+      log.error({ err: error, ...key }, "the load could not be read; the operator tries again in 1 s"),
   });
   const batching = createBatchingWatch({
     pods: () => readyServers(stores.pods.list()),

@@ -104,7 +104,7 @@ test("what another operator serves is left alone, and that is said once; the res
   for (const name of ["theirs", "ours", "new", "deleted", "theirs"]) await models({ namespace: "a", name }, context);
   assert.deepEqual(done, ["ours", "new", "deleted"]);
   assert.equal(notes.length, 1);
-  assert.match(notes[0] ?? "", /^ManagedElsewhere: the operator a\/a serves .* b\/b, .* watchNamespaces/);
+  assert.match(notes[0] ?? "", /^ManagedElsewhere: operator a\/a serves .* b\/b, .* \(watchNamespaces/);
   assert.deepEqual(await models({ namespace: "a", name: "theirs" }, context), { requeueAfterMs: 20_000 });
 });
 

@@ -85,7 +85,7 @@ export const besideOthers = (reconcile: Reconcile, { events, look, modelDeployme
     if (told.get(id) !== owner) {
       told.set(id, owner);
       const note = inWords(owner, self, presence, key);
-      context.log.warn({ owner }, "another release serves this ModelDeployment: it is left alone");
+      context.log.warn({ owner }, "another release of Berth serves this ModelDeployment; this one leaves it alone");
       events.event(object, "Warning", "ManagedElsewhere", "Reconcile", note);
     }
     return { requeueAfterMs: LOOK_AGAIN_MS };
@@ -98,10 +98,10 @@ const inWords = (
   presence: Presence,
   key: { namespace?: string; name: string },
 ): string => {
-  const both = `the operator ${owner} serves this ModelDeployment, and ${self}, which looks at this namespace as well, leaves it alone`;
-  if (presence === "there") return `${both}; give each release namespaces of its own (the chart's watchNamespaces)`;
+  const both = `operator ${owner} serves this ModelDeployment, so operator ${self}, which watches the same namespace, leaves it alone`;
+  if (presence === "there") return `${both}; give each release namespaces of its own (watchNamespaces of the chart)`;
   const take = `kubectl patch mdeploy ${key.name} -n ${key.namespace} --subresource=status --type=merge -p '{"status":{"operator":null}}'`;
-  return `${both}: it may not see whether that one still runs. If it does not: ${take}`;
+  return `${both}. ${self} may not see whether ${owner} still runs; if it does not: ${take}`;
 };
 
 /** The same for the router of a namespace: of the operators that serve somebody there, the first by name looks after it. */

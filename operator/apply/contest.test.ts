@@ -24,15 +24,15 @@ it("names the field that is changed, and its manager", () => {
   const live = { ...policy, metadata: { ...metadata, managedFields }, spec: { ingress: [{}], egress: [] } };
   assert.match(
     contestInWords(contested, live),
-    /^NetworkPolicy a: kubectl-edit \(its field manager\) changes spec\.ingress each time: Berth has written it 5 times/,
+    /^NetworkPolicy a: kubectl-edit \(a field manager\) changes spec\.ingress each time: Berth has written it 5 times/,
   );
 });
 
 it("says that an object is deleted, or made again", () => {
-  assert.match(contestInWords(contested, undefined), /^NetworkPolicy a is deleted each time/);
+  assert.match(contestInWords(contested, undefined), /^something deletes NetworkPolicy a each time/);
   const removed: Action = { verb: "delete", resource: NETWORK_POLICIES, name: "a", namespace: "default", uid: "u" };
   assert.match(
     contestInWords({ ...contested, action: removed }, policy),
-    /is made again each time that Berth deletes it/,
+    /^something creates .* again each time Berth deletes it/,
   );
 });

@@ -9,13 +9,13 @@ const OURS: ReadonlySet<string | undefined> = new Set([FIELD_MANAGER, SCALING_FI
 /** Reads like `NetworkPolicy berth-router: kubectl-edit changes spec.ingress each time …`. `live`: undefined if it is gone. */
 export const contestInWords = ({ action, times, waitMs }: Contested, live: KubeObject | undefined): string => {
   const object = nameOf(action).replace("/", " ");
-  const often = `Berth has written it ${times} times, and does so again in ${Math.round(waitMs / 1000)} s; find out who does that, and end it`;
-  if (action.verb === "delete") return `${object} is made again each time that Berth deletes it: ${often}`;
-  if (live === undefined) return `${object} is deleted each time: ${often}`;
+  const often = `Berth has written it ${times} times, and writes it again in ${Math.round(waitMs / 1000)} s; stop the other writer`;
+  if (action.verb === "delete") return `something creates ${object} again each time Berth deletes it: ${often}`;
+  if (live === undefined) return `something deletes ${object} each time: ${often}`;
   const path = action.verb === "restore" ? ["spec", "template"] : differenceOf(action.object, live);
   const others = (live.metadata.managedFields ?? []).filter(({ manager }) => !OURS.has(manager));
   const owner = others.find(({ fieldsV1 }) => path !== undefined && ownsPath(fieldsV1, path)) ?? others.at(-1);
-  const who = owner?.manager === undefined ? "something" : `${owner.manager} (its field manager)`;
+  const who = owner?.manager === undefined ? "something" : `${owner.manager} (a field manager)`;
   return `${object}: ${who} changes ${path?.join(".") ?? "it"} each time: ${often}`;
 };
 

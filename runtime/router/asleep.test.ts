@@ -145,7 +145,7 @@ describe("a ModelDeployment without a pod", () => {
   });
 
   it("says why there is none in time, where that is known", async () => {
-    const { port } = await start({ shortage: "1 more nvidia.com/gpu needed (0 free on nodes that match)" });
+    const { port } = await start({ shortage: "1 more nvidia.com/gpu needed (0 free on matching nodes)" });
     const answer = await ask(port, "/v2/models/digits/infer", "POST");
     assert.deepEqual([answer.status, answer.retryAfter], [503, "1"]);
     assert.match(answer.body, /no pod of digits-1 was free or ready in time \(1 more nvidia\.com\/gpu needed/);

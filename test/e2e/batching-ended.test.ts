@@ -48,7 +48,7 @@ describe("a model whose live batches differ", () => {
     assert.equal(reason, "AnswersDiffered");
     assert.match(
       message,
-      /^requests of magnified-\w+ run apart in magnified-\S+: a request had \S+ at element \d+ of its output/,
+      /^batching has ended in pod magnified-\S+ of magnified-\w+: a request had \S+ at element \d+ of its output/,
     );
     assert.ok(isReady(ended), "it serves on");
     assert.equal((await seenBatching()).state, "ended");

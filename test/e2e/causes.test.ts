@@ -76,7 +76,7 @@ describe("what can keep pods from serving", () => {
     await put(name, { model: { uri: "http://models.berth-models.svc:8080/trickle/25000/angle.onnx" } });
     // the init container may be asked before its first byte
     const isTold = ({ status }: Seen) =>
-      /\d KiB of 565\.4 KiB are fetched, less than a minute left/.test(status?.message ?? "");
+      /\d KiB of 565\.4 KiB fetched, less than a minute left/.test(status?.message ?? "");
     const told = await until(name, "told how far the fetch is", isTold);
     assert.equal(conditionOf(told, "Ready")?.reason, "Fetching");
     await until(name, "ready", isReady);
@@ -168,7 +168,7 @@ describe("what can keep pods from serving", () => {
       return denied(await until("denied", "seen", () => true));
     });
     const told = await until("denied", "told of the policy", denied);
-    assert.match(told.status.message ?? "", /pods are refused: .*berth-e2e-causes.* team/);
+    assert.match(told.status.message ?? "", /the API server refuses the pods: .*berth-e2e-causes.* team/);
   });
 
   it("a server that hangs: its probe fails, and it is started again", async () => {
@@ -198,7 +198,7 @@ describe("what can keep pods from serving", () => {
     });
     const crash = told.find((line) => line.startsWith("Ready CrashLooping")) ?? "";
     assert.match(crash, new RegExp(`server of pod ${pod} ended with exit code 137 \\(killed`), told.join("\n"));
-    assert.match(crash, /in time\), its log with "[^"{]+"; see kubectl logs/);
+    assert.match(crash, /liveness probe\), last log line "[^"{]+"; see kubectl logs/);
   });
 
   it("a server that is killed again and again: stalled, until it stays", async () => {

@@ -111,7 +111,7 @@ const isSettled = (seen: Seen): boolean => {
   if (isReady(seen) || isStalled(seen)) return true;
   const { status, reason = "", message = "" } = conditionOf(seen, "Ready") ?? {};
   const isNamed = status === "False" && !["Starting", "Updating", "Retiring"].includes(reason) && message !== "";
-  return isNamed || /their devices need /.test(message);
+  return isNamed || /check that their claims exist/.test(message);
 };
 
 describe(`generated specs, and edits of children (BERTH_SEED=${SEED})`, () => {

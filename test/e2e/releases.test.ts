@@ -74,7 +74,7 @@ describe("releases", () => {
     }
     assert.match(
       note,
-      /berth-system\/berth-operator serves this ModelDeployment, and berth-other\/other-berth-operator/,
+      /operator berth-system\/berth-operator serves this ModelDeployment, so operator berth-other\/other-berth-operator/,
     );
     const operator = () => kubectl("get", "mdeploy", "digits", "-n", first, "-o", "jsonpath={.status.operator}");
     assert.equal(await operator(), "berth-system/berth-operator");

@@ -94,7 +94,7 @@ describe("a canary", () => {
     await applied(broken);
     const stalled = await seen("stalled", isStalled);
     assert.equal(conditionOf(stalled, "Stalled")?.reason, "RolledBack");
-    assert.match(stalled.status.message ?? "", /was not taken: ModelInvalid: .*; moving-.* still serves/);
+    assert.match(stalled.status.message ?? "", /was rolled back: ModelInvalid: .*; moving-.* still serves/);
     assert.equal(statusOf(stalled, "Available"), "True");
     await applied({ server: { requestTimeout: "25s" } });
     const back = await seen("ready again", isReady);
@@ -122,7 +122,7 @@ describe("a canary", () => {
     const refused = async (spec: Record<string, unknown>, why: RegExp) => {
       await applied(spec);
       const stalled = await seen("rejected", (object) => isStalled(object) && why.test(object.status.message ?? ""));
-      assert.match(stalled.status.message ?? "", /was not taken/);
+      assert.match(stalled.status.message ?? "", /was rolled back/);
       assert.equal(stalled.status.stable?.revision, before.status.stable?.revision);
       assert.equal(statusOf(stalled, "Available"), "True");
       // a probe of a busy node may have failed for a moment

@@ -174,7 +174,7 @@ describe("the bounds of the number of pods", () => {
       const short = await seen("short of devices", (object) => statusOf(object, "CapacityAvailable") === "False");
       assert.match(
         conditionOf(short, "CapacityAvailable")?.message ?? "",
-        /^[123] more example\.com\/berth-scaling needed \(\d free on nodes that match\)$/,
+        /^[123] more example\.com\/berth-scaling needed \(\d free on matching nodes\)$/,
       );
       assert.equal(statusOf(short, "Ready"), "True");
       await seen("on both devices", (object) => object.status.stable?.ready === 2 && scaleOf(object).why === "devices");
@@ -195,7 +195,7 @@ describe("the bounds of the number of pods", () => {
       assert.match(
         refused.failures.join(),
         // as many as the servers' speed asks for, which a busy machine changes
-        /^503 .*no pod of scaled-[0-9a-f]{8} was free or ready in time \([1-4] more example\.com\/berth-scaling needed \(0 free on nodes that match\)\); try again/,
+        /^503 .*no pod of scaled-[0-9a-f]{8} was free or ready in time \([1-4] more example\.com\/berth-scaling needed \(0 free on matching nodes\)\); try again/,
       );
       assert.deepEqual(await pods(), []);
     } finally {

@@ -4,7 +4,7 @@ import { objectName, podInternalName, rules, size } from "./fields.ts";
 
 const claim = z
   .object({
-    name: podInternalName("What the pod calls it."),
+    name: podInternalName("The name of the claim in the pod."),
     resourceClaimName: objectName("A ResourceClaim of this namespace; all pods share its devices.").optional(),
     resourceClaimTemplateName: objectName(
       "A ResourceClaimTemplate of this namespace; each pod gets a claim of its own from it.",
@@ -13,7 +13,7 @@ const claim = z
   .meta(
     rules({
       rule: "has(self.resourceClaimName) != has(self.resourceClaimTemplateName)",
-      message: "spec.accelerator.claims: set either resourceClaimName or resourceClaimTemplateName in each",
+      message: "spec.accelerator.claims: each must have either resourceClaimName or resourceClaimTemplateName",
     }),
   );
 
@@ -100,11 +100,13 @@ export const accelerator = z
       },
       {
         rule: `!has(self.products) || (${isNvidia})`,
-        message: "spec.accelerator.products: only with vendor: nvidia, whose node labels name the product",
+        message:
+          "spec.accelerator.products: only with vendor: nvidia, whose node labels name the product; set that, or remove products",
       },
       {
         rule: `!has(self.memory) || (${isNvidia})`,
-        message: "spec.accelerator.memory: only with vendor: nvidia, whose node labels tell the memory",
+        message:
+          "spec.accelerator.memory: only with vendor: nvidia, whose node labels have the memory; set that, or remove memory",
       },
       {
         rule: "!has(self.vendor) || self.vendor != 'intel' || has(self.resourceName) || has(self.claims)",
@@ -118,7 +120,7 @@ export const accelerator = z
       {
         rule: "!has(self.sharing) || !(self.sharing in ['timeSlicing', 'mps']) || !has(self.count) || self.count == 1",
         message:
-          "spec.accelerator.count: must be 1 with sharing timeSlicing or mps: a second share may be of the very same device",
+          "spec.accelerator.count: must be 1 with sharing timeSlicing or mps, because two shares may be of one device",
       },
       {
         rule: "!has(self.mig) || (has(self.sharing) && self.sharing == 'mig')",
@@ -133,7 +135,7 @@ export const accelerator = z
           "!has(self.claims) || !(has(self.count) || has(self.resourceName) || has(self.products) || has(self.memory) || " +
           "has(self.sharing) || has(self.mig))",
         message:
-          "spec.accelerator.claims: the ResourceClaims say it all; remove count, resourceName, products, memory, sharing and mig",
+          "spec.accelerator.claims: the ResourceClaims select the devices; remove count, resourceName, products, memory, sharing and mig",
       },
     ),
   );

@@ -25,9 +25,9 @@ const variable = z
   .meta(
     rules({
       rule: `!self.name.matches('${DENIED_ENV}')`,
-      message: "spec.server.env: this variable is not the user's to set; remove it",
+      message: "spec.server.env: this variable cannot be set; remove it",
       messageExpression:
-        "'spec.server.env: ' + self.name + ' cannot be set: it chooses devices or the code that is loaded, or Berth sets it; remove it'",
+        "'spec.server.env: ' + self.name + ' cannot be set: it chooses devices or code, or Berth sets it; remove it'",
     }),
   );
 

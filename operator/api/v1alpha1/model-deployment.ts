@@ -41,12 +41,12 @@ export const modelDeploymentSchema = z
       {
         rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         message:
-          "metadata.name: must be a DNS label (a-z, 0-9 and -, starting with a letter), because a Service gets it",
+          "metadata.name: must be a DNS label (a-z, 0-9 and -, starting with a letter), because a Service has this name",
       },
       // one that was made before there was this rule has a status, which must still be written
       {
         rule: `self.metadata.name != '${ROUTER_NAME}' || has(self.status)`,
-        message: `metadata.name: ${ROUTER_NAME} is the name of the routers that Berth makes in each namespace; choose another`,
+        message: `metadata.name: ${ROUTER_NAME} is the name of Berth's routers in each namespace; choose another`,
       },
     ),
   );

@@ -19,8 +19,8 @@ export const recordSchema = z
     state: z
       .enum(["Progressing", "Paused", "Promoted", "RolledBack", "Superseded"])
       .describe("Superseded: the spec was changed before it was decided."),
-    evidence: z.string().max(400).optional().describe("What was counted, and what it proves or lacks."),
-    verdict: z.string().max(400).optional().describe("How it ended, or what a command has led to."),
+    evidence: z.string().max(400).optional().describe("What was counted, and what it proves or what is missing."),
+    verdict: z.string().max(400).optional().describe("How it ended, or what a command did."),
     memory: z
       .string()
       .max(131_072)
@@ -29,7 +29,7 @@ export const recordSchema = z
     startedAt: z.string().max(40).meta({ format: "date-time" }),
     endedAt: z.string().max(40).meta({ format: "date-time" }).optional(),
   })
-  .describe("What has come of it.");
+  .describe("The state of the attempt.");
 
 export const modelRolloutSchema = z
   .object({

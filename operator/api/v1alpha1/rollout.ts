@@ -127,7 +127,10 @@ const analysis = z
           "How much larger than stable's the rate of errors may be. Default `25%`.",
           "25%",
         ).optional(),
-        floor: percent("A rate of errors that is no harm, whatever stable's is. Default `0.5%`.", "0.5%").optional(),
+        floor: percent(
+          "A rate of errors that is always allowed, whatever stable's is. Default `0.5%`.",
+          "0.5%",
+        ).optional(),
       })
       .optional()
       .describe("Errors are answers with a 5xx status, and none at all."),
@@ -146,10 +149,12 @@ const analysis = z
     outputs: outputs.optional(),
   })
   .optional()
-  .describe("What is no harm. A change of it lets a revision that was rejected be tried again.");
+  .describe(
+    "How much worse than stable a new revision may be. After a change of it Berth tries rejected revisions again.",
+  );
 
 const CAPACITY_MESSAGE =
-  "spec.rollout.capacity: handover needs strategy canary, and swap canary or blueGreen; the others have both revisions whole, use surge or auto";
+  "spec.rollout.capacity: handover needs strategy canary, and swap canary or blueGreen; use surge or auto with the other strategies";
 
 export const rolloutSchema = z
   .object({
@@ -160,7 +165,7 @@ export const rolloutSchema = z
         "`immediate` (the default): a new revision takes all requests once all of its pods are ready. `canary`: it gets a growing share, and " +
           "the rest only when errors and latency prove that it is not worse; if they prove that it is, it gets none. `shadow`: it gets copies of " +
           "requests only, until its answers prove to agree with stable's; then all. `blueGreen`: it gets no requests but testers' until it is ready, " +
-          "then all at once, and is promoted if its pods keep well. All but `immediate` go through the router.",
+          "then all at once, and is promoted if its pods stay healthy. All but `immediate` go through the router.",
       ),
     steps,
     stepDuration,
@@ -182,8 +187,8 @@ export const rolloutSchema = z
       ),
     progressDeadline: duration(
       "progressDeadline",
-      "How long a revision may take to get its pods ready, whatever the strategy; waiting in a queue does not count. Then it is given up: a canary is " +
-        "rejected, any other is told of as failed. Default `10m`.",
+      "How long a revision may take to get its pods ready, whatever the strategy; waiting in a queue does not count. After that a canary is " +
+        "rejected, and any other revision is reported as failed. Default `10m`.",
     ),
     paused: z
       .boolean()

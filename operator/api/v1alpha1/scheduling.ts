@@ -18,7 +18,7 @@ const toleration = z
       .int32()
       .min(0)
       .optional()
-      .describe("How long a pod stays on a node that gets the taint. Only with effect NoExecute. Default: for good."),
+      .describe("How long a pod stays on a node that gets the taint. Only with effect NoExecute. Default: forever."),
   })
   .meta(
     rules(
@@ -28,11 +28,11 @@ const toleration = z
       },
       {
         rule: "!has(self.value) || !has(self.operator) || self.operator == 'Equal'",
-        message: "spec.scheduling.tolerations: value only with operator Equal; remove it",
+        message: "spec.scheduling.tolerations: value is only for operator Equal; remove it",
       },
       {
         rule: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-        message: "spec.scheduling.tolerations: tolerationSeconds only with effect NoExecute; remove it",
+        message: "spec.scheduling.tolerations: tolerationSeconds is only for effect NoExecute; remove it",
       },
     ),
   );
@@ -44,7 +44,7 @@ const spread = z.object({
     .min(1)
     .max(1000)
     .optional()
-    .describe("How many pods more one value may have than another. Default 1."),
+    .describe("How many more pods one value may have than another. Default 1."),
   whenUnsatisfiable: z
     .enum(["DoNotSchedule", "ScheduleAnyway"])
     .describe("`DoNotSchedule` lets pods wait, `ScheduleAnyway` only prefers."),
@@ -68,7 +68,7 @@ export const scheduling = z
       .max(16)
       .optional()
       .describe(
-        "Taints that the pods put up with, as in a pod's spec. With vendor nvidia `nvidia.com/gpu` is among them already.",
+        "Taints that the pods tolerate, as in a pod's spec. With vendor nvidia `nvidia.com/gpu` is among them already.",
       ),
     priorityClassName: objectName("The pods' PriorityClass.")
       .optional()

@@ -143,7 +143,7 @@ const server = z
       .max(16)
       .optional()
       .describe(
-        "Origins whose pages browsers let ask this model over HTTP, such as `https://app.example.com`. `*` alone is all. Default: none.",
+        "Origins of web pages that browsers allow to call this model over HTTP, such as `https://app.example.com`. `*` alone is all. Default: none.",
       )
       .meta({
         "x-kubernetes-list-type": "set",
@@ -280,7 +280,7 @@ export const specSchema = z
       .optional()
       .describe(
         "How many pods serve, of both revisions during a rollout. With `scaling.mode: external` only; otherwise it has no effect. " +
-          "While nobody has set it, `external` keeps the pods that there are.",
+          "Until somebody sets it, `external` keeps the number of pods.",
       )
       .meta({ default: DEFAULT_REPLICAS }),
     model,
@@ -319,14 +319,14 @@ export const specSchema = z
           "!has(self.traffic) || !has(self.traffic.queue) || (has(self.traffic.path) && self.traffic.path == 'router') || " +
           `(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy != 'immediate') || ${IS_SCALED}`,
         message:
-          "spec.traffic.queue: only where requests go through the router, since nothing holds them otherwise; set path: router or remove it",
+          "spec.traffic.queue: needs the router, which holds requests; set spec.traffic.path: router, or remove it",
       },
       {
         rule:
           "!has(self.traffic) || !has(self.traffic.streamIdleTimeout) || (has(self.traffic.path) && self.traffic.path == 'router') || " +
           `(has(self.rollout) && has(self.rollout.strategy) && self.rollout.strategy != 'immediate') || ${IS_SCALED}`,
         message:
-          "spec.traffic.streamIdleTimeout: only where requests go through the router, since nothing ends their streams otherwise; set path: router or remove it",
+          "spec.traffic.streamIdleTimeout: needs the router, which ends idle streams; set spec.traffic.path: router, or remove it",
       },
       {
         rule:
@@ -338,7 +338,7 @@ export const specSchema = z
       {
         rule: `!${IS_SCALED} || !has(self.traffic) || !has(self.traffic.path) || self.traffic.path != 'direct'`,
         message:
-          "spec.traffic.path: the number of pods follows the load as the router counts it; remove direct, or set scaling.maxReplicas to minReplicas",
+          "spec.traffic.path: scaling by load needs the router, which counts the requests; remove direct, or set spec.scaling.maxReplicas to minReplicas",
       },
       {
         rule:

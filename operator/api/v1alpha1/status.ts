@@ -55,7 +55,11 @@ const trafficSchema = z
 const rolloutStatusSchema = z
   .object({
     name: z.string().max(80).optional().describe("Its ModelRollout."),
-    revision: z.string().max(63).optional().describe("The revision that is on trial; absent while none is."),
+    revision: z
+      .string()
+      .max(63)
+      .optional()
+      .describe("The revision that is being rolled out; absent while there is none."),
     strategy: z.enum(["canary", "shadow", "blueGreen"]).optional(),
     phase: z
       .enum(["preparing", "shifting", "observing", "paused", "finishing", "retreating"])
@@ -69,17 +73,14 @@ const rolloutStatusSchema = z
       .array(
         z.object({
           weight: z.int32().min(0).max(100).describe("In percent."),
-          pause: z.boolean().optional().describe("After it somebody has to say that it goes on."),
+          pause: z.boolean().optional().describe("The rollout waits after it for the command `resume`."),
         }),
       )
       .max(20)
       .optional()
       .describe("What the new revision gets, one after the other.")
       .meta({ "x-kubernetes-list-type": "atomic" }),
-    proof: z
-      .enum(["evidence", "health", "time", "command", "rescue"])
-      .optional()
-      .describe("By what the steps were done."),
+    proof: z.enum(["evidence", "health", "time", "command", "rescue"]).optional().describe("What ended the steps."),
     capacity: z
       .object({
         plan: z.enum(["surge", "handover", "swap"]),
@@ -101,19 +102,19 @@ const rolloutStatusSchema = z
           .describe(
             "Of a handover: requests need more pods than that, and no node took them. They are asked for again after five minutes.",
           ),
-        readyWithinMs: z.int32().min(0).optional().describe("Of a swap: after this stable's pods are brought back."),
+        readyWithinMs: z.int32().min(0).optional().describe("Of a swap: after this time stable's pods come back."),
         retryAt: z
           .string()
           .max(40)
           .meta({ format: "date-time" })
           .optional()
-          .describe("Of a swap whose pods found no room in time: it is not tried again before."),
+          .describe("Of a swap whose pods found no room in time: Berth tries it again then."),
       })
       .optional()
       .describe("Where the new revision's pods find room."),
     pausedBy: z.enum(["spec", "command", "step"]).optional(),
     since: z.string().max(40).meta({ format: "date-time" }).optional().describe("When the step's observation began."),
-    evidence: z.string().max(400).optional().describe("What was counted, and what it proves or lacks."),
+    evidence: z.string().max(400).optional().describe("What was counted, and what it proves or what is missing."),
     rejected: z
       .array(
         z.object({
@@ -127,7 +128,7 @@ const rolloutStatusSchema = z
       )
       .max(10)
       .optional()
-      .describe("Revisions that were rejected: they stay so, whatever else changes and comes back."),
+      .describe("Rejected revisions; they stay rejected when the spec changes and comes back."),
   })
   .describe("The move from stable to a new revision, where it is made step by step.");
 
@@ -136,7 +137,7 @@ const micros = z.int32().min(0);
 
 const scaleSchema = z
   .object({
-    replicas: z.int32().min(0).describe("Pods that there are, of both revisions."),
+    replicas: z.int32().min(0).describe("Running pods of both revisions."),
     selector: z.string().max(256).describe("Their labels, for an HPA."),
     wanted: z.int32().min(0).optional().describe("Pods of the stable revision that the load asks for, or its bounds."),
     why: z
@@ -157,24 +158,26 @@ const scaleSchema = z
       .describe(
         "`floor` (minReplicas, schedule) and `ceiling` (maxReplicas) bound it; `load` is Little's law, `trend` the load that is expected, " +
           "`backlog` what waits, `recurring` a burst that comes at even intervals, `recent` the load of one start time ago, `starting` that pods start, `idle` the time before zero, `devices` " +
-          "that there are no more; `blind`: the routers cannot be heard, and it stays as it is.",
+          "that there are no more; `blind`: a router does not report its counts, so the number does not change.",
       ),
-    message: z.string().max(256).optional().describe("What it follows from, in numbers."),
+    message: z.string().max(256).optional().describe("The numbers behind it."),
     external: z
       .object({
-        replicas: z.int32().min(0).max(1000).describe("Pods that both revisions are to have together."),
+        replicas: z.int32().min(0).max(1000).describe("Pods of both revisions together."),
         from: z
           .enum(["spec", "pods"])
-          .describe("`spec`: somebody has set `spec.replicas`. `pods`: nobody has, and the pods that there were stay."),
+          .describe(
+            "`spec`: somebody has set `spec.replicas`. `pods`: nobody has, and the number of pods does not change.",
+          ),
         until: z
           .string()
           .max(40)
           .meta({ format: "date-time" })
           .optional()
-          .describe("An HPA that has just begun takes no pod away before."),
+          .describe("A new HPA removes no pod before this time."),
       })
       .optional()
-      .describe("With `scaling.mode: external`: how many pods there are to be, and who says so."),
+      .describe("With `scaling.mode: external`: how many pods should run, and who decides that."),
     ignored: z
       .int32()
       .min(0)
@@ -204,7 +207,7 @@ const scaleSchema = z
           .describe("What a pod can do, as its server has measured it."),
       })
       .optional()
-      .describe("What is known of the pods, also while there is none."),
+      .describe("What Berth has measured of the pods; kept while there is none."),
   })
   .describe("How many pods there are, and why.");
 
@@ -244,7 +247,7 @@ export const statusSchema = z
     stable: revisionSchema.optional().describe("The revision that serves; absent until one was ready."),
     canary: revisionSchema.optional().describe("The revision that is to take over, while it is not ready."),
   })
-  .describe("What Berth has done about it.");
+  .describe("What Berth has observed and done.");
 
 export type Condition = z.output<typeof conditionSchema>;
 export type RolloutStatus = z.output<typeof rolloutStatusSchema>;

@@ -65,7 +65,7 @@ const reasonOf = (error: unknown): string => {
     const [issue] = error instanceof z.ZodError ? error.issues : [];
     const where =
       issue === undefined ? "no JSON" : `${issue.path.join(".").slice(0, 80)}: ${issue.message.slice(0, 80)}`;
-    return `its answer is not one that this operator reads (${where}); it may run another version of Berth`;
+    return `its answer has an unknown format (${where}); it may run another version of Berth`;
   }
   return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").slice(0, 200);
 };

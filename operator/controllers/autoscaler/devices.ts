@@ -45,8 +45,8 @@ export function* within(
 function* shortageOf({ subject: { devices, template } }: Entry, pods: number, left: readonly Room[]): Sliced<string> {
   const many = pods === 1 ? "one more pod" : `${pods} more pods`;
   if (template !== undefined && (yield* fits(left, template, 1)) === undefined)
-    return `only the scheduler knows whether there is room for ${many}; one at a time is asked for`;
-  if (devices === undefined || template === undefined) return `no node that matches has room for ${many}`;
+    return `the free capacity for ${many} is unknown; Berth asks for one at a time`;
+  if (devices === undefined || template === undefined) return `no matching node has room for ${many}`;
   const free = (yield* freeOf(left, template, devices.resource)) / ONE;
-  return `${pods * devices.count} more ${devices.resource} needed (${free} free on nodes that match)`;
+  return `${pods * devices.count} more ${devices.resource} needed (${free} free on matching nodes)`;
 }

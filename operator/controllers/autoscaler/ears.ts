@@ -20,7 +20,7 @@ const hintOf = (why: string): string => {
   if (/timeout|timed out|EHOSTUNREACH|ENETUNREACH/i.test(why))
     return ": a NetworkPolicy may drop the operator's connections";
   return /ECONNRESET|other side closed|HTTP \d+|ended/i.test(why)
-    ? ": a mesh may refuse what is not its own mutual TLS"
+    ? ": a mesh may refuse connections without its mutual TLS"
     : "";
 };
 
@@ -71,7 +71,8 @@ export const createEars = (
         ears.set(address, ear);
         const count = (counts.get(router.namespace) ?? 0) + 1;
         counts.set(router.namespace, count);
-        if (count > MOST_IN_NAMESPACE) ear.why = `more than ${MOST_IN_NAMESPACE} routers are not listened to`;
+        if (count > MOST_IN_NAMESPACE)
+          ear.why = `the operator connects to at most ${MOST_IN_NAMESPACE} routers of a namespace`;
         else if (now() >= ear.againAt) open(ear, signal);
       }
     },
@@ -79,7 +80,7 @@ export const createEars = (
       const here = [...ears.values()].filter(({ router }) => router.namespace === namespace);
       if (here.length === 0) return "no router is ready";
       const deaf = here.find(({ isHeard }) => !isHeard);
-      return deaf && `router ${deaf.router.name} is not heard (${deaf.why})${hintOf(deaf.why)}`;
+      return deaf && `router ${deaf.router.name} does not report its counts (${deaf.why})${hintOf(deaf.why)}`;
     },
   };
 };

@@ -120,7 +120,7 @@ describe("the loop that scales", () => {
     assert.deepEqual([scale?.wanted, scale?.why], [3, "blind"]);
     assert.match(
       scale?.deaf ?? "",
-      /^router berth-router-x is not heard \(Connect Timeout Error\): a NetworkPolicy may drop/,
+      /^router berth-router-x does not report its counts \(Connect Timeout Error\): a NetworkPolicy may drop/,
     );
   });
 
@@ -151,7 +151,7 @@ describe("the loop that scales", () => {
     await tick();
     assert.equal(look("digits", elder)?.wanted, 1);
     assert.deepEqual([look("cats", younger)?.wanted, look("cats", younger)?.why], [0, "devices"]);
-    assert.equal(look("cats", younger)?.shortage, "1 more nvidia.com/gpu needed (0 free on nodes that match)");
+    assert.equal(look("cats", younger)?.shortage, "1 more nvidia.com/gpu needed (0 free on matching nodes)");
     world.free = 2;
     await tick();
     assert.deepEqual([look("cats", younger)?.wanted, look("cats", younger)?.shortage], [1, undefined]);
@@ -176,10 +176,7 @@ describe("the loop that scales", () => {
     assert.equal(await wanted(5, 2, 100), 3);
     const scale = look("digits", subject());
     assert.equal(scale?.why, "devices");
-    assert.match(
-      scale?.shortage ?? "",
-      /^only the scheduler knows whether there is room for one more pod; one at a time/,
-    );
+    assert.match(scale?.shortage ?? "", /^the free capacity for one more pod is unknown; Berth asks for one at a time/);
   });
 
   it("gives it to the one of the higher priority class, whichever is older", async () => {

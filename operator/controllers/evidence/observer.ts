@@ -117,8 +117,8 @@ const isShadowed = ({ analysis }: Trial): boolean => analysis.errors === undefin
 const inWords = (kept: Kept, verdict: Verdict | undefined, trial: Trial): string => {
   const { analysis } = trial;
   if (METRICS.every((metric) => analysis[metric] === undefined))
-    return `no revisions are compared: pods that keep well for stepDuration.min are enough; ${counted(kept.totals)}`;
-  if (verdict === undefined) return "the first requests are not counted";
+    return `the revisions are not compared: the rollout advances when its pods stay healthy for stepDuration.min; ${counted(kept.totals)}`;
+  if (verdict === undefined) return "the evidence leaves out the first requests";
   return `${judged(verdict, kept.evidence.course, analysis.levels, paceOf(kept, trial))}; ${counted(kept.totals)}`;
 };
 

@@ -41,7 +41,12 @@ const modelLoaded = (observed: Observed, revision: Revision, cause: Cause | unde
     };
   }
   if (wantedOf(observed, revision) === 0 && pinOf(observed, revision) !== undefined)
-    return { type, status: "True", reason: "Loaded", message: `${revision.name} was proved, and has no pod now` };
+    return {
+      type,
+      status: "True",
+      reason: "Loaded",
+      message: `${revision.name} loaded the model before, and has no pod now`,
+    };
   if (cause !== undefined && MODEL_FAILURES.has(cause.reason)) {
     return { type, status: "False", reason: cause.reason, message: cause.message };
   }
@@ -65,7 +70,7 @@ const capacityAvailable = (
     return { type, status: "False", reason: cause.reason, message: cause.message };
   }
   if (placedOf(observed, revision).length >= wantedOf(observed, revision)) {
-    return { type, status: "True", reason: "Scheduled", message: `each pod of ${revision.name} has its node` };
+    return { type, status: "True", reason: "Scheduled", message: `each pod of ${revision.name} has a node` };
   }
-  return { type, status: "Unknown", reason: "Starting", message: `pods of ${revision.name} are being placed` };
+  return { type, status: "Unknown", reason: "Starting", message: `pods of ${revision.name} wait for the scheduler` };
 };

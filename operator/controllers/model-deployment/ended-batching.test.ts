@@ -16,7 +16,7 @@ test("a pod in which batching has ended is told by a condition, an event, and no
   await world.settle();
   const { status, reason, message } = condition("BatchingEnded") ?? {};
   assert.deepEqual([status, reason], ["True", "AnswersDiffered"]);
-  assert.match(message ?? "", /^requests of digits-\w+ run apart in \S+: a request had 1 at element 0/);
+  assert.match(message ?? "", /^batching has ended in pod \S+ of digits-\w+: a request had 1 at element 0/);
   assert.equal(condition("Ready")?.status, "True");
   assert.deepEqual(
     world.events.filter((event) => event.includes("Answers")),

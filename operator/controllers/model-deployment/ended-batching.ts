@@ -29,7 +29,7 @@ export const endedBatchingMarks = (
         type: "BatchingEnded",
         status: "True",
         reason: "AnswersDiffered",
-        message: oneLine(`requests of ${revision.name} run apart in ${first.name}: ${first.reason}`),
+        message: oneLine(`batching has ended in pod ${first.name} of ${revision.name}: ${first.reason}`),
       },
     ];
   }

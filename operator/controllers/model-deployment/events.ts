@@ -10,7 +10,7 @@ export const recordTransitions = (
   const before = modelDeployment.status;
   const stable = status.stable?.revision;
   if (stable !== undefined && stable !== before?.stable?.revision) {
-    events.event(modelDeployment, "Normal", "Promoted", "Promote", `${stable} is the stable revision now`);
+    events.event(modelDeployment, "Normal", "Promoted", "Promote", `${stable} is now the stable revision`);
   }
   const [was, is] = [before?.scale?.wanted, status.scale?.wanted];
   if (was !== undefined && is !== undefined && was !== is) {
@@ -49,8 +49,8 @@ const recordIgnored = (
   if (!isNews || scale?.ignored === undefined) return;
   const why =
     scale.external === undefined
-      ? "scaling.mode is internal; remove it, or whoever writes it (an HPA)"
-      : `it was there before scaling.mode became external; ${scale.external.replicas} pods stay until it is another number`;
+      ? "spec.scaling.mode is internal; remove spec.replicas, and the HPA if one writes it"
+      : `it was set before spec.scaling.mode became external; ${scale.external.replicas} pods stay until spec.replicas changes`;
   events.event(
     modelDeployment,
     "Normal",

@@ -53,18 +53,18 @@ export const externalStatus = (
   const isLeft = number !== DEFAULT_REPLICAS || isScaledBy(writerOf(modelDeployment));
   const ignored = isLeft ? { ignored: number } : {};
   if (external === undefined) {
-    const message =
-      "spec.replicas has no effect with scaling.mode internal; scaling.minReplicas says how many pods serve";
+    const message = "spec.replicas has no effect with spec.scaling.mode internal; set spec.scaling.minReplicas instead";
     return isLeft ? { ...ignored, message } : {};
   }
   const { until, ...rest } = external;
   if (external.from === "spec") return { external: rest };
   if (until === undefined) {
-    const message = "the pods that there were stay: nobody has set spec.replicas since scaling.mode is external";
+    const message =
+      "the number of pods does not change: nobody has set spec.replicas since spec.scaling.mode became external";
     return { external: rest, ...ignored, message };
   }
   const time = new Date(until).toISOString();
-  const message = `the pods that there were stay until ${time.slice(11, 19)} UTC, while the HPA begins`;
+  const message = `the number of pods does not fall before ${time.slice(11, 19)} UTC, so that the HPA can settle`;
   return { external: { ...rest, until: time }, message };
 };
 

@@ -19,7 +19,7 @@ describe("a write that fails", () => {
     const status = world.deployment().status;
     const ready = findCondition(status?.conditions, "Ready");
     assert.equal(ready?.reason, "AdmissionDenied");
-    assert.match(ready?.message ?? "", /repair what answers for webhook policies\.example\.com/);
+    assert.match(ready?.message ?? "", /repair the service behind webhook policies\.example\.com/);
     assert.equal(findCondition(status?.conditions, "Stalled"), undefined);
     assert.equal(status?.stable?.ready, 1);
     assert.notEqual(world.get(SERVICES, NAME), undefined);

@@ -6,12 +6,12 @@ const GIB = 2 ** 30;
 const KEY = { namespace: "default", name: "a" };
 
 test("progress in words", () => {
-  assert.equal(inWords({ bytes: 0, seconds: 0 }), "no byte of the model has come yet");
-  assert.equal(inWords({ bytes: GIB, seconds: 60 }), "1.0 GiB of the model are fetched");
+  assert.equal(inWords({ bytes: 0, seconds: 0 }), "the model's server has sent no byte yet");
+  assert.equal(inWords({ bytes: GIB, seconds: 60 }), "1.0 GiB of the model fetched");
   const of = (seconds: number) => inWords({ bytes: GIB, total: 4 * GIB, seconds });
-  assert.equal(of(80), "1.0 GiB of 4.0 GiB are fetched, about 4 min left");
-  assert.equal(of(10), "1.0 GiB of 4.0 GiB are fetched, less than a minute left");
-  assert.equal(of(3600), "1.0 GiB of 4.0 GiB are fetched, about 3 h left");
+  assert.equal(of(80), "1.0 GiB of 4.0 GiB fetched, about 4 min left");
+  assert.equal(of(10), "1.0 GiB of 4.0 GiB fetched, less than a minute left");
+  assert.equal(of(3600), "1.0 GiB of 4.0 GiB fetched, about 3 h left");
 });
 
 test("a pod is asked when it has taken ten seconds, and every thirty from then on", async () => {

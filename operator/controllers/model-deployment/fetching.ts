@@ -53,10 +53,10 @@ export const createFetchWatch = (ask: AskProgress) => {
 
 /** Reads like `1.2 GiB of 3.4 GiB are fetched, about 4 min left`. Pure. */
 export const inWords = ({ bytes, total, seconds }: FetchProgress): string => {
-  if (bytes === 0) return "no byte of the model has come yet";
-  if (total === undefined) return `${formatBytes(bytes)} of the model are fetched`;
+  if (bytes === 0) return "the model's server has sent no byte yet";
+  if (total === undefined) return `${formatBytes(bytes)} of the model fetched`;
   const left = ((total - bytes) * seconds) / bytes;
-  return `${formatBytes(bytes)} of ${formatBytes(total)} are fetched, ${aboutMinutes(left)} left`;
+  return `${formatBytes(bytes)} of ${formatBytes(total)} fetched, ${aboutMinutes(left)} left`;
 };
 
 const aboutMinutes = (seconds: number): string => {

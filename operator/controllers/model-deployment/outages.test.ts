@@ -269,7 +269,7 @@ describe("a handover with more load than room before it begins", () => {
       await until(world, () => phase(world) === "observing", 30);
       assert.deepEqual([readyPods(world, old), readyPods(world, candidate(world))], [1, 1]);
       assert.deepEqual(routes(world), ["stable 50", "canary 50"]);
-      assert.match(statusOf(world).message ?? "", /requests need more pods, and no node takes them/);
+      assert.match(statusOf(world).message ?? "", /the load needs more pods, and no node has room for them/);
       await until(world, () => stable(world) !== old, 60);
       await world.settle();
       assert.equal(readyPods(world, stable(world)), 2);
@@ -498,7 +498,7 @@ describe("a pause", () => {
         else order(world, "pause");
         await during(world, 10);
         assert.deepEqual([stable(world), routes(world)], [old, before], how);
-        assert.match(statusOf(world).message ?? "", /paused by spec|held by the command/);
+        assert.match(statusOf(world).message ?? "", /paused by spec|paused by the command/);
         if (how === "spec") world.put(spec("two", { steps }, more));
         else order(world, "resume");
         await until(world, () => stable(world) !== old, 30);
@@ -551,7 +551,7 @@ describe("what is the cluster's", () => {
       world.put(spec("two", { progressDeadline: "1m" }, nowhere));
       await during(world, 30, () => assert.equal(readyPods(world, old), replicas));
       assert.equal(isStalled(world), false);
-      assert.match(statusOf(world).message ?? "", /no node would take its pods/);
+      assert.match(statusOf(world).message ?? "", /no node fits its pods/);
     }
   });
 
@@ -577,7 +577,7 @@ describe("what is the cluster's", () => {
       world.put(spec("two", { strategy, progressDeadline: "1m" }));
       await during(world, 3);
       assert.equal(isStalled(world), false, strategy);
-      assert.match(statusOf(world).message ?? "", /has no node, and default-scheduler has said nothing about it/);
+      assert.match(statusOf(world).message ?? "", /has no node, and default-scheduler has not looked at it/);
       world.fate = () => good;
       await until(world, () => readyPods(world, candidate(world)) === 1, 1);
     }
@@ -646,7 +646,7 @@ describe("what is the cluster's", () => {
         revision !== old && index < pods ? { ready: false, restarts, ended: { exitCode: 1 } } : good;
       world.put(spec("two", {}, more));
       await until(world, () => isStalled(world), 5);
-      assert.match(statusOf(world).message ?? "", /was not taken: CrashLooping/);
+      assert.match(statusOf(world).message ?? "", /was rolled back: CrashLooping/);
     }
   });
 });
@@ -671,7 +671,7 @@ describe("a stable revision that answers nobody", () => {
         world.put(spec("two", rollout));
         await until(world, () => stable(world) !== old, 10);
         if (name === "canary")
-          assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /stable answered nobody/);
+          assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /stable answered no request/);
         await world.settle();
         assert.equal(readyPods(world, stable(world)), 1);
       }
@@ -825,7 +825,7 @@ describe("a stable revision and its successor that both answer nobody", () => {
     await until(world, () => stable(world) === second, 5);
     await during(world, 1);
     assert.deepEqual([record()?.state, record()?.weight], ["Promoted", "100%"]);
-    assert.match(record()?.verdict ?? "", /stable answered nobody/);
+    assert.match(record()?.verdict ?? "", /stable answered no request/);
     assert.notEqual(record()?.endedAt, undefined);
   });
 

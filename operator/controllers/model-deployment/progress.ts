@@ -12,7 +12,8 @@ export const progress = (observed: Observed, revision: Revision, fetch?: FetchPr
   if (fetch !== undefined) return `${done}; ${inWords(fetch)}`;
   const pods = podsOf(observed, revision);
   const claims = claimsOf(revision);
-  if (claims.length > 0 && pods.some(isUntold)) return `${done}; their devices need ${claims.join(" and ")}`;
+  if (claims.length > 0 && pods.some(isUntold))
+    return `${done}; check that their claims exist: ${claims.join(" and ")}`;
   return done;
 };
 

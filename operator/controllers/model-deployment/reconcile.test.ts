@@ -412,7 +412,7 @@ describe("the life of a ModelDeployment", () => {
     world.put(spec("one"));
     for (let pass = 0; pass < 6; pass += 1) await world.reconcile();
     assert.equal(stalled(world), undefined);
-    assert.match(statusOf(world).message ?? "", /Service digits of an earlier ModelDeployment/);
+    assert.match(statusOf(world).message ?? "", /Service digits of a deleted ModelDeployment/);
     await world.client.delete(SERVICES, { namespace: "default", name: NAME });
     await world.settle();
     assert.equal(ready(world), "True");

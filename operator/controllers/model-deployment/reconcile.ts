@@ -191,7 +191,7 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     // only once the status says what they have led to: a command must not be lost with the operator
     if (isFirst || untilStatus.every((wait) => wait === undefined))
       await answerOrders(client, observed, trial, events, signal);
-    if (obstacle !== undefined) log.warn({ obstacles }, "something is in the way");
+    if (obstacle !== undefined) log.warn({ obstacles }, "the objects cannot be written as planned");
     // a write that failed keeps nobody from learning where requests go
     if (error !== undefined) throw error;
     const stray = scale && strayUntil(observed);

@@ -51,11 +51,11 @@ export const retried = (observed: Observed): ReadonlySet<string> =>
 export const refusalOf = ({ record, word }: Order, trial: Trial | undefined): string | undefined => {
   const { name } = record.metadata;
   if (!ACTIONS.some((action) => action === word))
-    return `${ACTION_ANNOTATION}: "${word.slice(0, 40)}" is unknown; it takes ${ACTIONS.join(", ")}`;
+    return `${ACTION_ANNOTATION}: "${word.slice(0, 40)}" is unknown; use one of ${ACTIONS.join(", ")}`;
   const isRunning = name === trial?.name;
   if (word === "retry")
     return isRunning || record.status?.state !== "RolledBack"
-      ? `${name}: only one that was rolled back can be retried`
+      ? `${name}: retry works only on a rollout that was rolled back`
       : undefined;
   if (isRunning) return undefined;
   const why = record.status?.endedAt === undefined ? SUPERSEDED : "it has ended";
@@ -125,12 +125,12 @@ const age = ({ metadata }: ModelRollout): number => Date.parse(metadata.creation
 
 const isRunning = ({ status }: ModelRollout): boolean => status?.endedAt === undefined;
 
-const SUPERSEDED = "another revision is wanted";
+const SUPERSEDED = "the spec asks for another revision";
 
 /** It is superseded, and still has a share. */
 const returning = (one: ModelRollout, { weight }: Pick<GivingBack, "weight">): Action[] => {
   if (one.status === undefined) return [];
-  const verdict = `${SUPERSEDED}; its share goes back to stable`;
+  const verdict = `${SUPERSEDED}; it returns its share to stable`;
   return written(one, { ...withoutMemory(one.status), state: "Superseded", weight: `${weight}%`, verdict });
 };
 

@@ -88,7 +88,7 @@ const invalidity = byIdentity((spec: ModelDeploymentSpec): string | undefined =>
   const { success, error } = specSchema.safeParse(spec);
   if (!success) {
     const first = error.issues[0];
-    return `${["spec", ...(first?.path ?? [])].join(".")}: ${first?.message}; is the CRD of this operator's version installed?`;
+    return `${["spec", ...(first?.path ?? [])].join(".")}: ${first?.message}; install the CRD of this operator's version`;
   }
   const fault = coresFault(spec) ?? capacityFault(spec.rollout);
   if (fault !== undefined) return fault;

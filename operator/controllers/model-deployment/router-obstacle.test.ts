@@ -25,13 +25,13 @@ const cases: [name: string, news: Partial<RouterNews>, reason: string | undefine
       ),
     },
     "QuotaExceeded",
-    /^the routers of this namespace: pods are refused: failed quota.*set limits\.cpu and limits\.memory in router\.resources of Berth's chart$/,
+    /^the routers of this namespace: the API server refuses the pods: failed quota.*set limits\.cpu and limits\.memory in router\.resources of Berth's chart$/,
   ],
   [
     "a webhook that is down",
     { obstacles: [{ kind: "refused", isHopeless: false, message: 'failed calling webhook "w": refused' }] },
     "AdmissionDenied",
-    /the API server refused a write: failed calling webhook "w": refused; repair what answers for webhook w/,
+    /the API server refused a write: failed calling webhook "w": refused; repair the service behind webhook w/,
   ],
   [
     "strangers",

@@ -48,9 +48,9 @@ describe("a ModelDeployment whose number of pods follows the load", () => {
     const cases: [NonNullable<ModelDeploymentSpec["scaling"]>, RegExp][] = [
       [
         { ...scaling, schedule: [{ cron: "0 0 30 2 *", minReplicas: 2 }] },
-        /spec: scaling\.schedule\[0\]\.cron: .*never comes/,
+        /spec: scaling\.schedule\[0\]\.cron: .*never matches/,
       ],
-      [{ minReplicas: 2, schedule }, /spec: scaling\.schedule: only where the number of pods may change/],
+      [{ minReplicas: 2, schedule }, /spec: scaling\.schedule: needs a range of pods/],
     ];
     for (const [wrong, message] of cases) {
       world.put(spec({ scaling: wrong }));
@@ -126,7 +126,7 @@ describe("a ModelDeployment whose number of pods follows the load", () => {
   });
 
   it("says what is missing where there is no room for more, and is not Ready where there is room for none", async () => {
-    const shortage = "3 more nvidia.com/gpu needed (0 free on nodes that match)";
+    const shortage = "3 more nvidia.com/gpu needed (0 free on matching nodes)";
     const world = await serving({ shortage, why: "devices" });
     assert.deepEqual(conditionOf(world, "CapacityAvailable"), {
       status: "False",
@@ -143,10 +143,10 @@ describe("a ModelDeployment whose number of pods follows the load", () => {
   });
 
   it("says which router is not heard", async () => {
-    const world = await serving({ deaf: "router berth-router-x is not heard (timeout)", why: "blind" });
+    const world = await serving({ deaf: "router berth-router-x does not report its counts (timeout)", why: "blind" });
     assert.deepEqual(conditionOf(world, "SignalsAvailable"), {
       ...{ status: "False", reason: "RouterNotHeard" },
-      message: "router berth-router-x is not heard (timeout); the number of pods stays as it is",
+      message: "router berth-router-x does not report its counts (timeout); the number of pods does not change",
     });
   });
 

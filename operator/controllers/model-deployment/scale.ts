@@ -126,23 +126,23 @@ export const signalMarks = (observed: Observed, scale: Scale | undefined, now: n
   if (scale === undefined) return [];
   const type = "SignalsAvailable";
   if (routedPort(observed) === undefined) {
-    const message = "requests do not go through the routers yet, which count them";
+    const message = "no request is counted yet: the Service does not send requests through the routers";
     return [{ type, status: "Unknown", reason: "Routing", message }];
   }
   const stray = strayUntil(observed) ?? 0;
   if (now < stray && scale.deaf === undefined) {
     const until = new Date(stray).toISOString().slice(11, 19);
-    const message = `clients may still have connections past the routers; until ${until} UTC no pod is taken away`;
+    const message = `no pod is removed before ${until} UTC: clients may still have connections that bypass the routers`;
     return [{ type, status: "Unknown", reason: "Routing", message }];
   }
   return scale.deaf === undefined
-    ? [{ type, status: "True", reason: "Heard", message: "each router tells what it counts" }]
+    ? [{ type, status: "True", reason: "Heard", message: "every router reports its counts" }]
     : [
         {
           type,
           status: "False",
           reason: "RouterNotHeard",
-          message: `${scale.deaf}; the number of pods stays as it is`,
+          message: `${scale.deaf}; the number of pods does not change`,
         },
       ];
 };

@@ -211,7 +211,7 @@ const judge = (
     const reason = fetch !== undefined ? "Fetching" : stable === undefined ? "Starting" : "Updating";
     return working(reason, progress(observed, starting, fetch) + still);
   }
-  if (stable === undefined) return working("Starting", "the first revision is being made");
+  if (stable === undefined) return working("Starting", "Berth creates the first revision");
   if (scale !== undefined && isAsleep(observed, stable)) return asleep(stable, scale);
   const restart = restartOf(observed, stable);
   if (restart !== undefined && readyOf(observed, stable) >= Math.max(1, wantedOf(observed, stable) - 1))
@@ -223,19 +223,26 @@ const judge = (
   ) {
     if (cause !== undefined) return failing(cause, "");
     if (scale !== undefined)
-      return { reason: "Starting", message: `${progress(observed, stable, fetch)}; requests are held`, ready: "True" };
+      return {
+        reason: "Starting",
+        message: `${progress(observed, stable, fetch)}; the routers hold requests until a pod is ready`,
+        ready: "True",
+      };
     return working(fetch === undefined ? "Starting" : "Fetching", progress(observed, stable, fetch));
   }
   const retiring = superseded.find((revision) => deploymentOf(observed, revision) !== undefined);
   if (retiring !== undefined) {
-    return working("Retiring", `${stable.name} serves; ${retiring.name} is kept until every node knows`);
+    return working(
+      "Retiring",
+      `${stable.name} serves; ${retiring.name} stays until every node routes to its successor`,
+    );
   }
   if (wantsRouter(observed) && routedPort(observed) === undefined && router !== undefined)
     return failing(router, `; ${stable.name} ${unroutedInWords(observed)} they are ready`);
   if (wantsRouter(observed) && routedPort(observed) === undefined)
     return working("Routing", `${stable.name} ${unroutedInWords(observed)} the routers of this namespace are ready`);
   if (!wantsRouter(observed) && !isServing(observed, stable))
-    return working("Updating", `requests are being switched to ${stable.name}`);
+    return working("Updating", `Berth switches the Service to ${stable.name}`);
   const [ready, count] = [readyOf(observed, stable), wantedOf(observed, stable)];
   const pods =
     ready < count ? `${ready} of ${count} pods serve` : `${count} ${count === 1 ? "pod serves" : "pods serve"}`;
@@ -247,7 +254,7 @@ const judge = (
 };
 
 const unroutedInWords = ({ owner, services }: Observed): string =>
-  named(services, serviceName(owner.name)) === undefined ? "is ready, and is reached when" : "serves directly until";
+  named(services, serviceName(owner.name)) === undefined ? "is ready and gets requests when" : "serves directly until";
 
 const restartInWords = (
   observed: Observed,
@@ -263,7 +270,7 @@ const restartInWords = (
 
 const asleep = ({ name }: Revision, { shortage }: Scale): Verdict =>
   shortage === undefined
-    ? { reason: "ScaledToZero", message: `no pod of ${name}, until somebody asks for something`, ready: "True" }
+    ? { reason: "ScaledToZero", message: `${name} is scaled to zero: the next request starts a pod`, ready: "True" }
     : failing({ reason: "DevicesTaken", message: `${name} cannot be started: ${shortage}`, stalled: false }, "");
 
 /** Why a rollout waits for room, where its pods do. */
@@ -274,12 +281,12 @@ const roomInWords = ({ reason }: Cause, trial: Trial | undefined): string =>
 
 /** What becomes of the requests meanwhile. */
 const stillInWords = (observed: Observed, stable: Revision): string => {
-  if (wantedOf(observed, stable) === 0) return "has made room for it";
-  return readyOf(observed, stable) > 0 ? "still serves" : "is to serve, and has no pod that is ready";
+  if (wantedOf(observed, stable) === 0) return "is scaled to zero to make room for it";
+  return readyOf(observed, stable) > 0 ? "still serves" : "should serve, but has no ready pod";
 };
 
 const rolledBack = (revision: string, why: string, still: string): Verdict =>
-  stalled("RolledBack", oneLine(`${revision} was not taken: ${why}`) + still);
+  stalled("RolledBack", oneLine(`${revision} was rolled back: ${why}`) + still);
 
 const hindered = ({ name }: Owner, obstacle: Obstacle, still: string): Verdict => {
   switch (obstacle.kind) {
@@ -288,7 +295,7 @@ const hindered = ({ name }: Owner, obstacle: Obstacle, still: string): Verdict =
       const [exist, them] = objects.length === 1 ? ["exists and belongs", "it"] : ["exist and belong", "them"];
       const cure =
         name === ROUTER_NAME
-          ? "rename this ModelDeployment, for the routers of its namespace have this name"
+          ? "rename this ModelDeployment: the routers of its namespace need this name"
           : `delete ${them}, or rename this ModelDeployment`;
       return stalled("NotOwned", `${listed(objects)} ${exist} to something else; ${cure}${still}`);
     }
@@ -298,7 +305,10 @@ const hindered = ({ name }: Owner, obstacle: Obstacle, still: string): Verdict =
       return failing({ reason, message: told, stalled: obstacle.isHopeless }, still);
     }
     case "leaving":
-      return working("Starting", `${obstacle.object} of an earlier ModelDeployment of this name is being removed`);
+      return working(
+        "Starting",
+        `${obstacle.object} of a deleted ModelDeployment of this name still exists; Berth waits until Kubernetes has removed it`,
+      );
   }
 };
 
@@ -324,7 +334,12 @@ const availability = (observed: Observed, shown: Revision | undefined, verdict: 
     : shown !== undefined &&
         ((verdict.ready === "True" && (isAsleep(observed, shown) || isWaking(observed, shown))) ||
           isWoken(observed, shown, now))
-      ? { type: "Available", status: "True", reason: "ScaledToZero", message: "requests are held until a pod is ready" }
+      ? {
+          type: "Available",
+          status: "True",
+          reason: "ScaledToZero",
+          message: "the routers hold requests until a pod is ready",
+        }
       : { type: "Available", status: "False", reason: "NoPodReady", message: "no pod is ready to answer requests" };
 
 /** It slept until a rollout asked for a pod of it: one that starts, as long as it may and nothing is wrong with it, is no outage. */

@@ -5,7 +5,8 @@ import { isPausedBySpec, type Trial, trialWeight } from "./trial.ts";
 /** `step 2 of 3: 25 % of the requests go to digits-2` */
 export const stepInWords = (trial: Trial): string => {
   const { revision, settings, state, steps } = trial;
-  if (steps === undefined) return `the steps of ${revision.name} wait for some seconds of traffic`;
+  if (steps === undefined)
+    return `${revision.name} waits for some seconds of traffic, from which Berth derives the steps`;
   const step = "step" in state ? state.step + 1 : steps.length;
   const weight = trialWeight(trial);
   const share =
@@ -24,19 +25,19 @@ const capacityInWords = ({ capacity }: Trial): string => {
   const { canary, fullSince, plan, retryAt, stable, why } = capacity;
   if (retryAt !== undefined) {
     const at = new Date(retryAt).toISOString().slice(11, 19);
-    return `; capacity swap: its pods found no room in stable's place in time, and are tried again at ${at} UTC`;
+    return `; capacity swap: its pods did not start in time in stable's place; Berth tries again at ${at} UTC`;
   }
   const told =
     plan === "swap"
       ? "its pods take the place of stable's"
-      : `stable hands pods over, and has ${stable} beside ${canary}`;
-  const full = fullSince === undefined ? "" : "; requests need more pods, and no node takes them";
+      : `stable hands its pods over, and has ${stable} beside ${canary}`;
+  const full = fullSince === undefined ? "" : "; the load needs more pods, and no node has room for them";
   return `; capacity ${plan}: ${told} (${why})${full}`;
 };
 
 const pausedInWords = (trial: Trial): string => {
   const { isHeld, name, state } = trial;
-  if (isHeld) return ", held by the command pause";
+  if (isHeld) return ", paused by the command pause";
   if (state.phase === "finishing" && isPausedBySpec(trial)) return ", paused by spec.rollout.paused";
   if (state.phase !== "paused") return "";
   switch (state.by) {
@@ -45,6 +46,6 @@ const pausedInWords = (trial: Trial): string => {
     case "command":
       return ", paused by a command";
     case "step":
-      return `, safe so far and paused as its step says: it goes on with kubectl annotate modelrollout ${name} ${ACTION_ANNOTATION}=resume`;
+      return `, safe so far and paused by its step; to go on: kubectl annotate modelrollout ${name} ${ACTION_ANNOTATION}=resume`;
   }
 };

@@ -72,7 +72,7 @@ describe("a canary", () => {
     assert.equal(reason(world), "RolledBack");
     assert.deepEqual(routes(world), ["stable 100"]);
     const { message, rollout } = statusOf(world);
-    assert.match(message ?? "", /was not taken: worse than stable by its errors.*; digits-.* still serves/);
+    assert.match(message ?? "", /was rolled back: worse than stable by its errors.*; digits-.* still serves/);
     const [rejected] = rollout?.rejected ?? [];
     assert.match(rejected?.message ?? "", /harm: errors \(e-value .*, 200 decides\); canary: .* requests failed/);
     await world.settle();
@@ -109,7 +109,7 @@ describe("a canary", () => {
     world.fate = (revision) => ({ ready: revision === old });
     world.put(spec("two"));
     await until(world, () => isStalled(world));
-    assert.match(statusOf(world).message ?? "", /was not taken: ProgressDeadlineExceeded: not ready within 10m/);
+    assert.match(statusOf(world).message ?? "", /was rolled back: ProgressDeadlineExceeded: not ready within 10m/);
     await world.settle();
     assert.equal(stable(world), old);
     assert.equal(world.all(DEPLOYMENTS).length, 1);
@@ -264,7 +264,7 @@ describe("a canary", () => {
       world.put(spec("two", rollout));
       await until(world, () => isStalled(world) || stable(world) !== old);
       assert.equal(stable(world) !== old, isPromoted);
-      if (!isPromoted) assert.match(statusOf(world).message ?? "", /not decided within the step's time/);
+      if (!isPromoted) assert.match(statusOf(world).message ?? "", /undecided after stepDuration/);
     }
   });
 });
@@ -371,7 +371,7 @@ describe("blue and green", () => {
       weights.filter((weight) => weight > 0),
       [100],
     );
-    assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /kept well with all requests/);
+    assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /stayed healthy with all requests/);
     await world.settle();
     assert.equal(world.get(DEPLOYMENTS, old), undefined);
   });
@@ -419,10 +419,7 @@ describe("a step that pauses", () => {
     world.put(spec("two", { steps }));
     await until(world, () => statusOf(world).rollout?.phase === "paused");
     const name = statusOf(world).rollout?.name ?? "";
-    assert.match(
-      statusOf(world).message ?? "",
-      /paused as its step says: it goes on with kubectl annotate modelrollout/,
-    );
+    assert.match(statusOf(world).message ?? "", /paused by its step; to go on: kubectl annotate modelrollout/);
     world.changeLeader();
     world.now += 3_600_000;
     await world.reconcile();
@@ -456,7 +453,10 @@ describe("where there is no room for both", () => {
       if (capacity !== undefined) seen.add(`${capacity.plan} ${capacity.stable}+${capacity.canary}`);
       fewest = Math.min(fewest, served(world));
       if (statusOf(world).rollout?.phase === "observing" && seen.has("handover 3+1"))
-        assert.match(statusOf(world).message ?? "", /capacity handover: stable hands pods over.*room for 0 of 4 more/);
+        assert.match(
+          statusOf(world).message ?? "",
+          /capacity handover: stable hands its pods over.*room for 0 of 4 more/,
+        );
       return stable(world) !== old;
     });
     assert.deepEqual(
@@ -492,7 +492,7 @@ describe("where there is no room for both", () => {
     await until(world, () => routes(world)?.includes("canary 100") === true);
     assert.deepEqual(routes(world), ["canary 100"], "requests wait for it, and do not go to a pod that leaves");
     await until(world, () => stable(world) !== old);
-    assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /kept well with all requests/);
+    assert.match(world.all(MODEL_ROLLOUTS)[0]?.status?.verdict ?? "", /stayed healthy with all requests/);
     await world.settle();
     assert.deepEqual([reason(world), routes(world)], ["Serving", ["stable 100"]]);
   });
@@ -537,7 +537,7 @@ describe("where there is no room for both", () => {
     assert.deepEqual([stable(world), routes(world)], [old, ["stable 100"]]);
     assert.match(
       statusOf(world).rollout?.capacity?.why ?? "",
-      /room for 0 of 1 more; it waits, since a start and the way back take 113 s/,
+      /room for 0 of 1 more; it waits: a start and the way back take 113 s/,
     );
     assert.match(statusOf(world).message ?? "", /a start and the way back take/);
   });

@@ -54,7 +54,10 @@ describe("a revision whose ControllerRevision is gone", () => {
     await during(world, 6, () => assert.deepEqual([stable(world), routes(world)], [old, ["stable 75", "canary 25"]]));
     assert.deepEqual(uids(world, old), pods);
     assert.deepEqual(recorded(world), [next]);
-    assert.match(told(world)?.message ?? "", new RegExp(`ControllerRevision ${old} is gone.*Restore it from a backup`));
+    assert.match(
+      told(world)?.message ?? "",
+      new RegExp(`ControllerRevision ${old} is missing.*Restore it from a backup`),
+    );
     assert.deepEqual(
       world.events.filter((event) => event.includes("Unrecorded")),
       ["Warning Unrecorded"],
@@ -171,7 +174,7 @@ describe("a revision whose ControllerRevision is gone", () => {
       assert.equal(world.get(DEPLOYMENTS, old)?.spec?.template.spec?.containers.length, 1);
       const marked = world.writes.slice(writes).filter((write) => write.includes("ControllerRevision/"));
       assert.deepEqual(marked, [`apply ControllerRevision/${old} as berth`]);
-      assert.match(told(world)?.message ?? "", /holds no revision that this operator can read.*delete it/);
+      assert.match(told(world)?.message ?? "", /cannot be read.*Delete it, unless/);
     }
   });
 

@@ -83,10 +83,10 @@ export const unrecordedMarks = ({ controllerRevisions }: Observed, { candidate, 
     }));
 
 const inWords = ({ isForeign, name }: Revision, record: ControllerRevision | undefined): string => {
-  const serves = `${name} goes on as its Deployment has it`;
+  const serves = `${name} keeps serving from its Deployment`;
   if (record !== undefined)
-    return `ControllerRevision ${name} holds no revision that this operator can read; ${serves}. If no newer operator has written it, delete it`;
+    return `ControllerRevision ${name} cannot be read; ${serves}. Delete it, unless a newer operator wrote it`;
   return isForeign
-    ? `ControllerRevision ${name} is gone; ${serves}. Restore it from a backup, or apply the spec of ${name} again; else that revision is gone when another one has taken over`
-    : `ControllerRevision ${name} is gone; ${serves}. It is written again when the API server takes it`;
+    ? `ControllerRevision ${name} is missing; ${serves}. Restore it from a backup, or apply the spec of ${name} again; without it Berth cannot return to ${name} after the next promotion`
+    : `ControllerRevision ${name} is missing; ${serves}. Berth writes it again as soon as the API server accepts it`;
 };

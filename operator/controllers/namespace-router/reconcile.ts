@@ -87,7 +87,7 @@ export const routerController = (dependencies: RouterDependencies): Reconcile =>
     const known: Obstacle[] = strangers.length === 0 ? [] : [{ kind: "stranger", objects: strangers }];
     const inTheWay = gathered([...known, ...outcome.obstacles]);
     tellObstacles(dependencies, observed, inTheWay);
-    if (inTheWay.length > 0) log.warn({ obstacles: inTheWay }, "something is in the routers' way");
+    if (inTheWay.length > 0) log.warn({ obstacles: inTheWay }, "the routers cannot be written as planned");
     await recordContests(client, events, observed.users.slice(0, TOLD_USERS), contested, signal);
     if (outcome.error !== undefined) throw outcome.error;
     const waits = [
@@ -112,7 +112,7 @@ const tellObstacles = (
   const known = before.flatMap((one) => (one.kind === "stranger" ? one.objects : [])).join(" and ");
   if (strangers === "" || strangers === known) return;
   const reason: Reason = "NotOwned";
-  const note = `the routers of this namespace need the name of ${strangers}, of another owner, which is not touched; delete it`;
+  const note = `${strangers}: another owner has this name, which the routers of this namespace need; delete it`;
   for (const user of users.slice(0, TOLD_USERS)) events.event(user, "Warning", reason, "Route", note);
 };
 

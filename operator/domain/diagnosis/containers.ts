@@ -36,7 +36,11 @@ const waitingCause = (pod: Pod, { name, image, state }: ContainerStatus): Cause 
         stalled: true,
       };
     case "InvalidImageName":
-      return { reason: "ImageUnavailable", message: `"${image}" is not the name of an image`, stalled: true };
+      return {
+        reason: "ImageUnavailable",
+        message: `"${image}" is not a valid image name; correct the operator's --runtime-image`,
+        stalled: true,
+      };
     case "CreateContainerConfigError":
     case "CreateContainerError":
     case "RunContainerError":
@@ -80,14 +84,14 @@ const endedCause = (pod: Pod, status: ContainerStatus): Cause | undefined => {
   const how = ended.signal ? `signal ${ended.signal}` : `exit code ${ended.exitCode}${KILLED[ended.exitCode] ?? ""}`;
   return {
     reason: "CrashLooping",
-    message: `${where} ended with ${how}${last === "" ? "" : `, its log with "${last}"`}; see kubectl logs ${pod.metadata.name} -c ${status.name} --previous`,
+    message: `${where} ended with ${how}${last === "" ? "" : `, last log line "${last}"`}; see kubectl logs ${pod.metadata.name} -c ${status.name} --previous`,
     stalled: status.restartCount >= CRASH_LOOP_RESTARTS,
   };
 };
 
 /** 128 and the number of the signal, as shells have it. */
 const KILLED: Record<number, string> = {
-  137: " (killed, as when its liveness probe failed and it did not stop in time)",
+  137: " (killed, for example after a failed liveness probe)",
   139: " (segmentation fault)",
 };
 
@@ -116,7 +120,7 @@ const probedCause = (pod: Pod, { name, restartCount }: ContainerStatus): Cause |
   return {
     reason: "ProbeFailing",
     message:
-      `container ${name} of pod ${pod.metadata.name} was started again, since its liveness or startup probe failed; ` +
+      `container ${name} of pod ${pod.metadata.name} was restarted because its liveness or startup probe failed; ` +
       `see kubectl logs ${pod.metadata.name} -c ${name} --previous`,
     stalled: false,
   };

@@ -81,7 +81,7 @@ const cases: Case[] = [
     "node labels",
     [elsewhere],
     "Unschedulable",
-    /wait for a node that is labelled pool: inference and not labelled strategy: mps or other: 0\/2 nodes will do/,
+    /wait for a node that is labelled pool: inference and not labelled strategy: mps or other: 0\/2 nodes fit/,
     false,
   ],
   [
@@ -111,14 +111,14 @@ const cases: Case[] = [
       ),
     ],
     "Unschedulable",
-    /^1 of 5 pods wait for the devices of claim gpu \(spec\.accelerator\.claims\): 0\/2 nodes will do: 2 cannot allocate all claims; kubectl get resourceslices,resourceclaims -A shows/,
+    /^1 of 5 pods wait for the devices of claim gpu \(spec\.accelerator\.claims\): 0\/2 nodes fit: 2 cannot allocate all claims; kubectl get resourceslices,resourceclaims -A shows/,
     false,
   ],
   [
     "devices that a DeviceClass offers as a resource",
     [pending("a", "0/2 nodes are available: 2 cannot allocate all claims. still not schedulable")],
     "Unschedulable",
-    /^1 of 5 pods wait for 1 nvidia\.com\/gpu each: 0\/2 nodes will do: 2 cannot allocate all claims; kubectl get/,
+    /^1 of 5 pods wait for 1 nvidia\.com\/gpu each: 0\/2 nodes fit: 2 cannot allocate all claims; kubectl get/,
     false,
   ],
   [
@@ -150,14 +150,14 @@ const cases: Case[] = [
     "a queue of Kueue",
     [held("a", "kueue.x-k8s.io/admission", queue), held("b", "kueue.x-k8s.io/topology", queue)],
     "SchedulingGated",
-    /^2 of 5 pods wait in queue team-a until Kueue admits them; kubectl get localqueue team-a says whether/,
+    /^2 of 5 pods wait in queue team-a until Kueue admits them; kubectl get localqueue team-a shows whether/,
     false,
   ],
   [
     "another gate",
     [held("a", "example.com/quota", queue)],
     "SchedulingGated",
-    /^1 of 5 pods are held back by a scheduling gate, until its controller removes it: example.com\/quota$/,
+    /^1 of 5 pods wait until the controllers of their scheduling gates remove them: example.com\/quota$/,
     false,
   ],
   [
@@ -220,21 +220,21 @@ const cases: Case[] = [
     "a crash, with the last line of its log",
     [server({ state: ended(139, "loading\nterminate called\n") })],
     "CrashLooping",
-    /exit code 139 \(segmentation fault\), its log with "terminate called"; see/,
+    /exit code 139 \(segmentation fault\), last log line "terminate called"; see/,
     false,
   ],
   [
     "a crash of ours, which logs JSON",
     [server({ state: ended(134, '{"level":30,"msg":"serving","port":8080}\n') })],
     "CrashLooping",
-    /exit code 134, its log with "serving"; see/,
+    /exit code 134, last log line "serving"; see/,
     false,
   ],
   [
     "a server that its liveness probe stopped",
     [server({ restartCount: 1, state: { running: {} }, lastState: ended(0) })],
     "ProbeFailing",
-    /server of pod a was started again, since its liveness or startup probe failed; see kubectl logs a -c server --prev/,
+    /server of pod a was restarted because its liveness or startup probe failed; see kubectl logs a -c server --prev/,
     false,
   ],
   [
@@ -372,7 +372,7 @@ describe("explain", () => {
       [told([on(claims)], [])?.reason, told([on(claims)], [])?.message],
       [
         "DeviceUnavailable",
-        "pod a waits for its devices: node n has not prepared the devices of claim gpu (spec.accelerator.claims), as when " +
+        "pod a waits for its devices: node n has not prepared the devices of claim gpu (spec.accelerator.claims), for example because " +
           "their DRA driver does not run there; kubectl describe pod a says why",
       ],
     );
@@ -386,7 +386,7 @@ describe("explain", () => {
     };
     assert.match(
       told([on({}, { extendedResourceClaimStatus })], [])?.message ?? "",
-      /has not prepared nvidia\.com\/gpu \(spec\.accelerator\), as when/,
+      /has not prepared nvidia\.com\/gpu \(spec\.accelerator\), for example/,
     );
   });
 
@@ -413,9 +413,9 @@ describe("explain", () => {
     };
     assert.match(
       asks(large, { [memory]: "23034" }, { [memory]: "15360" }, { [memory]: "23034" }),
-      /a node that is labelled nvidia\.com\/gpu\.memory above 24575 MiB \(nodes have 15360, 23034\): 0\/2 nodes will do/,
+      /a node that is labelled nvidia\.com\/gpu\.memory above 24575 MiB \(nodes have 15360, 23034\): 0\/2 nodes fit/,
     );
-    assert.match(asks(large, { [memory]: "40000" }), /above 24575 MiB: 0\/2 nodes will do/);
+    assert.match(asks(large, { [memory]: "40000" }), /above 24575 MiB: 0\/2 nodes fit/);
     assert.match(asks({ nodeSelector: { constructor: "" } }, {}), /labelled constructor \(no node has that label\): /);
     const pools = ["a", "b", "c", "d", "e"].map((pool) => ({ pool }));
     assert.match(asks({ nodeSelector: { pool: "x" } }, ...pools), /pool: x \(nodes have a, b, c and 2 more values\): /);
@@ -481,17 +481,17 @@ describe("explain", () => {
     const quota = "exceeded quota: compute, requested: requests.cpu=2, used: requests.cpu=3, limited: requests.cpu=4";
     assert.deepEqual(told(quota), [
       "QuotaExceeded",
-      `pods are refused: ${quota}; raise ResourceQuota compute, or ask for less`,
+      `the API server refuses the pods: ${quota}; raise ResourceQuota compute, or ask for less`,
     ]);
-    const policy = "satisfy that policy, or except the pods of this ModelDeployment from it";
-    const range = "set spec.resources to what the LimitRange of the namespace allows, or change that";
+    const policy = "satisfy that policy, or exempt the pods of this ModelDeployment from it";
+    const range = "set spec.resources to what the LimitRange of the namespace allows, or change it";
     for (const [reason, refusal, cure] of [
       [
         "QuotaExceeded",
         "failed quota: compute: must specify limits.cpu for: fetch,server; limits.memory for: server",
         "set limits.cpu and limits.memory in spec.resources",
       ],
-      ["QuotaExceeded", "failed quota: compute: other", "change ResourceQuota compute, or what is asked for"],
+      ["QuotaExceeded", "failed quota: compute: other", "change ResourceQuota compute, or spec.resources"],
       [
         "AdmissionDenied",
         'violates PodSecurity "restricted:latest": runAsNonRoot != true',
@@ -502,7 +502,7 @@ describe("explain", () => {
       [
         "AdmissionDenied",
         'failed calling webhook "mutate.example.com": no endpoints available',
-        "repair what answers for webhook mutate.example.com, or remove its configuration",
+        "repair the service behind webhook mutate.example.com, or remove its configuration",
       ],
       ["AdmissionDenied", "maximum memory usage per Container is 1Gi, but limit is 2Gi", range],
       ["AdmissionDenied", "cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000", range],
@@ -517,10 +517,10 @@ describe("explain", () => {
         "create RuntimeClass kata, or correct spec.scheduling.runtimeClassName",
       ],
     ] as const) {
-      assert.deepEqual(told(refusal), [reason, `pods are refused: ${refusal}; ${cure}`]);
+      assert.deepEqual(told(refusal), [reason, `the API server refuses the pods: ${refusal}; ${cure}`]);
     }
     const account = 'error looking up service account default/x: serviceaccount "x" not found';
-    assert.deepEqual(told(account), ["PodsRefused", `pods are refused: ${account}`]);
+    assert.deepEqual(told(account), ["PodsRefused", `the API server refuses the pods: ${account}`]);
   });
 
   it("says by how much each of the nearest nodes falls short", () => {
@@ -549,7 +549,7 @@ describe("explain", () => {
     const many = ["1", "2", "3500m", "0", "250m"].map((cpu, index) => room(`n${index}`, { cpu }));
     assert.match(
       asks("cpu", "4", many) ?? "",
-      /\(n2 lacks 0\.5: 3\.5 of 16 free; n1 lacks 2: 2 of 16 free; n0 lacks 3: 1 of 16 free; 2 more nodes not less\)/,
+      /\(n2 lacks 0\.5: 3\.5 of 16 free; n1 lacks 2: 2 of 16 free; n0 lacks 3: 1 of 16 free; 2 more nodes just as short\)/,
     );
   });
 
@@ -564,7 +564,10 @@ describe("explain", () => {
     };
     const told = explain({ ...subject, pods: [], deployment })?.message ?? "";
     assert.equal(told.length, 400);
-    assert.match(told, /^pods are refused: exceeded quota: q, .*….*; raise ResourceQuota q, or ask for less$/);
+    assert.match(
+      told,
+      /^the API server refuses the pods: exceeded quota: q, .*….*; raise ResourceQuota q, or ask for less$/,
+    );
   });
 
   it("gives up after the deadline, and names the cause", () => {

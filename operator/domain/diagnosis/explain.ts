@@ -64,7 +64,7 @@ const refused = ({ deployment }: Subject): Cause | undefined => {
   const condition = deployment?.status?.conditions?.find(({ type }) => type === "ReplicaFailure");
   if (condition?.status !== "True") return undefined;
   const { reason = "PodsRefused", message } = refusalOf(condition.message ?? "");
-  return { reason, message: `pods are refused: ${message}`, stalled: false };
+  return { reason, message: `the API server refuses the pods: ${message}`, stalled: false };
 };
 
 /** A pod that its node gave up. */
@@ -77,7 +77,7 @@ const lost = ({ metadata, status }: Pod): Cause | undefined => {
   if (status?.reason === "UnexpectedAdmissionError") {
     return {
       reason: "DeviceUnavailable",
-      message: `the node of pod ${metadata.name} refused it: ${why}`,
+      message: `the node of pod ${metadata.name} rejected it: ${why}`,
       stalled: false,
     };
   }

@@ -5,8 +5,8 @@ export type Refused = { reason: Extract<Reason, "QuotaExceeded" | "AdmissionDeni
 
 type Rule = { pattern: RegExp; reason: Refused["reason"]; cure: (found: RegExpExecArray) => string };
 
-const LIMIT_RANGE = () => "set spec.resources to what the LimitRange of the namespace allows, or change that";
-const POLICY = () => "satisfy that policy, or except the pods of this ModelDeployment from it";
+const LIMIT_RANGE = () => "set spec.resources to what the LimitRange of the namespace allows, or change it";
+const POLICY = () => "satisfy that policy, or exempt the pods of this ModelDeployment from it";
 
 /** Admission plugins, webhooks and policies, as the API server words their denials. The first that fits holds. */
 const RULES: readonly Rule[] = [
@@ -23,7 +23,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /failed quota: ([^:]+)/,
     reason: "QuotaExceeded",
-    cure: ([, quota]) => `change ResourceQuota ${quota}, or what is asked for`,
+    cure: ([, quota]) => `change ResourceQuota ${quota}, or spec.resources`,
   },
   {
     pattern: /violates PodSecurity "([^":]+)/,
@@ -34,7 +34,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /failed calling webhook "([^"]*)"/,
     reason: "AdmissionDenied",
-    cure: ([, webhook]) => `repair what answers for webhook ${webhook}, or remove its configuration`,
+    cure: ([, webhook]) => `repair the service behind webhook ${webhook}, or remove its configuration`,
   },
   {
     pattern: /(?:ValidatingAdmissionPolicy|MutatingAdmissionPolicy) '[^']*' with binding '[^']*' denied request/,

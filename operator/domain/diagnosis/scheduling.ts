@@ -37,9 +37,9 @@ const heldBy = ({ metadata, spec }: Pod): string => {
   const gates = (spec?.schedulingGates ?? []).map(({ name }) => name);
   const queue = metadata.labels?.[QUEUE_LABEL];
   if (queue !== undefined && gates.some((gate) => gate.startsWith(KUEUE))) {
-    return `wait in queue ${queue} until Kueue admits them; kubectl get localqueue ${queue} says whether it is there and has room`;
+    return `wait in queue ${queue} until Kueue admits them; kubectl get localqueue ${queue} shows whether it exists and has quota`;
   }
-  return `are held back by a scheduling gate, until its controller removes it: ${gates.join(", ")}`;
+  return `wait until the controllers of their scheduling gates remove them: ${gates.join(", ")}`;
 };
 
 /**
@@ -64,7 +64,7 @@ const inWords = (
   const cure = cureOfClaims(pod, why);
   if (cure !== undefined) {
     const those = claimedBy(pod) ?? (devices === undefined ? "devices" : `${devices.count} ${devices.resource} each`);
-    return `${who} wait for ${those}: ${nodes === undefined ? "" : `${nodes} nodes will do: `}${why}; ${cure}`;
+    return `${who} wait for ${those}: ${nodes === undefined ? "" : `${nodes} nodes fit: `}${why}; ${cure}`;
   }
   const affinity = /didn't match Pod's node affinity/.test(why) ? nodeDemand(pod, rooms) : undefined;
   const scarce = [...why.matchAll(/Insufficient ([^\s,.]+(?:[./][^\s,.]+)*)/g)].map(([, resource]) => resource);
@@ -73,22 +73,23 @@ const inWords = (
     const those = affinity === undefined ? "nodes have" : `nodes are ${affinity} and have`;
     return `${who} wait for ${devices.count} ${devices.resource} each: ${nodes} ${those} ${free} free${byHowMuch(pod, devices.resource, rooms)}: ${why}`;
   }
-  if (affinity !== undefined) return `${who} wait for a node that is ${affinity}: ${nodes} nodes will do: ${why}`;
+  if (affinity !== undefined) return `${who} wait for a node that is ${affinity}: ${nodes} nodes fit: ${why}`;
   const resource = scarce[0];
-  if (resource === undefined) return `${who} wait for a node: ${nodes === undefined ? "" : `${nodes} will do: `}${why}`;
+  if (resource === undefined)
+    return `${who} wait for a node: ${nodes === undefined ? "" : `${nodes} nodes fit: `}${why}`;
   return `${who} wait for ${requested(pod, resource)} ${resource} each: ${nodes} nodes have it free${byHowMuch(pod, resource, rooms)}: ${why}`;
 };
 
 /** So many nodes are named: those that come nearest. */
 const NAMED_NODES = 3;
 
-/** Reads like ` (node1 lacks 1: 0 of 4 are free; 2 more nodes not less)`. */
+/** Reads like ` (node1 lacks 1: 0 of 4 are free; 2 more nodes just as short)`. */
 const byHowMuch = ({ spec }: Pod, resource: string, rooms: readonly Room[]): string => {
   const shortages = spec === undefined ? [] : shortagesOf(rooms, spec, resource);
   if (shortages.length === 0) return "";
   const told = shortages.slice(0, NAMED_NODES).map((one) => lack(one, (amount) => sized(amount, resource)));
   const others = shortages.length - told.length;
-  const rest = others === 0 ? [] : [`${others} more ${others === 1 ? "node" : "nodes"} not less`];
+  const rest = others === 0 ? [] : [`${others} more ${others === 1 ? "node" : "nodes"} just as short`];
   return ` (${[...told, ...rest].join("; ")})`;
 };
 

@@ -38,7 +38,7 @@ const untold = (pod: Pod): Suspicion[] => {
   if (!isUntold(pod) || claimedBy(pod) !== undefined || Number.isNaN(created)) return [];
   const { name } = pod.metadata;
   const scheduler = pod.spec?.schedulerName ?? "default-scheduler";
-  const message = `pod ${name} has no node, and ${scheduler} has said nothing about it; see whether that runs: kubectl get pods -n kube-system`;
+  const message = `pod ${name} has no node, and ${scheduler} has not looked at it; check that it runs: kubectl get pods -n kube-system`;
   return [{ at: created + SCHEDULE_MS, cause: { reason: "Unschedulable", message, stalled: false } }];
 };
 
@@ -64,7 +64,7 @@ const missing = (
   const names = mounts.map(({ what }) => what);
   const volumes = `${names.length === 1 ? "" : "one of "}${names.join(", ")} does not exist or cannot be mounted`;
   const says = `kubectl describe pod ${name} says`;
-  const unprepared = `node ${spec?.nodeName} has not prepared ${devices}, as when their DRA driver does not run there`;
+  const unprepared = `node ${spec?.nodeName} has not prepared ${devices}, for example because their DRA driver does not run there`;
   if (devices === undefined && names.length === 0) return undefined;
   if (names.length === 0) return `pod ${name} waits for its devices: ${unprepared}; ${says} why`;
   if (devices !== undefined)

@@ -11,14 +11,14 @@ describe("where a new revision finds room", () => {
   it("is beside stable where there is room, or where nobody knows", () => {
     assert.equal(chosen({ fits: 4 }).plan, "surge");
     assert.deepEqual(chosen({ fits: undefined }).spare, 0, "one pod is asked for at a time");
-    assert.match(chosen({ fits: undefined }).why, /not known/);
+    assert.match(chosen({ fits: undefined }).why, /free capacity of the nodes is unknown/);
   });
 
   it("is in stable's place, one pod after the other, or all at once where it has only one", () => {
     assert.deepEqual(chosen({ fits: 1 }), { plan: "handover", why: "there is room for 1 of 4 more", spare: 1 });
     const swap = chosen({ replicas: 1 });
     assert.deepEqual([swap.plan, swap.readyWithinMs], ["swap", 47_500]);
-    assert.match(swap.why, /a pod starts in 10 s: requests are held meanwhile/);
+    assert.match(swap.why, /a pod starts in 10 s: the routers hold requests meanwhile/);
     assert.equal(chosen({ replicas: 1, strategy: "blueGreen" }).plan, "swap");
   });
 
@@ -30,12 +30,12 @@ describe("where a new revision finds room", () => {
     };
     waits(
       { startMs: 30_000 },
-      /a start and the way back take 75 s, more than requests are held \(traffic.queue.maxWait, 60 s\)/,
+      /a start and the way back take 75 s, longer than requests may wait \(spec.traffic.queue.maxWait, 60 s\)/,
     );
     waits({ rival: "other/pod" }, /other\/pod would take what stable gives up/);
-    waits({ startMs: undefined }, /not known how long a pod takes to start/);
-    waits({ strategy: "shadow" }, /needs both revisions whole/);
-    waits({ strategy: "blueGreen", replicas: 2 }, /needs both revisions whole/);
+    waits({ startMs: undefined }, /the start time of a pod is unknown/);
+    waits({ strategy: "shadow" }, /needs all pods of both revisions/);
+    waits({ strategy: "blueGreen", replicas: 2 }, /needs all pods of both revisions/);
   });
 
   it("is that of a stable revision that answers nobody, for as long as pods may take", () => {

@@ -46,29 +46,33 @@ export const choosePlan = (situation: Situation): Chosen => {
   if (wanted === "swap") return swap("spec.rollout.capacity");
   // somebody else counts the pods: none comes on top
   if (isTotal && strategy === "canary" && replicas > 1)
-    return { plan: "handover", why: "spec.replicas is the number of pods of both revisions", spare: 0 };
+    return { plan: "handover", why: "spec.replicas counts the pods of both revisions", spare: 0 };
   if (wanted !== "auto")
     return { plan: wanted, why: "spec.rollout.capacity", spare: wanted === "surge" ? replicas : spare };
   const surge = (why: string): Chosen => ({ plan: "surge", why, spare: replicas });
   // the scheduler tells, one pod after the other
   if (fits === undefined)
-    return { plan: "surge", why: "what the nodes have left is not known: one pod is asked for at a time", spare: 0 };
+    return {
+      plan: "surge",
+      why: "the free capacity of the nodes is unknown: Berth asks for one pod at a time",
+      spare: 0,
+    };
   if (fits >= replicas) return surge(`there is room for ${replicas} more`);
   if (isNowhere === true)
-    return { plan: "surge", why: "no node would take its pods, whatever stable gives up: it waits for one", spare: 0 };
+    return { plan: "surge", why: "no node fits its pods, even without stable's: it waits for a node", spare: 0 };
   const lack = `there is room for ${fits} of ${replicas} more`;
   if (strategy === "canary" && replicas > 1) return { plan: "handover", why: lack, spare };
   if (brokenForMs !== undefined && rival === undefined)
-    return { ...swap(`${lack}, and stable, which has the rest, answers nobody`), readyWithinMs: brokenForMs };
+    return { ...swap(`${lack}, and stable, which holds the rest, answers no request`), readyWithinMs: brokenForMs };
   if (strategy === "shadow" || replicas > 1)
-    return surge(`${lack}; strategy ${strategy} needs both revisions whole, and waits for it`);
-  if (rival !== undefined) return surge(`${lack}; it waits, since ${rival} would take what stable gives up`);
-  if (startMs === undefined) return surge(`${lack}; it waits, since it is not known how long a pod takes to start`);
+    return surge(`${lack}; strategy ${strategy} needs all pods of both revisions, and waits for room`);
+  if (rival !== undefined) return surge(`${lack}; it waits: ${rival} would take what stable gives up`);
+  if (startMs === undefined) return surge(`${lack}; it waits: the start time of a pod is unknown`);
   if (startMs * SLACK * 2 > maxWaitMs)
     return surge(
-      `${lack}; it waits, since a start and the way back take ${seconds(startMs * SLACK * 2)}, more than requests are held (traffic.queue.maxWait, ${seconds(maxWaitMs)})`,
+      `${lack}; it waits: a start and the way back take ${seconds(startMs * SLACK * 2)}, longer than requests may wait (spec.traffic.queue.maxWait, ${seconds(maxWaitMs)})`,
     );
-  return swap(`${lack}, and a pod starts in ${seconds(startMs)}: requests are held meanwhile`);
+  return swap(`${lack}, and a pod starts in ${seconds(startMs)}: the routers hold requests meanwhile`);
 };
 
 const seconds = (ms: number): string => `${Math.ceil(ms / 1000)} s`;

@@ -266,7 +266,7 @@ describe("a rollout in words", () => {
     assert.match(judged({ kind: "inconclusive", missing: [] }, {}, LEVELS, pace(0)), /^no requests were counted yet$/);
     assert.match(
       judged({ kind: "inconclusive", missing: ["latency"] }, course, LEVELS, pace(0)),
-      /; no requests of the canary came of late: without traffic it stays as it is$/,
+      /; no requests of the canary came recently; the rollout waits for traffic$/,
     );
     assert.match(rejected({ why: "harm", by: ["errors", "latency"] }), /worse than stable by its errors and latency/);
   });

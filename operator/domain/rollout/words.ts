@@ -17,7 +17,7 @@ export const failed = ({ errors, requests }: { errors: number; requests: number 
 export const counted = ({ canary, incomparable, pairs, self, stable }: Totals): string => {
   const said = [
     ...(pairs.compared === 0 ? [] : [`outputs: ${disagree(pairs)}`]),
-    ...(self.disagreed === 0 ? [] : [`stable with itself: ${disagree(self)}`]),
+    ...(self.disagreed === 0 ? [] : [`stable against itself: ${disagree(self)}`]),
     ...(incomparable.count === 0 ? [] : [`${count(incomparable.count)} answers could not be compared`]),
     ...(incomparable.reason === undefined ? [] : [`such as: ${incomparable.reason}`]),
   ];
@@ -62,9 +62,9 @@ export const judged = (verdict: Verdict, course: Course, levels: Levels, pace: P
 };
 
 const outlook = (intervals: number | undefined, { perSecond, what }: Pace): string => {
-  if (perSecond === 0) return `no ${what} came of late: without traffic it stays as it is`;
+  if (perSecond === 0) return `no ${what} came recently; the rollout waits for traffic`;
   if (intervals === undefined)
-    return "at the present rate it is not known when it will be decided: more traffic, or a larger weight, would tell";
+    return "no decision is in sight at the present rate; send more traffic, or raise the weight";
   const seconds = intervals * INTERVAL_S;
   return `about ${count(Math.ceil(seconds * perSecond))} more ${what}, ${time(seconds)} at the present rate`;
 };
@@ -76,7 +76,7 @@ export const rejected = (rejection: Rejection): string => {
     case "fault":
       return rejection.message;
     case "inconclusive":
-      return "not decided within the step's time (stepDuration.max), and onInconclusive is rollback";
+      return "undecided after stepDuration.max, and onInconclusive is rollback";
     case "command":
       return "aborted by a command";
   }
@@ -87,13 +87,13 @@ export const promoted = (by: Proof): string => {
     case "evidence":
       return "no worse than stable";
     case "health":
-      return "its pods kept well with all requests; nothing served beside it to be compared with";
+      return "its pods stayed healthy with all requests; no pod of stable served beside them";
     case "time":
-      return "not decided within the step's time (stepDuration.max), and onInconclusive is advance";
+      return "undecided after stepDuration.max, and onInconclusive is advance";
     case "command":
       return "promoted by a command";
     case "rescue":
-      return "stable answered nobody, and its own pods did";
+      return "stable answered no request, and its pods did";
   }
 };
 

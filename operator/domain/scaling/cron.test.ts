@@ -48,7 +48,7 @@ describe("a cron pattern", () => {
         try {
           cron = parseCron(pattern);
         } catch (error) {
-          assert.match(String(error), /never comes/);
+          assert.match(String(error), /never matches/);
           return;
         }
         const other = new Croner(pattern, { timezone: "UTC", mode: "5-part", paused: true });
@@ -90,7 +90,7 @@ describe("a cron pattern", () => {
     for (const pattern of [
       ...["0 0 31 2,4,6,9,11 *", "0 0 30 2 *", "0 0 30,31 FEB *", "0 0 30-31 2 ?", "59 23 31 4-4,6 *"],
     ])
-      assert.match(refusal(pattern), /never comes/, pattern);
+      assert.match(refusal(pattern), /never matches/, pattern);
     // either day is enough
     assert.equal(refusal("0 0 31 2 MON"), "");
     assert.equal(refusal("0 0 29 2 *"), "");

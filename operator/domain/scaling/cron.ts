@@ -35,12 +35,14 @@ const WEEKDAY: Field = {
 export const parseCron = (pattern: string): Cron => {
   const fields = pattern.trim().split(/ +/);
   const [minute = "", hour = "", day = "", month = "", weekday = ""] = fields;
-  if (fields.length !== 5) throw new Error(`"${pattern}": five fields are needed, such as 0 8 * * 1-5`);
+  if (fields.length !== 5) throw new Error(`"${pattern}": must have five fields, such as 0 8 * * 1-5`);
   const [minutes, hours] = [valuesOf(MINUTE, minute), valuesOf(HOUR, hour)];
   const days = daysOf(day.toUpperCase(), weekday.toUpperCase());
   const months = new Set(valuesOf(MONTH, month.toUpperCase()));
   if (!comesIn(months, days)) {
-    throw new Error(`"${pattern}": never comes, because no month of these has such a day; correct day or month`);
+    throw new Error(
+      `"${pattern}": never matches, because none of these months has such a day; correct the day or the month`,
+    );
   }
   return { minutes, hours, months, days };
 };

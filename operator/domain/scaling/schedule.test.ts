@@ -38,8 +38,8 @@ describe("a schedule", () => {
     const schedule = (cron: string) => [{ cron, minReplicas: 1 }];
     const scaling = { minReplicas: 1, maxReplicas: 3 };
     for (const cron of ["0 0 31 2,4,6,9,11 *", "0 0 30 2 *"])
-      refused({ scaling: { ...scaling, schedule: schedule(cron) } })(/scaling\.schedule\[0\]\.cron: .* never comes/);
-    const fixed = /scaling\.schedule: only where the number of pods may change/;
+      refused({ scaling: { ...scaling, schedule: schedule(cron) } })(/scaling\.schedule\[0\]\.cron: .* never matches/);
+    const fixed = /scaling\.schedule: needs a range of pods/;
     refused({ scaling: { minReplicas: 2, schedule: schedule("0 8 * * *") } })(fixed);
     refused({ scaling: { minReplicas: 2, maxReplicas: 2, schedule: schedule("0 8 * * *") } })(fixed);
     refused({ scaling: { minReplicas: 2, schedule: schedule("99 99 99 99 99") } })(/scaling\.schedule\[0\]\.cron/);

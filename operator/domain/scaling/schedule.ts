@@ -27,7 +27,7 @@ const parseEntry = ({ cron, minReplicas, timeZone = "UTC" }: Entry, i: number): 
   return { cron: parse(`scaling.schedule[${i}].cron`, () => parseCron(cron)), zone, minReplicas };
 };
 
-const zoneProblem = (name: string): string => `"${name}" is no time zone; use a name such as Europe/Berlin`;
+const zoneProblem = (name: string): string => `"${name}" is not a time zone; use a name such as Europe/Berlin`;
 
 const parse = <T>(field: string, of: () => T, problem?: string): T => {
   try {

@@ -20,9 +20,7 @@ export const scalingSettings = (spec: Pick<ModelDeploymentSpec, "replicas" | "sc
   const schedule = parseSchedule(entries);
   if (!isScaled(spec)) {
     if (schedule.length === 0) return undefined;
-    throw new Error(
-      "scaling.schedule: only where the number of pods may change; set scaling.maxReplicas above minReplicas",
-    );
+    throw new Error("scaling.schedule: needs a range of pods; set scaling.maxReplicas above minReplicas");
   }
   return {
     min: minReplicasOf(spec),

@@ -6,8 +6,8 @@ const number = (value: number): string =>
 
 /** `80 requests a second, 5 on a pod; 900 will wait when a new pod is ready, in 60 s` */
 export const inWords = ({ backlog, rate, startSeconds, throughput, why }: Decision): string => {
-  const load = `${number(rate)} requests a second, of which a pod can do ${number(throughput)}`;
+  const load = `${number(rate)} requests a second, and a pod handles ${number(throughput)}`;
   return why === "backlog"
-    ? `${load}; without more pods ${number(backlog)} would wait in the ${number(startSeconds)} s that one takes to start`
+    ? `${load}; without more pods ${number(backlog)} would wait for the ${number(startSeconds)} s that a pod takes to start`
     : load;
 };
