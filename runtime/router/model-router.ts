@@ -117,7 +117,7 @@ export const createModelRouter = (
     answered: shadow.answered,
   };
   const door = {
-    ...{ kept, times, pace, now, closing: options.closing },
+    ...{ kept, times, pace, now, after, closing: options.closing },
     isTrusted: options.isTrusted ?? (() => false),
     serve: (message: Message, reply: Reply, client: Client) => {
       lastRequest = now();

@@ -23,7 +23,8 @@ const ACK = 1;
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 export const rawHttp2 = async (port: number, settings: Uint8Array = new Uint8Array(0)): Promise<RawHttp2> => {
-  const socket = connect(port, "127.0.0.1");
+  // small frames would wait for the acknowledgement of those before
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
   const frames: Frame[] = [];
   let input: Buffer = Buffer.alloc(0);
   let last = -1;

@@ -1,5 +1,6 @@
 /** What the doors of all protocols have in common. */
 
+import type { After } from "../../event-loop/after.ts";
 import type { Times } from "../../transport/http/times.ts";
 import type { Pace } from "../../transport/pace.ts";
 import type { IsTrusted } from "../forwarded.ts";
@@ -16,6 +17,7 @@ export type Door = {
   /** Of clients' addresses: those that may say whom they speak for. */
   isTrusted: IsTrusted;
   now(): number;
+  after: After;
   /** Every answer closes its connection. */
   closing(): boolean;
 };

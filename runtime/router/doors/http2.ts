@@ -1,5 +1,6 @@
 /** A client's connection over HTTP/2: gRPC, and whatever else speaks it. */
 import type { Socket } from "node:net";
+import type { After } from "../../event-loop/after.ts";
 import { isBrisk, YOUNG_MS } from "../../memory/shares.ts";
 import { CLIENT_LIMITS } from "../../transport/http/request-rules.ts";
 import { CANCEL, type RequestHead, type Stream, type StreamHandler, serveHttp2 } from "../../transport/http2/index.ts";
@@ -26,7 +27,7 @@ const OPTIONS = {
  * A call that has sent a whole message and, for so long, neither its end nor more of it, is a stream: it may wait for an answer
  * before it goes on. Clients send the end of a unary call with its message.
  */
-const QUIET_MS = 20;
+export const QUIET_MS = 20;
 /** What a call takes besides its header and its body: its objects (measured: 3 KiB), and a body that is not counted. */
 const CALL_BYTES = 8 * 1024;
 /** What was written and not taken is not counted up to here: it is on its way, as a rule. */
@@ -96,14 +97,14 @@ const serveStream = (head: RequestHead, stream: Stream, common: Connection): Str
   let exchange: Exchange | undefined;
   let reply: Http2Reply | undefined;
   let over = false;
-  let quiet: NodeJS.Timeout | undefined;
+  let quiet: ReturnType<After> | undefined;
   /** Pieces that have come. */
   let pieces = 0;
 
   /** It is answered, or never will be; the client may not have taken it all. */
   const finish = (): void => {
     over = true;
-    clearTimeout(quiet);
+    quiet?.close();
     body.release();
     exchange = undefined;
   };
@@ -112,7 +113,7 @@ const serveStream = (head: RequestHead, stream: Stream, common: Connection): Str
     return reply;
   };
   const serve = (content: Body): void => {
-    clearTimeout(quiet);
+    quiet?.close();
     const served = door.serve(common.message(head, content), replyOnce(), common.client);
     if (!over) exchange = served;
   };
@@ -129,13 +130,13 @@ const serveStream = (head: RequestHead, stream: Stream, common: Connection): Str
   });
   const listen = (): void => {
     if (over || !isGrpc(headers)) return;
-    clearTimeout(quiet);
+    quiet?.close();
     const before = ++pieces;
     const stream = (): void => {
       if (pieces === before && !over) body.stream(true);
     };
     // timers come before the sockets: after a pause of the event loop, what has come meanwhile is to be read first
-    quiet = setTimeout(() => setImmediate(stream), QUIET_MS);
+    quiet = door.after(QUIET_MS, () => setImmediate(stream));
   };
   const call = {
     evict: (time: number): boolean => {
@@ -161,7 +162,7 @@ const serveStream = (head: RequestHead, stream: Stream, common: Connection): Str
       if (exchange === undefined) listen();
     },
     end: () => {
-      clearTimeout(quiet);
+      quiet?.close();
       if (!over) body.end();
     },
     closed: () => {
