@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { endAllInside } from "../world/client.ts";
 import { joinWorld, ROOT, type World } from "../world/index.ts";
 
 /**
@@ -17,6 +18,7 @@ export const useWorld = (namespace: string): { world: () => World; namespace: st
     await joined.namespace(namespace);
   });
   after(async () => {
+    await endAllInside();
     await joined?.cluster.kubectl(["delete", "namespace", namespace, "--wait=false"]);
   });
   return {

@@ -95,6 +95,14 @@ export type Inside = {
   stop(): Promise<unknown>;
 };
 
+/** What this process has started, and what has not ended. */
+const started = new Set<Inside>();
+
+/** Ends what a test has left since it failed: waiting for it would take its file as long as it goes on by itself. */
+export const endAllInside = async (): Promise<void> => {
+  await Promise.all([...started].map((one) => one.stop().catch(() => undefined)));
+};
+
 /**
  * Runs a script that goes on until its input's `seconds` are over or SIGTERM, and that calls `underWay` when its requests are answered.
  * @param input with the seconds, where MOST_SECONDS are not enough
@@ -106,12 +114,13 @@ export const startInside = (cluster: Cluster, script: string, input: object): In
   let isOver = false;
   const running = runInside(cluster, named, { seconds: MOST_SECONDS, ...input }).finally(() => {
     isOver = true;
+    started.delete(inside);
   });
   // whoever stops it hears of it
   running.catch(() => undefined);
   const found = async (prefix: string, signal: number | string): Promise<boolean> =>
     isOver || (await runInside(cluster, SIGNAL, { prefix, signal })) !== 0;
-  return {
+  const inside: Inside = {
     underWay: () => eventually(`requests of ${title} are answered`, () => found(`${title}-answered`, 0)),
     async stop() {
       // one that has just been started may not have its title yet
@@ -119,6 +128,8 @@ export const startInside = (cluster: Cluster, script: string, input: object): In
       return running;
     },
   };
+  started.add(inside);
+  return inside;
 };
 
 /** Signals the processes whose titles begin so; 0 only finds them. */
