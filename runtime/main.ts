@@ -41,6 +41,7 @@ const run = async ([command, ...args]: string[]): Promise<number> => {
     case "route": {
       const options = parseRouteOptions(args, process.stdout.isTTY === true, process.env);
       if (options === "help") return print(ROUTE_HELP);
+      beginWithTightMalloc();
       cacheCompiledCode();
       tuneForBodies();
       const { routeCommand } = await import("./router/command.ts");

@@ -1,7 +1,7 @@
 import { AMPLE_BYTES, memoryLimit } from "./limit.ts";
 
 /**
- * glibc keeps what is freed: each thread has an arena of its own, up to 64 MB of it measured to stay after a burst of bodies, twice.
+ * glibc keeps what is freed: each thread has an arena of its own, up to 64 MB of it measured to stay after a burst of bodies, twice (in a server).
  * One arena for all threads, whose end goes back to the kernel, and pieces of 128 KiB and more that go back by themselves.
  */
 const SETTINGS = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072", MALLOC_MMAP_THRESHOLD_: "131072" };

@@ -171,7 +171,10 @@ const EVENTS: AttemptEvents<Asked> = {
     capture?.data(piece);
     return life.reply.data(piece);
   },
-  flush: ({ life }) => life.reply.flush(),
+  flush: ({ capture, life }) => {
+    const flushed = life.reply.flush();
+    return capture === undefined ? flushed : "kept";
+  },
   end: (asked, trailers, outcome) => {
     const { capture, life } = asked;
     close(asked, isOwnDeadline(life, outcome) ? "gone" : outcomeOf(outcome));

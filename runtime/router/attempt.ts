@@ -2,7 +2,7 @@
 import type { After } from "../event-loop/after.ts";
 import { withTimeLeft } from "./deadline.ts";
 import type { Fleet, PodClient, Slot } from "./fleet.ts";
-import type { AnswerHead, Failure, Fields, Sent } from "./message.ts";
+import type { AnswerHead, Failure, Fields, Flushed, Sent } from "./message.ts";
 import type { Upload } from "./upload.ts";
 
 /** Why it is ended here. */
@@ -57,7 +57,7 @@ export type AttemptOptions = Pick<
 export type AttemptEvents<T> = {
   head(of: T, head: AnswerHead): void;
   data(of: T, piece: Buffer): boolean;
-  flush(of: T): void;
+  flush(of: T): Flushed;
   end(of: T, trailers: Fields, outcome: number): void;
   failed(of: T, kind: Failure, reason: string): void;
   cut(of: T, why: Cut): void;
@@ -123,11 +123,16 @@ export const startAttempt = <T>(options: AttemptOptions, events: AttemptEvents<T
       attempt.sent?.pause();
     },
     flush: () => {
-      if (attempt.isOver) return;
-      events.flush(of);
-      if (attempt.isSettled || attempt.beganAt === NEVER) return;
+      const flushed = events.flush(of);
+      if (attempt.isOver) return flushed;
+      if (flushed === "full" && !attempt.isPaused) {
+        attempt.isPaused = true;
+        attempt.sent?.pause();
+      }
+      if (attempt.isSettled || attempt.beganAt === NEVER) return flushed;
       attempt.isSettled = true;
       setAlarm(attempt, ring);
+      return flushed;
     },
     end: (trailers, outcome) => events.end(of, trailers, outcome),
     failed: (kind, reason) => {

@@ -1,5 +1,6 @@
 /** `berth-runtime route`: the router of a namespace, until it is told to end. */
 
+import { collectWhenQuiet } from "../memory/collect.ts";
 import { MIB, memoryLimit, waitingBytes } from "../memory/limit.ts";
 import { createAdminServer } from "../telemetry/admin.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -37,7 +38,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
   const router: NamespaceRouter = createNamespaceRouter({
     waits: (model, arm) => signals.waits(model, arm),
     ...{ host, now, log, random: Math.random, times: TIMES },
-    kept: createKeptBytes(mostWaiting, now),
+    kept: createKeptBytes(mostWaiting, now, collectWhenQuiet(Number.POSITIVE_INFINITY)),
     pace: createPace(),
     maxHeldBytes: mostWaiting,
     cap: options.maxOutstanding,

@@ -16,9 +16,16 @@ export const MOST_KEPT_OF_ONE = 1024 ** 2;
 /** Copies get nothing while more than this share of all is in use. */
 const SPARE = 3 / 4;
 
-/** @param now milliseconds, never going back */
-export const createKeptBytes = (most: number, now: () => number = () => performance.now()): KeptBytes => {
-  const { give, nextShare, take, usedBytes } = createMemory(most, now);
+/**
+ * @param now milliseconds, never going back
+ * @param freed is told of what is given back
+ */
+export const createKeptBytes = (
+  most: number,
+  now: () => number = () => performance.now(),
+  freed: (bytes: number) => void = () => undefined,
+): KeptBytes => {
+  const { give, nextShare, take, usedBytes } = createMemory(most, now, freed);
   return {
     nextShare,
     take: (bytes) => usedBytes() + bytes <= most * SPARE && take(bytes),

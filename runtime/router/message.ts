@@ -45,13 +45,19 @@ export type AnswerHead = {
   outcome: number;
 };
 
+/**
+ * What has become of what was said: all that ever was is `taken`; something is `held` until the client takes it; so much that it is `full`,
+ * and nothing more is to come until it has; or it is `kept`, nobody knows for how long.
+ */
+export type Flushed = "taken" | "held" | "full" | "kept";
+
 /** The client's side of an answer. All of it is ignored once the client is gone. */
 export type Reply = {
   head(head: AnswerHead): void;
   /** False: the client is slower; its exchange is told when it has caught up. */
   data(piece: Buffer): boolean;
-  /** What was said until now is to reach the client, though more will come. */
-  flush(): void;
+  /** What was said until now is to reach the client, though more will come. After the end it only tells. */
+  flush(): Flushed;
   end(trailers: Fields): void;
   /** The answer cannot be finished; the client must see that it is not whole. */
   abort(): void;
@@ -87,7 +93,8 @@ export type Events = {
   reached(): void;
   head(head: AnswerHead): void;
   data(piece: Buffer): void;
-  flush(): void;
+  /** All that has come at once was told, `end` included. What is "taken" is needed no more: its memory is used again. */
+  flush(): Flushed;
   /** `outcome` as in the head, where the trailers have changed it. */
   end(trailers: Fields, outcome: number): void;
   failed(kind: Failure, reason: string): void;

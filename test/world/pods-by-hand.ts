@@ -163,7 +163,7 @@ export const world = (
         asked.status = outcome;
       },
       data: () => reads,
-      flush: () => undefined,
+      flush: () => "taken",
       end: () => void asked.ends.push("end"),
       abort: () => void asked.ends.push("abort"),
     };

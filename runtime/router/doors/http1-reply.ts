@@ -20,6 +20,9 @@ export type ReplyOptions = {
   ended(close: boolean): void;
 };
 
+/** What is smaller is copied: a slow client must not keep for it all that it came with. */
+const LARGE_BYTES = 32 * 1024;
+
 export const createReply = (socket: Socket, { close, ended, http10, isHead, written }: ReplyOptions): Http1Reply => {
   let head = "";
   let begun = false;
@@ -31,7 +34,9 @@ export const createReply = (socket: Socket, { close, ended, http10, isHead, writ
 
   const flush = (): void => {
     if (head === "" && bytes === 0) return;
-    if (!writeAnswer(socket, head, pieces, bytes)) written();
+    const [first] = pieces;
+    const isLarge = head === "" && bytes >= LARGE_BYTES && first?.length === bytes;
+    if (!(isLarge ? socket.write(first) : writeAnswer(socket, head, pieces, bytes))) written();
     head = "";
     pieces = [];
     bytes = 0;
@@ -65,6 +70,8 @@ export const createReply = (socket: Socket, { close, ended, http10, isHead, writ
     },
     flush() {
       if (!over) flush();
+      if (socket.writableLength === 0) return "taken";
+      return socket.writableNeedDrain ? "full" : "held";
     },
     end(trailers) {
       if (over) return;

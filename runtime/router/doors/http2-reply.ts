@@ -67,7 +67,8 @@ export const createReply = (stream: Stream, { ended, now, reservation, settle }:
       else if (queued >= MOST_QUEUED && !stopped.set(STOPPED_BYTES)) cutLater();
       return !cut && queued < MOST_QUEUED;
     },
-    flush: () => undefined,
+    // what waits is bounded by what `data` returns
+    flush: () => "kept",
     end: (trailers) => {
       // the stream may be gone with its last frame: the exchange must have been let go by then
       ended();

@@ -23,7 +23,8 @@ export const collect = (fits: (bytes: number) => boolean, done: (collected: Coll
     },
     data: (piece: Buffer) => {
       if (over) return;
-      pieces.push(piece);
+      // what came with it is not kept for it
+      pieces.push(piece.length * 2 < piece.buffer.byteLength ? Buffer.from(piece) : piece);
       bytes += piece.length;
       if (!fits(bytes)) finish("large");
     },

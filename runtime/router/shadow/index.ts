@@ -131,7 +131,7 @@ export const createShadow = (options: ShadowOptions): Shadow => {
       reached: () => fleet.reached(slot),
       head: collected.head,
       data: collected.data,
-      flush: () => undefined,
+      flush: () => "kept",
       end: collected.end,
       failed: (kind) => {
         if (kind === "unreachable") fleet.missed(slot);

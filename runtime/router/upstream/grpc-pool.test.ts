@@ -60,7 +60,7 @@ const send = (pool: GrpcPool, message: Message = MESSAGE, onReached = (): void =
       reached: onReached,
       head: () => undefined,
       data: () => undefined,
-      flush: () => undefined,
+      flush: () => "taken",
       end: (_, outcome) => resolve(String(outcome)),
       failed: (kind) => resolve(kind),
     };
@@ -236,7 +236,12 @@ describe("the connections to a pod over HTTP/2", () => {
     await until("no connection", () => answered.size() === 0, answered.size);
 
     const left = poolTo(port);
-    const nothing = { reached: () => undefined, data: () => undefined, flush: () => undefined, end: assert.fail };
+    const nothing = {
+      reached: () => undefined,
+      data: () => undefined,
+      flush: () => "taken" as const,
+      end: assert.fail,
+    };
     const begun = Promise.withResolvers<void>();
     const sent = left.send(MESSAGE, { ...nothing, head: () => begun.resolve(), failed: assert.fail });
     await begun.promise;

@@ -5,6 +5,7 @@ import { findEnd } from "../../transport/http/head.ts";
 import { writeAnswer } from "../../transport/http/response.ts";
 import { trailersToClient } from "../hop-by-hop.ts";
 import type { Events, Failure, Fields, Message, Sent } from "../message.ts";
+import { createRooms } from "./read-rooms.ts";
 import { ANSWER_LIMITS, type Framing, parseResponseHead } from "./response-head.ts";
 
 export type Address = { host: string; port: number };
@@ -33,7 +34,12 @@ const REQUEST_TIMEOUT = 408;
 const EMPTY = Buffer.alloc(0);
 
 export const openConnection = ({ host, port }: Address, { closed, idle, now }: Host): Connection => {
-  const socket = connect({ host, port, noDelay: true });
+  const rooms = createRooms();
+  const callback = (bytes: number): boolean => {
+    read(rooms.now().subarray(0, bytes));
+    return true;
+  };
+  const socket = connect({ host, port, noDelay: true, onread: { buffer: rooms.next, callback } });
   let connected = false;
   let over = false;
   let reused = false;
@@ -168,7 +174,7 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
     clearTimeout(connecting);
     begin();
   });
-  socket.on("data", (chunk: Buffer) => {
+  const read = (chunk: Buffer): void => {
     if (over) return;
     if (events === undefined) {
       fail("it said something that nobody had asked for");
@@ -184,8 +190,15 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
       fail(error instanceof Error ? error.message : String(error), error instanceof NotSeen);
       return;
     }
-    told.flush();
-  });
+    const flushed = told.flush();
+    // the beginning of a header, or of a chunk, until the rest comes
+    if (at < input.length && flushed === "taken") {
+      input = Buffer.from(input.subarray(at));
+      at = 0;
+    }
+    rooms.flushed(flushed);
+    if (events !== told) rooms.idle();
+  };
   socket.on("drain", () => resumeSource?.());
   socket.on("end", () => {
     if (over) return;

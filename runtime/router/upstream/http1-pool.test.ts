@@ -40,7 +40,7 @@ const MESSAGE: Message = {
 const send = (pool: Pool, message = MESSAGE): Promise<string> =>
   new Promise((resolve) => {
     const events: Events = {
-      ...{ reached: () => undefined, head: () => undefined, data: () => undefined, flush: () => undefined },
+      ...{ reached: () => undefined, head: () => undefined, data: () => undefined, flush: () => "taken" as const },
       end: (_, outcome) => resolve(String(outcome)),
       failed: (kind) => resolve(kind),
     };
