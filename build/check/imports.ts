@@ -5,13 +5,17 @@ import { dirname, join, normalize } from "node:path";
 import { promisify } from "node:util";
 import { type Import, specifiersOf } from "./arrows.ts";
 
-/** TypeScript files that are tracked, or are to be; tests aside. */
-export const sourcesOf = async (root: string): Promise<string[]> => {
-  const listed = await promisify(execFile)("git", ["ls-files", "-co", "--exclude-standard", "--", "*.ts"], {
+/** Files that are tracked, or are to be. @param pattern as git takes it */
+export const filesOf = async (root: string, pattern: string): Promise<string[]> => {
+  const listed = await promisify(execFile)("git", ["ls-files", "-co", "--exclude-standard", "--", pattern], {
     cwd: root,
   });
-  return listed.stdout.split("\n").filter((file) => file !== "" && !file.endsWith(".test.ts"));
+  return listed.stdout.split("\n").filter((file) => file !== "");
 };
+
+/** TypeScript files, tests aside. */
+export const sourcesOf = async (root: string): Promise<string[]> =>
+  (await filesOf(root, "*.ts")).filter((file) => !file.endsWith(".test.ts"));
 
 /** `to` is a path from the root, or a package's name. */
 export const importsOf = async (root: string): Promise<Import[]> => {

@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 import { violations } from "./arrows.ts";
 import { circlesIn } from "./circles.ts";
 import { readsOfTheClock } from "./clock.ts";
-import { importsOf, sourcesOf } from "./imports.ts";
+import { filesOf, importsOf, sourcesOf } from "./imports.ts";
+import { lostIn } from "./links.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -37,6 +38,15 @@ const ownClocks = async (): Promise<string> => {
   return found.join("\n");
 };
 
+const lostNames = async (): Promise<string> => {
+  const files = await filesOf(root, "*");
+  const found: string[] = [];
+  for (const page of files.filter((file) => file.endsWith(".md"))) {
+    found.push(...lostIn(page, await readFile(join(root, page), "utf8").catch(() => ""), files));
+  }
+  return found.join("\n");
+};
+
 const bin = (name: string) => join(root, "node_modules/.bin", name);
 
 const parts: readonly Part[] = [
@@ -51,6 +61,7 @@ const parts: readonly Part[] = [
         .join("\n"),
   },
   { name: "one clock", run: ownClocks },
+  { name: "pages name what is there", run: lostNames },
   {
     name: "generated files are current",
     run: () => complaintsOf(process.execPath, [join(root, "build/generate/main.ts"), "--check"]),
