@@ -78,7 +78,7 @@ export const warmUp = async (engine: Engine, now: () => number = () => performan
         if (!(error instanceof InferenceError)) throw error;
         // Larger shapes than the smallest may ask for memory that requests never need.
         if (isHopeless(error.message, smallest) || engine.inputs.length === 0) {
-          throw new Failure("WarmUpFailed", `the model loads, but its first inference failed: ${error.message}`);
+          throw new Failure("WarmUpFailed", `the model loads, but its first inference fails: ${error.message}`);
         }
         reason ??= error.message;
       }

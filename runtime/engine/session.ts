@@ -129,12 +129,12 @@ const createSession = async (
     ) {
       throw new Failure(
         "ExecutionProviderUnavailable",
-        `execution provider ${executionProvider} cannot be had here: ${message}. Use an image and a node that have it, or choose cpu (--execution-provider; in a ModelDeployment spec.server.executionProvider)`,
+        `execution provider ${executionProvider} is not available: ${message}. Use an image and a node that have it, or choose cpu (--execution-provider; in a ModelDeployment spec.server.executionProvider)`,
       );
     }
     // The same model loads where there is more memory: no fault of its own.
     if (/bad_alloc|bad allocation|failed to allocate memory|out of memory/i.test(message)) {
-      throw new Error(`the memory was not enough to load the model: ${message}; raise resources.limits.memory`);
+      throw new Error(`the model needs more memory to load: ${message}; raise spec.resources.limits.memory`);
     }
     const [, locale] = /Failed to construct locale with name:\s*([\w.@-]*)/.exec(message) ?? [];
     if (locale !== undefined) throw new Failure("ModelInvalid", missingLocale(locale));
@@ -193,7 +193,7 @@ const toOrtTensor = (name: string, { datatype, shape, bytes }: Tensor): OrtTenso
   const count = elementCount(shape) ?? -1;
   const starts = stringStarts(bytes, count);
   if (starts === undefined) {
-    throw new InferenceError("input", `input "${name}" has not the number of strings that its shape [${shape}] says`);
+    throw new InferenceError("input", `input "${name}" does not have the number of strings of its shape [${shape}]`);
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const texts = Array.from({ length: count }, (_, i) => text.toString("utf8", starts[i], (starts[i + 1] ?? 0) - 4));
@@ -206,7 +206,7 @@ const fromOrtTensor = (
   value: InferenceSession.OnnxValueMapType[string] | undefined,
 ): Tensor => {
   if (value === undefined || datatype === undefined || !("dims" in value)) {
-    throw new InferenceError("internal", `the model gave no tensor for output "${name}"`);
+    throw new InferenceError("internal", `the model computed no tensor for output "${name}"`);
   }
   const { data, dims } = value;
   if (Array.isArray(data)) {

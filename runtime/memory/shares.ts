@@ -110,7 +110,7 @@ export const createMemory = (
       const release = (): void => give(taken);
       const own: Lease = {
         take: (bytes) => {
-          if (ended) throw new RequestError("Cancelled", "the client has gone");
+          if (ended) throw new RequestError("Cancelled", "the client closed the connection");
           if (bytes === 0) return;
           if (!makeRoom(bytes, holder)) {
             throw new RequestError("Overloaded", "too many large messages at once; try again", 1);

@@ -130,8 +130,8 @@ const noteAgain = ({ life, slot }: Asked, ending: Ending): void => {
 /** It is ended here, whatever the pod does. */
 const cut = (asked: Asked, why: Cut): void => {
   const { life, moves, slot } = asked;
-  const idle = `nothing has come for ${Math.round(life.port.idleMs() / 1000)} s`;
-  const crowded = `too many streams are open on the pods of ${slot.arm.revision}, or of this client`;
+  const idle = `no byte arrived for ${Math.round(life.port.idleMs() / 1000)} s`;
+  const crowded = `too many streams are open to the pods of ${slot.arm.revision}, or from this client`;
   if (why === "late") settle(asked, { kind: "late" });
   else if (life.state.kind === "answered") {
     if (why === "idle") stop(asked, silenceOf(asked), 503, idle);
@@ -221,14 +221,14 @@ const whyOf = ({ patienceMs, slot }: Asked, { kind }: Ending, reason: string): s
   const { name } = slot.pod.place;
   switch (kind) {
     case "late":
-      return `pod ${name} did not begin to answer within ${Math.round(patienceMs)} ms`;
+      return `pod ${name} sent no answer within ${Math.round(patienceMs)} ms`;
     case "unreachable":
-      return `pod ${name} could not be reached`;
+      return `pod ${name} cannot be reached`;
     case "unseen":
-      return `pod ${name} did not take the request`;
+      return `pod ${name} closed the connection before it read the request`;
     case "invalid":
       return `this request cannot be sent to a pod: ${reason}`;
     default:
-      return `the connection to pod ${name} ended before its answer`;
+      return `the connection to pod ${name} ended before the answer`;
   }
 };

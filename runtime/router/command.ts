@@ -87,7 +87,7 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     stuck: () => undefined,
     notReady: () => {
       if (draining) return "the router is draining";
-      return router.synced() ? undefined : "the API server has not told of the routes yet";
+      return router.synced() ? undefined : "the router waits for the routes from the API server";
     },
     status: async () => statusReport(router, version, started, now() - bornAt),
     metrics: () => renderMetrics(router),

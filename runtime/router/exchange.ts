@@ -94,7 +94,7 @@ const begin = (life: Life): void => {
   if (choice === undefined) {
     const revisions = table.routes.map(({ revision }) => revision).join(", ");
     const asked = pinned?.slice(0, 100);
-    refuse(life, 404, `${REVISION_FIELD}: ${port.model} has no revision "${asked}" now; it has ${revisions}`);
+    refuse(life, 404, `${REVISION_FIELD}: ${port.model} has no revision "${asked}" now; use one of ${revisions}`);
     return;
   }
   tally.isEvidence = choice.counts;
@@ -118,7 +118,7 @@ const tryOn = (life: Life, route: Route): void => {
     countUnanswered(tally, arm);
     replayOn(life, arm, other);
   } else if (wish.isStream && fleet.pick(arm, { ...wish, isStream: false }, 0) !== undefined)
-    refuse(life, 503, `all ${fleet.streamSlots(arm)} streams that the pods of ${arm.revision} take are open`, "forNow");
+    refuse(life, 503, `all ${fleet.streamSlots(arm)} streams of the pods of ${arm.revision} are open`, "forNow");
   else if (isProbe(message)) answerUnheld(life, arm);
   else hold(life, route, arm);
 };

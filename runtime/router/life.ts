@@ -107,7 +107,7 @@ export type Moves = {
 export const stableOf = ({ port }: Life): Route | undefined =>
   port.table()?.routes.find(({ role }) => role === "stable");
 
-export const DEADLINE_PASSED = "the deadline of the request passed";
+export const DEADLINE_PASSED = "the deadline of the request has passed";
 
 export const CHOOSING: State = { kind: "choosing" };
 export const OVER: State = { kind: "over" };

@@ -110,7 +110,7 @@ describe("the router of a namespace", () => {
     router.setModels(models(modelDeployment(port, { epoch: 1, routes })), new Set(["digits"]));
     const told = () => statusReport(router, "1", "t", 0).models.digits;
     await until("a problem", () => told()?.problem !== undefined, told);
-    assert.match(told()?.problem ?? "", /port \d+ cannot be had: .*EADDRINUSE/);
+    assert.match(told()?.problem ?? "", /port \d+ cannot be opened: .*EADDRINUSE/);
     await new Promise((resolve) => blocker.close(resolve));
     router.sweep(performance.now());
     await until("the port", () => told()?.port === port, told);

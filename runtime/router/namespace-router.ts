@@ -91,8 +91,8 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
       one.problem = undefined;
       log.info(`${router.model}: listening on port ${port}`);
     } catch (error) {
-      const problem = `port ${port} cannot be had: ${error instanceof Error ? error.message : String(error)}`;
-      if (one.problem !== problem) log.warn(`${router.model}: ${problem}; it is tried again each second`);
+      const problem = `port ${port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`;
+      if (one.problem !== problem) log.warn(`${router.model}: ${problem}; trying again every second`);
       one.problem = problem;
     }
   };

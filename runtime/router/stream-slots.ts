@@ -28,9 +28,9 @@ export const createStreamSlots = (): StreamSlots => {
       const most = { connection: atLeastOne(slots * CONNECTION_SHARE), address: atLeastOne(slots * ADDRESS_SHARE) };
       const open = byAddress.get(client.address) ?? 0;
       if (client.streams >= most.connection)
-        return `this connection has ${client.streams} streams open, and one connection may have ${most.connection} of ${slots}; end some, or use another connection`;
+        return `this connection has ${client.streams} streams open, and one connection may have ${most.connection} of ${slots}; close some, or use another connection`;
       if (open >= most.address)
-        return `${client.address} has ${open} streams open, and one address may have ${most.address} of ${slots}; end some`;
+        return `${client.address} has ${open} streams open, and one address may have ${most.address} of ${slots}; close some`;
       client.streams++;
       byAddress.set(client.address, open + 1);
       return undefined;

@@ -33,14 +33,14 @@ const SINGLE: ReadonlySet<string> = new Set([
 
 /** What is wrong with a call; undefined where nothing is. */
 export const unsendable = ({ fields, method }: Message): string | undefined => {
-  if (method !== "POST") return `a gRPC call is a POST, and this is a ${method}`;
+  if (method !== "POST") return `a gRPC call must be a POST, and this is a ${method}`;
   let seen: Set<string> | undefined;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? "";
     if (OF_A_CONNECTION.has(name)) return `the header ${name} cannot be sent over HTTP/2; leave it out`;
     if (!SINGLE.has(name)) continue;
     seen ??= new Set();
-    if (seen.has(name)) return `the header ${name} is there twice, and a request has one; leave one out`;
+    if (seen.has(name)) return `the header ${name} is there twice, and may be there once; leave one out`;
     seen.add(name);
   }
   return undefined;

@@ -50,14 +50,14 @@ describe("a model that cannot be served ends the server with its code and reason
       () => ANGLE_MODEL,
       ["--execution-provider", "cuda"],
       "ExecutionProviderUnavailable",
-      /execution provider cuda cannot be had here/,
+      /execution provider cuda is not available/,
     ],
     [
       "a first inference for which there is no memory",
       () => memoryModel(2 ** 52),
       [],
       "WarmUpFailed",
-      /first inference failed: .*memory/i,
+      /first inference fails: .*memory/i,
     ],
   ];
   for (const [what, model, options, code, message] of cases) {

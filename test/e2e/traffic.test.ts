@@ -105,7 +105,7 @@ describe("requests through the router", () => {
     assert.equal((await ask(status.stable?.revision ?? "")).status, 200);
     const none = await ask("routed-00000000");
     assert.equal(none.status, 404);
-    assert.match(none.body, /has no revision .*routed-00000000.* now; it has routed-/);
+    assert.match(none.body, /has no revision .*routed-00000000.* now; use one of routed-/);
   });
 
   it("pass a router that may watch two kinds in its namespace, and do nothing else", async () => {

@@ -46,21 +46,17 @@ export const refuse = (
   now: number,
 ): RequestError | undefined => {
   if (deadline <= now) {
-    return new RequestError("DeadlineExceeded", "the request's deadline had passed when it came; give it more time");
+    return new RequestError("DeadlineExceeded", "the deadline of the request had passed on arrival; give it more time");
   }
   const shards = workers.all.size;
   const retry = Math.max(1, Math.ceil((live.queued * perItemMs) / Math.max(1, shards) / 1000));
   if (live.queued >= options.maxQueued) {
-    return new RequestError(
-      "Overloaded",
-      `${live.queued} requests are waiting already; try again in ${retry} s`,
-      retry,
-    );
+    return new RequestError("Overloaded", `${live.queued} requests are waiting; try again in ${retry} s`, retry);
   }
   if (bytes > options.maxQueuedBytes) {
     return new RequestError(
       "TooLarge",
-      `the request takes ${bytes} bytes of memory (its tensors, and about 100 for each string), all that are unanswered may take ${options.maxQueuedBytes}; send less at once, or raise the memory limit (resources.limits.memory)`,
+      `the request needs ${bytes} bytes of memory (its tensors, and about 100 for each string), all unanswered requests together may have ${options.maxQueuedBytes}; send less at once, or raise the memory limit (spec.resources.limits.memory)`,
     );
   }
   const reserve = bytes <= SMALL_BYTES ? options.maxQueuedBytes / 8 : 0;
@@ -83,22 +79,22 @@ export const refuse = (
 export const takeMemory = ({ memory }: State["live"], bytes: number): RequestError | undefined =>
   memory === undefined || memory.take(bytes)
     ? undefined
-    : new RequestError(
-        "Overloaded",
-        "bodies, requests and answers hold all the memory that there is for them; try again",
-        1,
-      );
+    : new RequestError("Overloaded", "the memory for bodies, requests and answers is full; try again", 1);
 
 /** Why a request that has until `deadline` and takes `runMs` is not admitted; undefined where it is. */
 export const refusal = (load: Load, deadline: number, runMs: number): RequestError | undefined => {
   const wait = predictedWait(load);
   if (wait === undefined) {
-    return new RequestError("Unavailable", "no process runs the model now; try again later", 1);
+    return new RequestError("Unavailable", "no process runs the model at the moment; try again later", 1);
   }
   if (load.now + wait + runMs <= deadline) return undefined;
   const retry = Math.max(1, Math.ceil(wait / 1000));
   if (load.shards === 0) {
-    return new RequestError("Unavailable", `the model is being restarted, in about ${retry} s; try again then`, retry);
+    return new RequestError(
+      "Unavailable",
+      `the server restarts the model, and is ready in about ${retry} s; try again then`,
+      retry,
+    );
   }
   const left = Math.max(0, Math.round(deadline - load.now));
   return new RequestError(

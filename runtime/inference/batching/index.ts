@@ -78,7 +78,7 @@ export const createScheduler = (
       if (entry.state === "answered") return;
       // whoever has gone need not look at the answer, and that must not end the process
       promise.catch(() => undefined);
-      fail(live, entry, new RequestError("Cancelled", "the client has gone"), clock.now());
+      fail(live, entry, new RequestError("Cancelled", "the client closed the connection"), clock.now());
     };
     return { result: promise, cancel };
   };

@@ -15,7 +15,7 @@ import type { State } from "./state.ts";
 import { batchRanWell, beginTrial, ranWell } from "./trial.ts";
 import { lose, occupy, release, type Worker } from "./workers.ts";
 
-/** A run: `entries` may be answered already, by their deadlines or because the client has gone. */
+/** A run: `entries` may be answered already, by their deadlines or because the client closed the connection. */
 type Run = { entries: readonly Entry[]; items: number; group: Group; inputMs: number };
 
 /** How a run asks for what comes next: at once, or at the end of this turn. */
@@ -54,7 +54,7 @@ export const startRun = (state: State, taken: readonly Entry[], now: number, pum
     state.running -= 1;
     group.running -= 1;
     noteEnd(group, items);
-    failAll(state, entries, new RequestError("Internal", "the request could not be joined with others"), now);
+    failAll(state, entries, new RequestError("Internal", "the request cannot be joined with others"), now);
     return;
   }
   const run: Run = { entries, items, group, inputMs: startedAt - now };
@@ -85,7 +85,7 @@ export const refuseCrasher = (
   const seconds = Math.round((now - at) / 1000);
   return new RequestError(
     "Internal",
-    `this same request ended the model's process ${seconds} s ago, so it is not run again for ten minutes; other requests are answered`,
+    `the same request crashed the model's process ${seconds} s ago, so the server does not run it again for ten minutes`,
   );
 };
 
@@ -143,7 +143,7 @@ const done = (state: State, worker: Worker, run: Run, result: JobResult, pump: P
     parts = split(state, entries, result.outputs);
   } catch (error) {
     if (!(error instanceof Misfit)) {
-      failAll(state, entries, new RequestError("Internal", "the answers to a batch could not be taken apart"), now);
+      failAll(state, entries, new RequestError("Internal", "the answer to a batch cannot be split"), now);
       return;
     }
     endSharing(state, error.message, "its requests run again, each alone");
@@ -225,11 +225,11 @@ const reported = ({ options }: State, error: unknown): RequestError => {
   }
   if (error instanceof ShardLost && error.how === "timeout") {
     const limit = `--request-timeout (${options.requestTimeoutMs / 1000} s)`;
-    const message = `a run took longer than ${limit} and was ended; send less at once or raise it`;
+    const message = `the run took longer than ${limit}; send less at once, or raise that`;
     return new RequestError("DeadlineExceeded", message);
   }
   if (error instanceof ShardLost) {
-    return new RequestError("Internal", "the model's process crashed while it ran this request");
+    return new RequestError("Internal", "this request crashed the model's process");
   }
   return new RequestError("Internal", "the request could not be run");
 };

@@ -78,7 +78,7 @@ const boundAnswer = (results: ReadonlyMap<string, Tensor>, most: number): void =
   const told = `the outputs of this run have ${bytes} bytes, at most ${most} are answered under this memory limit`;
   throw new InferenceError(
     "input",
-    `${told}; send less at once, ask for fewer outputs, or raise resources.limits.memory`,
+    `${told}; send less at once, ask for fewer outputs, or raise spec.resources.limits.memory`,
   );
 };
 

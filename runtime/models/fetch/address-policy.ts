@@ -58,7 +58,7 @@ export const resolveHost = async (
     if (!policy(address)) {
       throw new Failure(
         "ModelUriInvalid",
-        `${what} ${host} is ${address}, an address that no model is fetched from (loopback, link-local, metadata or multicast)`,
+        `${what} ${host} is ${address}, a loopback, link-local, metadata or multicast address, which Berth never fetches from; use another host`,
       );
     }
   }
@@ -70,7 +70,7 @@ const lookUp = async (host: string, what: string): Promise<Address[]> => {
     return await lookup(host, { all: true });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    const message = `${what} ${host} has no address (${code})`;
+    const message = `${what} ${host} cannot be resolved (${code}); check the host name and the cluster's DNS`;
     // A pod's name server may answer a little later than the pod starts; a name that does not exist stays so.
     throw code === "ENOTFOUND" ? new Failure("ModelUnreachable", message) : new TransientFailure(message);
   }

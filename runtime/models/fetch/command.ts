@@ -23,7 +23,7 @@ const timing = { now: () => performance.now(), sleep: (ms: number) => sleep(ms),
 export const fetchCommand = async (options: FetchOptions, log: Logger): Promise<number> => {
   process.once("SIGTERM", () => process.exit(143));
   const started = performance.now();
-  const untold = (error: Error) => log.warn(`how far the fetch is cannot be told: ${error.message}`);
+  const untold = (error: Error) => log.warn(`the progress port cannot be opened: ${error.message}`);
   const progress = options.progressPort === undefined ? undefined : serveProgress(options.progressPort, untold);
   try {
     log.info(`fetching ${redact(options.uri)}`);
@@ -41,7 +41,7 @@ export const fetchCommand = async (options: FetchOptions, log: Logger): Promise<
       return 1;
     }
     // Such as a directory that cannot be written to; Node's messages name the path and the cause.
-    const message = `the model could not be fetched to ${options.to}: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `the model cannot be fetched to ${options.to}: ${error instanceof Error ? error.message : String(error)}`;
     log.error(message);
     writeTermination(options.terminationLog, message);
     return 1;
@@ -91,7 +91,10 @@ const readCa = (file: string): string | undefined => {
   const pem = readFileSync(file, "utf8");
   const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]*(-----END CERTIFICATE-----)?/g) ?? [];
   const wrong = (what: string) =>
-    new Failure("ModelUriInvalid", `model.caBundle: the key ca.crt of its ConfigMap ${what}; give certificates as PEM`);
+    new Failure(
+      "ModelUriInvalid",
+      `spec.model.caBundle: the key ca.crt of its ConfigMap ${what}; put PEM certificates there`,
+    );
   if (certificates.length === 0) throw wrong("holds no PEM certificate");
   certificates.forEach((certificate, index) => {
     try {

@@ -55,7 +55,7 @@ describe("credentials", () => {
 
   it("of a Secret without the key are sent nowhere, and the message says how to allow it", () => {
     const message =
-      /^the Secret of model\.credentials has no key "hosts", .*kubectl patch secret NAME --type merge -p '\{"stringData":\{"hosts":"models\.example\.com"\}\}'$/;
+      /^the Secret of spec\.model\.credentials has no key "hosts", .*kubectl patch secret NAME --type merge -p '\{"stringData":\{"hosts":"models\.example\.com"\}\}'$/;
     // as of a service account, and of a database
     assert.throws(() => read({ token: "t", "ca.crt": "c", namespace: "n" }), { ...refused, message });
     assert.throws(() => read({ username: "u", password: "p" }), { ...refused, message });
@@ -98,7 +98,7 @@ describe("a Secret without credentials", () => {
         "the keys a, b, c, d, e, f, g, h, i, j, …",
       ],
     ] as const) {
-      const message = `the Secret of model.credentials has ${shown}, and none of the keys that are read: token; or username and password; and hosts.`;
+      const message = `the Secret of spec.model.credentials has ${shown}; it needs hosts, and token or username and password.`;
       assert.throws(
         () => read(keys),
         (error: Error & { code?: string }) => {
@@ -173,7 +173,7 @@ describe("fetch with credentials", () => {
         response.end();
       }),
     );
-    const message = new RegExp(`^the Secret of model\\.credentials does not name ${proxy} in its key`);
+    const message = new RegExp(`^the Secret of spec\\.model\\.credentials does not list ${proxy} in its key`);
     const credentials = secretOf({ token: "t", hosts: "models.example.com" });
     await assert.rejects(fetchFrom("models.example.com", credentials, `http://${proxy}`), { ...refused, message });
     assert.equal(requests, 0);

@@ -27,13 +27,16 @@ export const readAuthorization = (directory: string, url: URL, reader?: URL): st
   if (reader !== undefined) requireHost(read("hosts"), reader);
   if (token !== undefined) {
     if (!/^[\x21-\x7e]+$/.test(token))
-      throw new Failure("ModelForbidden", "the token of model.credentials is empty or has spaces or line breaks");
+      throw new Failure(
+        "ModelForbidden",
+        "the token in the Secret of spec.model.credentials is empty, or has spaces or line breaks; correct it",
+      );
     return `Bearer ${token}`;
   }
   if (username === undefined || password === undefined) {
     throw new Failure(
       "ModelForbidden",
-      `the Secret of model.credentials has only ${keysIn(directory)}; it needs both username and password, or token`,
+      `the Secret of spec.model.credentials has only ${keysIn(directory)}; it needs both username and password, or token`,
     );
   }
   return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
@@ -42,8 +45,8 @@ export const readAuthorization = (directory: string, url: URL, reader?: URL): st
 const noneOf = (directory: string): Failure =>
   new Failure(
     "ModelForbidden",
-    `the Secret of model.credentials has ${keysIn(directory)}, and none of the keys that are read: token; or username and password; and hosts. ` +
-      "Keys of an object store cannot sign here: use a signed URI, without credentials",
+    `the Secret of spec.model.credentials has ${keysIn(directory)}; it needs hosts, and token or username and password. ` +
+      "Berth does not sign requests with keys of an object store: use a signed URI, without credentials",
   );
 
 const MOST_KEYS = 10;
@@ -64,9 +67,9 @@ const requireHost = (hosts: string | undefined, url: URL): void => {
   const patch = `kubectl patch secret NAME --type merge -p '{"stringData":{"hosts":"${url.host}"}}'`;
   const has =
     patterns.length === 0
-      ? `has no key "hosts", so it is sent nowhere; whoever owns it allows it: ${patch}`
-      : `does not name ${url.host} in its key "hosts", so it is not sent there; add the host${wrong < 0 ? "" : `, and correct entry ${wrong + 1}, which is none such as models.example.com, *.example.com or models.example.com:8443`}`;
-  throw new Failure("CredentialsNotForHost", `the Secret of model.credentials ${has}`);
+      ? `has no key "hosts", so Berth sends it to no host; to allow this host: ${patch}`
+      : `does not list ${url.host} in its key "hosts", so Berth does not send it there; add the host${wrong < 0 ? "" : `, and correct entry ${wrong + 1}, which is not a host such as models.example.com, *.example.com or models.example.com:8443`}`;
+  throw new Failure("CredentialsNotForHost", `the Secret of spec.model.credentials ${has}`);
 };
 
 const PATTERN = /^(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?$/i;

@@ -12,8 +12,8 @@ export const roomFor = async (directory: string, limit: number | undefined): Pro
 export const diskFull = (needed: number | undefined, available: number): Failure =>
   new Failure(
     "DiskFull",
-    `the model needs ${needed === undefined ? `more than ${formatBytes(available)}` : formatBytes(needed)}, ${formatBytes(available)} are available; ` +
-      "raise the limit of ephemeral-storage in resources, or use a smaller model",
+    `the model needs ${needed === undefined ? `more than ${formatBytes(available)}` : formatBytes(needed)}, and ${formatBytes(available)} is free; ` +
+      "raise spec.resources.limits.ephemeral-storage, or use a smaller model",
   );
 
 export const isNoSpace = (error: unknown): boolean =>

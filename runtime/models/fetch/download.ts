@@ -43,11 +43,11 @@ export const download = async (
 
   const begin = async ({ again, offset, total, validator }: Opened): Promise<void> => {
     if (offset > 0) {
-      log.info(`going on at ${formatBytes(written)}`);
+      log.info(`resuming at ${formatBytes(written)}`);
       known = { validator: known.validator, total };
       return;
     }
-    if (again !== undefined) log.warn(`starting from the first byte again: ${again}`);
+    if (again !== undefined) log.warn(`starting again from the first byte: ${again}`);
     await file.truncate(0);
     hash = createHash("sha256");
     written = 0;
@@ -70,7 +70,7 @@ export const download = async (
       if (written === 0 && chunk[0] === 0x3c) {
         throw new Failure(
           "ModelInvalid",
-          "the URI leads to a web page or an XML document, not to a model; check model.uri",
+          "the URI leads to a web page or an XML document, not to a model; check spec.model.uri",
         );
       }
       if (written + chunk.length > room) throw diskFull(total, room);
@@ -89,7 +89,7 @@ export const download = async (
 
   const ended = ({ hasEnd, shown, total }: Opened): Downloaded => {
     if (total !== undefined && written !== total)
-      throw new TransientFailure(`the model ended after ${formatBytes(written)} of ${formatBytes(total)}`);
+      throw new TransientFailure(`the connection ended after ${formatBytes(written)} of ${formatBytes(total)}`);
     if (written === 0 && hasEnd) throw empty(shown);
     const downloaded = { hex: hash.copy().digest("hex"), bytes: written };
     try {
@@ -137,10 +137,10 @@ class Doubtful extends TransientFailure {
 }
 
 const noEnd = (shown: string): string =>
-  `${shown} does not say how long the model is (neither content-length nor chunks), so that one that was cut off looks whole`;
+  `${shown} sends neither content-length nor chunks, so a truncated model would look complete`;
 
 const empty = (shown: string): Failure =>
-  new Failure("ModelInvalid", `${shown} is empty: it has 0 bytes; put the model there, or check model.uri`);
+  new Failure("ModelInvalid", `${shown} is empty: it has 0 bytes; put the model there, or check spec.model.uri`);
 
 /** Before anything of it is read. */
 const refuseOpened = async (
@@ -154,7 +154,10 @@ const refuseOpened = async (
         ? empty(shown)
         : hasEnd || isExpecting
           ? undefined
-          : new Failure("ModelUriInvalid", `${noEnd(shown)}; set model.sha256, or have it served with content-length`);
+          : new Failure(
+              "ModelUriInvalid",
+              `${noEnd(shown)}; set spec.model.sha256, or serve the model with content-length`,
+            );
   if (failure === undefined) return;
   await discard();
   throw failure;

@@ -84,7 +84,8 @@ describe("a model's end", () => {
         const store = await answering(t, answer(bytes));
         await assert.rejects(fetchFrom(`${store.url}/model`), {
           code: "ModelUriInvalid",
-          message: /does not say how long the model is .* set model\.sha256, or have it served with content-length$/,
+          message:
+            /sends neither content-length nor chunks.* set spec\.model\.sha256, or serve the model with content-length$/,
         });
         assert.equal(store.asked.length, 1);
       }
@@ -97,7 +98,7 @@ describe("a model's end", () => {
         [answer(Buffer.alloc(0)), { pin: sha256 }, "ModelChanged"],
       ] as const) {
         const store = await answering(t, cutOff);
-        const message = /does not say how long the model is .*; tried 5 times$/;
+        const message = /sends neither content-length nor chunks.*; tried 5 times$/;
         await assert.rejects(fetchFrom(`${store.url}/model`, given), { code, message });
         assert.equal(store.asked.length, 5);
       }

@@ -53,7 +53,10 @@ const openAt = async (url: URL, resume: Resume | undefined, options: HttpsOption
     await agent.destroy();
     current = redirect(current, location, options.allowHttp);
   }
-  throw new Failure("ModelUriInvalid", `${redact(url.href)} redirects more than ${MAX_REDIRECTS} times`);
+  throw new Failure(
+    "ModelUriInvalid",
+    `${redact(url.href)} redirects more than ${MAX_REDIRECTS} times; set spec.model.uri to the file itself`,
+  );
 };
 
 const redirect = (from: URL, location: string, allowHttp: boolean): URL => {
@@ -62,7 +65,7 @@ const redirect = (from: URL, location: string, allowHttp: boolean): URL => {
   if (next.scheme === "pvc" || (from.protocol === "https:" && next.scheme === "http")) {
     throw new Failure(
       "ModelUriInvalid",
-      `${redact(from.href)} redirects to ${redact(location)}, which is not followed`,
+      `${redact(from.href)} redirects to ${redact(location)}, which Berth does not follow; set spec.model.uri to the file itself`,
     );
   }
   return next.url;
@@ -116,14 +119,14 @@ const readResponse = async (given: Response): Promise<Opened | string> => {
   const shown = redact(url.href);
   if (statusCode === 416 && resume !== undefined) {
     await agent.destroy();
-    return "the model has become shorter";
+    return "the model is shorter now";
   }
   const failure = await failureOf(given, header);
   const range = statusCode === 206 && resume !== undefined ? continuationOf(header, resume) : undefined;
   if (failure !== undefined || typeof range === "string" || (statusCode === 206 && range === undefined)) {
     await agent.destroy();
     if (failure !== undefined) throw failure;
-    return typeof range === "string" ? range : "the server answered with a part that it was not asked for";
+    return typeof range === "string" ? range : "the server answered with an unrequested range";
   }
   const length = header("content-length");
   const total = range === undefined ? (length === undefined ? undefined : Number(length)) : range.total;
@@ -134,7 +137,7 @@ const readResponse = async (given: Response): Promise<Opened | string> => {
     total,
     hasEnd: total !== undefined || /chunked/i.test(header("transfer-encoding") ?? ""),
     validator: range === undefined ? strongValidator(header) : resume?.validator,
-    ...(isAgain ? { again: "the server sends it from its beginning" } : {}),
+    ...(isAgain ? { again: "the server does not resume" } : {}),
     body: readBody(url, response, agent),
     discard: () => agent.destroy(),
   };
@@ -194,7 +197,7 @@ const encodingFailure = (shown: string, codings: readonly string[]): Failure | u
     ? undefined
     : new Failure(
         "ModelUriInvalid",
-        `${shown} sends the model with content-encoding ${codings.join(", ")}; it must send it as it is`,
+        `${shown} sends the model with content-encoding ${codings.join(", ")}; serve it without`,
       );
 
 const CERTIFICATE_ERRORS =
@@ -204,7 +207,7 @@ const describeConnectionError = (url: URL, error: unknown): Failure => {
   if (error instanceof Failure) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (CERTIFICATE_ERRORS.test(code)) {
-    const reason = `the certificate of ${url.host} is not trusted (${code}); give its authority in model.caBundle`;
+    const reason = `the certificate of ${url.host} is not trusted (${code}); put its certificate authority into spec.model.caBundle`;
     return new Failure("ModelUnreachable", reason);
   }
   const reason = code !== "" ? code : error instanceof Error ? error.name : "unknown error";

@@ -124,15 +124,15 @@ describe("a fetch through a proxy", () => {
     const refused = fetchThrough("https://models.example.test/a.onnx", proxy.url, { policy: clusterAddressPolicy });
     await assert.rejects(refused, {
       code: "ModelUriInvalid",
-      message: /^model\.proxy\.url: the proxy's host 127\.0\.0\.1/,
+      message: /^spec\.model\.proxy\.url: the proxy's host 127\.0\.0\.1/,
     });
     assert.deepEqual(proxy.asked, []);
   });
 
   it("tells what the proxy answers", async (t) => {
     for (const [answer, message] of [
-      [403, /the proxy 127\.0\.0\.1:\d+ answered 403: it does not let the model's host through/],
-      [407, /answered 407: it wants a user/],
+      [403, /the proxy 127\.0\.0\.1:\d+ answered 403: it denies the model's host/],
+      [407, /answered 407: it requires authentication/],
     ] as const) {
       const proxy = await startProxy(t, answer);
       const code = "ModelUnreachable";
@@ -149,7 +149,7 @@ describe("a fetch through a proxy", () => {
       "http://proxy/path",
       "proxy:3128",
     ])
-      assert.throws(() => parseProxy(url, ""), { code: "ModelUriInvalid", message: /^model\.proxy\.url/ });
+      assert.throws(() => parseProxy(url, ""), { code: "ModelUriInvalid", message: /^spec\.model\.proxy\.url/ });
   });
 
   it("noProxy names hosts and all below them", () => {

@@ -19,7 +19,7 @@ export const parseProxy = (url: string, noProxy: string): ModelProxy => {
   if (!isProxy || parsed.username !== "" || parsed.password !== "")
     throw new Failure(
       "ModelUriInvalid",
-      "model.proxy.url: write http://host[:port] or https://host[:port], without a user",
+      "spec.model.proxy.url: write http://host[:port] or https://host[:port], without a user",
     );
   return { url: parsed, noProxy: noProxy.split(",").filter((host) => host !== "") };
 };
@@ -50,7 +50,7 @@ export const throughProxy = async (
   { ca, policy, timeouts }: { ca: string[] | undefined; policy: AddressPolicy; timeouts: Timeouts },
 ): Promise<Dispatcher> => {
   await resolveHost(host, policy).catch(ifUnknown);
-  const addresses = await resolveHost(proxy.url.hostname, policy, "model.proxy.url: the proxy's host");
+  const addresses = await resolveHost(proxy.url.hostname, policy, "spec.model.proxy.url: the proxy's host");
   const trusted = ca === undefined ? {} : { ca };
   return new ProxyAgent({
     uri: proxy.url.href,
@@ -81,11 +81,14 @@ export const refusalByProxy = (proxy: ModelProxy | undefined, error: unknown): F
   if (proxy === undefined || status === undefined) return undefined;
   const told = `the proxy ${proxy.url.host} answered ${status}`;
   if (status === "407")
-    return new Failure("ModelUnreachable", `${told}: it wants a user, and none can be given; use one that wants none`);
+    return new Failure(
+      "ModelUnreachable",
+      `${told}: it requires authentication, which Berth does not support; use a proxy without`,
+    );
   return Number(status) < 500 && status !== "429"
     ? new Failure(
         "ModelUnreachable",
-        `${told}: it does not let the model's host through; see its rules, or model.proxy.noProxy`,
+        `${told}: it denies the model's host; change its rules, or set spec.model.proxy.noProxy`,
       )
     : new TransientFailure(told);
 };

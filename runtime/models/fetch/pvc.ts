@@ -11,7 +11,10 @@ export const pvcSource = (shown: string, path: string, directory: string): Sourc
       const root = await realpath(directory);
       const file = await realpath(join(root, path));
       if (!file.startsWith(root + sep))
-        throw new Failure("ModelUriInvalid", `${shown} is a link that leads out of the claim`);
+        throw new Failure(
+          "ModelUriInvalid",
+          `${shown} is a link that leads out of the claim; put the file itself there`,
+        );
       const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const stats = await handle.stat();
       if (!stats.isFile()) {
@@ -33,6 +36,6 @@ const describeFileError = (shown: string, error: unknown): Failure => {
   if (code === "ENOENT" || code === "ENOTDIR")
     return new Failure("ModelNotFound", `${shown}: there is no such file in the claim`);
   if (code === "EACCES" || code === "EPERM")
-    return new Failure("ModelForbidden", `${shown} may not be read; give its group read access`);
+    return new Failure("ModelForbidden", `${shown} cannot be read: permission denied; give its group read access`);
   return new Failure("ModelUnreachable", `${shown} cannot be read (${code})`);
 };

@@ -27,18 +27,18 @@ const isStrong = (etag: string): boolean => /^"[^"]*"$/.test(etag);
 /** The part that an answer 206 holds, or why it cannot be put behind what is there. */
 export const continuationOf = (header: Header, resume: Resume): Range | string => {
   const range = parseRange(header("content-range"));
-  if (range === undefined) return "the server answered with several ranges, or did not say which";
+  if (range === undefined) return "the server answered with several ranges, or with an invalid content-range";
   if (range.first !== resume.offset) return `the server answered from byte ${range.first}, not ${resume.offset}`;
   const total = range.total ?? resume.total;
   if (resume.total !== undefined && total !== resume.total)
-    return `the model had ${resume.total} bytes, and has ${total} now`;
+    return `the size of the model changed from ${resume.total} to ${total} bytes`;
   const length = header("content-length");
   if (length !== undefined && Number(length) !== range.last - range.first + 1)
-    return "the server answered with another number of bytes than its range has";
+    return "the server's content-length differs from its content-range";
   const [etag, modified] = [header("etag"), header("last-modified")];
   const isEtag = isStrong(resume.validator);
   if ((isEtag ? etag : modified) === resume.validator && (isEtag || etag === undefined)) return { ...range, total };
   return (isEtag ? etag : (etag ?? modified)) === undefined
-    ? "the server did not say which version its range is of"
-    : "the model has changed meanwhile";
+    ? "the server sent a range without its version (etag or last-modified)"
+    : "the model changed in between";
 };

@@ -21,28 +21,27 @@ export const refusalOf = ({ error, isAuthorized, retryAfterMs, shown, status }: 
   const meaning = error?.meaning;
   if (meaning === "busy" || isTransient(status)) return new TransientFailure(told, retryAfterMs);
   if (meaning === "missing" || status === 404 || status === 410)
-    return new Failure("ModelNotFound", `${told}: there is no such model; check model.uri`);
+    return new Failure("ModelNotFound", `${told}: there is no such model; check spec.model.uri`);
   if (meaning !== undefined) return new Failure("ModelForbidden", `${told}: ${ADVICE[meaning](isAuthorized)}`);
   if (status === 401 || status === 403) return new Failure("ModelForbidden", `${told}: ${ADVICE.denied(isAuthorized)}`);
-  return new Failure("ModelUriInvalid", `${told}, which is no model`);
+  return new Failure("ModelUriInvalid", `${told}: this is not a model; check spec.model.uri`);
 };
 
 const ADVICE: Readonly<Record<Exclude<Meaning, "busy" | "missing">, (isAuthorized: boolean) => string>> = {
   expired: (isAuthorized) =>
     isAuthorized
-      ? "the token has expired; renew it in the Secret of model.credentials"
-      : "the signed URI has expired; sign it anew, for longer than pods are started, and set model.uri to it",
-  clock: () =>
-    "it was signed by a clock that is wrong; correct the clock of whoever signs the URI, sign it anew, and set model.uri to it",
+      ? "the token has expired; renew it in the Secret of spec.model.credentials"
+      : "the signed URI has expired; set spec.model.uri to a new one that stays valid for as long as pods start",
+  clock: () => "the clock of the signer is wrong; correct it, sign the URI again, and set spec.model.uri to it",
   signature: (isAuthorized) =>
     isAuthorized
-      ? "it does not take these credentials; check the Secret of model.credentials"
-      : "its signature is wrong; sign it anew, and copy the whole URI, with its query, to model.uri",
-  twoWays: () => "it takes a signed URI or credentials, not both; remove model.credentials",
+      ? "it rejects these credentials; check the Secret of spec.model.credentials"
+      : "the signature of the URI is wrong; sign it again, and copy all of it, query included, to spec.model.uri",
+  twoWays: () => "it accepts a signed URI or credentials, not both; remove spec.model.credentials",
   denied: (isAuthorized) =>
     isAuthorized
-      ? "it may not be read; check the Secret of model.credentials"
-      : "it may not be read; name a Secret in model.credentials, or renew a signed URI",
-  archived: () => "it is archived and cannot be read as it is; restore it in its store first",
-  elsewhere: () => "it is in another region of the store; set model.uri to the address of that region",
+      ? "access is denied; check the Secret of spec.model.credentials"
+      : "access is denied; name a Secret in spec.model.credentials, or renew a signed URI",
+  archived: () => "the object is archived; restore it in its store",
+  elsewhere: () => "the object is in another region of the store; set spec.model.uri to an address of that region",
 };

@@ -19,14 +19,14 @@ const STAYS: Case[] = [
     400,
     xml("ExpiredToken", "The provided token has expired."),
     "ModelForbidden",
-    /400 \(ExpiredToken\): the signed URI has expired; sign it anew/,
+    /400 \(ExpiredToken\): the signed URI has expired; set spec\.model\.uri/,
   ],
   [
     "S3's expired URI",
     403,
     xml("AccessDenied", "Request has expired", "<Expires>2026-01-01T00:00:00Z</Expires>"),
     "ModelForbidden",
-    /403 \(AccessDenied\): the signed URI has expired; sign it anew/,
+    /403 \(AccessDenied\): the signed URI has expired; set spec\.model\.uri/,
   ],
   ["another store's expired URI", 400, xml("ExpiredRequest"), "ModelForbidden", /has expired/],
   [
@@ -48,7 +48,7 @@ const STAYS: Case[] = [
     403,
     xml("RequestTimeTooSkewed", "The difference between the request time and the server's time is too large."),
     "ModelForbidden",
-    /correct the clock of whoever signs the URI/,
+    /the clock of the signer is wrong; correct it/,
   ],
   ["a URI of the future", 403, xml("AccessDenied", "Request is not valid yet"), "ModelForbidden", /clock/],
   [
@@ -56,15 +56,15 @@ const STAYS: Case[] = [
     403,
     xml("SignatureDoesNotMatch"),
     "ModelForbidden",
-    /its signature is wrong; sign it anew, and copy the whole URI/,
+    /the signature of the URI is wrong; sign it again, and copy all of it/,
   ],
-  ["a key that is unknown", 403, xml("InvalidAccessKeyId"), "ModelForbidden", /its signature is wrong/],
+  ["a key that is unknown", 403, xml("InvalidAccessKeyId"), "ModelForbidden", /the signature of the URI is wrong/],
   [
     "Azure's wrong signature",
     403,
     azure("AuthenticationFailed", "Server failed to authenticate the request."),
     "ModelForbidden",
-    /its signature is wrong/,
+    /the signature of the URI is wrong/,
   ],
   [
     "two ways to sign",
@@ -74,17 +74,17 @@ const STAYS: Case[] = [
       "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter should be specified",
     ),
     "ModelForbidden",
-    /not both; remove model\.credentials/,
+    /not both; remove spec\.model\.credentials/,
   ],
-  ["no rights", 403, xml("AccessDenied", "Access Denied"), "ModelForbidden", /it may not be read; name a Secret/],
-  ["Google's no rights", 403, google(403, "forbidden"), "ModelForbidden", /403 \(forbidden\): it may not be read/],
-  ["an archived object", 403, xml("InvalidObjectState"), "ModelForbidden", /restore it in its store first/],
+  ["no rights", 403, xml("AccessDenied", "Access Denied"), "ModelForbidden", /access is denied; name a Secret/],
+  ["Google's no rights", 403, google(403, "forbidden"), "ModelForbidden", /403 \(forbidden\): access is denied/],
+  ["an archived object", 403, xml("InvalidObjectState"), "ModelForbidden", /archived; restore it in its store/],
   [
     "another region",
     301,
     xml("PermanentRedirect"),
     "ModelForbidden",
-    /301 \(PermanentRedirect\): it is in another region/,
+    /301 \(PermanentRedirect\): the object is in another region/,
   ],
   ["no such object", 404, xml("NoSuchKey"), "ModelNotFound", /404 \(NoSuchKey\)/],
   ["no such bucket, said so", 400, xml("NoSuchBucket"), "ModelNotFound", /400 \(NoSuchBucket\)/],
@@ -93,9 +93,9 @@ const STAYS: Case[] = [
     403,
     "<html>no</html>",
     "ModelForbidden",
-    /answered 403: it may not be read; name a Secret in model\.credentials, or renew/,
+    /answered 403: access is denied; name a Secret in spec\.model\.credentials, or renew/,
   ],
-  ["a 400 of whoever else", 400, "", "ModelUriInvalid", /answered 400, which is no model/],
+  ["a 400 of whoever else", 400, "", "ModelUriInvalid", /answered 400: this is not a model/],
 ];
 
 const PASSES: Case[] = [
@@ -136,7 +136,7 @@ describe("an object store's error", () => {
       const body = xml("ExpiredToken");
       socket.write(`${head(400, { "content-length": body.length })}${body}`);
     });
-    const message = /the token has expired; renew it in the Secret of model\.credentials/;
+    const message = /the token has expired; renew it in the Secret of spec\.model\.credentials/;
     await assert.rejects(fetchFrom(`${store.url}/model`, { authorization: "Bearer t" }), { message });
   });
 

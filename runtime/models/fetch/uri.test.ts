@@ -46,8 +46,8 @@ describe("names in a claim", () => {
       ["100%.onnx", /write %25 for the sign itself/],
       ["a%2", /write %25/],
       ["a%zz", /write %25/],
-      ["a%FF", /not UTF-8/],
-      ["a%C0%AF", /not UTF-8/],
+      ["a%FF", /not decode to UTF-8/],
+      ["a%C0%AF", /not decode to UTF-8/],
     ] as const)
       assert.throws(() => pathOf(`pvc://c/${path}`), { code: "ModelUriInvalid", message }, path);
   });

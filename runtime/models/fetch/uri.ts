@@ -13,7 +13,8 @@ export const parseModelUri = (uri: string, allowHttp: boolean): ModelUri => {
   const refuse = (reason: string): never => {
     throw new Failure("ModelUriInvalid", `model URI ${redact(uri)}: ${reason}`);
   };
-  if (uri.length > MAX_LENGTH) refuse(`it has ${uri.length} characters, ${MAX_LENGTH} are allowed`);
+  if (uri.length > MAX_LENGTH)
+    refuse(`it has ${uri.length} characters, and at most ${MAX_LENGTH} are allowed; use a shorter one`);
   if (/[^\x21-\x7e]/.test(uri))
     refuse("it has spaces, line breaks or characters outside of ASCII; percent-encode them");
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(uri)?.[1]?.toLowerCase();
@@ -30,26 +31,28 @@ export const parseModelUri = (uri: string, allowHttp: boolean): ModelUri => {
     };
   }
   if (scheme !== "https" && scheme !== "http")
-    return refuse("its scheme is none of https://, pvc:// (and http:// where allowed)");
+    return refuse("its scheme must be https:// or pvc:// (or http://, where the operator allows it)");
   if (scheme === "http" && !allowHttp) refuse("http:// is not allowed here; use https://");
   const url = URL.parse(uri);
-  if (url === null || url.hostname === "") return refuse("it is not a URL");
-  if (url.username !== "" || url.password !== "") refuse("it holds a user name or password; use model.credentials");
+  if (url === null || url.hostname === "")
+    return refuse("it is not a URL; write https://host/path or pvc://claim/path");
+  if (url.username !== "" || url.password !== "")
+    refuse("it holds a user name or a password; use spec.model.credentials");
   return { scheme, url };
 };
 
 /** Decoded once, each name for itself: what is encoded is a part of the name, and never what separates it from another. */
 const decodeName = (part: string, refuse: (reason: string) => never): string => {
-  if (/%(?![0-9a-f]{2})/i.test(part))
-    refuse(`its path has "%" where nothing is encoded; write %25 for the sign itself`);
+  if (/%(?![0-9a-f]{2})/i.test(part)) refuse(`its path has a "%" that encodes nothing; write %25 for the sign itself`);
   let name: string;
   try {
     name = decodeURIComponent(part);
   } catch {
-    return refuse("its path has a name that is not UTF-8 when it is decoded");
+    return refuse("its path does not decode to UTF-8; encode the name in UTF-8");
   }
-  if (name === "" || name === "." || name === "..") refuse("its path has an empty part, '.' or '..'");
-  if (/[/\0]/.test(name)) refuse("its path has %2F or %00, which no file's name can hold");
+  if (name === "" || name === "." || name === "..")
+    refuse("its path has an empty part, '.' or '..'; write the path without");
+  if (/[/\0]/.test(name)) refuse("its path has %2F or %00, which no file name can have; correct it");
   return name;
 };
 

@@ -26,14 +26,14 @@ export const checkDigest = (hex: string, bytes: number, expected: Expected): voi
   if (expected.sha256 !== undefined && hex !== expected.sha256) {
     throw new Failure(
       "ChecksumMismatch",
-      `the model's checksum is wrong: model.sha256 is ${expected.sha256}, the ${formatBytes(bytes)} (${bytes}) that came have ${hex}`,
+      `the checksum of the model is wrong: spec.model.sha256 is ${expected.sha256}, the ${formatBytes(bytes)} (${bytes}) that were fetched have ${hex}; correct one of the two`,
     );
   }
   if (expected.pin !== undefined && hex !== expected.pin) {
     throw new Failure(
       "ModelChanged",
       `the bytes behind the model's URI have changed: this revision was proved with sha256:${expected.pin}, now it has sha256:${hex}. ` +
-        "To serve the new bytes make a new revision: set model.sha256 to them, or give them a URI of their own",
+        "To serve the new bytes, set spec.model.sha256 to their digest, or give them another URI",
     );
   }
 };

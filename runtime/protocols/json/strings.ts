@@ -45,7 +45,7 @@ export const createStrings = (
   const readBase64 = (source: Source): void => {
     const start = source.at;
     const complain = (): RequestError =>
-      invalid(`${spec.label}: data[${count}] is an object, what it may be is {"b64": "…"} with base64 in it`);
+      invalid(`${spec.label}: data[${count}] is an object; give {"b64": "…"} with base64`);
     source.at++;
     if (nextByte(source) !== QUOTE || readString(source) !== "b64") throw complain();
     if (nextByte(source) !== 0x3a) throw notJson(source);

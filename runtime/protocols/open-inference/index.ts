@@ -17,7 +17,7 @@ export const createOpenInference = (service: Service, now: () => number = () => 
   const get = (answer: () => unknown) => ({ GET: () => json(200, answer()) });
   const whenReady = (answer: object) => ({
     GET: () =>
-      service.ready() ? json(200, answer) : json(503, { error: "not ready: the server does not take requests" }),
+      service.ready() ? json(200, answer) : json(503, { error: "not ready: the server does not accept requests" }),
   });
   const metadata = modelMetadata(model);
   const statistics = get(() => modelStatistics(model, service.statistics()));
@@ -105,7 +105,7 @@ const repositoryIndex = (service: Service, body: Uint8Array) => {
   if (wanted.data.ready === true && !ready) return [];
   const state = ready
     ? { state: "READY", reason: "" }
-    : { state: "UNAVAILABLE", reason: "the server does not take requests" };
+    : { state: "UNAVAILABLE", reason: "the server does not accept requests" };
   return [{ name: model.name, version: model.version, ...state }];
 };
 

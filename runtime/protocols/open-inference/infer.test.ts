@@ -286,7 +286,7 @@ describe("names, shapes and types", () => {
     await refuses(inputs(), /^input "a", "b" is missing/);
     await refuses(inputs(a, b, a), /^input "a" is given twice/);
     await refuses(output('[{"name":"c"}]'), /^output "c" is unknown; .*"a.out", "b.out"/);
-    await refuses(output('[{"name":"a.out"},{"name":"a.out"}]'), /^output "a.out" is asked for twice/);
+    await refuses(output('[{"name":"a.out"},{"name":"a.out"}]'), /^output "a.out" is requested twice/);
     await refuses(output('[{"name":"a.out","parameters":{"binary_data":1}}]'), /^output "a.out": .*binary_data/);
     await refuses(
       inputs(a, tensor("b", "FP64", [2, 1], "[1,2]")),

@@ -22,7 +22,7 @@ export const wantedOutputs = (model: Model, { envelope, raw }: ReadRequest): Wan
       ? model.outputs.map(({ name }) => ({ name, binary, classes: undefined }))
       : asked.map(({ name, parameters }, i) => {
           if (asked.some((other, j) => j < i && other.name === name)) {
-            throw invalid(`output "${name.slice(0, 253)}" is asked for twice`);
+            throw invalid(`output "${name.slice(0, 253)}" is requested twice`);
           }
           if ((parameters?.shared_memory_region ?? undefined) !== undefined) {
             const text = `output "${name.slice(0, 253)}": shared memory is not supported, the answer has the data`;
@@ -73,7 +73,7 @@ export const writeResponse = (
   for (let i = 0; i < wanted.length; i++) {
     const { name = "", binary = false, classes } = wanted[i] ?? {};
     const result = results.get(name);
-    if (result === undefined) throw new Error(`the model gave no output "${name}"`);
+    if (result === undefined) throw new Error(`the model computed no output "${name}"`);
     const tensor = classes === undefined ? result : classify(result, classes);
     json += `${i === 0 ? "" : ","}{"name":${JSON.stringify(name)},"datatype":"${tensor.datatype}","shape":[${tensor.shape}],`;
     if (binary) {

@@ -35,7 +35,7 @@ const MEANING: Record<number, string> = {
   415: "The content encoding is not gzip, deflate or identity.",
   429: "More work is waiting than can be done in time; the header retry-after says when to come back.",
   431: "The request's header is too large.",
-  499: "The client has gone.",
+  499: "The client closed the connection.",
   500: "The server or the model failed.",
   501: "What was asked for is not supported.",
   503: "Nothing can run now; the header retry-after says when to come back.",

@@ -128,7 +128,7 @@ export const valuesOf = (names: readonly string[], outputs: ReadonlyMap<string, 
 
 const outputOf = (name: string | undefined, outputs: ReadonlyMap<string, Tensor>): Tensor => {
   const tensor = outputs.get(name ?? "");
-  if (tensor === undefined) throw new Error(`the model gave no output "${name}"`);
+  if (tensor === undefined) throw new Error(`the model computed no output "${name}"`);
   return tensor;
 };
 

@@ -368,7 +368,7 @@ describe("TensorFlow Serving over gRPC", () => {
     assert.equal(status.model_version_status[0].version, "7");
     assert.equal(status.model_version_status[0].state, "AVAILABLE");
     await refused(ask(one.models, "GetModelStatus", { model_spec: { name: "no" } }), 5, /"no"/);
-    await refused(ask(one.models, "HandleReloadConfigRequest", {}), 12, /nothing can be reloaded/);
+    await refused(ask(one.models, "HandleReloadConfigRequest", {}), 12, /models cannot be reloaded/);
   });
 });
 

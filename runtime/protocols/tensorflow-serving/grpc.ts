@@ -116,7 +116,7 @@ const predict = ({ model }: Service, maxTensorBytes: number): Answer => {
     const answer = pieces();
     for (const name of wanted) {
       const tensor = outputs.get(name);
-      if (tensor === undefined) throw new Error(`the model gave no output "${name}"`);
+      if (tensor === undefined) throw new Error(`the model computed no output "${name}"`);
       addEntry(answer, 1, name, writeTensorProto(tensor));
     }
     addMessage(answer, 2, spec);
@@ -258,8 +258,5 @@ const status =
   };
 
 const refuseReload: Answer = () => {
-  throw new RequestError(
-    "Unsupported",
-    "this server serves one model from its start to its end: nothing can be reloaded",
-  );
+  throw new RequestError("Unsupported", "models cannot be reloaded: this server serves one model for its whole life");
 };

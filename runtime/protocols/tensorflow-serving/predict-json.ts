@@ -224,7 +224,7 @@ export const writePredict = (
 ): JsonText => {
   const tensors = model.outputs.map(({ name }) => {
     const tensor = outputs.get(name);
-    if (tensor === undefined) throw new Error(`the model gave no output "${name}"`);
+    if (tensor === undefined) throw new Error(`the model computed no output "${name}"`);
     return { name, tensor, key: `${JSON.stringify(name)}:`, base64: name.endsWith("_bytes") };
   });
   const [first] = tensors;

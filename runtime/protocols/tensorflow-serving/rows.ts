@@ -139,7 +139,7 @@ const unpaired = (name: string, shape: readonly number[], count: number, advice:
 };
 
 const missing = (name: string): never => {
-  throw new Error(`the model gave no output "${name}"`);
+  throw new Error(`the model computed no output "${name}"`);
 };
 
 /** Where in its bytes each row of a tensor begins, and where the last one ends. */

@@ -142,7 +142,7 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
           deadline = Number.POSITIVE_INFINITY;
           body?.end();
         } else {
-          if (ended) throw new Refusal(400, "the request ended within its body");
+          if (ended) throw new Refusal(400, "the request ended in its body");
           deadline = started + times.transferMs + (body?.received() ?? 0) / MIN_BYTES_PER_MS;
           break;
         }
@@ -156,7 +156,7 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
   const awaitHead = (): void => {
     const partial = input.pending() > 0;
     if (ended) {
-      if (partial) throw new Refusal(400, "the request ended within its header");
+      if (partial) throw new Refusal(400, "the request ended in its header");
       linger();
     } else if (!partial) {
       inHead = false;
@@ -299,7 +299,7 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
       if (time < deadline || gate.waits()) return;
       if (idle || state === "linger") socket.destroy();
       else if (state === "head" || state === "body")
-        refuse(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`));
+        refuse(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to arrive`));
     },
     idleSince: () => (state === "head" && !inHead && !gate.waits() ? active : undefined),
     leave: () => {

@@ -32,7 +32,7 @@ export const QUIET_MS = 20;
 const CALL_BYTES = 8 * 1024;
 /** What was written and not taken is not counted up to here: it is on its way, as a rule. */
 const UNCOUNTED_BYTES = 16 * 1024;
-const OVERLOADED = { status: 503, error: "too much waits in the router; try again", retryAfter: 1 };
+const OVERLOADED = { status: 503, error: "the router's memory for waiting requests is full; try again", retryAfter: 1 };
 
 /** What the calls of one connection have in common. */
 type Connection = {

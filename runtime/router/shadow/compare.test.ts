@@ -143,7 +143,7 @@ describe("two answers to one request", () => {
     assert.match(String(differing(floats([1]), labels(["1"]))), /FP32 \[1\] of stable, BYTES \[1\] of the canary/);
     assert.deepEqual(compare(new Map([["y", output("y", floats([1]))]]), new Map(), new Map()), {
       kind: "different",
-      reason: 'the canary does not answer with output "y"',
+      reason: `the canary's answer lacks output "y"`,
     });
   });
 

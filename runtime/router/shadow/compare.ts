@@ -44,7 +44,7 @@ export const compare = (stable: Outputs, canary: Outputs, tolerances: ReadonlyMa
   let reason: string | undefined;
   for (const [place, ours] of stable) {
     const theirs = canary.get(place);
-    if (theirs === undefined) return different(`the canary does not answer with output "${place}"`);
+    if (theirs === undefined) return different(`the canary's answer lacks output "${place}"`);
     const [was, is] = [describe(ours), describe(theirs)];
     if (was !== is) return different(`output "${place}" is ${was} of stable, ${is} of the canary`);
     const tolerance = toleranceOf(ours, theirs, tolerances, stable.size);

@@ -188,7 +188,8 @@ export const createShadow = (options: ShadowOptions): Shadow => {
       const collected = collect(
         (bytes) => bytes <= MOST_ANSWER,
         (ours) => {
-          if (ours === "large") incomparable(`answers of more than ${MOST_ANSWER} bytes are not compared`);
+          if (ours === "large")
+            incomparable(`an answer has more than ${MOST_ANSWER} bytes, and Berth does not compare it`);
           if (typeof ours === "string" || ours.head.outcome >= 400) done();
           else void copy(message, route, ours, memory).finally(done);
         },

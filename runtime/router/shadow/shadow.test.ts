@@ -207,7 +207,7 @@ describe("shadowed requests", () => {
     const one = world({ b: () => ({ bytes: given }) }, () => 0.4);
     await answered(one, spaced(1024 ** 2));
     assert.deepEqual([one.shadow.counters.incomparable, one.shadow.counters.canary.compared], [1, 0]);
-    assert.match(one.shadow.counters.reason ?? "", /more than 1048576 bytes are not compared/);
+    assert.match(one.shadow.counters.reason ?? "", /more than 1048576 bytes, and Berth does not compare it/);
     given = spaced(2 * 1024 ** 2);
     await answered(one, bare(1, 2));
     assert.deepEqual(one.shadow.counters.canary, { compared: 1, disagreed: 0 });

@@ -177,7 +177,7 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
   const read = (chunk: Buffer): void => {
     if (over) return;
     if (events === undefined) {
-      fail("it said something that nobody had asked for");
+      fail("it sent data without a request");
       return;
     }
     heard = true;
@@ -263,12 +263,12 @@ export const openConnection = ({ host, port }: Address, { closed, idle, now }: H
         abort: () => {
           if (events !== told) return;
           events = undefined;
-          fail("nobody waits for it");
+          fail("the client no longer waits for it");
         },
       };
     },
     idleSince: () => sentAt,
-    destroy: () => fail("the pod is not used any more"),
+    destroy: () => fail("the pod has left the routes"),
   };
   return connection;
 };

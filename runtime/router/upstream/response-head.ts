@@ -21,8 +21,8 @@ export const parseResponseHead = (text: string, method: string): ResponseHead =>
   const line = /^HTTP\/1\.([01]) (\d{3})(?: |$)/.exec(text.slice(0, lineEnd));
   if (line === null) throw new Error("its answer does not begin with a status line of HTTP/1.1");
   const status = Number(line[2]);
-  if (status < 100) throw new Error(`its answer has the status ${line[2]}, which HTTP does not have`);
-  if (status === SWITCHING) throw new Error("its answer switches to a protocol that nobody has asked for");
+  if (status < 100) throw new Error(`its answer has the status ${line[2]}, which is not valid in HTTP`);
+  if (status === SWITCHING) throw new Error("its answer switches to a protocol without being asked");
   const all: string[] = [];
   parseFields(text, lineEnd + 2, all, ANSWER_LIMITS.fields);
   let length: number | undefined;

@@ -242,7 +242,7 @@ test("whose client has gone is not run, or is cancelled", async (t) => {
       result: promise,
       cancel: () => {
         cancelled++;
-        reject(new RequestError("Cancelled", "the client has gone"));
+        reject(new RequestError("Cancelled", "the client closed the connection"));
       },
     };
   };

@@ -212,7 +212,7 @@ export const createBeside = (options: BesideOptions): Beside => {
     const cancel = (): void => {
       if (!jobs.has(job.id)) return;
       if (job.posted) post({ type: "gone", id: job.id });
-      else refuse(job, new RequestError("Cancelled", "the client has gone"));
+      else refuse(job, new RequestError("Cancelled", "the client closed the connection"));
     };
     return { answer: promise, cancel };
   };
@@ -243,10 +243,9 @@ const packed = (asked: Asked): [Asked, ArrayBuffer[]] => {
   return [message, [...given.list(), ...inputs.list(), ...body.list()]];
 };
 
-const tooMany = (): RequestError =>
-  new RequestError("Overloaded", "answers hold all the memory that there is for them; try again", 1);
+const tooMany = (): RequestError => new RequestError("Overloaded", "the memory for answers is full; try again", 1);
 const tooLarge = (): RequestError =>
   new RequestError(
     "TooLarge",
-    "the request takes more memory to read than there is under this memory limit; send less at once, or raise resources.limits.memory",
+    "reading the request needs more memory than the memory limit leaves; send less at once, or raise spec.resources.limits.memory",
   );

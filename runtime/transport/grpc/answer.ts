@@ -34,7 +34,7 @@ export const createAnswer = (stream: Stream, maxBytes: number, lease: Lease): An
       if (bytes.length > maxBytes) {
         throw new CallError(
           STATUS.RESOURCE_EXHAUSTED,
-          `the answer has ${bytes.length} bytes, which is larger than the ${maxBytes} that are allowed`,
+          `the answer has ${bytes.length} bytes, and at most ${maxBytes} are allowed`,
         );
       }
       if (stream.room() < length) lease.take(length);

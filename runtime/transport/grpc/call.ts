@@ -150,7 +150,7 @@ export const beginCall = (
     plain: ({ bytes, compressed }) => {
       if (!compressed) return bytes;
       if (encoding === undefined) {
-        throw new CallError(STATUS.INTERNAL, "the message says that it is compressed, and there is no grpc-encoding");
+        throw new CallError(STATUS.INTERNAL, "the message is compressed, but the call has no grpc-encoding");
       }
       return decompress(bytes, encoding, maxMessageBytes, incoming).then((plain) =>
         Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength),
@@ -197,7 +197,7 @@ export const beginCall = (
       if (!isReady) came = time;
       const pending = reader.pending();
       if ((pending === 0 && !keeps) || time - came < TRANSFER_MS + pending / MIN_BYTES_PER_MS) return;
-      failWith(new CallError(STATUS.DEADLINE_EXCEEDED, "the message took too long to come"));
+      failWith(new CallError(STATUS.DEADLINE_EXCEEDED, "the message took too long to arrive"));
     },
   };
 };

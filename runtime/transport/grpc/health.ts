@@ -27,7 +27,7 @@ export const createHealth = (names: readonly string[]): Health => {
   const check: UnaryMethod<Request> = {
     answer: ({ service }) => {
       if (known.has(service)) return current();
-      throw new CallError(STATUS.NOT_FOUND, "the service is unknown; List names those that are here");
+      throw new CallError(STATUS.NOT_FOUND, "the service is unknown; List names the known ones");
     },
   };
   const list: UnaryMethod = {
@@ -36,7 +36,8 @@ export const createHealth = (names: readonly string[]): Health => {
   const watch: StreamMethod<Request> = {
     open: (call) => ({
       message: ({ service }) => {
-        if (watchers.has(call)) throw new CallError(STATUS.INVALID_ARGUMENT, "Watch takes one message, and got more");
+        if (watchers.has(call))
+          throw new CallError(STATUS.INVALID_ARGUMENT, "Watch takes one message, and the call has more");
         if (leaving) throw new CallError(STATUS.UNAVAILABLE, LEAVING);
         watchers.set(call, service);
         // The names are fixed: nothing will ever be told of one that is unknown.

@@ -43,7 +43,7 @@ export const createMessageReader = (
     if (length > maxBytes) {
       throw new CallError(
         STATUS.RESOURCE_EXHAUSTED,
-        `the message has ${length} bytes, which is larger than the ${maxBytes} that are allowed`,
+        `the message has ${length} bytes, and at most ${maxBytes} are allowed`,
       );
     }
   };

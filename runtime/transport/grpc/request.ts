@@ -59,7 +59,7 @@ const isGrpc = (type: string | undefined): boolean =>
 const readHead = ({ headers }: RequestHead, share: Share, now: number): CallHead | CallStatus => {
   const timeoutMs = timeoutOf(headerOf(headers, "grpc-timeout"));
   if (timeoutMs === undefined) {
-    const details = "grpc-timeout is not up to eight digits and a unit of H, M, S, m, u or n";
+    const details = "grpc-timeout must be up to eight digits and one of H, M, S, m, u, n";
     return { code: STATUS.INVALID_ARGUMENT, details };
   }
   const deadline = now + timeoutMs;
@@ -68,7 +68,7 @@ const readHead = ({ headers }: RequestHead, share: Share, now: number): CallHead
   if (encoding === "gzip" || encoding === "deflate") return { share, deadline, encoding };
   return {
     code: STATUS.UNIMPLEMENTED,
-    details: `grpc-encoding ${encoding.slice(0, 40)} is unknown; gzip, deflate and identity are understood`,
+    details: `grpc-encoding ${encoding.slice(0, 40)} is unknown; use gzip, deflate or identity`,
     trailers: [["grpc-accept-encoding", "identity,deflate,gzip"]],
   };
 };

@@ -109,7 +109,7 @@ export const serveStreamed = (
     data: call.feed,
     end: () => {
       if (call.pending() > 0) {
-        call.failWith(new CallError(STATUS.INTERNAL, "the call ended before its last message was whole"));
+        call.failWith(new CallError(STATUS.INTERNAL, "the call ended in its last message"));
         return;
       }
       ended = true;

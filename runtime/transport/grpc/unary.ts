@@ -17,7 +17,8 @@ export const serveUnary = (
   const told: UnaryCall = { deadline: head.deadline, onCancelled: undefined };
   let request: Received | undefined;
   const take = (message: Received): void => {
-    if (request !== undefined) throw new CallError(STATUS.UNIMPLEMENTED, "this method takes one message, and got more");
+    if (request !== undefined)
+      throw new CallError(STATUS.UNIMPLEMENTED, "this method takes one message, and the call has more");
     request = message;
   };
   const call = beginCall(stream, calls, head, options, take, () => told.onCancelled?.());
@@ -72,7 +73,7 @@ export const serveUnary = (
       if (call.isOver()) return;
       try {
         if (request === undefined || call.pending() > 0) {
-          throw new CallError(STATUS.INTERNAL, "the call ended before its message was whole");
+          throw new CallError(STATUS.INTERNAL, "the call ended in its message");
         }
         const plain = call.plain(request);
         const by = codec();

@@ -128,7 +128,7 @@ export const createChunks = (sink: ChunkSink): Chunks => {
   };
 };
 
-const malformed = () => new Refusal(400, "a malformed chunk in the body");
+const malformed = () => new Refusal(400, "a chunk of the body is malformed");
 
 const hexDigit = (byte: number): number => {
   if (byte >= 48 && byte <= 57) return byte - 48;

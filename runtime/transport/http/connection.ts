@@ -98,7 +98,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
   const awaitHead = (): void => {
     const partial = reader.pending() > 0;
     if (ended) {
-      if (partial) throw new Refusal(400, "the request ended within its header");
+      if (partial) throw new Refusal(400, "the request ended in its header");
       linger();
     } else if (!partial) {
       inHead = false;
@@ -110,7 +110,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
   };
 
   const awaitBody = (): void => {
-    if (ended) throw new Refusal(400, "the request ended within its body");
+    if (ended) throw new Refusal(400, "the request ended in its body");
     if (head?.expectContinue === true && reader.received() === 0) {
       socket.write(CONTINUE);
       head.expectContinue = false;
@@ -305,7 +305,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       // what waits for its turn is not late
       if (now < deadline || gate.waits()) return;
       if (idle || state === "writing" || state === "linger") socket.destroy();
-      else answerError(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to come`), true);
+      else answerError(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to arrive`), true);
     },
     idleSince: () => (state === "head" && !inHead && !gate.waits() ? active : undefined),
     closeIdleSince(time) {

@@ -14,21 +14,21 @@ import { Refusal } from "./refusal.ts";
 
 /** What is refused here and read by node:http, by our message. */
 const STRICTER: readonly [message: RegExp, reason: string][] = [
-  [/a method that HTTP does not have|tunnels are not served/, "node:http tells CONNECT by another event"],
-  [/a character in the target/, "llhttp takes bytes above 127 and fragments; RFC 9112 (3.2) has neither"],
-  [/the target is neither a path nor an http URL/, "llhttp takes URLs of any scheme, which no server here has"],
-  [/the host is no name or address/, "node:http leaves the value to the application; RFC 9112 (3.2) wants 400"],
-  [/a request has one host header/, "node:http takes the first of several; RFC 9112 (3.2) wants 400"],
-  [/HTTP\/1\.1 and HTTP\/1\.0 are spoken here/, "llhttp takes 0.9 and 2.0 as versions"],
-  [/HTTP\/1\.0 has no transfer-encoding/, "RFC 9112 (6.1): it is the sign of faulty framing"],
+  [/the method is unknown|CONNECT is not supported/, "node:http tells CONNECT by another event"],
+  [/the request target has a character/, "llhttp takes bytes above 127 and fragments; RFC 9112 (3.2) has neither"],
+  [/the request target must be a path or an http URL/, "llhttp takes URLs of any scheme, which no server here has"],
+  [/the host must be a name or an address/, "node:http leaves the value to the application; RFC 9112 (3.2) wants 400"],
+  [/a request must have exactly one host header/, "node:http takes the first of several; RFC 9112 (3.2) wants 400"],
+  [/the HTTP version must be 1\.0 or 1\.1/, "llhttp takes 0.9 and 2.0 as versions"],
+  [/HTTP\/1\.0 must not have transfer-encoding/, "RFC 9112 (6.1): it is the sign of faulty framing"],
   [
-    /transfer-encoding (is not chunked|came twice)|only transfer-encoding here/,
+    /transfer-encoding must be chunked|the header has transfer-encoding twice/,
     "llhttp takes codings before chunked, and empty ones",
   ],
-  [/a malformed chunk/, "llhttp takes extensions without a name or a value"],
-  [/only 100-continue can be expected/, "node:http answers 417 itself"],
+  [/a chunk of the body is malformed/, "llhttp takes extensions without a name or a value"],
+  [/expect must be 100-continue/, "node:http answers 417 itself"],
   [
-    /a malformed (request line|header field)|a CR without LF|LF alone/,
+    /(the request line|a header field) is malformed|a CR without LF|LF alone/,
     "llhttp takes blank lines, and blanks within lines, in more places",
   ],
 ];

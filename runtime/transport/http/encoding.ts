@@ -18,7 +18,7 @@ export const parseContentEncoding = (value: string | undefined): Encoding | unde
   if (name === "identity" || name === "") return undefined;
   if (name === "gzip" || name === "x-gzip") return "gzip";
   if (name === "deflate") return "deflate";
-  throw new Refusal(415, `content-encoding "${value.slice(0, 40)}" is unknown; gzip and deflate are understood`, {
+  throw new Refusal(415, `content-encoding "${value.slice(0, 40)}" is unknown; use gzip or deflate`, {
     "accept-encoding": "gzip, deflate",
   });
 };

@@ -46,14 +46,14 @@ export const findEnd = (bytes: Uint8Array, scan: Scan, end: number): number => {
         scan.at = at;
         return -1;
       }
-      if (bytes[at + 1] !== LF) throw new Refusal(400, "a CR without LF in the header");
+      if (bytes[at + 1] !== LF) throw new Refusal(400, "the header has a CR without LF");
       if (at === scan.line) return at + 2;
       at++;
       scan.line = at + 1;
     } else if (byte === LF) {
-      throw new Refusal(400, "a line of the header ends with LF alone; lines end with CRLF");
+      throw new Refusal(400, "a line of the header ends with LF alone; end it with CRLF");
     } else if (byte !== 9) {
-      throw new Refusal(400, "a control character in the header");
+      throw new Refusal(400, "the header has a control character");
     }
   }
   scan.at = end;
@@ -73,7 +73,7 @@ export const parseHead = (text: string, mostFields: number): Head => {
   const version = text.slice(targetEnd + 1, lineEnd);
   const http10 = version === "HTTP/1.0";
   if (version !== "HTTP/1.1" && !http10) {
-    if (/^HTTP\/\d\.\d$/.test(version)) throw new Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here");
+    if (/^HTTP\/\d\.\d$/.test(version)) throw new Refusal(505, "the HTTP version must be 1.0 or 1.1");
     throw malformedLine();
   }
   const method = text.slice(0, methodEnd);
@@ -97,11 +97,11 @@ export const parseHead = (text: string, mostFields: number): Head => {
         if (target.host !== undefined) fields[i + 1] = target.host;
         break;
       case "content-length":
-        if (length !== undefined) throw new Refusal(400, "content-length came twice");
+        if (length !== undefined) throw new Refusal(400, "the header has content-length twice");
         length = parseLength(value);
         break;
       case "transfer-encoding":
-        if (coding !== undefined) throw new Refusal(400, "transfer-encoding came twice");
+        if (coding !== undefined) throw new Refusal(400, "the header has transfer-encoding twice");
         coding = value.toLowerCase();
         break;
       case "connection":
@@ -117,14 +117,13 @@ export const parseHead = (text: string, mostFields: number): Head => {
     }
   }
   if (hosts === 0 && target.host !== undefined) fields.push("host", target.host);
-  if (hosts > 1 || (hosts === 0 && !http10)) throw new Refusal(400, "a request has one host header");
+  if (hosts > 1 || (hosts === 0 && !http10)) throw new Refusal(400, "a request must have exactly one host header");
   if (coding !== undefined) {
     if (length !== undefined) throw new Refusal(400, "content-length and transfer-encoding exclude each other");
-    if (http10) throw new Refusal(400, "HTTP/1.0 has no transfer-encoding");
+    if (http10) throw new Refusal(400, "HTTP/1.0 must not have transfer-encoding");
     if (coding !== "chunked") {
-      if (/^[a-z]+(, *[a-z]+)*, *chunked$/.test(coding))
-        throw new Refusal(501, "the only transfer-encoding here is chunked");
-      throw new Refusal(400, "the transfer-encoding is not chunked");
+      if (/^[a-z]+(, *[a-z]+)*, *chunked$/.test(coding)) throw new Refusal(501, "transfer-encoding must be chunked");
+      throw new Refusal(400, "transfer-encoding must be chunked");
     }
   }
   return {
@@ -147,7 +146,7 @@ export const parseFields = (text: string, from: number, fields: string[], most: 
     if (fields.length >= 2 * most) throw tooManyFields(most);
     const colon = tokenEnd(text, at);
     // also a line that begins with a space (it would continue the last one), and a space before the colon
-    if (colon === at || text.charCodeAt(colon) !== COLON) throw new Refusal(400, "a malformed header field");
+    if (colon === at || text.charCodeAt(colon) !== COLON) throw new Refusal(400, "a header field is malformed");
     const end = text.indexOf("\r", colon);
     let first = colon + 1;
     let after = end;
@@ -158,6 +157,6 @@ export const parseFields = (text: string, from: number, fields: string[], most: 
   }
 };
 
-const malformedLine = () => new Refusal(400, "a malformed request line");
+const malformedLine = () => new Refusal(400, "the request line is malformed");
 
 const isBlank = (code: number): boolean => code === 32 || code === 9;

@@ -43,11 +43,12 @@ export const isFieldValue = (value: string): boolean => {
 
 /** Bytes that are no request, but were taken for one, most likely have no such name. */
 export const checkMethod = (method: string): void => {
-  if (!KNOWN_METHODS.has(method)) throw new Refusal(501, "a method that HTTP does not have");
-  if (method === "CONNECT") throw new Refusal(501, "tunnels are not served here");
+  if (!KNOWN_METHODS.has(method)) throw new Refusal(501, "the method is unknown; use one of HTTP");
+  if (method === "CONNECT") throw new Refusal(501, "CONNECT is not supported");
 };
 
-export const tooManyFields = (most: number): Refusal => new Refusal(431, `more than ${most} header fields`);
+export const tooManyFields = (most: number): Refusal =>
+  new Refusal(431, `the request has more than ${most} header fields`);
 
 /**
  * A name or an address, and perhaps a port (RFC 9112, 3.2; RFC 3986, 3.2.2); empty where the target has none. What names a user
@@ -62,7 +63,7 @@ let lastHost = "";
 export const checkHost = (host: string): void => {
   if (host === lastHost) return;
   if (host.length > MAX_HOST_BYTES || !HOST.test(host))
-    throw new Refusal(400, "the host is no name or address with a port");
+    throw new Refusal(400, "the host must be a name or an address, with or without a port");
   lastHost = host;
 };
 
@@ -71,11 +72,13 @@ export type Target = { path: string; query: string; host: string | undefined };
 
 /** The target of a request is what `text` has from `from` to `end`. */
 export const parseTarget = (method: string, text: string, from: number, end: number): Target => {
-  if (end - from > MAX_TARGET_BYTES) throw new Refusal(414, `the target is longer than ${MAX_TARGET_BYTES} bytes`);
+  if (end - from > MAX_TARGET_BYTES)
+    throw new Refusal(414, `the request target is longer than ${MAX_TARGET_BYTES} bytes`);
   let question = -1;
   for (let at = from; at < end; at++) {
     const code = text.charCodeAt(at);
-    if (code < 33 || code > 126 || code === 35) throw new Refusal(400, "a character in the target that none can have");
+    if (code < 33 || code > 126 || code === 35)
+      throw new Refusal(400, "the request target has a character that must be percent-encoded");
     if (code === 63 && question < 0) question = at;
   }
   const pathEnd = question < 0 ? end : question;
@@ -88,7 +91,7 @@ export const parseTarget = (method: string, text: string, from: number, end: num
       host = url[1] ?? "";
       checkHost(host);
     } else if (method !== "OPTIONS" || text.slice(from, end) !== "*")
-      throw new Refusal(400, "the target is neither a path nor an http URL");
+      throw new Refusal(400, "the request target must be a path or an http URL");
   }
   return {
     path: start === pathEnd ? "/" : text.slice(start, pathEnd),
@@ -98,12 +101,13 @@ export const parseTarget = (method: string, text: string, from: number, end: num
 };
 
 export const parseLength = (value: string): number => {
-  if (value.length === 0) throw new Refusal(400, "an empty content-length");
+  if (value.length === 0) throw new Refusal(400, "content-length is empty");
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
     if (code < 48 || code > 57) throw new Refusal(400, "content-length is not a number");
   }
-  if (value.length > MAX_LENGTH_DIGITS) throw new Refusal(413, "content-length is larger than anything accepted here");
+  if (value.length > MAX_LENGTH_DIGITS)
+    throw new Refusal(413, "content-length is larger than any body that is accepted");
   return Number(value);
 };
 
@@ -114,11 +118,11 @@ export const parseLength = (value: string): number => {
 export const checkTrailers = (fields: readonly string[]): void => {
   for (let i = 0; i < fields.length; i += 2)
     if (fields[i] === "content-length" || fields[i] === "transfer-encoding")
-      throw new Refusal(400, `${fields[i]} comes before a body, not after it`);
+      throw new Refusal(400, `${fields[i]} must not be in the trailers`);
 };
 
 /** @returns whether the client waits for it */
 export const parseExpect = (value: string): boolean => {
-  if (value.toLowerCase() !== "100-continue") throw new Refusal(417, "only 100-continue can be expected");
+  if (value.toLowerCase() !== "100-continue") throw new Refusal(417, "expect must be 100-continue");
   return true;
 };

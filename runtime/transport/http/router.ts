@@ -20,7 +20,7 @@ export const createRouter = (routes: readonly Routes[]): Router => {
       const why = explain(path);
       if (why !== undefined) return jsonError(404, why);
     }
-    return jsonError(404, `there is nothing at ${path.slice(0, 200)}`);
+    return jsonError(404, `there is no path ${path.slice(0, 200)}`);
   };
   return {
     find(method, path) {

@@ -8,7 +8,7 @@ export type HttpRequest = {
   /** `name` in lower case. A header that came several times is joined with ", ". */
   header(name: string): string | undefined;
   body: Uint8Array;
-  /** A handler sets it to be told, once, that the client has gone before the answer. */
+  /** A handler sets it to be told, once, that the client closed the connection before the answer. */
   onGone: (() => void) | undefined;
 };
 

@@ -50,8 +50,11 @@ const REFUSED_HERE: readonly Difference[] = [
     /a header that HTTP\/2 does not allow/,
     "nghttp2 leaves such a header out; RFC 9113 (8.2.1) wants its request refused",
   ],
-  [/a method that HTTP does not have/, "nghttp2 takes every token; the HTTP/1.1 reader refuses it, too"],
-  [/:path is no path|a character in the target|one :authority or host|twice/, "the HTTP/1.1 reader refuses it, too"],
+  [/the method is unknown; use one of HTTP/, "nghttp2 takes every token; the HTTP/1.1 reader refuses it, too"],
+  [
+    /:path is no path|the request target has a character|one :authority or host|twice/,
+    "the HTTP/1.1 reader refuses it, too",
+  ],
 ];
 
 type Talk = { goAway: { code: number; reason: string } | undefined; answers: string };

@@ -107,7 +107,7 @@ const readHeaders = (
     if (!isRegular(header)) return "a header that HTTP/2 does not allow";
     const [name, value] = header;
     if (name === "content-length") {
-      if (contentLength !== undefined) return "content-length came twice";
+      if (contentLength !== undefined) return "the header has content-length twice";
       contentLength = parseLength(value);
     } else if (name === "host") {
       hosts++;

@@ -12,7 +12,7 @@ import type { InferRequest, Parameter, Parameters, RequestInput } from "./reques
 /** NotFound where `name` and `version` are not the model's. An empty version means any. */
 export const checkModel = (model: Model, name: string, version: string): void => {
   if (name !== model.name) {
-    throw new RequestError("NotFound", `model "${shorten(name)}" is not here; this server has "${model.name}"`);
+    throw new RequestError("NotFound", `model "${shorten(name)}" is unknown; this server has "${model.name}"`);
   }
   if (version !== "" && version !== model.version) {
     throw new RequestError(
@@ -117,7 +117,7 @@ const wantedOutputs = (model: Model, request: InferRequest): string[] => {
     if (!model.outputs.some((output) => output.name === name)) {
       throw invalid(`output "${shorten(name)}" is unknown; the model's outputs are ${list(model.outputs)}`);
     }
-    if (names.has(name)) throw invalid(`output "${name}" is asked for twice`);
+    if (names.has(name)) throw invalid(`output "${name}" is requested twice`);
     if (parameters.has("shared_memory_region")) {
       throw new RequestError("Unsupported", `output "${name}": parameter shared_memory_region is not supported`);
     }

@@ -229,7 +229,7 @@ test("what does not fit is refused with InvalidArgument that names the tensor", 
       { raw_input_contents: [raw[0], Buffer.from(encodeStrings(["a", "b\0"]))] },
     ],
     [/output "q" is unknown; the model's outputs are "y", "t"/, { outputs: [{ name: "q" }] }],
-    [/output "y" is asked for twice/, { outputs: [{ name: "y" }, { name: "y" }] }],
+    [/output "y" is requested twice/, { outputs: [{ name: "y" }, { name: "y" }] }],
     [/parameter timeout is soon/, parameters({ timeout: { string_param: "soon" } })],
   ];
   for (const [message, change] of cases) {
@@ -280,7 +280,7 @@ test("another model or version is not found", async () => {
   assert.equal((await failure("ModelInfer", { ...request, model_version: "9" })).code, status.NOT_FOUND);
   assert.match(
     (await failure("ModelReady", { name: "other" })).details,
-    /model "other" is not here; this server has "echo"/,
+    /model "other" is unknown; this server has "echo"/,
   );
 });
 

@@ -13,7 +13,7 @@ import { createEncoder, type InferResponse, type Outputs } from "./response.ts";
 import { type Started, streamInfer } from "./stream.ts";
 
 const NAME = "inference.GRPCInferenceService";
-const FIXED = "this server's one model is fixed at its start";
+const FIXED = "this server serves one model for its whole life";
 const UNSUPPORTED: Record<string, string> = {
   RepositoryModelLoad: `models cannot be loaded: ${FIXED}`,
   RepositoryModelUnload: `models cannot be unloaded: ${FIXED}`,
@@ -48,7 +48,7 @@ export const createInferenceService = (
   ): Outputs =>
     names.map((name) => {
       const tensor = all.get(name);
-      if (tensor === undefined) throw new RequestError("Internal", `output "${name}": the model did not give it`);
+      if (tensor === undefined) throw new RequestError("Internal", `output "${name}": the model did not compute it`);
       const wanted = classes.get(name);
       return [name, wanted === undefined ? tensor : classify(tensor, wanted)];
     });
