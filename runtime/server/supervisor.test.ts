@@ -77,7 +77,7 @@ describe("a model that cannot be served ends the server with its code and reason
     const server = startServer(t, gatherModel(1));
     await server.ready;
     assert.ok(
-      server.log.some((line) => /made up.*served unproven.*Gather/.test(line)),
+      server.log.some((line) => /generated inputs.*served unproven.*Gather/.test(line)),
       server.log.join("\n"),
     );
     const status = await (await fetch(server.admin("/statusz"))).text();

@@ -164,7 +164,7 @@ export const supervise = (options: ServeOptions, log: Logger): Promise<number> =
   const announce = ({ httpPort, grpcPort, warmUp, warmUpSeconds, inputs, outputs }: ReadyMessage): void => {
     if (warmUp.outcome === "unproven") {
       log.warn(
-        `the first inference failed with all generated inputs (zeros, ones): the model is served unproved, and may fail for every request: ${warmUp.reason}`,
+        `the first inference failed with all generated inputs (zeros, ones): the model is served unproven, and may fail for every request: ${warmUp.reason}`,
       );
     }
     const host = options.host.includes(":") ? `[${options.host}]` : options.host;
