@@ -2,7 +2,7 @@
 export type AddressRange = { address: string; bits: number; version: "ipv4" | "ipv6" };
 
 /**
- * Whose `X-Forwarded-*` and `Forwarded` routers believe: none, all, or addresses and ranges with commas between. Undefined where the
+ * Whose `X-Forwarded-*` and `Forwarded` routers believe: none, all, or addresses and ranges separated by commas. Undefined where the
  * text is none of these.
  */
 export const parseForwardedTrust = (text: string): "all" | AddressRange[] | undefined => {

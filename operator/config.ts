@@ -48,13 +48,13 @@ export const USAGE = `usage: node operator/main.ts --namespace NAMESPACE --ident
   --allow-http-models=BOOLEAN       true lets models come over plain http:// (false)
   --pod-user WORD                   the user and group that pods of models and routers run as, or namespace: whichever their namespace gives
                                     them, as OpenShift's restricted-v2 wants it (${POD_USER})
-  --node-autoscaling WORD           true where nodes are added for pods that wait for one: then pods are made for which there is no room yet;
-                                    false, or auto: true where there is a NodePool of Karpenter, or the cluster-autoscaler (auto)
+  --node-autoscaling WORD           true where nodes are added for waiting pods: Berth then also makes pods that have no room yet;
+                                    false; or auto: true where Karpenter has a NodePool, or the cluster-autoscaler runs (auto)
   --watch-namespaces NAMES          only the ModelDeployments of these namespaces, such as a,b; without it, those of every namespace
   --router-cluster-role NAME        the ClusterRole of routers, bound in each namespace that has one
                                     (berth-operator-router:NAMESPACE)
   --router-role NAME                in its place: the name of a Role that is there in each namespace
-  --router-resources JSON           what each router asks for, and its limits
+  --router-resources JSON           resource requests and limits of each router
                                     (${DEFAULT_ROUTER_RESOURCES})
   --router-trust-forwarded WHOM     clients whose X-Forwarded-* and Forwarded routers pass on: none, all, or addresses and ranges, such as
                                     10.0.0.0/8,fd00::/8 (none)
@@ -161,9 +161,7 @@ const namespaces = (values: Values): string[] => {
   const names = values["watch-namespaces"]?.split(",") ?? [];
   const wrong = names.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
   if (wrong !== undefined)
-    throw new ConfigError(
-      `--watch-namespaces must be names of namespaces with commas between them; "${wrong}" is none`,
-    );
+    throw new ConfigError(`--watch-namespaces must be namespace names separated by commas, and "${wrong}" is not one`);
   return [...new Set(names)];
 };
 
@@ -188,7 +186,7 @@ const trustForwarded = (values: Values): string => {
   const whom = values["router-trust-forwarded"];
   if (parseForwardedTrust(whom) === undefined)
     throw new ConfigError(
-      `--router-trust-forwarded: "${whom}" is neither none nor all nor ranges such as 10.0.0.0/8,::1`,
+      `--router-trust-forwarded: "${whom}" must be none, all, or addresses and ranges such as 10.0.0.0/8,::1`,
     );
   return whom;
 };

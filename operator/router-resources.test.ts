@@ -12,8 +12,8 @@ it("takes requests and limits, numbers too", () => {
 
 const refused: [text: string, message: RegExp][] = [
   ["cpu=1", /must be JSON like/],
-  ['{"limits":{"cpu":"fast"}}', /an amount is no quantity/],
-  ['{"limits":{"cpu":"-1"}}', /an amount is no quantity/],
+  ['{"limits":{"cpu":"fast"}}', /an amount is not a quantity/],
+  ['{"limits":{"cpu":"-1"}}', /an amount is not a quantity/],
   ['{"limit":{}}', /Unrecognized key/],
   ['{"requests":{"cpu":"1"},"limits":{"cpu":"500m"}}', /limits\.cpu 500m is less than requests\.cpu 1/],
   ['{"limits":{"memory":"256Mi"}}', /limits\.memory must be at least 512Mi/],

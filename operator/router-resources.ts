@@ -1,4 +1,4 @@
-/** `--router-resources`: what each router asks for, and its limits. */
+/** `--router-resources`: resource requests and limits of each router. */
 import { z } from "zod";
 import { parseQuantity } from "./api/v1alpha1/index.ts";
 import type { RouterResources } from "./controllers/namespace-router/children/deployment.ts";
@@ -10,7 +10,7 @@ const LEAST_MEMORY = "512Mi";
 
 const amounts = z
   .record(z.string(), z.union([z.string(), z.number()]).transform(String))
-  .refine((all) => Object.values(all).every((one) => (parseQuantity(one) ?? -1n) >= 0n), "an amount is no quantity")
+  .refine((all) => Object.values(all).every((one) => (parseQuantity(one) ?? -1n) >= 0n), "an amount is not a quantity")
   .default({});
 const schema = z.strictObject({ requests: amounts, limits: amounts });
 

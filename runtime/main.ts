@@ -52,7 +52,7 @@ const run = async ([command, ...args]: string[]): Promise<number> => {
       return print(HELP);
     default:
       throw new UsageError(
-        `${command === undefined ? "a command is missing" : `"${command}" is no command`}; see --help`,
+        `${command === undefined ? "a command is missing" : `"${command}" is not a command`}; see --help`,
       );
   }
 };

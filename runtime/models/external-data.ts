@@ -58,7 +58,8 @@ export const createExternalDataCheck = (path: string): ExternalDataCheck => {
     const bytes = Math.ceil((tensor.elements * bits) / 8);
     const offset = number(tensor.entries.get("offset") ?? "0");
     const length = number(tensor.entries.get("length") ?? String(bytes));
-    if (offset === undefined || length === undefined) throw fail("have an offset or length that is no number of bytes");
+    if (offset === undefined || length === undefined)
+      throw fail("have an offset or length that is not a number of bytes");
     if (length !== bytes) throw fail(`have ${length} bytes; its shape and type need ${bytes}`);
     if (offset + length > size) {
       throw fail(`go from byte ${offset} to ${offset + length} of ${quoted(location)}, which has ${size} bytes`);

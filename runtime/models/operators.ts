@@ -31,7 +31,7 @@ export const createOperatorCheck = () => {
         if (defined.has(operator)) continue;
         throw refused(
           node,
-          "is no operator of onnxruntime's, nor a function of the model; custom operators are not served",
+          "is neither an operator of onnxruntime nor a function of the model; custom operators are not served",
         );
       }
     },

@@ -95,7 +95,7 @@ describe("external data", () => {
     refused(externalModel({ location, length: "8" }), /have 8 bytes; its shape and type need 16/);
     refused(externalModel({ location }, [5]), /to 20 of/);
     for (const offset of ["-1", "1e3", "0x1", "99999999999999999999", ""]) {
-      refused(externalModel({ location, offset }), /no number of bytes/);
+      refused(externalModel({ location, offset }), /not a number of bytes/);
     }
     refused(externalModel({ location }, [2 ** 31, 2 ** 31]), /too many elements/);
     refused(externalModel({ location }, [-1, -4]), /too many elements/);
@@ -165,11 +165,14 @@ describe("operators", () => {
     const functions = [{ domain: "mine", name: "f", node: [node("mine", "g")] }];
     const both = [...functions, { domain: "mine", name: "g", node: [node("", "Relu")] }];
     checkModelFile(save(bytesOf({ graph: { node: [node("mine", "f")] }, functions: both })));
-    refused(save(bytesOf({ graph: { node: [node("mine", "f")] }, functions })), /node "n": "mine", "g" is no operator/);
+    refused(
+      save(bytesOf({ graph: { node: [node("mine", "f")] }, functions })),
+      /node "n": "mine", "g" is neither an operator/,
+    );
   });
 
   test("of others are refused, in graphs within graphs too", () => {
-    refused(graphOf({ node: [node("evil.example", "Run")] }), /node "n": "evil.example", "Run" is no operator/);
+    refused(graphOf({ node: [node("evil.example", "Run")] }), /node "n": "evil.example", "Run" is neither an operator/);
     const branch = { name: "then_branch", type: types.GRAPH, g: { node: [node("evil", "Run")] } };
     refused(graphOf({ node: [node("", "If", { attribute: [branch] })] }), /"evil", "Run"/);
   });
@@ -181,7 +184,10 @@ describe("operators", () => {
   });
 
   test("cannot break the line that names them", () => {
-    refused(graphOf({ node: [node("a\nb", `x${"y".repeat(1000)}`)] }), /^node "n": "a\\nb", "xy{252}" is no operator/);
+    refused(
+      graphOf({ node: [node("a\nb", `x${"y".repeat(1000)}`)] }),
+      /^node "n": "a\\nb", "xy{252}" is neither an operator/,
+    );
   });
 });
 

@@ -31,11 +31,11 @@ test("route: elsewhere, the API server and the namespace are given", () => {
 test("route: a bad option is refused in one line that says what to do", () => {
   const bad: [() => unknown, RegExp][] = [
     [() => parseRouteOptions([], false, {}, () => undefined), /--namespace is missing/],
-    [() => parse(["--namespace", "A_b"]), /"A_b" is no name of a namespace/],
+    [() => parse(["--namespace", "A_b"]), /"A_b" is not the name of a namespace/],
     [() => parse([], {}), /--api-server: give the URL/],
     [() => parse(["--max-waiting", "lots"]), /--max-waiting: "lots" is not a size/],
     [() => parse(["--max-outstanding", "0"]), /--max-outstanding/],
-    [() => parse(["--trust-forwarded", "10.0.0.0/40"]), /--trust-forwarded: "10.0.0.0\/40" is neither none nor all/],
+    [() => parse(["--trust-forwarded", "10.0.0.0/40"]), /--trust-forwarded: "10.0.0.0\/40" must be none, all, or/],
     [() => parse(["--max-streams", "none"]), /--max-streams: "none" is not a whole number/],
     [() => parse(["--colour"]), /--colour/],
   ];

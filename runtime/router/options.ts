@@ -47,7 +47,7 @@ export const ROUTE_HELP = `Route requests to the revisions of the ModelDeploymen
   --max-connection-age DURATION  an older one is closed after its answer, so that clients spread over new routers
                           (default: 5m)
   --trust-forwarded WHOM  clients whose X-Forwarded-* and Forwarded pods are told: none, all, or addresses and ranges
-                          with commas between, such as 10.0.0.0/8,fd00::/8 (default: none: those headers are replaced
+                          separated by commas, such as 10.0.0.0/8,fd00::/8 (default: none: those headers are replaced
                           by what the router sees)
   --drain-timeout DURATION  after SIGTERM, end at the latest after this long (default: 100s: the longest hold and a request)
   --log-format FORMAT     json or text (default: text on a terminal, else json)
@@ -80,9 +80,9 @@ export const parseRouteOptions = (
   ]);
   if (values === "help") return "help";
   const namespace = text(values, "namespace") ?? namespaceOfPod();
-  if (namespace === undefined) throw new UsageError("--namespace is missing, and this is no pod; see route --help");
+  if (namespace === undefined) throw new UsageError("--namespace is missing, and this is not a pod; see route --help");
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace))
-    throw new UsageError(`--namespace: "${namespace}" is no name of a namespace`);
+    throw new UsageError(`--namespace: "${namespace}" is not the name of a namespace`);
   const { KUBERNETES_SERVICE_HOST: apiHost, KUBERNETES_SERVICE_PORT: apiPort = "443" } = environment;
   const inCluster =
     apiHost === undefined ? undefined : `https://${apiHost.includes(":") ? `[${apiHost}]` : apiHost}:${apiPort}`;
@@ -113,7 +113,7 @@ const trust = (values: Values): IsTrusted => {
   const whom = text(values, "trust-forwarded") ?? "none";
   const isTrusted = createTrust(whom);
   if (isTrusted === undefined)
-    throw new UsageError(`--trust-forwarded: "${whom}" is neither none nor all nor addresses such as 10.0.0.0/8,::1`);
+    throw new UsageError(`--trust-forwarded: "${whom}" must be none, all, or addresses such as 10.0.0.0/8,::1`);
   return isTrusted;
 };
 

@@ -118,7 +118,7 @@ export const renderMetrics = (router: NamespaceRouter): Promise<string> => {
     metric(
       "counter",
       "berth_router_requests_total",
-      "Requests on a revision, each once, by what they came to there.",
+      "Requests to a revision, each once, by outcome.",
       arms.flatMap(({ arm, labels }) =>
         OUTCOMES.map((outcome): Value => ({ value: arm.counters.outcomes[outcome], labels: { ...labels, outcome } })),
       ),
@@ -126,7 +126,7 @@ export const renderMetrics = (router: NamespaceRouter): Promise<string> => {
     metric(
       "counter",
       "berth_router_transport_failures_total",
-      "Tries that came to nothing for want of a connection: no evidence on a revision.",
+      "Attempts that failed for lack of a connection; no evidence on a revision.",
       arms.flatMap(({ arm, labels }) =>
         TRANSPORT_FAILURES.map((kind): Value => ({ value: arm.counters.transport[kind], labels: { ...labels, kind } })),
       ),
@@ -153,7 +153,7 @@ export const renderMetrics = (router: NamespaceRouter): Promise<string> => {
     ofArms(
       "counter",
       "berth_router_held_seconds_total",
-      "Time that they have waited.",
+      "Time that requests have waited for a pod.",
       ({ counters }) => counters.heldSeconds,
     ),
     ofArms(
@@ -178,7 +178,7 @@ export const renderMetrics = (router: NamespaceRouter): Promise<string> => {
     metric(
       "counter",
       "berth_router_shadow_total",
-      'Copies of requests, by what they came to; with="self": answers of stable to the same request.',
+      'Copies of requests, by outcome; with="self": answers of stable to the same request.',
       models.flatMap(([model, { router: one }]) => shadowValues(model, one.shadow)),
     ),
     ofModels(

@@ -73,10 +73,10 @@ const load = ({ http, grpc, scheduler, statistics, memory, longestTurnMs }: Snap
     single(
       "gauge",
       "berth_longest_turn_seconds",
-      "Processor time that the event loop was held for at most, in the last minute or two.",
+      "Longest processor time that one turn held the event loop, in the last one to two minutes.",
       longestTurnMs / 1000,
     ),
-    single("gauge", "berth_waiting_bytes_limit", "The most that those may hold.", memory.most),
+    single("gauge", "berth_waiting_bytes_limit", "Limit of berth_waiting_bytes.", memory.most),
     single("gauge", "berth_batch_size", "The most items that a run takes together now.", scheduler.batching.size),
     single(
       "gauge",
@@ -87,7 +87,7 @@ const load = ({ http, grpc, scheduler, statistics, memory, longestTurnMs }: Snap
     metric(
       "counter",
       "berth_batch_checks_total",
-      "Requests of batches that were run again alone and compared, by what came of it.",
+      "Requests of batches that were run again alone and compared, by result.",
       Object.entries(scheduler.checks).map(([result, value]) => ({ value, labels: { result } })),
     ),
     metric("gauge", "berth_connections", "Open connections.", [

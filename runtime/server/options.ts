@@ -69,10 +69,10 @@ export const SERVE_HELP = `Serve an ONNX model over HTTP and gRPC (Open Inferenc
                               under a memory limit below 1Gi: 24Mi under 512Mi, 4Mi under 256Mi)
   --max-connection-age DURATION  a connection that is older is closed after its answer, so that clients spread over
                               new servers (default: 5m)
-  --cors-origins ORIGINS      pages in browsers that may ask over HTTP, by their origins with commas between, such as
+  --cors-origins ORIGINS      origins of web pages that may call over HTTP, separated by commas, such as
                               https://app.example.com,http://localhost:3000; * is all (default: none)
   --log-format FORMAT         json or text (default: text on a terminal, else json)
-  --termination-log FILE      where the reason of a failure is left (default: ${TERMINATION_LOG}, if it is there)
+  --termination-log FILE      file for the reason of a failure (default: ${TERMINATION_LOG}, if it is there)
   --help
 
 Durations are Go style (500ms, 30s, 1m30s), sizes Kubernetes style (1000000, 64Mi, 1G).`;
@@ -137,6 +137,6 @@ const origins = (values: Values, name: string): Origins | undefined => {
   const parsed = value === undefined ? undefined : parseOrigins(value);
   if (typeof parsed !== "object" || !("wrong" in parsed)) return parsed;
   throw new UsageError(
-    `--${name}: "${parsed.wrong}" is no origin; give a scheme, a host and perhaps a port, such as https://app.example.com or http://localhost:3000, or * alone for all`,
+    `--${name}: "${parsed.wrong}" is not an origin; give a scheme, a host and perhaps a port, such as https://app.example.com or http://localhost:3000, or * alone for all`,
   );
 };

@@ -115,7 +115,7 @@ true
 {{/* What values.schema.json cannot say: values that fit one by one, and not together. */}}
 {{- define "berth.check" -}}
 {{- if eq (toString .Values.enabled) "false" -}}
-{{- fail "enabled: false is for the `condition: berth.enabled` of a parent chart, which then leaves this one out; here it would do nothing" -}}
+{{- fail "enabled: false has no effect here: it is for the `condition: berth.enabled` of a parent chart" -}}
 {{- end -}}
 {{- include "berth.checkResources" (list (.Values.resources | default dict) "resources") -}}
 {{- include "berth.checkResources" (list .Values.router.resources "router.resources") -}}

@@ -109,7 +109,7 @@ describe("a cron pattern", () => {
       ["1, 8 * * *", "minute"],
       ["99 99 99 99 99", "minute"],
     ] as const)
-      assert.match(refusal(pattern), new RegExp(`is no ${field}:`), pattern);
+      assert.match(refusal(pattern), new RegExp(`is not a ${field}:`), pattern);
     assert.match(refusal("0 0 8 * * *"), /five fields/);
   });
 

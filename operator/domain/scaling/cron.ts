@@ -103,7 +103,7 @@ const itemValues = (field: Field, item: string): number[] => {
   if (first === undefined || last === undefined || last < first || every < 1 || (step !== undefined && !isRange)) {
     const names = field.words === undefined ? "" : `, or names such as ${field.words[1]}`;
     throw new Error(
-      `"${item}" is no ${field.name}: use * or numbers from ${field.least} to ${field.most}${names}, lists (1,2), ranges (1-5) and steps (*/2)`,
+      `"${item}" is not a ${field.name}: use * or numbers from ${field.least} to ${field.most}${names}, lists (1,2), ranges (1-5) and steps (*/2)`,
     );
   }
   return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, i) => first + i * every);

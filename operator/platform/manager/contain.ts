@@ -16,7 +16,7 @@ export const keepRunning = async (
     try {
       return await work.run(signal);
     } catch (error) {
-      log.error({ err: error }, "a fault of the operator's own: what it ended is started again");
+      log.error({ err: error }, "a bug in the operator ended a task; the task starts again");
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -25,6 +25,6 @@ export const keepRunning = async (
 /** A promise that is rejected while nobody waits for it is logged; Node would end the process. */
 export const containRejections = (from: Pick<NodeJS.EventEmitter, "on">, log: Logger): void => {
   from.on("unhandledRejection", (error: unknown) =>
-    log.error({ err: error }, "a fault of the operator's own, in something that nobody waits for"),
+    log.error({ err: error }, "a bug in the operator, in a task that nothing waits for"),
   );
 };

@@ -122,7 +122,7 @@ export const createLeaderElection = (options: ElectionOptions): LeaderElection =
           }
         } catch (error) {
           const lostRace = error instanceof KubeError && error.kind === "conflict";
-          if (!signal.aborted && !lostRace) log.warn({ err: error }, "the lease cannot be had yet");
+          if (!signal.aborted && !lostRace) log.warn({ err: error }, "the lease is not available yet");
         }
         await pause(signal);
       }

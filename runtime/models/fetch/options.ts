@@ -31,12 +31,12 @@ export const FETCH_HELP = `Download a model, check it, and put it in place.
   --credentials DIR       if DIR exists: its file "token" (Bearer), or "username" and "password" (Basic);
                           sent to the hosts alone that its file "hosts" names
   --proxy URL             fetch through this proxy: http://host[:port] or https://host[:port] (default: none; variables such as HTTPS_PROXY are not read)
-  --no-proxy HOSTS        reached directly, with all below them: names and IP addresses, with commas between
+  --no-proxy HOSTS        reached directly, with all below them: names and IP addresses, separated by commas
   --claim-directory DIR   where the claim of a pvc:// URI is mounted (default: ${CLAIM_DIRECTORY})
   --allow-http            accept http:// too
   --disk-limit SIZE       the most bytes that the model may have (default: what is free on the disk)
-  --progress-port PORT    tell there how far it is: ${PROGRESS_PATH} (default: nowhere)
-  --termination-log FILE  where the outcome is left (default: ${TERMINATION_LOG}, if it is there)
+  --progress-port PORT    serve the progress on this port: ${PROGRESS_PATH} (default: none)
+  --termination-log FILE  file for the outcome (default: ${TERMINATION_LOG}, if it is there)
   --help`;
 
 export const parseFetchOptions = (args: string[]): FetchOptions | "help" => {

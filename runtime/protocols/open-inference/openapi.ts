@@ -12,7 +12,7 @@ export const openInferencePaths = (service: Service): PathContribution => {
   const { model } = service;
   const paths: Record<string, object> = {
     "/v2": item(get("server", "The server and its extensions", responseSchemas.server)),
-    "/v2/health/live": item(get("live", "Whether the server lives", responseSchemas.live)),
+    "/v2/health/live": item(get("live", "Whether the server is alive", responseSchemas.live)),
     "/v2/health/ready": item(get("ready", "Whether the server takes requests", responseSchemas.ready)),
     "/v2/models/stats": item(get("stats", "Statistics of all models", responseSchemas.statistics)),
     "/v2/repository/index": item(get("indexGet", "The models and their states", responseSchemas.index), {
@@ -24,7 +24,7 @@ export const openInferencePaths = (service: Service): PathContribution => {
   for (const [i, base] of modelPaths(model).entries()) {
     const prefix = i === 0 ? "model" : "version";
     paths[base] = item(get(prefix, "The model's inputs and outputs", responseSchemas.model));
-    paths[`${base}/ready`] = item(get(`${prefix}Ready`, "Whether the model can be asked", responseSchemas.ready));
+    paths[`${base}/ready`] = item(get(`${prefix}Ready`, "Whether the model is ready", responseSchemas.ready));
     paths[`${base}/stats`] = item(get(`${prefix}Stats`, "The model's statistics", responseSchemas.statistics));
     paths[`${base}/infer`] = item(infer(`${prefix}Infer`, service));
   }

@@ -24,7 +24,7 @@ export const openApiPaths = (service: Service): Record<string, Json> => {
       },
     });
     const { classify, regress } = schemas.resultsResponse;
-    paths[base] = get("Status", "Whether the model can be asked", schemas.statusResponse);
+    paths[base] = get("Status", "Whether the model is ready", schemas.statusResponse);
     paths[`${base}/metadata`] = get("Metadata", "Inputs and outputs of the model", schemas.metadataResponse);
     paths[`${base}:predict`] = post(
       "Predict",

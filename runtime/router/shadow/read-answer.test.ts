@@ -157,7 +157,7 @@ describe("outputs of an answer", () => {
     }
     assert.throws(
       () => readJsonAnswer(Buffer.from(`{"outputs":[{${output},"data":[1,"x",2,3]}]}`), undefined),
-      /output "p": data\[1\] is no number/,
+      /output "p": data\[1\] is not a number/,
     );
   });
 

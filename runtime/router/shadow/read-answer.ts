@@ -76,7 +76,7 @@ export const readJsonAnswer = (bytes: Buffer, jsonBytes: string | undefined): Ou
   const later = laterIn(json);
   const document = parseDocument(json, later);
   if (Array.isArray(document)) return readFields({ predictions: json }, later);
-  if (!isFields(document)) throw new Error("it is no JSON object");
+  if (!isFields(document)) throw new Error("it is not a JSON object");
   const { outputs } = document;
   const tensors = outputs instanceof Uint8Array ? readTensors(outputs, binary) : undefined;
   return tensors ?? readFields(document, later);

@@ -75,7 +75,7 @@ const leniently = (name: string, datatype: Datatype, shape: readonly number[], d
   }
   const numbers = Float64Array.from(values, (value, index) => {
     const number = numberOf(value);
-    if (number === undefined) throw new Error(`output "${name}": data[${index}] is no number`);
+    if (number === undefined) throw new Error(`output "${name}": data[${index}] is not a number`);
     return number;
   });
   return { datatype: "FP64", shape, bytes: bytesOf(numbers) };

@@ -138,7 +138,7 @@ describe("--cors-origins", () => {
     }
     assert.deepEqual(parseOrigins(`*,${APP}`), { wrong: "*" });
     assert.throws(() => parseServeOptions(["--model", "m.onnx", "--cors-origins", "example.com"], false), {
-      message: /--cors-origins: "example.com" is no origin; give a scheme/,
+      message: /--cors-origins: "example.com" is not an origin; give a scheme/,
     });
     const options = parseServeOptions(["--model", "m.onnx", "--cors-origins", APP], false);
     assert.ok(options !== "help");
