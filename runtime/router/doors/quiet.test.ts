@@ -1,9 +1,10 @@
 /** What tells a unary call from a stream: whether its end comes with its message. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { after, beforeEach, it } from "node:test";
 import { handTimers } from "../../../test/world/hand-timers.ts";
-import { until } from "../../../test/world/patience.ts";
+import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import { callFields, FRAME, rawHttp2 } from "../../../test/world/raw-http2.ts";
 import { TIMES } from "../../transport/http/times.ts";
 import { createPace } from "../../transport/pace.ts";
@@ -59,11 +60,21 @@ const open = async (client: Awaited<ReturnType<typeof dial>>): Promise<number> =
   return stream;
 };
 
+/** Waits, with the event loop standing still, until the kernel holds something for whoever listens on `port`: on a busy machine it takes its time. */
+const standStillUntilReceived = (port: number): void => {
+  const end = performance.now() + PATIENCE_MS;
+  // local address, remote address, state, bytes to send and to read; in hexadecimal (proc_net_tcp(5))
+  const waiting = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, "0")} \\S+ 01 \\S+:(?!00000000)`);
+  while (!waiting.test(readFileSync("/proc/net/tcp", "latin1")))
+    assert.ok(performance.now() < end, `nothing was received on port ${port} within ${PATIENCE_MS} ms`);
+};
+
 it("a call whose end waits in the socket is whole, however long the event loop stood still", async () => {
   const client = await dial();
   for (let i = 0; i < 5; i++) {
     const stream = await open(client);
     client.send({ type: FRAME.data, flags: END_STREAM, stream, payload: MESSAGE });
+    standStillUntilReceived(client.socket.remotePort ?? 0);
     timers.ring(QUIET_MS);
     await until("the call", () => bodies.length === i + 1);
   }
