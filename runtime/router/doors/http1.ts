@@ -4,9 +4,11 @@ import { evicted, isBrisk, YOUNG_MS } from "../../memory/shares.ts";
 import { type Chunks, createChunks } from "../../transport/http/chunks.ts";
 import type { Head } from "../../transport/http/head.ts";
 import { createInput } from "../../transport/http/input.ts";
+import { beginLinger, type Linger } from "../../transport/http/linger.ts";
 import { Refusal } from "../../transport/http/refusal.ts";
 import { CLIENT_LIMITS, checkTrailers } from "../../transport/http/request-rules.ts";
-import { errorResponse, jsonError } from "../../transport/http/response.ts";
+import { CONTINUE, errorResponse, jsonError } from "../../transport/http/response.ts";
+import { MIN_BYTES_PER_MS } from "../../transport/http/times.ts";
 import type { Gate } from "../../transport/pace.ts";
 import { fieldsToPod, senderOf } from "../forwarded.ts";
 import type { Body, Exchange } from "../message.ts";
@@ -15,13 +17,8 @@ import { createReply, type Http1Reply } from "./http1-reply.ts";
 import { createIncomingBody, type IncomingBody, UNCOUNTED_BYTES } from "./incoming-body.ts";
 import { createAmount, createReservation } from "./reservation.ts";
 
-/** 100 kB/s. */
-const MIN_BYTES_PER_MS = 100;
-/** However much a client goes on sending after its answer. */
-const MAX_LINGER_MS = 30_000;
 /** An idle connection may be just about to carry a request; one that has been idle for so long is closed when it must go. */
 const LEAVING_IDLE_MS = 1000;
-const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /**
  * head: between requests, or within a header; body: it comes in, and may be answered meanwhile; busy: it is whole, and the
@@ -43,7 +40,7 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
   let active = now();
   let deadline = active + times.idleMs;
   let inHead = false;
-  let lingerUntil = 0;
+  let lingering: Linger | undefined;
   let leaving = false;
   let gone = false;
   /** The client has closed its side; it may still wait for answers. */
@@ -227,14 +224,7 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
     state = "linger";
     input.drop();
     unread.set(0);
-    lingerUntil = active + MAX_LINGER_MS;
-    const queued = socket.writableLength;
-    deadline = active + (queued === 0 ? times.lingerMs : times.transferMs + queued / MIN_BYTES_PER_MS);
-    socket.once("finish", () => {
-      untaken.set(0);
-      deadline = Math.min(deadline, now() + times.lingerMs);
-    });
-    socket.end();
+    lingering = beginLinger(socket, times, now, () => untaken.set(0));
     gate.resume();
   };
 
@@ -249,8 +239,8 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
   socket.on("data", (chunk: Buffer) => {
     active = now();
     gate.read(chunk.length);
-    if (state === "linger") {
-      deadline = Math.max(deadline, Math.min(lingerUntil, active + times.lingerMs));
+    if (lingering !== undefined) {
+      lingering.heard(active);
       return;
     }
     input.feed(chunk);
@@ -296,7 +286,7 @@ export const serveHttp1 = (socket: Socket, gate: Gate, door: Door, expires: numb
       const idle = state === "head" && !inHead;
       if (idle && (leaving || door.closing() || time > expires) && time - active > LEAVING_IDLE_MS) socket.destroy();
       // what waits for its turn is not late
-      if (time < deadline || gate.waits()) return;
+      if (time < (lingering?.deadline() ?? deadline) || gate.waits()) return;
       if (idle || state === "linger") socket.destroy();
       else if (state === "head" || state === "body")
         refuse(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to arrive`));

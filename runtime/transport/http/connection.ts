@@ -3,23 +3,19 @@ import { evicted, isBrisk } from "../../memory/shares.ts";
 import { countDuration, countStatus } from "./counters.ts";
 import { createHandling } from "./handling.ts";
 import type { Head } from "./head.ts";
+import { beginLinger, type Linger } from "./linger.ts";
 import { linesOf, pack } from "./packing.ts";
 import { createReader } from "./reader.ts";
 import { Refusal } from "./refusal.ts";
-import { byteLength, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
+import { byteLength, CONTINUE, encodeHead, errorResponse, jsonError, writeAnswer } from "./response.ts";
 import type { Shared } from "./shared.ts";
+import { MIN_BYTES_PER_MS } from "./times.ts";
 import type { HttpResponse } from "./types.ts";
 import { createUnsent } from "./unsent.ts";
 
-/** 100 kB/s. */
-const MIN_BYTES_PER_MS = 100;
-/** However much a client goes on sending after its answer. */
-const MAX_LINGER_MS = 30_000;
 /** One past its age that has been idle for less may be just about to carry a request, and the next answer will end it. */
 const AGED_IDLE_MS = 5000;
 const PROBE_AGAIN_MS = 20;
-
-const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
 const serverFailed = () => jsonError(500, "the server failed; its log says why");
 
@@ -35,8 +31,7 @@ export type Connection = {
 
 /**
  * head, body: reading; busy: the answer is awaited; writing: the client has not taken its answer yet, and is not read
- * meanwhile; linger: closed for writing. What still comes is read and dropped, because closing with bytes unread resets
- * the connection, and the client might never see its answer.
+ * meanwhile; linger: closed for writing, see `beginLinger`.
  */
 type State = "head" | "body" | "busy" | "writing" | "linger";
 
@@ -58,7 +53,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
   let deadline = now + times.headerMs;
   /** The header is partly there: `deadline` is its. */
   let inHead = false;
-  let lingerUntil = 0;
+  let lingering: Linger | undefined;
   /** The client has closed its side; it may still wait for answers. */
   let ended = false;
   let gone = false;
@@ -231,22 +226,13 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
   const linger = (): void => {
     state = "linger";
     reader.drop();
-    lingerUntil = now + MAX_LINGER_MS;
-    const queued = socket.writableLength;
-    deadline = now + (queued === 0 ? times.lingerMs : times.transferMs + queued / MIN_BYTES_PER_MS);
-    // after its end a socket tells of no drain
-    socket.once("finish", () => {
-      unsent.release();
-      deadline = Math.min(deadline, shared.now() + times.lingerMs);
-    });
-    socket.end();
+    lingering = beginLinger(socket, times, shared.now, unsent.release);
     gate.resume();
   };
 
   /**
    * The client has closed its side: all of it, or only for writing? A byte tells, because a connection that is gone is
-   * reset by it. The byte is an interim answer, which a client of HTTP/1.1 must understand (RFC 9110, 15.2); the reset is
-   * seen when the next one is written.
+   * reset by it. The reset is seen when the next one is written.
    */
   const probe = (): void => {
     if (state === "busy" && !gone && head?.http10 === false) socket.write(CONTINUE);
@@ -255,8 +241,8 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
   socket.on("data", (chunk: Buffer) => {
     now = active = shared.now();
     gate.read(chunk.length);
-    if (state === "linger") {
-      deadline = Math.max(deadline, Math.min(lingerUntil, now + times.lingerMs));
+    if (lingering !== undefined) {
+      lingering.heard(now);
       return;
     }
     reader.feed(chunk);
@@ -303,7 +289,7 @@ export const serveConnection = (socket: Socket, shared: Shared, expires: number)
       const idle = state === "head" && !inHead;
       if (idle && now > expires && now - active > AGED_IDLE_MS) socket.destroy();
       // what waits for its turn is not late
-      if (now < deadline || gate.waits()) return;
+      if (now < (lingering?.deadline() ?? deadline) || gate.waits()) return;
       if (idle || state === "writing" || state === "linger") socket.destroy();
       else answerError(new Refusal(408, `the ${state === "head" ? "header" : "body"} took too long to arrive`), true);
     },

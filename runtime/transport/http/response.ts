@@ -7,6 +7,9 @@ import type { HttpResponse } from "./types.ts";
 /** Up to here a head and the parts of its body are copied into one buffer; more is cheaper to hand over as it is. */
 const COPIED_BYTES = 64 * 1024;
 
+/** An interim answer, which a client of HTTP/1.1 must understand (RFC 9110, 15.2). */
+export const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+
 /** The answer to what went wrong; undefined where it is the server's own fault. */
 export const errorResponse = (error: unknown): HttpResponse | undefined => {
   if (error instanceof Refusal) return jsonError(error.status, error.message, error.headers);

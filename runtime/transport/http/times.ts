@@ -12,6 +12,9 @@ export type Times = {
   sweepMs: number;
 };
 
+/** 100 kB/s. */
+export const MIN_BYTES_PER_MS = 100;
+
 export const TIMES: Times = {
   headerMs: 10_000,
   transferMs: 60_000,
