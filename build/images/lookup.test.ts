@@ -19,6 +19,7 @@ describe("the models that differ in one thing", () => {
       assert.equal((await answers(name, 5)).y, 11, name);
       assert.equal((await answers(name, 8)).y, name === "lookup-wrong.onnx" ? 18 : 17, name);
     }
+    assert.deepEqual((await answers("lookup-nan.onnx", 13)).y, Number.NaN);
     assert.deepEqual((await answers("lookup-shape.onnx", 5)).dims, [1, 1]);
   });
 

@@ -26,6 +26,7 @@ export const LOOKUPS: Readonly<Record<string, Lookup>> = {
   "lookup-again.onnx": { table: RIGHT, effort: 0, failsFrom: ENTRIES },
   "lookup-failing.onnx": { table: RIGHT, failsFrom: 19 },
   "lookup-wrong.onnx": { table: RIGHT.map((y, x) => (x % 4 === 0 ? y + 1 : y)) },
+  "lookup-nan.onnx": { table: RIGHT.map((y, x) => (x === 13 ? Number.NaN : y)) },
   "lookup-shape.onnx": { table: RIGHT, shape: [1, 1] },
   /** Half as slow again, with what a request costs besides. */
   "lookup-slow.onnx": { table: RIGHT, effort: 30 },

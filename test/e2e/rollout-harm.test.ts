@@ -58,6 +58,18 @@ describe("a canary that does harm", () => {
     await prober.stopUnharmed();
   });
 
+  it("by NaN in one answer of twenty is rejected as soon as some hundred copies have told", async () => {
+    const prober = probed();
+    await applied("lookup-nan.onnx", { strategy: "shadow", stepDuration: { min: "10s" } });
+    const after = await seen("rejected", (object) => isStalled(object) && /NaN/.test(JSON.stringify(object.status)));
+    assert.match(after.status.message ?? "", /worse than stable by its outputs/);
+    const [, disagreed = "", compared = ""] =
+      /outputs: ([\d,]+) of ([\d,]+) pairs disagree/.exec(JSON.stringify(after.status)) ?? [];
+    const [lost, pairs] = [disagreed, compared].map((text) => Number(text.replaceAll(",", "")));
+    assert.ok(lost !== undefined && pairs !== undefined && lost > 0 && pairs < 2000, `${lost} of ${pairs}`);
+    await prober.stopUnharmed();
+  });
+
   it("that is green is switched to at once, and no request fails", async () => {
     const before = await seen("ready", isReady);
     const prober = probed();

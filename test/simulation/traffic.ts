@@ -25,13 +25,17 @@ const PER_SECOND = 100;
 const MEDIAN = 0.012;
 const SPREAD = 0.5;
 const PODS = ["one", "two"];
-/** Of the copies, those that go to stable again. */
+/** Of the copies, those that go to stable again; and once an answer of the canary has lost its numbers. */
 const SELF_SHARE = 0.1;
+const SUSPECT_SHARE = 0.5;
 
 export const createTraffic = (seed = 1) => {
   const random = randomFrom(seed);
   const counted = new Map<string, Record<string, Counts>>();
   const pairs = { canary: { compared: 0, disagreed: 0 }, self: { compared: 0, disagreed: 0 } };
+  const losses = { canary: { compared: 0, lost: 0 }, self: { compared: 0, lost: 0 } };
+  /** The canary of which that is so. */
+  let suspect: string | undefined;
   let incomparable = 0;
   let last: number | undefined;
   // Box and Muller's
@@ -66,18 +70,25 @@ export const createTraffic = (seed = 1) => {
         const pod = PODS[Math.floor(random() * PODS.length)] ?? "one";
         counted.set(revision, { ...pods, [pod]: answer(pods[pod] ?? none(), quality(revision)) });
         if (canary === undefined || isCanary || random() * 100 >= (canary.shadow ?? 0)) continue;
-        const isSelf = random() < SELF_SHARE;
+        const isSuspect = suspect === canary.revision;
+        const isSelf = random() < (isSuspect ? SUSPECT_SHARE : SELF_SHARE);
         const compared = pairs[isSelf ? "self" : "canary"];
+        const lost = losses[isSelf ? "self" : "canary"];
         const { disagrees = 0, nan = 0 } = quality(isSelf ? revision : canary.revision);
         const hasNaN = nan > 0 && random() < nan;
         if (hasNaN && NAN.kind === "incomparable") {
           incomparable += 1;
           continue;
         }
+        if (isSuspect) lost.compared += 1;
+        if (hasNaN && NAN.kind === "disagrees" && NAN.isLost) {
+          if (isSuspect) lost.lost += 1;
+          suspect = canary.revision;
+        }
         compared.compared += 1;
         if (hasNaN ? NAN.kind === "disagrees" : random() < disagrees) compared.disagreed += 1;
       }
-      const shadow = structuredClone({ ...pairs, failed: 0, incomparable });
+      const shadow = structuredClone({ ...pairs, losses, failed: 0, incomparable });
       return [{ id: "router", startedAt: 0, revisions: Object.fromEntries(counted), shadow }];
     },
   };

@@ -8,10 +8,12 @@ const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const counts = z.object({ requests: count, errors: count, buckets: z.array(count).max(256) });
 
 const pairs = z.object({ compared: count, disagreed: count });
+const losses = z.object({ compared: count, lost: count });
 const none = { compared: 0, disagreed: 0 };
 const shadow = z.object({
   canary: pairs,
   self: pairs.default(none),
+  losses: z.object({ canary: losses, self: losses }).optional(),
   failed: count.default(0),
   incomparable: count.default(0),
   reason: z

@@ -1,6 +1,6 @@
 /** From what the routers have counted to an interval of the evidence. Pure. */
 
-import { addPairs, type Interval, NO_PAIRS, type Pairs, type PodCounts } from "./evidence/arms.ts";
+import { addPairs, type Interval, NO_LOSSES, NO_PAIRS, type Pairs, type PodCounts } from "./evidence/arms.ts";
 import type { PodCounts as Counts, RouterCounts, ShadowCounts } from "./router-counts.ts";
 
 /** What was seen of each router when it was last asked. */
@@ -76,12 +76,17 @@ export const countOn = (
     compared: sumOf((shadow) => shadow.self.compared),
     disagreed: sumOf((shadow) => shadow.self.disagreed),
   };
+  const lossesOf = (of: "canary" | "self") => ({
+    compared: sumOf(({ losses = NO_LOSSES }) => losses[of].compared),
+    lost: sumOf(({ losses = NO_LOSSES }) => losses[of].lost),
+  });
+  const losses = { canary: lossesOf("canary"), self: lossesOf("self") };
   const incomparable = sumOf((shadow) => shadow.incomparable);
   const isNew = pairs.disagreed > 0 || incomparable > 0;
   const reason = isNew ? counts.find(({ shadow }) => shadow.reason !== undefined)?.shadow.reason : undefined;
   return {
     counting: { since, known: seen(known, counts, [arms.stable, arms.canary]) },
-    interval: { stable: armOf(arms.stable), canary: armOf(arms.canary), pairs, self },
+    interval: { stable: armOf(arms.stable), canary: armOf(arms.canary), pairs, self, losses },
     incomparable: { count: incomparable, reason },
   };
 };
@@ -120,7 +125,7 @@ export const NO_TOTALS: Totals = {
 
 export const addTo = (
   totals: Totals,
-  { canary, pairs, self, stable }: Required<Interval>,
+  { canary, pairs, self, stable }: Required<Omit<Interval, "losses">>,
   { count, reason }: Incomparable,
 ): Totals => {
   const sum = (before: ArmTotals, pods: readonly PodCounts[]): ArmTotals =>

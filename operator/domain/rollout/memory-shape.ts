@@ -10,12 +10,20 @@ const floats = z.custom<Float64Array>(
 );
 
 const pairs = z.object({ compared: count, disagreed: count });
+const losses = z.object({ compared: count, lost: count });
 const counted = z.object({ requests: count, errors: count, buckets: z.array(count).max(256) });
 const router = z.object({
   id: name,
   startedAt: number,
   revisions: z.record(name, z.record(name, counted)),
-  shadow: z.object({ canary: pairs, self: pairs, failed: count, incomparable: count, reason: z.string().optional() }),
+  shadow: z.object({
+    canary: pairs,
+    self: pairs,
+    losses: z.object({ canary: losses, self: losses }).optional(),
+    failed: count,
+    incomparable: count,
+    reason: z.string().optional(),
+  }),
 });
 
 const arm = z.object({ requests: count, errors: count });
@@ -67,7 +75,14 @@ const kept = z.object({
   evidence: z.object({
     errors: errors.optional(),
     latency: latency.optional(),
-    outputs: z.object({ harm: rates, safe: rates, self: pairs.optional() }).optional(),
+    outputs: z
+      .object({
+        harm: rates,
+        safe: rates,
+        self: pairs.optional(),
+        losses: z.object({ ratio: rates, rate: rates }).optional(),
+      })
+      .optional(),
     course: z.object({ errors: course, latency: course, outputs: course }),
   }),
   totals,

@@ -1,4 +1,5 @@
 /** What the routers have counted of a ModelDeployment, as they say it. */
+import type { LossesOfArms } from "./evidence/arms.ts";
 
 export type PodCounts = { requests: number; errors: number; buckets: readonly number[] };
 
@@ -7,10 +8,12 @@ export type Pairs = { compared: number; disagreed: number };
 /**
  * What came of copies of requests: stable's answer compared with the canary's, and with stable's own to the same request; copies that
  * the canary failed to answer; those whose answers nobody can compare; and what was wrong with the last one of other tensors, or none.
+ * `losses`: of the pairs since an answer had lost its numbers; a router of an earlier version does not say.
  */
 export type ShadowCounts = {
   canary: Pairs;
   self: Pairs;
+  losses?: LossesOfArms | undefined;
   failed: number;
   incomparable: number;
   reason?: string | undefined;

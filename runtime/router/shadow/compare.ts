@@ -22,8 +22,11 @@ export type OutputComparison = {
 };
 
 export type Comparison =
-  /** `agrees`: every output does. A request is one pair, however many rows it has. */
-  | { kind: "compared"; agrees: boolean; outputs: readonly OutputComparison[]; reason?: string }
+  /**
+   * `agrees`: every output does. A request is one pair, however many rows it has. `lost`: the output in which the canary has NaN or
+   * infinity where stable has a number.
+   */
+  | { kind: "compared"; agrees: boolean; outputs: readonly OutputComparison[]; lost?: string }
   /** They are not even the same tensors: no tolerance helps, and people must be told of the output. */
   | { kind: "different"; reason: string }
   /** The tolerance does not fit an output, and the others agree: nothing can be said. */
@@ -41,7 +44,7 @@ export type Comparison =
 export const compare = (stable: Outputs, canary: Outputs, tolerances: ReadonlyMap<string, Tolerance>): Comparison => {
   const outputs: OutputComparison[] = [];
   let misfit: string | undefined;
-  let reason: string | undefined;
+  let lost: string | undefined;
   for (const [place, ours] of stable) {
     const theirs = canary.get(place);
     if (theirs === undefined) return different(`the canary's answer lacks output "${place}"`);
@@ -54,13 +57,12 @@ export const compare = (stable: Outputs, canary: Outputs, tolerances: ReadonlyMa
     }
     const differing = share(ours, theirs, tolerance);
     outputs.push({ place, agrees: differing === 0, differing });
-    if (differing > 0 && losesNumbers(ours, theirs))
-      reason ??= `output "${place}" has numbers of stable where the canary has NaN or infinity`;
+    if (differing > 0 && losesNumbers(ours, theirs)) lost ??= place;
   }
   const agrees = outputs.every((output) => output.agrees);
   // what disagrees does so, whatever else cannot be told
   if (agrees && misfit !== undefined) return { kind: "incomparable", reason: misfit };
-  return { kind: "compared", agrees, outputs, ...(reason === undefined ? {} : { reason }) };
+  return { kind: "compared", agrees, outputs, ...(lost === undefined ? {} : { lost }) };
 };
 
 const EQUAL: Tolerance = { kind: "equal" };
@@ -69,7 +71,7 @@ const different = (reason: string): Comparison => ({ kind: "different", reason }
 const describe = ({ datatype, declared, shape }: Output): string =>
   `${declared ?? (datatype === "BYTES" ? "text" : "numbers")} [${shape.join(", ")}]`;
 
-/** Of all that can be wrong with a canary's numbers, this is told of: it is no matter of tolerances. */
+/** Of all that can be wrong with a canary's numbers, this is no matter of tolerances. */
 const losesNumbers = (ours: Tensor, theirs: Tensor): boolean => {
   const [a, b] = [floats(ours), floats(theirs)];
   if (a === undefined || b === undefined) return false;

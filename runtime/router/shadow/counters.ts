@@ -3,11 +3,16 @@
 /** Pairs of answers that could be compared, and those that did not say the same. */
 export type PairCounts = { compared: number; disagreed: number };
 
+/** Pairs, and those of them whose second answer has lost its numbers: NaN or infinity where the first has a number, or nothing that can be read. */
+export type LossCounts = { compared: number; lost: number };
+
 export type ShadowCounters = {
   /** Stable's answer and the canary's. */
   canary: PairCounts;
   /** Stable's answer and stable's own to the same request: what disagrees here is chance in the model. */
   self: PairCounts;
+  /** Of those, the ones that were chosen after the first loss of the two revisions, when half of the copies go to stable again. */
+  losses: { canary: LossCounts; self: LossCounts };
   /** Disagreements by output, as far as there are not too many. */
   outputs: Map<string, number>;
   /** Stable had answered, and the canary did not, or with an error. */
@@ -26,6 +31,7 @@ export type ShadowCounters = {
 export const createShadowCounters = (): ShadowCounters => ({
   canary: { compared: 0, disagreed: 0 },
   self: { compared: 0, disagreed: 0 },
+  losses: { canary: { compared: 0, lost: 0 }, self: { compared: 0, lost: 0 } },
   outputs: new Map(),
   failed: 0,
   dropped: 0,

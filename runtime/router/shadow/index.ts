@@ -44,6 +44,11 @@ export type ShadowOptions = {
 const SELF_SHARE = { first: 0.3, later: 0.1 } as const;
 /** Of such pairs of one stable revision. */
 const FIRST_PAIRS = 30;
+/**
+ * The same once an answer has lost its numbers: as often as the canary's do, by chance, so would stable's, and it takes as many pairs of
+ * the one as of the other to tell. Only pairs that are chosen after that count for it: the share of those is known before they are.
+ */
+const SUSPECT_SHARE = 0.5;
 /** Copies under way. */
 const MOST_COPIES = 32;
 /** Of its cap, what a pod may be busy with and still get copies: clients come first. */
@@ -59,12 +64,17 @@ const OVERLOADED: ReadonlySet<number> = new Set([429, 503]);
 /** `busy`: it was not asked, or had no time: that is no fault of its model. `failed`: it was, and did not answer as stable has. */
 type Told = Answer | "busy" | "failed" | "large";
 
+/** `revisions`: the two that are compared; `isSuspect`: of them an answer had lost its numbers when this pair was chosen. */
+type Pair = { kind: "canary" | "self"; message: Message; revisions: string; isSuspect: boolean };
+
 export const createShadow = (options: ShadowOptions): Shadow => {
   const { cap, fleet, kept, random } = options;
   const counters = createShadowCounters();
   let copies = 0;
   /** Of a stable revision: copies that went to it again. */
   let self = { revision: "", copies: 0 };
+  /** The two revisions of which an answer has lost its numbers. */
+  let suspects = "";
   /** Answers are read one pair after another, so that no more than two are in memory as tensors. */
   let judged: Promise<void> = Promise.resolve();
 
@@ -91,14 +101,27 @@ export const createShadow = (options: ShadowOptions): Shadow => {
     }
   };
 
-  const weigh = async (kind: "canary" | "self", message: Message, ours: Answer, theirs: Answer): Promise<void> => {
+  const noteLoss = ({ isSuspect, kind, revisions }: Pair, isLost: boolean): void => {
+    if (isSuspect) {
+      counters.losses[kind].compared++;
+      if (isLost) counters.losses[kind].lost++;
+    }
+    if (isLost) suspects = revisions;
+  };
+
+  const weigh = async (pair: Pair, ours: Answer, theirs: Answer): Promise<void> => {
+    const { kind, message } = pair;
     // other requests go on between two pairs
     await setImmediate();
     const stable = await readAnswer(message, ours, MOST_ANSWER);
     const other = await readAnswer(message, theirs, MOST_THEIRS);
     const judgement = judge(stable, other, options.tolerances());
-    if (judgement.kind === "incomparable") incomparable(judgement.reason);
-    else if (judgement.kind === "disagrees") disagrees(kind, judgement.outputs, judgement.reason);
+    if (judgement.kind === "incomparable") {
+      incomparable(judgement.reason);
+      return;
+    }
+    noteLoss(pair, judgement.kind === "disagrees" && judgement.isLost);
+    if (judgement.kind === "disagrees") disagrees(kind, judgement.outputs, judgement.reason);
     else counters[kind].compared++;
   };
 
@@ -145,14 +168,15 @@ export const createShadow = (options: ShadowOptions): Shadow => {
     });
   };
 
-  const copy = async (message: Message, route: Route, ours: Answer, memory: Memory): Promise<void> => {
-    const kind = route.role === "stable" ? "self" : "canary";
+  const copy = async (pair: Pair, route: Route, ours: Answer, memory: Memory): Promise<void> => {
+    const { kind, message } = pair;
     const told = await ask(message, route, ours.bytes.length, memory);
     if (told === "busy") counters.dropped++;
-    else if (told === "large")
+    else if (told === "large") {
+      noteLoss(pair, true);
       disagrees(kind, [], `the canary answers ${ours.bytes.length} bytes of stable with more than ${MOST_THEIRS}`);
-    else if (told !== "failed") {
-      judged = judged.then(() => weigh(kind, message, ours, told)).catch((error) => incomparable(String(error)));
+    } else if (told !== "failed") {
+      judged = judged.then(() => weigh(pair, ours, told)).catch((error) => incomparable(String(error)));
       await judged;
     } else if (kind === "self") disagrees(kind, [], undefined);
     else counters.failed++;
@@ -172,7 +196,10 @@ export const createShadow = (options: ShadowOptions): Shadow => {
       const stable = routes.find(({ role }) => role === "stable");
       if (canary === undefined || stable === undefined || body.kind !== "whole" || !isInference(message)) return;
       if (random() * 100 >= canary.shadow) return;
-      const route = random() < selfShare(stable) ? stable : canary;
+      const revisions = `${stable.revision} ${canary.revision}`;
+      const isSuspect = suspects === revisions;
+      const route = random() < (isSuspect ? SUSPECT_SHARE : selfShare(stable)) ? stable : canary;
+      const pair: Pair = { kind: route === stable ? "self" : "canary", message, revisions, isSuspect };
       const memory = takeMemory(kept, body.bytes);
       if (copies >= MOST_COPIES || !hasRoom(route) || memory === undefined) {
         memory?.give();
@@ -191,7 +218,7 @@ export const createShadow = (options: ShadowOptions): Shadow => {
           if (ours === "large")
             incomparable(`an answer has more than ${MOST_ANSWER} bytes, and Berth does not compare it`);
           if (typeof ours === "string" || ours.head.outcome >= 400) done();
-          else void copy(message, route, ours, memory).finally(done);
+          else void copy(pair, route, ours, memory).finally(done);
         },
       );
       return { head: collected.head, data: collected.data, end: collected.end, dropped: () => collected.drop() };

@@ -4,8 +4,11 @@ import type { Read } from "./read-answer.ts";
 
 export type Judgement =
   | { kind: "agrees" }
-  /** `outputs`: those that differ, where they are the same tensors; `reason`: what people must be told. */
-  | { kind: "disagrees"; outputs: readonly string[]; reason: string | undefined }
+  /**
+   * `outputs`: those that differ, where they are the same tensors; `reason`: what people must be told; `isLost`: stable's has numbers
+   * where the other has none, or cannot be read at all.
+   */
+  | { kind: "disagrees"; outputs: readonly string[]; reason: string | undefined; isLost: boolean }
   /** No evidence: stable's own answer cannot be read, or a tolerance does not fit it. */
   | { kind: "incomparable"; reason: string };
 
@@ -17,12 +20,16 @@ export const judge = (stable: Read, other: Read, tolerances: ReadonlyMap<string,
     return {
       kind: "disagrees",
       outputs: [],
+      isLost: true,
       reason: `the canary's answer cannot be read where stable's can: ${other.unreadable}`,
     };
   const compared = compare(stable.outputs, other.outputs, tolerances);
   if (compared.kind === "incomparable") return compared;
-  if (compared.kind === "different") return { kind: "disagrees", outputs: [], reason: compared.reason };
+  if (compared.kind === "different") return { kind: "disagrees", outputs: [], reason: compared.reason, isLost: false };
   if (compared.agrees) return { kind: "agrees" };
   const outputs = compared.outputs.filter(({ agrees }) => !agrees).map(({ place }) => place);
-  return { kind: "disagrees", outputs, reason: compared.reason };
+  const { lost } = compared;
+  const reason =
+    lost === undefined ? undefined : `output "${lost}" has numbers of stable where the canary has NaN or infinity`;
+  return { kind: "disagrees", outputs, reason, isLost: lost !== undefined };
 };

@@ -36,7 +36,12 @@ const tell = (given: Given, events: Events): void => {
   events.end([], outcome);
 };
 
-const world = (answers: Answers, random: () => number, kept = createKeptBytes(64 * 1024 ** 2)): World => {
+const world = (
+  answers: Answers,
+  random: () => number,
+  kept = createKeptBytes(64 * 1024 ** 2),
+  table = { canary: "b" },
+): World => {
   const fleet = createFleet({
     limits: () => ({ maxRequests: 10, maxBytes: 1000, maxWaitMs: 1000 }),
     cap: 8,
@@ -50,17 +55,17 @@ const world = (answers: Answers, random: () => number, kept = createKeptBytes(64
       retire: () => undefined,
     }),
   });
-  for (const revision of ["a", "b"])
+  for (const revision of ["a", "b", "c"])
     fleet.setPods(revision, [
       { name: revision, host: "h", httpPort: 1, grpcPort: 2, isReady: true, isTerminating: false },
     ]);
-  const routes = [
+  const routes = () => [
     { revision: "a", role: "stable" as const, weight: 100, shadow: 0 },
-    { revision: "b", role: "canary" as const, weight: 0, shadow: 50 },
+    { revision: table.canary, role: "canary" as const, weight: 0, shadow: 50 },
   ];
   const shadow = createShadow({
     ...{ fleet, kept, random, cap: 8 },
-    table: () => ({ epoch: 1, routes }),
+    table: () => ({ epoch: 1, routes: routes() }),
     timeoutMs: () => 1000,
     tolerances: () => new Map(),
   });
@@ -82,6 +87,12 @@ const answered = async (
   return capture !== undefined;
 };
 
+/** Draws in turns: whether a request is copied (below 0.5 it is), whether the copy goes to stable again, and to which of its pods. */
+const draws = (toStable: () => number): (() => number) => {
+  let turn = 0;
+  return () => (turn++ % 3 === 1 ? toStable() : 0);
+};
+
 /** A flat list as JSON has it, with bare NaN. */
 const bare = (...values: number[]): Buffer =>
   Buffer.from(`{"outputs":[{"name":"p","datatype":"FP32","shape":[${values.length}],"data":[${values.join(",")}]}]}`);
@@ -99,7 +110,8 @@ describe("shadowed requests", () => {
 
   it("disagree where the canary answers NaN and stable does not, and agree where both do", async () => {
     let given = bare(0.1, Number.NaN);
-    const one = world({ b: () => ({ bytes: given }) }, () => 0.4);
+    const toCanary = draws(() => 0.6);
+    const one = world({ b: () => ({ bytes: given }) }, toCanary);
     await answered(one, bare(0.1, 0.9));
     assert.deepEqual(one.shadow.counters.canary, { compared: 1, disagreed: 1 });
     assert.equal(one.shadow.counters.incomparable, 0);
@@ -108,6 +120,55 @@ describe("shadowed requests", () => {
     given = bare(0.1, 0.9);
     await answered(one, bare(0.1, Number.NaN));
     assert.deepEqual(one.shadow.counters.canary, { compared: 3, disagreed: 2 });
+  });
+
+  it("go to stable as often as to the canary once an answer has lost its numbers, and only those are counted as lost or not", async () => {
+    const lost = bare(0.1, Number.NaN);
+    let given = bare(0.1, 0.2);
+    let draw = 0.4;
+    const one = world(
+      { a: () => ({ bytes: given }), b: () => ({ bytes: given }) },
+      draws(() => draw),
+    );
+    const { counters } = one.shadow;
+    await answered(one, bare(0.1, 0.9));
+    assert.deepEqual(counters.losses.canary, { compared: 0, lost: 0 }, "it differs, and has its numbers");
+    given = lost;
+    await answered(one, bare(0.1, 0.9));
+    // before that, 0.4 went to the canary
+    assert.deepEqual([counters.canary.compared, counters.self.compared], [2, 0]);
+    assert.deepEqual(counters.losses.canary, { compared: 0, lost: 0 }, "it was chosen before it was known");
+    await answered(one, bare(0.1, 0.9));
+    draw = 0.6;
+    await answered(one, bare(0.1, 0.9));
+    given = bare(0.1, 0.9);
+    await answered(one, bare(0.1, 0.9));
+    assert.deepEqual(counters.losses, { canary: { compared: 2, lost: 1 }, self: { compared: 1, lost: 1 } });
+    assert.deepEqual([counters.canary.compared, counters.self.compared], [4, 1]);
+    // stable's own NaN beside one that has a number, or NaN as well, is no loss
+    await answered(one, lost);
+    given = lost;
+    await answered(one, lost);
+    assert.deepEqual(counters.losses.canary, { compared: 4, lost: 1 });
+    // nothing that can be read is one
+    given = Buffer.from("<html>");
+    await answered(one, bare(0.1, 0.9));
+    assert.deepEqual(counters.losses.canary, { compared: 5, lost: 2 });
+  });
+
+  it("begin anew with other revisions", async () => {
+    const table = { canary: "b" };
+    const one = world(
+      { b: () => ({ bytes: bare(Number.NaN) }), c: () => [1] },
+      draws(() => 0.4),
+      undefined,
+      table,
+    );
+    await answered(one, [1]);
+    table.canary = "c";
+    await answered(one, [1]);
+    const { canary, losses, self } = one.shadow.counters;
+    assert.deepEqual([canary.compared, self.compared, losses.canary.compared], [2, 0, 0]);
   });
 
   it("are no evidence where stable itself refuses in the end what it has begun to answer", async () => {

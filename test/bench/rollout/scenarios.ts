@@ -12,6 +12,7 @@ const BASE: Traffic = {
   errors: { stable: 0.005, canary: 0.005 },
   slowdown: 1,
   disagreement: undefined,
+  lost: 0,
   shadow: 0.1,
   noise: QUIET,
   incident: false,
@@ -62,4 +63,5 @@ export const SCENARIOS: readonly Scenario[] = [
   slower(1.5, 2),
   bad("5 % other outputs", 60, { disagreement: 0.05 }),
   bad("10 % other outputs", 60, { disagreement: 0.1 }),
+  bad("4 % NaN for a number", 60, { disagreement: 0, lost: 0.04 }),
 ];

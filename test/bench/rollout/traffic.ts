@@ -26,6 +26,8 @@ export type Traffic = {
   slowdown: number;
   /** Share of compared pairs that disagree; undefined: nothing is shadowed. */
   disagreement: number | undefined;
+  /** Share of the canary's answers that have NaN where stable's have a number, where outputs are compared. */
+  lost: number;
   /** Share of requests that are shadowed. */
   shadow: number;
   noise: Noise;
@@ -40,6 +42,35 @@ const INCIDENT_FACTOR = 5;
 
 type Pod = { name: string; lasting: number; passing: number };
 
+/** Of the copies, those that go to stable again: at first, and once an answer has lost its numbers (runtime/router/shadow). */
+const SELF_SHARE = 0.1;
+const SUSPECT_SHARE = 0.5;
+
+/** Copies of so many requests, one after another, and what comes of them. Where nothing is lost stable is not asked again. */
+const copiesOf = ({ disagreement = 0, lost }: Traffic, random: Random) => {
+  let isSuspect = false;
+  return (count: number): Pick<Interval, "pairs" | "self" | "losses"> => {
+    const pairs = { compared: 0, disagreed: 0 };
+    const self = { compared: 0, disagreed: 0 };
+    const losses = { canary: { compared: 0, lost: 0 }, self: { compared: 0, lost: 0 } };
+    for (let i = 0; i < count; i++) {
+      const wasSuspect = isSuspect;
+      if (lost > 0 && random() < (isSuspect ? SUSPECT_SHARE : SELF_SHARE)) {
+        self.compared++;
+        if (wasSuspect) losses.self.compared++;
+        continue;
+      }
+      const isLost = lost > 0 && random() < lost;
+      pairs.compared++;
+      if (wasSuspect) losses.canary.compared++;
+      if (wasSuspect && isLost) losses.canary.lost++;
+      if (isLost || random() < disagreement) pairs.disagreed++;
+      isSuspect ||= isLost;
+    }
+    return lost > 0 ? { pairs, self, losses } : { pairs };
+  };
+};
+
 /** A generator of the intervals from now on; `before` intervals without a canary come first. */
 export const trafficOf = (traffic: Traffic, random: Random) => {
   const { noise } = traffic;
@@ -51,6 +82,7 @@ export const trafficOf = (traffic: Traffic, random: Random) => {
     }));
   const stable = podsOf("stable", traffic.stablePods);
   const canary = podsOf("canary", traffic.canaryPods);
+  const copies = copiesOf(traffic, random);
   const move = (pod: Pod): number => {
     pod.passing = noise.rho * pod.passing + Math.sqrt(1 - noise.rho ** 2) * noise.passing * normal(random);
     return pod.lasting + pod.passing;
@@ -76,7 +108,7 @@ export const trafficOf = (traffic: Traffic, random: Random) => {
       canary: isTrial
         ? canary.map((pod) => count(pod, ofCanary / canary.length, traffic.errors.canary, traffic.slowdown))
         : [],
-      pairs: { compared, disagreed: binomial(compared, traffic.disagreement ?? 0, random) },
+      ...copies(compared),
     };
   };
 };
@@ -97,10 +129,4 @@ const bucketsOf = (requests: number, shift: number, random: Random): number[] =>
     if (until === 1) break;
   }
   return buckets;
-};
-
-const binomial = (count: number, share: number, random: Random): number => {
-  let hits = 0;
-  for (let i = 0; i < count; i++) if (random() < share) hits++;
-  return hits;
 };

@@ -20,8 +20,28 @@ export const addPairs = (one: Pairs, other: Pairs): Pairs => ({
   disagreed: one.disagreed + other.disagreed,
 });
 
-/** `self`: stable's answers compared with stable's own to the same requests; absent where nobody asked it twice. */
-export type Interval = { stable: readonly PodCounts[]; canary: readonly PodCounts[]; pairs: Pairs; self?: Pairs };
+/**
+ * Pairs, and those of them whose second answer has lost its numbers: NaN or infinity where the first has a number, or nothing that can be
+ * read.
+ */
+export type Losses = { compared: number; lost: number };
+
+/** `self`: of stable with itself. */
+export type LossesOfArms = { canary: Losses; self: Losses };
+
+export const NO_LOSSES: LossesOfArms = { canary: { compared: 0, lost: 0 }, self: { compared: 0, lost: 0 } };
+
+/**
+ * `self`: stable's answers compared with stable's own to the same requests; absent where nobody asked it twice. `losses`: of pairs whose
+ * shares were known before they were compared; absent where nothing was lost yet.
+ */
+export type Interval = {
+  stable: readonly PodCounts[];
+  canary: readonly PodCounts[];
+  pairs: Pairs;
+  self?: Pairs;
+  losses?: LossesOfArms;
+};
 
 export const requestsOf = (pods: readonly PodCounts[]): number => pods.reduce((sum, { requests }) => sum + requests, 0);
 

@@ -4,6 +4,8 @@
  */
 import { logERate, type RateFilter, type RateQuestion, startRate, stepRate } from "./absolute.ts";
 import { addPairs, type Interval, type LogE, NO_PAIRS, type Pairs } from "./arms.ts";
+import { logMean } from "./logs.ts";
+import { type LossEvidence, logEOfLosses, observeLosses, startLosses } from "./losses.ts";
 
 export type DisagreementLimits = {
   /** A share of pairs that disagree which is no harm. Default 0.02. */
@@ -11,8 +13,11 @@ export type DisagreementLimits = {
 };
 export const DISAGREEMENT_LIMITS: DisagreementLimits = { maxDisagreement: 0.02 };
 
-/** `self`: all pairs of stable with itself so far; undefined where there is no such thing, and it is taken for exact. */
-export type DisagreementEvidence = { harm: RateFilter; safe: RateFilter; self?: Pairs };
+/**
+ * `self`: all pairs of stable with itself so far; undefined where there is no such thing, and it is taken for exact. `losses`: undefined as
+ * long as no answer has lost its numbers.
+ */
+export type DisagreementEvidence = { harm: RateFilter; safe: RateFilter; self?: Pairs; losses?: LossEvidence };
 
 /** Safe is less than twice what would be harm, as of errors: 2 % allowed, 4 % excluded. */
 const SAFE_MARGIN = 2;
@@ -65,19 +70,22 @@ export const startDisagreement = (limits: DisagreementLimits): DisagreementEvide
 export const observeDisagreement = (
   before: DisagreementEvidence,
   limits: DisagreementLimits,
-  { pairs, self }: Pick<Interval, "pairs" | "self">,
+  { losses, pairs, self }: Pick<Interval, "pairs" | "self" | "losses">,
 ): DisagreementEvidence => {
   const sum = self === undefined ? before.self : addPairs(before.self ?? NO_PAIRS, self);
   const { harm, safe } = questionsOf(limits, sum);
+  const lost = losses === undefined ? before.losses : observeLosses(before.losses ?? startLosses(), losses);
   const counts = { events: pairs.disagreed, exposed: pairs.compared };
   return {
     harm: stepRate(before.harm, harm, counts),
     safe: stepRate(before.safe, safe, counts),
     ...(sum === undefined ? {} : { self: sum }),
+    ...(lost === undefined ? {} : { losses: lost }),
   };
 };
 
-export const logEOfDisagreement = ({ harm, safe }: DisagreementEvidence): LogE => ({
-  harm: logERate(harm),
+/** Harm is answers that differ **or** that have lost their numbers: the mean of two e-values is one. */
+export const logEOfDisagreement = ({ harm, losses = startLosses(), safe }: DisagreementEvidence): LogE => ({
+  harm: logMean([logERate(harm), logEOfLosses(losses)]),
   safe: logERate(safe),
 });
