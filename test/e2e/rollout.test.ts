@@ -67,7 +67,7 @@ describe("a canary", () => {
     assert.match(await record(), /Promoted/);
     // one that has ended does nothing more, and one that is not there is told so
     await order("abort");
-    const told = /it has ended, so that abort does nothing/;
+    const told = /abort has no effect: the rollout has ended/;
     const events = () =>
       kubectl("get", "events", "--field-selector", `involvedObject.name=${name},reason=CommandRefused`);
     await eventually("told that abort does nothing", async () => told.test(await events()), events);

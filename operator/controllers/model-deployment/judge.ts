@@ -117,8 +117,8 @@ const troubleOf = (trial: Trial, observed: Observed, now: number) => {
   const { readyWithinMs } = trial.capacity ?? {};
   const isSwap = swapDeadlineOf(trial, observed) !== undefined && readyWithinMs !== undefined;
   const within = isSwap
-    ? `${Math.ceil(readyWithinMs / 1000)} s (traffic.queue.maxWait, less the start time of stable's pods)`
-    : `${progressDeadlineOf(observed.modelDeployment.spec)} (rollout.progressDeadline)`;
+    ? `${Math.ceil(readyWithinMs / 1000)} s (spec.traffic.queue.maxWait, less the start time of stable's pods)`
+    : `${progressDeadlineOf(observed.modelDeployment.spec)} (spec.rollout.progressDeadline)`;
   return { cause: givenUp(known, within), fault };
 };
 

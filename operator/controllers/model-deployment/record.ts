@@ -58,8 +58,8 @@ export const refusalOf = ({ record, word }: Order, trial: Trial | undefined): st
       ? `${name}: retry works only on a rollout that was rolled back`
       : undefined;
   if (isRunning) return undefined;
-  const why = record.status?.endedAt === undefined ? SUPERSEDED : "it has ended";
-  return `${name}: ${why}, so that ${word} does nothing`;
+  const why = record.status?.endedAt === undefined ? SUPERSEDED : "the rollout has ended";
+  return `${name}: ${word} has no effect: ${why}`;
 };
 
 /** Whether the rollout, as this pass leaves it, has done what the order says; or never will. */

@@ -203,7 +203,7 @@ const judge = (
     const isOverdue = trial === undefined && now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
     const known = starting === candidate ? cause : undefined;
     const told = isOverdue
-      ? givenUp(known, `${progressDeadlineOf(observed.modelDeployment.spec)} (rollout.progressDeadline)`)
+      ? givenUp(known, `${progressDeadlineOf(observed.modelDeployment.spec)} (spec.rollout.progressDeadline)`)
       : known;
     // a trial that goes on is not beyond hope: what ends it is told as its rejection
     if (told !== undefined)

@@ -26,7 +26,7 @@ const RULES: readonly Rule[] = [
     pattern: /ResourceClaim not created yet/,
     cure: (_, { spec }) => {
       const templates = (spec?.resourceClaims ?? []).flatMap((one) => one.resourceClaimTemplateName ?? []);
-      return `see whether ResourceClaimTemplate ${templates.join(" and ")} exists`;
+      return `check that ResourceClaimTemplate ${templates.join(" and ")} exists`;
     },
   },
   {

@@ -136,7 +136,7 @@ const cases: Case[] = [
     "a claim that is not made, as its template is not there",
     [claiming('0/2 nodes are available: pod "default/a": ResourceClaim not created yet. not found')],
     "Unschedulable",
-    /ResourceClaim not created yet; see whether ResourceClaimTemplate one-gpu exists$/,
+    /ResourceClaim not created yet; check that ResourceClaimTemplate one-gpu exists$/,
     false,
   ],
   [
