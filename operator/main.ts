@@ -123,19 +123,20 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const lister = createClient(transport, { limit, purpose: "watch" });
   const caches = createCaches(lister, createWatch(transport), onWatchFailure, config.watchNamespaces);
   const ours = { [MANAGED_BY_LABEL]: MANAGED_BY };
+  const lean = { managedFields: "unused" } as const;
   // `managedFields` say who has set spec.replicas, and who has edited a Deployment: of the others nobody asks
   const stores = {
-    modelDeployments: caches.of(MODEL_DEPLOYMENTS),
+    modelDeployments: caches.of(MODEL_DEPLOYMENTS, {}, undefined, { spec: "seldomChanged" }),
     deployments: caches.of(DEPLOYMENTS, ours, MODEL_DEPLOYMENT_LABEL),
-    services: caches.of(SERVICES, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
-    controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
-    configMaps: caches.of(CONFIG_MAPS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
-    disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
-    networkPolicies: caches.of(NETWORK_POLICIES, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
-    pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
-    modelRollouts: caches.of(MODEL_ROLLOUTS, ours, MODEL_DEPLOYMENT_LABEL, "unused"),
-    serviceAccounts: caches.of(SERVICE_ACCOUNTS, ours, undefined, "unused"),
-    roleBindings: caches.of(ROLE_BINDINGS, ours, undefined, "unused"),
+    services: caches.of(SERVICES, ours, MODEL_DEPLOYMENT_LABEL, lean),
+    controllerRevisions: caches.of(CONTROLLER_REVISIONS, ours, MODEL_DEPLOYMENT_LABEL, lean),
+    configMaps: caches.of(CONFIG_MAPS, ours, MODEL_DEPLOYMENT_LABEL, lean),
+    disruptionBudgets: caches.of(POD_DISRUPTION_BUDGETS, ours, MODEL_DEPLOYMENT_LABEL, lean),
+    networkPolicies: caches.of(NETWORK_POLICIES, ours, MODEL_DEPLOYMENT_LABEL, lean),
+    pods: caches.of(PODS, ours, MODEL_DEPLOYMENT_LABEL, lean),
+    modelRollouts: caches.of(MODEL_ROLLOUTS, ours, MODEL_DEPLOYMENT_LABEL, lean),
+    serviceAccounts: caches.of(SERVICE_ACCOUNTS, ours, undefined, lean),
+    roleBindings: caches.of(ROLE_BINDINGS, ours, undefined, lean),
   };
 
   const routerPods = createRouterPods(stores.pods);

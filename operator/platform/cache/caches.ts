@@ -6,17 +6,20 @@ import { createIndexedStore, type IndexedStore } from "./indexed-store.ts";
 import { joinStores, type WatchedStore } from "./joined-store.ts";
 import { createReflector, type Reflector } from "./reflector.ts";
 
+/** How much of a kind is read, where it is not all: `managedFields` of no use; specs that few updates change. */
+export type Reading = { managedFields?: "unused"; spec?: "seldomChanged" };
+
 /** The caches of one operator: each kind is listed and watched once, or once in each namespace, whoever reads it. */
 export type Caches = {
   /**
-   * The store of a kind; `labels` must be on an object for it to be here, and `labelled` finds them by the label `byLabel`. Where
-   * `managedFields` are of no use they are not read. To be called before `run`.
+   * The store of a kind; `labels` must be on an object for it to be here, and `labelled` finds them by the label `byLabel`. To be called
+   * before `run`.
    */
   of<T extends KubeObject>(
     resource: Resource<T>,
     labels?: Record<string, string>,
     byLabel?: string,
-    managedFields?: "used" | "unused",
+    reading?: Reading,
   ): WatchedStore<T>;
   run(signal: AbortSignal): Promise<void>;
   /** Whether work can begin: a namespace that we may not look into is not waited for, unless there is no other. */
@@ -59,14 +62,14 @@ export const createCaches = (
       resource: Resource<T>,
       labels: Record<string, string> = {},
       byLabel?: string,
-      managedFields = "used",
+      { managedFields, spec }: Reading = {},
     ) {
       const { kind } = resource;
       if (entries.has(kind)) throw new Error(`there is a cache of ${kind} already`);
       const labelSelector = Object.entries(labels)
         .map(([name, value]) => `${name}=${value}`)
         .join(",");
-      const stores = new Map(places.map((place) => [place, createIndexedStore<T>(byLabel)]));
+      const stores = new Map(places.map((place) => [place, createIndexedStore<T>(byLabel, spec === "seldomChanged")]));
       const partOf = (place: string, store: IndexedStore<T>): Part => {
         const namespace = place === EVERYWHERE ? undefined : place;
         const reflector = createReflector({

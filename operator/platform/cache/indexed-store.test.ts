@@ -108,6 +108,23 @@ test("what the first list brings is told as initial, and so is what a late subsc
   ]);
 });
 
+test("an update that says the same in its spec keeps the one before, where that is asked for", () => {
+  for (const keepsSpec of [true, false]) {
+    const store = createIndexedStore<KubeObject & { spec: unknown; status: number }>(undefined, keepsSpec);
+    const specOf = () => store.get({ namespace: "n", name: "a" })?.spec;
+    const put = (version: string, model: string) =>
+      store.put({ ...object("a", version), spec: { model: { uri: model } }, status: 1 }, version);
+    put("1", "one");
+    const first = specOf();
+    put("2", "one");
+    assert.equal(specOf() === first, keepsSpec);
+    assert.equal(store.get({ namespace: "n", name: "a" })?.metadata.resourceVersion, "2");
+    put("3", "two");
+    assert.deepEqual(specOf(), { model: { uri: "two" } });
+    assert.ok(Object.isFrozen(specOf()));
+  }
+});
+
 test("a late subscriber is told what is there", () => {
   const { store } = recorded();
   store.replace([object("a", "1")], "1");

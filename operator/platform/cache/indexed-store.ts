@@ -1,6 +1,7 @@
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import { indexBy } from "./index-by.ts";
+import { withSameSpec } from "./same-spec.ts";
 import type { Store } from "./store.ts";
 
 export type Change<T extends KubeObject> =
@@ -30,8 +31,11 @@ const keyOf = ({ namespace = "", name }: { namespace?: string; name: string }): 
 const controllerOf = (object: KubeObject): string | undefined =>
   object.metadata.ownerReferences?.find((owner) => owner.controller === true)?.uid;
 
-/** @param label what `labelled` looks for */
-export const createIndexedStore = <T extends KubeObject>(label?: string): IndexedStore<T> => {
+/**
+ * @param label what `labelled` looks for
+ * @param keepsSpec an update that says the same in its spec keeps the one before
+ */
+export const createIndexedStore = <T extends KubeObject>(label?: string, keepsSpec = false): IndexedStore<T> => {
   const objects = new Map<string, T>();
   const owners = indexBy(controllerOf);
   const labels = indexBy(({ metadata: { namespace, labels = {} } }) => {
@@ -49,10 +53,11 @@ export const createIndexedStore = <T extends KubeObject>(label?: string): Indexe
   const found = (keys: Iterable<string>): T[] => [...keys].flatMap((key) => read(key) ?? []);
 
   /** The objects here change hands, not contents; so nobody's reading can change another's. */
-  const set = (object: T, initial: boolean): Change<T> | undefined => {
-    const key = keyOf(object.metadata);
+  const set = (given: T, initial: boolean): Change<T> | undefined => {
+    const key = keyOf(given.metadata);
     const old = objects.get(key);
-    if (old !== undefined && isSame(old, object)) return undefined;
+    if (old !== undefined && isSame(old, given)) return undefined;
+    const object = old === undefined || !keepsSpec ? given : withSameSpec(given, old);
     for (const index of [owners, labels]) {
       if (old !== undefined) index.remove(key, old);
       index.add(key, object);
