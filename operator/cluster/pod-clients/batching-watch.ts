@@ -63,9 +63,9 @@ export const createBatchingWatch = ({ ask, changed, clock, pods }: BatchingWatch
     endedIn: (uid) => ended.get(uid),
     async run(signal) {
       while (!signal.aborted) {
-        await tick();
-        // the signal ends the wait
+        // not at once: after a start there is more urgent work; the signal ends the wait
         await sleep(EVERY_MS, undefined, { signal }).catch(() => undefined);
+        if (!signal.aborted) await tick();
       }
     },
   };
