@@ -1,3 +1,4 @@
+import { createSecureContext } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
 import type { Credentials, ReadCredentials } from "./credentials.ts";
 import { fence, notLeading } from "./fence.ts";
@@ -52,7 +53,11 @@ const openPools = ({ fingerprint, tls }: Credentials, mayWrite: () => boolean): 
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     bodyTimeout: 0, // each caller has a timer of its own
     headersTimeout: 0,
-    connect: { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: 30_000 },
+    // made once: each of a dozen connections would read the certificates anew
+    connect: {
+      ...{ ...tls, secureContext: createSecureContext(tls) },
+      ...{ timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: 30_000 },
+    },
   };
   const request = new Agent({ ...options, connections: REQUEST_CONNECTIONS });
   return { fingerprint, request, write: request.compose(fence(mayWrite)), watch: new Agent(options) };
