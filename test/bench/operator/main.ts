@@ -178,10 +178,15 @@ export const benchOperator = async (args: readonly string[]): Promise<number> =>
   try {
     const nodes = startKwok(cluster, kwok);
     const token = await install(cluster);
-    const { host, port } = await upstreamOf(cluster.hostKubeconfig);
+    const { authority, host, port } = await upstreamOf(cluster.hostKubeconfig);
     const program = await layOutProgram(folder);
     const startWith = (image: string, env: Record<string, string>): Promise<Operator> =>
-      startOperator({ args: ["--runtime-image", image], token, env, program }, `https://${host}:${port}`, "bench", []);
+      startOperator(
+        { args: ["--runtime-image", image], token, authority, env, program },
+        `https://${host}:${port}`,
+        "bench",
+        [],
+      );
     const usual = nodeEnvironment(folder);
     const start: Start = (image = "localhost/none:1") => startWith(image, usual);
     if (options.scaled) {

@@ -9,10 +9,14 @@ import { freePort } from "../../world/free-port.ts";
 import { OPERATOR_NAMESPACE } from "../../world/helm.ts";
 import { ROOT } from "../../world/index.ts";
 
-/** What each start has in common: the arguments of the installed operator, and its ServiceAccount's token. `program`: default the sources. */
+/**
+ * What each start has in common: the arguments of the installed operator, and its ServiceAccount's token. `program`: default the sources.
+ * `authority`: the PEM that the API server is known by, as in a pod; without it, as of the proxy, any will do.
+ */
 export type Installed = {
   args: readonly string[];
   token: string;
+  authority?: string;
   env?: Readonly<Record<string, string>>;
   program?: string;
 };
@@ -67,7 +71,7 @@ export const startOperator = async (
 ): Promise<Operator> => {
   const folder = mkdtempSync(join(tmpdir(), "berth-operator-"));
   const kubeconfig = join(folder, "kubeconfig");
-  writeFileSync(kubeconfig, kubeconfigText(url, installed.token), { mode: 0o600 });
+  writeFileSync(kubeconfig, kubeconfigText(url, installed), { mode: 0o600 });
   const kept = installed.args.filter(
     (arg, i, all) => !REPLACED.has(arg) && !REPLACED.has(all[i - 1] ?? "") && !REPLACED.has(arg.split("=")[0] ?? ""),
   );
@@ -119,12 +123,17 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-const kubeconfigText = (server: string, token: string): string =>
+const kubeconfigText = (server: string, { authority, token }: Installed): string =>
   JSON.stringify({
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name: "proxy", cluster: { server, "insecure-skip-tls-verify": true } }],
+    clusters: [{ name: "proxy", cluster: { server, ...trust(authority) } }],
     users: [{ name: "operator", user: { token } }],
     contexts: [{ name: "proxy", context: { cluster: "proxy", user: "operator" } }],
     "current-context": "proxy",
   });
+
+const trust = (authority: string | undefined): object =>
+  authority === undefined
+    ? { "insecure-skip-tls-verify": true }
+    : { "certificate-authority-data": Buffer.from(authority).toString("base64") };
