@@ -10,6 +10,11 @@ import { type ElectionTimes, isValid, mayClaim, type Observed, observe, retryAft
 const FIELD_MANAGER = "berth-leader-election";
 
 export type LeaderElection = {
+  /**
+   * Before this process can work: reads the lease, which begins the wait for another's, and takes it once where it is ours already,
+   * as after a restart; nobody else could have it yet. It is not renewed, so that one that never gets ready keeps nobody out. Never rejects.
+   */
+  prepare(signal: AbortSignal): Promise<void>;
   /** Resolves once we lead, or to false when the signal ended the wait. */
   acquire(signal: AbortSignal): Promise<boolean>;
   /** Renews until the signal; resolves to true then, and to false as soon as the lease is lost. */
@@ -87,14 +92,19 @@ export const createLeaderElection = (options: ElectionOptions): LeaderElection =
     }
   };
 
-  const tryAcquire = async (signal: AbortSignal): Promise<boolean> => {
-    const current = await read(signal);
-    if (current !== undefined && !mayClaim(current, identity, now())) return false;
+  const take = async (current: Observed | undefined): Promise<void> => {
     acquiredAt = microTime(clock());
     if (current !== undefined && current.claim.holder !== identity) transitions++;
     renewedAt = await write(identity, times.leaseMs, current?.claim.resourceVersion);
+  };
+  const tryAcquire = async (signal: AbortSignal): Promise<boolean> => {
+    const current = await read(signal);
+    if (current !== undefined && !mayClaim(current, identity, now())) return false;
+    await take(current);
     return true;
   };
+  /** As a leader's is between two renewals. */
+  const isFresh = () => renewedAt !== undefined && now() - renewedAt < times.retryMs;
 
   const renew = async (signal: AbortSignal): Promise<"renewed" | "lost"> => {
     try {
@@ -112,11 +122,19 @@ export const createLeaderElection = (options: ElectionOptions): LeaderElection =
   const pause = (signal: AbortSignal) =>
     sleep(retryAfter(Math.random(), times), undefined, { signal }).catch(() => undefined);
   return {
+    async prepare(signal) {
+      try {
+        const current = await read(signal);
+        if (current?.claim.holder === identity) await take(current);
+      } catch (error) {
+        log.debug({ err: error }, "the lease could not be read ahead; it is asked for again once the lists are there");
+      }
+    },
     async acquire(signal) {
       log.info({ lease: `${namespace}/${name}`, identity }, "waiting for the lease");
       while (!signal.aborted) {
         try {
-          if (await tryAcquire(signal)) {
+          if (isFresh() || (await tryAcquire(signal))) {
             log.info({ lease: `${namespace}/${name}`, identity }, "leading");
             return true;
           }

@@ -29,8 +29,8 @@ export type ManagerOptions = {
 };
 
 /**
- * Runs the operator until the signal, in this order: probes and metrics; caches, on a standby too; leader election;
- * controllers. Stops the other way round, and gives the lease up last. Resolves to the process's exit code:
+ * Runs the operator until the signal, in this order: probes and metrics; caches, on a standby too, while the lease is looked at;
+ * leader election; controllers. Stops the other way round, and gives the lease up last. Resolves to the process's exit code:
  * 0 after the signal, 1 when the lease was lost or the stop took too long.
  */
 export const runManager = async (options: ManagerOptions, stop: AbortSignal): Promise<number> => {
@@ -51,7 +51,7 @@ export const runManager = async (options: ManagerOptions, stop: AbortSignal): Pr
   });
   const cacheStop = new AbortController();
   const caching = caches.run(cacheStop.signal);
-  await synced(caches, log, stop);
+  await Promise.all([synced(caches, log, stop), election.prepare(stop)]);
 
   let lost = false;
   if (!stop.aborted && (await election.acquire(stop))) {
@@ -82,6 +82,8 @@ export const runManager = async (options: ManagerOptions, stop: AbortSignal): Pr
     log.fatal("lost the lease: ending the process");
     return 1;
   }
+  // one that ended before it could work may have it all the same
+  if (!leading) await within(STOP_DEADLINE_MS, election.release);
   setLeading(false);
   cacheStop.abort();
   await caching;
