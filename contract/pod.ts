@@ -29,6 +29,9 @@ export const WEIGHTS_DIRECTORY = "/var/lib/berth/weights";
 /** Optional ConfigMap: the digest (`sha256:<hex>`) that this revision was first proved with. */
 export const PIN_DIRECTORY = "/etc/berth/pin";
 export const PIN_KEY = "digest";
+/** Optional ConfigMap: once it is there, requests share no runs in any pod of the revision; it says where and why that was found. */
+export const BATCHING_DIRECTORY = "/etc/berth/batching";
+export const BATCHING_KEY = "ended";
 /** Optional Secret, mounted by the kubelet: `token` (Bearer), or `username` and `password` (Basic), and `hosts` that they may be sent to. */
 export const CREDENTIALS_DIRECTORY = "/etc/berth/credentials";
 /** Optional ConfigMap with `ca.crt`: PEM certificates trusted besides the system's. */

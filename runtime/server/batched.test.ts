@@ -1,9 +1,13 @@
 /** Batching as its users see it: the real server, shards and ports. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
+import { newDirectory } from "../../test/runtime/models.ts";
 import { normalised, quantisedText, trees } from "../../test/runtime/row-models.ts";
 import { type Server, startServer } from "../../test/runtime/server.ts";
+import { until } from "../../test/world/patience.ts";
 
 const status = z.object({
   batching: z.object({ state: z.string(), reason: z.string(), checks: z.object({ different: z.number() }) }),
@@ -42,6 +46,22 @@ test("trees whose label is said to be [1] are told with -1, and batched", async 
   const metrics = await (await fetch(server.admin("/metrics"))).text();
   assert.match(metrics, /^berth_batching_ended 0$/m);
   assert.match(metrics, /^berth_batch_checks_total\{result="different"\} 0$/m);
+});
+
+test("a file that says so ends batching while the server runs, and for one that starts later", async (t) => {
+  const file = join(newDirectory(), "ended");
+  const options = ["--shards", "1", "--batching-ended-file", file];
+  const server = startServer(t, trees([1]), options);
+  await server.ready;
+  assert.equal((await proved(server)).state, "on");
+  writeFileSync(file, "m-7d-x2: a request had 1\nalone\n");
+  await until("it has read it", async () => (await proved(server)).state === "ended");
+  const later = startServer(t, trees([1]), options);
+  await later.ready;
+  await until("the other has, too", async () => (await proved(later)).state === "ended");
+  for (const one of [server, later])
+    assert.equal((await proved(one)).reason, "found in m-7d-x2: a request had 1 alone");
+  assert.match(await (await fetch(later.admin("/metrics"))).text(), /^berth_batching_ended 1$/m);
 });
 
 for (const [name, model, requests] of [

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { cpuLimit } from "../engine/cpu-limit.ts";
+import { after } from "../event-loop/after.ts";
 import { watchTurns } from "../event-loop/longest-turn.ts";
 import { createTurns } from "../event-loop/turns.ts";
 import { systemClock } from "../inference/batching/clock.ts";
@@ -23,6 +24,7 @@ import { createPace } from "../transport/pace.ts";
 import { BESIDE_MS } from "./beside/cost.ts";
 import { createBeside, inferBeside } from "./beside/index.ts";
 import { createLong, createLongCalls } from "./beside/long.ts";
+import { watchEnded } from "./ended-elsewhere.ts";
 import { type DoorMessage, type DoorStart, supervisorMessageSchema } from "./messages.ts";
 import { notOpened } from "./not-opened.ts";
 
@@ -99,6 +101,7 @@ const open = async (model: PoolModel): Promise<void> => {
       onRefused: (message) => tell({ type: "warning", message }),
     },
   );
+  if (start.batchingEndedFile !== undefined) watchEnded(start.batchingEndedFile, scheduler.endBatching, after);
   const service: Service = {
     model: served,
     serverVersion: start.serverVersion,

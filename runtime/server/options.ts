@@ -30,6 +30,8 @@ export type ServeOptions = {
   shards: number | undefined;
   maxBatchSize: number;
   maxDelayMs: number;
+  /** Once it is there, requests share no runs any more. */
+  batchingEndedFile: string | undefined;
   requestTimeoutMs: number;
   drainTimeoutMs: number;
   /** Undefined: by the memory limit (see `serverBudgets`). */
@@ -63,6 +65,8 @@ export const SERVE_HELP = `Serve an ONNX model over HTTP and gRPC (Open Inferenc
                               begins only when it was proved that answers do not change, and stays where it gains
   --max-delay DURATION        how long a request may wait for others to join its batch though a shard is free
                               (default: 0s: batches form from what waits while the shards are busy)
+  --batching-ended-file FILE  once FILE is there, requests share no runs any more: it says where an answer of a batch was
+                              found to be another one than alone (default: none; looked for every 10 s)
   --request-timeout DURATION  a request that takes longer fails; a run that hangs this long is killed (default: 30s)
   --drain-timeout DURATION    after SIGTERM, end at the latest after this long (default: 20s)
   --max-body SIZE             largest request body, before and after decompression, and gRPC message (default: 64Mi, less
@@ -90,6 +94,7 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
     "shards",
     "max-batch-size",
     "max-delay",
+    "batching-ended-file",
     "request-timeout",
     "drain-timeout",
     "cors-origins",
@@ -122,6 +127,7 @@ export const parseServeOptions = (args: string[], isTerminal: boolean): ServeOpt
     shards: count(values, "shards", 64),
     maxBatchSize: count(values, "max-batch-size", 1024) ?? 32,
     maxDelayMs: duration(values, "max-delay", 0, 0),
+    batchingEndedFile: text(values, "batching-ended-file"),
     requestTimeoutMs: duration(values, "request-timeout", 30_000),
     drainTimeoutMs: duration(values, "drain-timeout", 20_000),
     maxBodyBytes: size(values, "max-body"),

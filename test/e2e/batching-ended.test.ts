@@ -9,7 +9,7 @@ import { eventually, PATIENCE_MS } from "../world/patience.ts";
 import { modelDeployment, useWorld } from "./world.ts";
 
 const ADMIN_PORT = 9090;
-const batching = z.object({ state: z.string(), checks: z.object({ different: z.number() }) });
+const batching = z.object({ state: z.string(), reason: z.string(), checks: z.object({ different: z.number() }) });
 const status = z.object({ batching });
 const report = z.object({ right: z.number(), wrong: z.number(), failures: z.array(z.string()) });
 
@@ -19,26 +19,44 @@ describe("a model whose live batches differ", () => {
   const kubectl = async (...args: string[]): Promise<string> =>
     (await world().cluster.kubectl(["-n", namespace, ...args])).stdout;
   const seen = (what: string, holds: (object: Seen) => boolean) => waitFor(world().cluster, key, what, holds);
-  const pod = () =>
-    kubectl("get", "pod", "-l", `berth.dev/model-deployment=${key.name}`, "-o", "jsonpath={.items[0].metadata.name}");
-  const admin = async (path: string): Promise<string> =>
-    kubectl("get", "--raw", `/api/v1/namespaces/${namespace}/pods/${await pod()}:${ADMIN_PORT}/proxy${path}`);
-  const seenBatching = async () => status.parse(JSON.parse(await admin("/statusz"))).batching;
-  const input = (count: number) => ({
-    url: `http://${key.name}.${namespace}.svc/v2/models/${key.name}/infer`,
+  const pods = async (): Promise<string[]> =>
+    (
+      await kubectl(
+        "get",
+        "pod",
+        "-l",
+        `berth.dev/model-deployment=${key.name}`,
+        "-o",
+        "jsonpath={.items[*].metadata.name}",
+      )
+    ).split(" ");
+  const admin = (pod: string, path: string): Promise<string> =>
+    kubectl("get", "--raw", `/api/v1/namespaces/${namespace}/pods/${pod}:${ADMIN_PORT}/proxy${path}`);
+  const batchingOf = async (pod: string) => status.parse(JSON.parse(await admin(pod, "/statusz"))).batching;
+  const input = (count: number, host = `${key.name}.${namespace}.svc`) => ({
+    url: `http://${host}/v2/models/${key.name}/infer`,
     rows: [magnifiedRow(), plainRow()],
     ...{ count, patienceMs: PATIENCE_MS },
   });
+  /** That is asked, and whose batches differ; and another one, which nobody asks. */
+  let [asked, other, address] = ["", "", ""];
 
   it("passes the proof, and is batched", async () => {
     const model = { uri: "http://models.berth-models.svc:8080/magnified.onnx" };
-    await world().apply([modelDeployment(key.name, { model })], namespace);
+    await world().apply([modelDeployment(key.name, { model, scaling: { minReplicas: 2 } })], namespace);
     assert.equal(statusOf(await seen("ready", isReady), "BatchingEnded"), "absent");
-    await eventually("batches are on", async () => (await seenBatching()).state === "on", seenBatching);
+    [asked = "", other = ""] = await pods();
+    for (const pod of [asked, other])
+      await eventually(
+        "batches are on",
+        async () => (await batchingOf(pod)).state === "on",
+        () => batchingOf(pod),
+      );
   });
 
   it("ends batching: with a condition, a metric, an event and a line of the log", async () => {
-    const load = startInside(world().cluster, LOAD, input(0));
+    address = await kubectl("get", "pod", asked, "-o", "jsonpath={.status.podIP}");
+    const load = startInside(world().cluster, LOAD, input(0, `${address}:8080`));
     await load.underWay();
     const ended = await seen("told", (object) => statusOf(object, "BatchingEnded") === "True");
     const { failures, right, wrong } = report.parse(await load.stop());
@@ -48,31 +66,47 @@ describe("a model whose live batches differ", () => {
     assert.equal(reason, "AnswersDiffered");
     assert.match(
       message,
-      /^batching has ended in pod magnified-\S+ of magnified-\w+: a request had \S+ at element \d+ of its output/,
+      /^batching has ended for all pods of magnified-\w+: magnified-\S+: a request had \S+ at element \d+ of its output/,
     );
     assert.ok(isReady(ended), "it serves on");
-    assert.equal((await seenBatching()).state, "ended");
-    const metrics = await admin("/metrics");
+    assert.equal((await batchingOf(asked)).state, "ended");
+    const metrics = await admin(asked, "/metrics");
     assert.match(metrics, /^berth_batching_ended 1$/m);
     assert.match(metrics, /^berth_batch_checks_total\{result="different"\} 1$/m);
-    assert.match(await kubectl("logs", await pod()), /batching of model magnified has ended.*requests at 20\d\d-/);
+    assert.match(await kubectl("logs", asked), /batching of model magnified has ended.*requests at 20\d\d-/);
     await eventually("an event tells it", async () =>
       /AnswersDiffered/.test(await kubectl("events", "--for", `modeldeployment/${key.name}`)),
     );
   });
 
   it("answers each request as it would alone from then on, however many come at once", async () => {
-    const { failures, right, wrong } = report.parse(await runInside(world().cluster, LOAD, input(1000)));
+    const { failures, right, wrong } = report.parse(
+      await runInside(world().cluster, LOAD, input(1000, `${address}:8080`)),
+    );
     assert.deepEqual({ failures, right, wrong }, { failures: [], right: 1000, wrong: 0 });
   });
 
-  it("is batched again by a pod that is new, and that is told", async () => {
-    await kubectl("delete", "pod", await pod(), "--wait=true", "--now");
-    const again = await seen(
-      "ready again",
-      (object) => isReady(object) && statusOf(object, "BatchingEnded") === "absent",
+  it("ends in the other pods of the revision, and in one that starts later", async () => {
+    // the kubelet looks once in a minute or two whether what it has mounted has changed
+    await eventually(
+      "the other pod is told",
+      async () => (await batchingOf(other)).state === "ended",
+      () => batchingOf(other),
     );
-    assert.equal(again.status.stable?.ready, 1);
+    const { checks, reason } = await batchingOf(other);
+    assert.equal(checks.different, 0);
+    assert.ok(reason.startsWith(`found in ${asked}: a request had`), reason);
+    await kubectl("delete", "pod", asked, "--wait=true", "--now");
+    const again = await seen("ready again", (object) => isReady(object) && object.status.stable?.ready === 2);
+    assert.equal(statusOf(again, "BatchingEnded"), "True");
+    const later = (await pods()).find((name) => name !== other) ?? assert.fail("no other pod");
+    await eventually(
+      "it knows",
+      async () => (await batchingOf(later)).state === "ended",
+      () => batchingOf(later),
+    );
+    const { failures, right, wrong } = report.parse(await runInside(world().cluster, LOAD, input(1000)));
+    assert.deepEqual({ failures, right, wrong }, { failures: [], right: 1000, wrong: 0 });
   });
 });
 

@@ -3,6 +3,9 @@
 /** A revision's ControllerRevision, Deployment, headless Service, disruption budget and pin ConfigMap all have this name. */
 export const revisionName = (modelDeployment: string, hash8: string): string => `${modelDeployment}-${hash8}`;
 
+/** Of the ConfigMap that is there once requests of a revision share no runs any more. */
+export const batchingName = (revision: string): string => `${revision}-batching`;
+
 /** The Service that clients use has the name of the ModelDeployment. */
 export const serviceName = (modelDeployment: string): string => modelDeployment;
 

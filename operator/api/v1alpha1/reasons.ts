@@ -84,8 +84,8 @@ export const REASONS = {
   },
   AnswersDiffered: {
     means:
-      "`BatchingEnded`: a request got one answer in a batch and another one alone, so its answer depends on the other requests of the batch. The pod stops batching until it restarts; its earlier answers may be wrong.",
-    cure: "Export the model so that each row has its own scales, maxima and means (dynamic quantisation has one scale for the whole batch), or set `spec.server.batching.maxBatchSize: 1`.",
+      "`BatchingEnded`: a request got one answer in a batch and another one alone, so its answer depends on the other requests of the batch. All pods of the revision stop batching; earlier answers may be wrong.",
+    cure: "Export the model so that each row has its own scales, maxima and means (dynamic quantisation has one scale for the whole batch), or set `spec.server.batching.maxBatchSize: 1`. Either makes a new revision, which Berth proves anew.",
   },
   Unrecorded: {
     means:

@@ -1,23 +1,40 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createWorld, NAME } from "../../../test/simulation/world.ts";
-import { findCondition } from "../../api/v1alpha1/index.ts";
-import { PODS } from "../../platform/kube/resources.ts";
+import { createWorld, NAME, type World } from "../../../test/simulation/world.ts";
+import { BATCHING_KEY, batchingName, findCondition } from "../../api/v1alpha1/index.ts";
+import { CONFIG_MAPS, CONTROLLER_REVISIONS, PODS } from "../../platform/kube/resources.ts";
 import { readyServers } from "./observe.ts";
 
-test("a pod in which batching has ended is told by a condition, an event, and nothing else", async () => {
+const spec = (model: string) => ({
+  model: { uri: `https://models.example.com/${model}.onnx` },
+  scaling: { minReplicas: 2 },
+});
+const FOUND = 'a request had 1 at element 0 of its output "y" and has 2 alone';
+const conditionOf = (world: World, type: "BatchingEnded" | "Ready") =>
+  findCondition(world.deployment().status?.conditions, type);
+const stableOf = (world: World): string => world.deployment().status?.stable?.revision ?? assert.fail("no stable");
+const toldTo = (world: World, revision: string): string | undefined =>
+  world.get(CONFIG_MAPS, batchingName(revision))?.data?.[BATCHING_KEY];
+
+/** Two pods, in the first of which batching has ended. */
+const ended = async (): Promise<World> => {
   const world = createWorld();
-  world.put({ model: { uri: "https://models.example.com/one.onnx" }, scaling: { minReplicas: 2 } });
+  world.put(spec("one"));
   await world.settle();
-  const condition = (type: "BatchingEnded" | "Ready") => findCondition(world.deployment().status?.conditions, type);
-  assert.equal(condition("BatchingEnded"), undefined);
+  assert.equal(conditionOf(world, "BatchingEnded"), undefined);
+  assert.equal(toldTo(world, stableOf(world)), undefined);
   const [pod] = world.all(PODS);
-  world.endedIn.set(pod?.metadata.uid ?? "", 'a request had 1 at element 0 of its output "y" and has 2 alone');
+  world.endedIn.set(pod?.metadata.uid ?? "", FOUND);
   await world.settle();
-  const { status, reason, message } = condition("BatchingEnded") ?? {};
+  return world;
+};
+
+test("batching that has ended in a pod is told by a condition, an event, and nothing else", async () => {
+  const world = await ended();
+  const { status, reason, message } = conditionOf(world, "BatchingEnded") ?? {};
   assert.deepEqual([status, reason], ["True", "AnswersDiffered"]);
-  assert.match(message ?? "", /^batching has ended in pod \S+ of digits-\w+: a request had 1 at element 0/);
-  assert.equal(condition("Ready")?.status, "True");
+  assert.match(message ?? "", /^batching has ended for all pods of digits-\w+: \S+: a request had 1 at element 0/);
+  assert.equal(conditionOf(world, "Ready")?.status, "True");
   assert.deepEqual(
     world.events.filter((event) => event.includes("Answers")),
     ["Warning AnswersDiffered"],
@@ -25,9 +42,67 @@ test("a pod in which batching has ended is told by a condition, an event, and no
   const writes = world.writes.length;
   await world.reconcile();
   assert.equal(world.writes.length, writes);
+});
+
+test("it ends for all pods of the revision, which read it in a file, and stays so when the pod that found it is gone", async () => {
+  const world = await ended();
+  const revision = stableOf(world);
+  const [pod] = world.all(PODS);
+  assert.equal(toldTo(world, revision), `${pod?.metadata.name}: ${FOUND}`);
+  const told = conditionOf(world, "BatchingEnded");
+  world.endedIn.clear();
+  world.changeLeader();
+  await world.settle();
+  assert.deepEqual(conditionOf(world, "BatchingEnded"), told);
+  const { spec: pods } = pod ?? {};
+  assert.deepEqual(pods?.volumes?.find(({ name }) => name === "batching")?.configMap, {
+    name: batchingName(revision),
+    optional: true,
+  });
+  const [server] = pods?.containers ?? [];
+  const at = server?.volumeMounts?.find(({ name }) => name === "batching")?.mountPath;
+  assert.equal(server?.args?.[server.args.indexOf("--batching-ended-file") + 1], `${at}/${BATCHING_KEY}`);
+});
+
+test("another revision is batched until something is found in it, and what was found goes with its revision", async () => {
+  const world = await ended();
+  const first = stableOf(world);
+  world.endedIn.clear();
+  for (let i = 0; i < 14; i++) {
+    world.put(spec(`next-${i}`));
+    await world.settle();
+    world.now += 60_000;
+    await world.settle();
+    if (i === 0) {
+      assert.notEqual(stableOf(world), first);
+      assert.equal(conditionOf(world, "BatchingEnded"), undefined);
+      // going back to it finds what is known of it
+      assert.ok(toldTo(world, first) !== undefined);
+    }
+  }
+  assert.equal(world.get(CONTROLLER_REVISIONS, first), undefined);
+  assert.equal(toldTo(world, first), undefined);
+});
+
+test("pods of a revision from before there was such a file are told nothing, and each goes by itself", async () => {
+  const world = createWorld();
+  world.put(spec("one"));
+  await world.settle();
+  const record = world.all(CONTROLLER_REVISIONS)[0];
+  assert.ok(record);
+  const key = `ControllerRevision/${record.metadata.name}`;
+  const stored = world.objects.get(key) ?? assert.fail();
+  const older = JSON.parse(JSON.stringify(stored).replace(/,\{"configMap":\{[^}]*\},"name":"batching"\}/, ""));
+  assert.notDeepEqual(older, stored);
+  world.objects.set(key, older);
+  const [pod] = world.all(PODS);
+  world.endedIn.set(pod?.metadata.uid ?? "", FOUND);
+  await world.settle();
+  assert.equal(toldTo(world, stableOf(world)), undefined);
+  assert.equal(conditionOf(world, "BatchingEnded")?.status, "True");
   world.endedIn.clear();
   await world.settle();
-  assert.equal(condition("BatchingEnded"), undefined);
+  assert.equal(conditionOf(world, "BatchingEnded"), undefined);
 });
 
 test("a pod of nobody's revision is not listened to", async () => {

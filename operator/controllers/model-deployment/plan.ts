@@ -2,7 +2,7 @@
  * From what is observed to what is to be done now. Pure. Each step is taken only when the step before it
  * is observed to be done, so that a crash between any two writes changes nothing in the end.
  */
-import { isScaled, REVISION_LABEL, serviceName } from "../../api/v1alpha1/index.ts";
+import { batchingName, isScaled, REVISION_LABEL, serviceName } from "../../api/v1alpha1/index.ts";
 import {
   type Action,
   create,
@@ -14,7 +14,7 @@ import {
 } from "../../apply/actions.ts";
 import { signed } from "../../apply/signature.ts";
 import { isLost, isOver, revisionOf } from "../../domain/pods/pods.ts";
-import type { KubeObject } from "../../platform/kube/objects.ts";
+import type { ConfigMap, KubeObject } from "../../platform/kube/objects.ts";
 import {
   CONFIG_MAPS,
   CONTROLLER_REVISIONS,
@@ -25,6 +25,7 @@ import {
 import { controllerRevision } from "./children/controller-revision.ts";
 import { deployment, deploymentReplicas } from "./children/deployment.ts";
 import { revisionService, service, switchedAtOf, type Target } from "./children/service.ts";
+import { type EndedIn, endBatching } from "./ended-batching.ts";
 import {
   availableOf,
   deadlineOf,
@@ -71,6 +72,7 @@ export type Circumstances = {
   /** A revision that another one is wanted instead of, and that stable has yet to take over from. */
   givingBack?: GivingBack | undefined;
   evidence?: Evidence | undefined;
+  endedIn: EndedIn;
 };
 
 /** The routers are asked again; a table reaches them within some ten milliseconds. */
@@ -81,7 +83,7 @@ const START_AGAIN_MS = 5_000;
 export const plan = (
   observed: Observed,
   roles: Roles,
-  { acknowledged, evidence = {}, givingBack, operatorNamespace, trial }: Circumstances,
+  { acknowledged, endedIn, evidence = {}, givingBack, operatorNamespace, trial }: Circumstances,
   now: number,
 ): Plan => {
   const { candidate, restorable, stable, unrecorded } = roles;
@@ -120,6 +122,7 @@ export const plan = (
       ...(serving === undefined ? [] : clientService(observed, roles, target(serving), now)),
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
+      ...endBatching(observed, endedIn),
       ...recordActions(observed, stable?.name ?? "", { trial, givingBack, evidence }, now),
       ...(givingBack?.isLeaving === true ? removed(observed, givingBack.revision) : []),
       ...retirement.actions,
@@ -267,9 +270,14 @@ const forget = (observed: Observed, { superseded }: Roles): Action[] => {
     ...existing(observed.services, idle).map((object) => remove(SERVICES, object)),
     ...existing(observed.disruptionBudgets, idle).map((object) => remove(POD_DISRUPTION_BUDGETS, object)),
     ...existing(observed.configMaps, old).map((object) => remove(CONFIG_MAPS, object)),
+    ...endedOf(observed, old).map((object) => remove(CONFIG_MAPS, object)),
     ...existing(observed.controllerRevisions, old).map((object) => remove(CONTROLLER_REVISIONS, object)),
   ];
 };
+
+/** What tells that batching has ended in these. */
+const endedOf = ({ configMaps }: Observed, revisions: readonly { name: string }[]): ConfigMap[] =>
+  revisions.flatMap(({ name }) => named(configMaps, batchingName(name)) ?? []);
 
 /** What is left of revisions that have neither a record nor a Deployment. A pin outlives them for a while, as those of superseded ones do. */
 const forgetUnknown = ({
@@ -289,9 +297,15 @@ const forgetUnknown = ({
     labels?.[REVISION_LABEL] === name && !known.has(name);
   const madeAt = ({ metadata }: KubeObject): number => Date.parse(metadata.creationTimestamp ?? "") || 0;
   const pins = configMaps.filter(isLeft).toSorted((one, other) => madeAt(other) - madeAt(one));
+  const kept = new Set([...known, ...pins.slice(0, KEPT_REVISIONS).map(({ metadata }) => metadata.name)]);
+  const isEnded = ({ metadata: { labels, name } }: KubeObject): boolean => {
+    const revision = labels?.[REVISION_LABEL];
+    return revision !== undefined && name === batchingName(revision) && !kept.has(revision);
+  };
   return [
     ...services.filter(isLeft).map((object) => remove(SERVICES, object)),
     ...disruptionBudgets.filter(isLeft).map((object) => remove(POD_DISRUPTION_BUDGETS, object)),
     ...pins.slice(KEPT_REVISIONS).map((object) => remove(CONFIG_MAPS, object)),
+    ...configMaps.filter(isEnded).map((object) => remove(CONFIG_MAPS, object)),
   ];
 };

@@ -109,7 +109,7 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     const judged = await judge(observer, survey, observed, begun, acknowledged, now);
     const { observation, trial } = judged;
     const { operatorNamespace } = dependencies;
-    const circumstances = { operatorNamespace, acknowledged, givingBack, trial, evidence: observation };
+    const circumstances = { operatorNamespace, acknowledged, givingBack, trial, evidence: observation, endedIn };
     const { actions, againAfterMs, promoted } = plan(observed, roles, circumstances, now);
     const after = promoted === undefined ? roles : promotedTo(roles, promoted);
     const left = promoted === undefined ? givingBack : undefined;

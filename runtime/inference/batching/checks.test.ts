@@ -112,6 +112,38 @@ test("an answer that was another one in a batch ends batching, and none that com
   );
 });
 
+test("what another server of the model has found ends batching here, whether it was proved by then or not", async () => {
+  const found = 'm-7d-x2: a request had 1 at element 0 of its output "y"';
+  const { answers, ended, load, scheduler, sizes } = await rig(doubled, (i) => i);
+  await load(1000);
+  assert.ok(Math.max(...sizes()) > 1);
+  scheduler.endBatching(found);
+  scheduler.endBatching("another: one more");
+  const { reason, state } = scheduler.snapshot().batching;
+  assert.deepEqual([state, reason], ["ended", `found in ${found}`]);
+  assert.equal(ended.length, 1);
+  assert.match(
+    ended[0] ?? "",
+    /^batching of model rows has ended.*another server of it has found, in m-7d-x2: .*Export the model/,
+  );
+  const [before, asked] = [sizes().length, answers.length];
+  await load(5000);
+  assert.ok(answers.length > asked);
+  assert.deepEqual(new Set(sizes().slice(before)), new Set([1]));
+
+  const time = newSimulatedTime();
+  const beside = { random: seeded(1), onEnded: () => undefined };
+  const early = createScheduler(rowsModel, OPTIONS, time.clock, new Map([["x", [1, 2]]]), beside);
+  early.addShard(newSimulatedShard(0, time.clock, { a: 5, b: 1 }, doubled));
+  early.endBatching(found);
+  await time.runUntil(5000);
+  assert.equal(early.snapshot().batching.state, "ended");
+
+  const apart = createScheduler(rowsModel, { ...OPTIONS, maxBatchSize: 1 }, time.clock, undefined, beside);
+  apart.endBatching(found);
+  assert.equal(apart.snapshot().batching.state, "disabled");
+});
+
 test("a batch that runs while batching ends is run again apart", async () => {
   const spread = (i: number): number => (i % 4 === 0 ? 100 : 1);
   const { answers, ended, load, scheduler, sizes } = await rig(coupled, spread, { shards: 3, cost: { a: 5, b: 5 } });

@@ -10,6 +10,7 @@ import { refuse, takeMemory } from "./admission.ts";
 import { chargeOf } from "./charge.ts";
 import { type Clock, newAlarm } from "./clock.ts";
 import { add, statisticsOf } from "./counters.ts";
+import { endSharingToo } from "./ended.ts";
 import { groupOf } from "./groups.ts";
 import { admit, countError, expire, fail } from "./live.ts";
 import { beginProbes, queueProbe } from "./probes.ts";
@@ -98,6 +99,7 @@ export const createScheduler = (
     proving = true;
     proofOf(examples).then(
       (proof) => {
+        if (sharing.state === "ended") return;
         conclude(sharing, groups, model, proof);
         if (proof.proved || proof.byGraph !== true) return;
         beside.onRefused?.(
@@ -105,7 +107,10 @@ export const createScheduler = (
             "on each row alone; else nothing is to be done",
         );
       },
-      () => stopSharing(sharing, groups, live.active, model, "unproved", "the proof could not be made"),
+      () => {
+        if (sharing.state === "ended") return;
+        stopSharing(sharing, groups, live.active, model, "unproved", "the proof could not be made");
+      },
     );
   };
 
@@ -122,6 +127,7 @@ export const createScheduler = (
       pump.soon();
     },
     removeShard: (shard) => removeWorker(workers, shard),
+    endBatching: (found) => endSharingToo(state, found),
     expectShard(at) {
       workers.expectedAt = at;
     },

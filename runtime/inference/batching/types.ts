@@ -50,6 +50,8 @@ export type Scheduler = {
   addShard(shard: Shard): void;
   /** It gets no more jobs. One that it runs goes on. */
   removeShard(shard: Shard): void;
+  /** Somebody else has found that an answer in a batch is another one than alone: `found` says where, and what. */
+  endBatching(found: string): void;
   /** When the next shard is expected, on the clock's `now`. */
   expectShard(at: number): void;
   statistics(): ModelStatistics;

@@ -156,7 +156,7 @@ describe("the pod template", () => {
     assert.ok(fetch.volumeMounts?.some(({ name }) => name === "credentials"));
     assert.deepEqual(
       server.volumeMounts?.map(({ name }) => name),
-      ["model", "tmp", "weights"],
+      ["model", "tmp", "weights", "batching"],
     );
   });
 

@@ -1,6 +1,9 @@
 /** The pods of a revision: an init container that fetches and verifies the model, and the server. */
 import {
   ADMIN_PORT,
+  BATCHING_DIRECTORY,
+  BATCHING_KEY,
+  batchingName,
   CA_BUNDLE_DIRECTORY,
   CA_BUNDLE_KEY,
   CLAIM_DIRECTORY,
@@ -36,6 +39,9 @@ export type RenderSettings = {
   allowHttpModels: boolean;
   podUser?: PodUser;
 };
+
+/** Of the pods of a revision: what tells them that batching has ended in one of them. */
+export const BATCHING_VOLUME = "batching";
 
 type PodSpec = NonNullable<PodTemplate["spec"]>;
 type Container = PodSpec["containers"][number];
@@ -143,6 +149,7 @@ const serverContainer = (
     ...["--admin-port", String(ADMIN_PORT)],
     ...["--execution-provider", executionProviderOf(spec)],
     ...batchingArgs(spec),
+    ...["--batching-ended-file", `${BATCHING_DIRECTORY}/${BATCHING_KEY}`],
     ...corsArgs(spec),
     ...["--request-timeout", formatDuration(requestTimeoutMs), "--drain-timeout", formatDuration(drainTimeoutMs)],
   ],
@@ -174,6 +181,7 @@ const serverContainer = (
     { name: "model", mountPath: MODEL_DIRECTORY, readOnly: true },
     { name: "tmp", mountPath: "/tmp" },
     { name: "weights", mountPath: WEIGHTS_DIRECTORY },
+    { name: BATCHING_VOLUME, mountPath: BATCHING_DIRECTORY, readOnly: true },
   ],
 });
 
@@ -202,6 +210,7 @@ const volumes = (revision: string, { model }: RevisionSpec): Volume[] => {
     { name: "weights", emptyDir: {} },
     { name: "tmp", emptyDir: { medium: "Memory", sizeLimit: "64Mi" } },
     { name: "pin", configMap: { name: revision, optional: true } },
+    { name: BATCHING_VOLUME, configMap: { name: batchingName(revision), optional: true } },
     ...(model.credentials ? [{ name: "credentials", secret: { secretName: model.credentials.secretName } }] : []),
     ...(model.caBundle
       ? [
