@@ -115,6 +115,12 @@ test("a monitor has its own labels, and the chart's where they meet", async () =
   assert.deepEqual([given.release, given["app.kubernetes.io/name"]], ["prom", "berth-operator"]);
 });
 
+test("a monitor takes every interval that the Prometheus operator takes", async () => {
+  const apis = ["--api-versions", "monitoring.coreos.com/v1"];
+  for (const interval of ["1d", "1w2d3h4m5s6ms", "1y", "90s"])
+    await renderWith(apis, "serviceMonitor.enabled=true", `serviceMonitor.interval=${interval}`);
+});
+
 for (const [what, value, message] of [
   ["a digest of another kind", "image.digest=md5:abc", /digest/],
   ["a digest in the repository", `image.repository=a@${DIGEST}`, /repository/],
@@ -132,6 +138,8 @@ for (const [what, value, message] of [
     /leaderElection\.leaseDuration must be whole seconds/,
   ],
   ["a lease of nothing", "leaderElection.leaseDuration=0s", /leaderElection\.leaseDuration must be whole seconds/],
+  ["a lease of days", "leaderElection.leaseDuration=25h", /leaderElection\.leaseDuration must be at most 24h/],
+  ["a lease of no number", "leaderElection.leaseDuration=99999999999999999h", /leaderElection\/leaseDuration/],
   ["a deadline after the lease", "leaderElection.renewDeadline=15s", /leaderElection\.renewDeadline must be shorter/],
   ["tries as rare as the deadline", "leaderElection.retryPeriod=9s", /leaderElection\.retryPeriod must be above 0/],
   ["enabled=false where nobody reads it", "enabled=false", /condition: berth\.enabled/],

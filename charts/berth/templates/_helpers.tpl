@@ -139,6 +139,9 @@ true
 {{- if or (eq $lease 0) (ne (mod $lease 1000) 0) -}}
 {{- fail "leaderElection.leaseDuration must be whole seconds, at least 1s" -}}
 {{- end -}}
+{{- if or (lt $lease 0) (gt $lease 86400000) -}}
+{{- fail "leaderElection.leaseDuration must be at most 24h" -}}
+{{- end -}}
 {{- if ge $deadline $lease -}}
 {{- fail "leaderElection.renewDeadline must be shorter than leaderElection.leaseDuration, or two could lead" -}}
 {{- end -}}

@@ -45,6 +45,15 @@ test("a key that is added often is due once, in the order of first adding", asyn
   assert.deepEqual([await takeDue(), await takeDue(), await takeDue(), await takeDue()], ["a", "b", "c", undefined]);
 });
 
+test("no wait is longer than a timer of Node: a longer one would ring at once", () => {
+  const { queue, timers } = queueAt();
+  queue.addAfter(key("a"), Date.parse("9999-12-31T00:00:00Z"));
+  assert.deepEqual(
+    [...timers].map(({ at }) => at),
+    [2 ** 31 - 1],
+  );
+});
+
 test("what is low waits until nothing else is due, and no longer once something happens to it", async () => {
   const { queue, takeDue, counts } = queueAt();
   queue.add(key("all"), "low");

@@ -59,6 +59,8 @@ export type WorkQueue = {
 const FIRST_DELAY_MS = 5;
 /** controller-runtime goes on to 1000 s; nobody who mended a quota or a permission wants to wait so long. */
 const LONGEST_DELAY_MS = 300_000;
+/** A timer that is asked for more rings at once. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
 
 /** 5 ms · 2ⁿ, 5 minutes at most. */
 export const retryDelay = (failures: number): number => Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
@@ -151,8 +153,9 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
     entry.heldSince = now;
     return entry.key;
   };
-  const delay = (entry: Entry, ms: number) => {
+  const delay = (entry: Entry, asked: number) => {
     if (entry.state === "due" || entry.state === "again") return;
+    const ms = Math.min(asked, MOST_TIMER_MS);
     const at = timers.now() + ms;
     if (entry.delayed !== undefined && entry.delayed.at <= at) return;
     cancelDelay(entry);

@@ -41,6 +41,9 @@ test("times with which two could lead, or none could stay, are told apart", () =
   assert.equal(faultOf(ELECTION_TIMES), undefined);
   assert.equal(faultOf({ leaseMs: 3000, renewDeadlineMs: 2000, retryMs: 400 }), undefined);
   assert.match(faultOf({ ...ELECTION_TIMES, leaseMs: 500 }) ?? "", /whole seconds/);
+  assert.equal(faultOf({ ...ELECTION_TIMES, leaseMs: 86_400_000 }), undefined);
+  // half of such a deadline is more than a timer of Node takes: each renewal would time out at once
+  assert.match(faultOf({ ...ELECTION_TIMES, leaseMs: 2 ** 33 * 1000 }) ?? "", /at most 24h/);
   assert.match(faultOf({ ...ELECTION_TIMES, renewDeadlineMs: 15_000 }) ?? "", /two could lead/);
   assert.match(faultOf({ ...ELECTION_TIMES, retryMs: 9000 }) ?? "", /--retry-period/);
 });

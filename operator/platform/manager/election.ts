@@ -15,6 +15,8 @@ export const ELECTION_TIMES: ElectionTimes = { leaseMs: 15_000, renewDeadlineMs:
 /** What is wrong with these times, in terms of the operator's options; undefined: nothing. */
 export const faultOf = ({ leaseMs, renewDeadlineMs, retryMs }: ElectionTimes): string | undefined => {
   if (leaseMs % 1000 !== 0 || leaseMs === 0) return "--lease-duration must be whole seconds, at least 1s";
+  // a timer of Node takes 24 days at most, and the Lease 68 years; nobody wants a standby that waits for longer than a day
+  if (leaseMs > MOST_LEASE_MS) return "--lease-duration must be at most 24h";
   if (renewDeadlineMs >= leaseMs) return "--renew-deadline must be shorter than --lease-duration, or two could lead";
   if (retryMs * MOST_JITTER >= renewDeadlineMs || retryMs === 0) {
     return `--retry-period must be above 0 and, with its jitter (× ${MOST_JITTER}), shorter than --renew-deadline`;
@@ -23,6 +25,7 @@ export const faultOf = ({ leaseMs, renewDeadlineMs, retryMs }: ElectionTimes): s
 };
 
 const MOST_JITTER = 1.2;
+const MOST_LEASE_MS = 24 * 3_600_000;
 
 /** What a Lease says. */
 export type Claim = { holder: string; durationMs: number; resourceVersion: string };
