@@ -42,6 +42,42 @@ const slices = (revision: string, port: number, ready: boolean): Map<string, Rev
   return new Map(decoded === undefined ? [] : [["slice-1", decoded]]);
 };
 
+const slice = (address: string, conditions: { ready: boolean; terminating?: boolean }): RevisionPods => {
+  const decoded = decodeEndpointSlice({
+    metadata: { labels: { "berth.dev/revision": "digits-a", "kubernetes.io/service-name": "digits-a" } },
+    endpoints: [{ addresses: [address], conditions, targetRef: { name: "pod-1" } }],
+    ports: [{ name: "http", port: 8080 }],
+  });
+  assert.ok(decoded);
+  return decoded;
+};
+
+describe("a pod with addresses of both families", () => {
+  it("is one pod at one address, whichever of its slices changes, and ready when one of them says so", async (context) => {
+    const router = start();
+    context.after(() => router.close());
+    const routes = [{ revision: "digits-a", role: "stable", weight: 100 }];
+    router.setModels(models(modelDeployment(await freePort(), { epoch: 3, routes })), new Set(["digits"]));
+    await until("it listens", () => router.served().get("digits")?.router.listener.port() !== undefined);
+    const seen: unknown[] = [];
+    const set = (...all: [string, RevisionPods][]): void => {
+      router.setSlices(new Map(all), new Set(["four", "six"]));
+      const { pods = [] } = router.served().get("digits")?.router.fleet.arm("digits-a") ?? {};
+      seen.push(pods.map(({ isReady, place }) => `${place.host} ${isReady}`).join());
+    };
+    const four = slice("10.0.0.7", { ready: true });
+    const six = slice("fd00::7", { ready: true });
+    set(["four", four], ["six", six]);
+    const first = router.served().get("digits")?.router.fleet.arm("digits-a").pods[0];
+    set(["six", six], ["four", four]);
+    set(["four", slice("10.0.0.7", { ready: false })], ["six", six]);
+    assert.equal(router.served().get("digits")?.router.fleet.arm("digits-a").pods[0], first);
+    set(["four", four], ["six", slice("fd00::7", { ready: true, terminating: true })]);
+    set(["six", six]);
+    assert.deepEqual(seen, ["10.0.0.7 true", "10.0.0.7 true", "10.0.0.7 true", "10.0.0.7 false", "fd00::7 true"]);
+  });
+});
+
 describe("the router of a namespace", () => {
   it("listens, routes, follows changes, and keeps its table when there is none", async (context) => {
     const backend = createServer((_, response) => response.end("hello"));

@@ -63,8 +63,13 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
   };
   const podsOf = (revision: string): readonly Seen[] => {
     const pods = new Map<string, Seen>();
-    for (const slice of slices.values())
-      if (slice.revision === revision) for (const pod of slice.pods) pods.set(pod.name, pod);
+    for (const slice of slices.values()) {
+      if (slice.revision !== revision) continue;
+      for (const pod of slice.pods) {
+        const known = pods.get(pod.name);
+        pods.set(pod.name, known === undefined ? pod : asOne(known, pod));
+      }
+    }
     return [...pods.values()];
   };
   const create = (name: string, { settings }: Wanted): Served => {
@@ -174,5 +179,19 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
     },
   };
 };
+
+/**
+ * A pod is in several slices where its Service has addresses of both families, and while it goes from one slice to another: it is reached
+ * at one of them, the same whichever slice changes.
+ */
+const asOne = (one: Seen, other: Seen): Seen => {
+  const isTerminating = one.isTerminating || other.isTerminating;
+  const isReady = (one.isReady || other.isReady) && !isTerminating;
+  return { ...(isBefore(one.host, other.host) ? one : other), isReady, isTerminating };
+};
+
+/** IPv4 first: in a cluster of both each node has it. */
+const isBefore = (one: string, other: string): boolean =>
+  one.includes(":") === other.includes(":") ? one <= other : !one.includes(":");
 
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, DRAIN_TICK_MS));
