@@ -110,3 +110,30 @@ test("what was written for a key is waited for before it is reconciled again", a
   await run(1, reconcile, { behind: () => unseen.shift() ?? [] });
   assert.equal(left, 0);
 });
+
+test("passes that are held up keep no worker from the others, and are waited for at the end", async () => {
+  const metrics = createMetrics(new Registry());
+  const stop = new AbortController();
+  const { promise: others, resolve: free } = Promise.withResolvers<void>();
+  const ended: string[] = [];
+  const reconcile: Reconcile = async ({ name }) => {
+    if (name === "z") free();
+    else await others;
+    ended.push(name);
+    if (ended.length === 3) stop.abort();
+    return {};
+  };
+  const log = pino({ level: "silent" });
+  const controller = createController({
+    name: "c",
+    workers: 1,
+    reconcile,
+    heldUpMs: 1,
+    behind: () => [],
+    log,
+    metrics,
+  });
+  for (const name of ["a", "b", "z"]) controller.add({ namespace: "default", name });
+  await controller.run(stop.signal);
+  assert.deepEqual(ended, ["z", "a", "b"]);
+});

@@ -7,8 +7,12 @@ import type { Reconcile } from "./result.ts";
 import { createStaleKeys, type StaleKeys } from "./stale-keys.ts";
 import { createWorkQueue, type Priority, type QueueObserver, systemTimers, type WorkQueue } from "./work-queue.ts";
 
-/** A pass is some twenty requests of milliseconds; one that takes this long is held up, and holds up a worker. */
+/** A pass is some twenty requests of milliseconds; one that takes this long is ended. */
 const RECONCILE_TIMEOUT_MS = 120_000;
+/** One that takes so long waits for a webhook, or a pod: its worker goes on with others. */
+const HELD_UP_MS = 2_000;
+/** So many are held up beside the workers, at most: their objects and requests stay in memory. */
+const MOST_HELD_UP = 500;
 
 export type Controller = {
   name: string;
@@ -20,8 +24,11 @@ export type Controller = {
 
 export type ControllerOptions = {
   name: string;
+  /** Passes at one time, but for those that are held up. */
   workers: number;
   reconcile: Reconcile;
+  /** From then on a pass is held up. Default 2 000. */
+  heldUpMs?: number;
   /** Bounds one reconcile; it is tried again with backoff. Default 120 000. */
   timeoutMs?: number;
   /** The kinds whose caches have yet to see what was written for this key; empty: they have seen it all. */
@@ -52,16 +59,25 @@ export const createController = (options: ControllerOptions): Controller => {
       "the caches have not seen what was written: these objects wait for them",
     ),
   );
+  const passOf = async (key: ObjectKey, signal: AbortSignal): Promise<void> => {
+    try {
+      const result = await processKey(key, queue, stale, options, signal);
+      metrics.reconcile.total.inc({ ...labels, result });
+    } finally {
+      queue.done(key);
+    }
+  };
+  const heldUp = new Set<Promise<void>>();
   const work = async (signal: AbortSignal): Promise<void> => {
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
       metrics.reconcile.activeWorkers.inc(labels);
-      try {
-        const result = await processKey(key, queue, stale, options, signal);
-        metrics.reconcile.total.inc({ ...labels, result });
-      } finally {
-        metrics.reconcile.activeWorkers.dec(labels);
-        queue.done(key);
+      const pass = passOf(key, signal);
+      if (!(await endsWithin(pass, options.heldUpMs ?? HELD_UP_MS))) {
+        heldUp.add(pass);
+        void pass.finally(() => heldUp.delete(pass));
+        if (heldUp.size > MOST_HELD_UP) await pass;
       }
+      metrics.reconcile.activeWorkers.dec(labels);
     }
   };
   return {
@@ -72,8 +88,17 @@ export const createController = (options: ControllerOptions): Controller => {
       if (signal.aborted) stop();
       signal.addEventListener("abort", stop, { once: true });
       await Promise.all(Array.from({ length: workers }, () => work(signal)));
+      await Promise.all(heldUp);
     },
   };
+};
+
+const endsWithin = async (pass: Promise<void>, ms: number): Promise<boolean> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  return await Promise.race([pass.then(() => true), late]).finally(() => clearTimeout(timer));
 };
 
 /** One reconcile and what becomes of its key. Never rejects: whatever is thrown is logged, counted and tried again. */

@@ -36,7 +36,8 @@ const SERIES_MS = 6 * 60_000;
 const BURST = 25;
 const REFILL_MS = 300_000;
 const MOST_SERIES = 1000;
-const MOST_PENDING = 1024;
+/** Of a namespace. */
+const MOST_PENDING = 256;
 
 type Series = { name: string; first: number; last: number; count: number };
 type Allowance = { tokens: number; at: number };
@@ -45,13 +46,13 @@ export const createEventRecorder = (options: EventOptions): EventSender => {
   const { client, clock, reportingController, reportingInstance } = options;
   const allSeries = new Map<string, Series>();
   const allowances = new Map<string, Allowance>();
-  let sending: Promise<void> = Promise.resolve();
-  let pending = 0;
+  /** By namespace: a webhook that hangs in one holds up no events of the others. */
+  const sending = new Map<string, { last: Promise<void>; pending: number }>();
 
-  const isAllowed = (uid: string, now: number): boolean => {
+  const isAllowed = (uid: string, namespace: string, now: number): boolean => {
     const { tokens, at } = allowances.get(uid) ?? { tokens: BURST, at: now };
     const left = Math.min(BURST, tokens + (now - at) / REFILL_MS);
-    const allowed = left >= 1 && pending < MOST_PENDING;
+    const allowed = left >= 1 && (sending.get(namespace)?.pending ?? 0) < MOST_PENDING;
     remember(allowances, uid, { tokens: allowed ? left - 1 : left, at: now });
     return allowed;
   };
@@ -65,11 +66,27 @@ export const createEventRecorder = (options: EventOptions): EventSender => {
     return series;
   };
 
+  /** One after the other: the second of a series must not overtake the first. */
+  const send = (namespace: string, event: Event): void => {
+    const { last, pending } = sending.get(namespace) ?? { last: Promise.resolve(), pending: 0 };
+    const next = last
+      .then(async () => {
+        await client.apply(EVENTS, event, { fieldManager: FIELD_MANAGER });
+      })
+      .catch(options.onFailure)
+      .finally(() => {
+        const left = (sending.get(namespace)?.pending ?? 1) - 1;
+        if (left === 0) sending.delete(namespace);
+        else sending.set(namespace, { last: sending.get(namespace)?.last ?? next, pending: left });
+      });
+    sending.set(namespace, { last: next, pending: pending + 1 });
+  };
+
   return {
     event(object, type, reason, action, note) {
       const now = clock();
       const { namespace = "default", name, uid = "" } = object.metadata;
-      if (!isAllowed(uid, now)) return;
+      if (!isAllowed(uid, namespace, now)) return;
       const identity = JSON.stringify([uid, type, reason, action, note]);
       const { name: eventName, first, last, count } = nextOf(identity, object, now);
       const event: Event = {
@@ -86,16 +103,11 @@ export const createEventRecorder = (options: EventOptions): EventSender => {
         regarding: { apiVersion: object.apiVersion, kind: object.kind, namespace, name, uid },
         ...(count > 1 ? { series: { count, lastObservedTime: microTime(last) } } : {}),
       };
-      pending++;
-      // One after the other: the second of a series must not overtake the first.
-      sending = sending
-        .then(async () => {
-          await client.apply(EVENTS, event, { fieldManager: FIELD_MANAGER });
-        })
-        .catch(options.onFailure)
-        .finally(() => pending--);
+      send(namespace, event);
     },
-    flush: () => sending,
+    async flush() {
+      await Promise.all([...sending.values()].map(({ last }) => last));
+    },
   };
 };
 

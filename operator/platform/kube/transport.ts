@@ -2,6 +2,7 @@ import { createSecureContext } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
 import type { Credentials, ReadCredentials } from "./credentials.ts";
 import { fence, notLeading } from "./fence.ts";
+import { createPlaces } from "./places.ts";
 import type { Heard } from "./server-clock.ts";
 
 export type HttpRequest = {
@@ -32,12 +33,18 @@ const REFUSED_CREDENTIALS_AGE_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The API server closes an idle connection after 90 s; ours goes first, so that a request never meets a closing one. */
 const KEEP_ALIVE_MS = 60_000;
-/** Connections for requests. More calls than these at one time wait for a free one. */
-const REQUEST_CONNECTIONS = 8;
+/** Requests at one time. More calls than these wait, but for none that has taken a second already: it waits for a webhook, or for etcd. */
+const PLACES = { most: 8, slowMs: 1_000, mostSlow: 2 };
+/** For those eight, and for the slow ones: two of each kind in each namespace. */
+const REQUEST_CONNECTIONS = 128;
 
 type Pools = { fingerprint: string; request: Agent; write: Dispatcher; watch: Agent };
 
 const isWrite = ({ method }: HttpRequest): boolean => method !== "GET";
+
+/** Writes of one kind in one namespace, which meet the same webhooks; reads meet none. */
+const groupOf = (sent: HttpRequest): string =>
+  isWrite(sent) ? (/^\/apis?\/[^?]*?\/namespaces\/[^/]+\/[^/?]+/.exec(sent.path)?.[0] ?? "") : sent.path;
 
 const dispatcherOf = ({ request, watch, write }: Pools, sent: HttpRequest): Dispatcher => {
   if (sent.purpose === "watch") return watch;
@@ -79,6 +86,7 @@ export const createTransport = (readCredentials: ReadCredentials, options: Trans
   let readAt = 0;
   let pools: Pools | undefined;
   const retired = new Set<Pools>();
+  const places = createPlaces(PLACES);
 
   const load = async () => {
     const credentials = await readCredentials();
@@ -109,6 +117,19 @@ export const createTransport = (readCredentials: ReadCredentials, options: Trans
   };
 
   const once = async (sent: HttpRequest, maxAgeMs: number) => {
+    if (sent.purpose === "watch") return await answered(sent, maxAgeMs);
+    const giveBack = await places.take(groupOf(sent), sent.signal);
+    try {
+      const response = await answered(sent, maxAgeMs);
+      // its connection is free when the body has been read
+      response.body.once("close", giveBack);
+      return response;
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  };
+  const answered = async (sent: HttpRequest, maxAgeMs: number) => {
     const { credentials, pools: open } = await connection(maxAgeMs);
     // the fence ends it, too, but with its connection: thousands of writes that wait would make a new one each
     if (isWrite(sent) && !mayWrite()) throw notLeading();
