@@ -30,8 +30,13 @@ export const execute = async (
     obstacles: gathered(results.flatMap(({ obstacle }) => obstacle ?? [])),
     error: results.find(({ error }) => error !== undefined)?.error,
     done: results.flatMap(({ action, error, obstacle }) => ((error ?? obstacle) === undefined ? [action] : [])),
+    refused: results.flatMap(({ action, obstacle }) => (isRefusal(obstacle) ? [{ action, obstacle }] : [])),
   };
 };
+
+/** What is somebody else's, or on its way out, is looked at again as ever. */
+const isRefusal = (obstacle: Obstacle | undefined): obstacle is Obstacle =>
+  obstacle?.kind === "refused" || obstacle?.kind === "unanswered";
 
 type Attempt = { action: Action; obstacle?: Obstacle | undefined; error?: unknown };
 

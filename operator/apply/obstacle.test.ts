@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { errorFromStatus } from "../platform/kube/errors.ts";
+import { errorFromStatus, errorWithoutAnswer } from "../platform/kube/errors.ts";
 import { gathered, refusalIn, worstOf } from "./obstacle.ts";
 
 const answer = (status: number, message: string) => errorFromStatus("create Service a/b", status, { message });
@@ -8,7 +8,7 @@ const webhook =
   'Internal error occurred: failed calling webhook "v.kyverno.svc": Post "https://kyverno.svc": dial tcp: refused';
 const late = 'Internal error occurred: failed calling webhook "v.kyverno.svc": context deadline exceeded';
 
-const cases: [name: string, error: unknown, expected: "hopeless" | "refused" | "error"][] = [
+const cases: [name: string, error: unknown, expected: "hopeless" | "refused" | "unanswered" | "error"][] = [
   ["a webhook that is down", answer(500, webhook), "refused"],
   ["a webhook that is late", answer(500, late), "refused"],
   [
@@ -30,6 +30,12 @@ const cases: [name: string, error: unknown, expected: "hopeless" | "refused" | "
   ["a quota", answer(403, "exceeded quota: q"), "refused"],
   ["a wrong value", answer(422, "spec.replicas: Invalid value"), "hopeless"],
   ["an API server that is unwell", answer(500, "etcdserver: request timed out"), "error"],
+  [
+    "a webhook that takes longer than we wait",
+    errorWithoutAnswer("apply Service a/b", "Timeout", new Error("no answer within 30 s")),
+    "unanswered",
+  ],
+  ["an API server that cannot be reached", errorWithoutAnswer("apply Service a/b", "Unreachable", "reset"), "error"],
   ["a conflict", answer(409, "the object has been modified"), "error"],
   ["a fault of our own", new TypeError("x is not a function"), "error"],
 ];
@@ -38,7 +44,8 @@ describe("what a failed write is", () => {
   for (const [name, error, expected] of cases) {
     it(name, () => {
       const obstacle = refusalIn(error);
-      const is = obstacle?.kind !== "refused" ? "error" : obstacle.isHopeless ? "hopeless" : "refused";
+      const is =
+        obstacle?.kind === "refused" ? (obstacle.isHopeless ? "hopeless" : "refused") : (obstacle?.kind ?? "error");
       assert.equal(is, expected);
     });
   }

@@ -10,7 +10,11 @@ export type Obstacle =
   /** A child of an earlier ModelDeployment of this name, which is on its way out. */
   | { kind: "leaving"; object: string }
   /** The API server does not take what we write: a quota, an admission policy or webhook, missing rights, or a wrong value. */
-  | { kind: "refused"; message: string; isHopeless: boolean };
+  | { kind: "refused"; message: string; isHopeless: boolean }
+  /** No answer in time: an admission webhook that takes longer than we wait, or the API server itself. */
+  | { kind: "unanswered"; message: string };
+
+export type Refused = { action: Action; obstacle: Obstacle };
 
 /** All that came of a plan's writes. */
 export type Outcome = {
@@ -20,6 +24,8 @@ export type Outcome = {
   error: unknown;
   /** What was carried out. */
   done: Action[];
+  /** What was not taken, and why: it is tried again at ever longer intervals. */
+  refused: Refused[];
 };
 
 /** Admission, in the API server's words: these come with any HTTP status, and with 500 where a webhook is down. */
@@ -31,6 +37,7 @@ export const refusalIn = (error: unknown): Obstacle | undefined => {
   if (!(error instanceof KubeError)) return undefined;
   const isTerminal = error.kind === "terminal";
   const isAdmission = ADMISSION.test(error.message);
+  if (error.reason === "Timeout") return { kind: "unanswered", message: error.message };
   if (!isTerminal && error.status !== 403 && !isAdmission) return undefined;
   // a policy or a webhook may be mended while our object stays as it is
   return { kind: "refused", message: error.message, isHopeless: isTerminal && !isAdmission };
@@ -41,6 +48,7 @@ export const worstOf = (obstacles: readonly Obstacle[]): Obstacle | undefined =>
   obstacles.find(({ kind }) => kind === "stranger") ??
   obstacles.find((one) => one.kind === "refused" && one.isHopeless) ??
   obstacles.find(({ kind }) => kind === "refused") ??
+  obstacles.find(({ kind }) => kind === "unanswered") ??
   obstacles[0];
 
 /** Several strangers become one obstacle that names them all. */

@@ -87,7 +87,7 @@ describe("the pace of writes", () => {
     const pace = createWritePace();
     const other: Action = { verb: "delete", resource: DEPLOYMENTS, name: "b", namespace: "default", uid: "u" };
     const dueOf = (actions: Action[], now: number) => {
-      const { contested: _, ...rest } = pace.due(KEY, actions, now);
+      const { contested: _, hindering: __, ...rest } = pace.due(KEY, actions, now);
       return rest;
     };
     const [first, second, third, fourth] = [restoreAt(1), restoreAt(3), restoreAt(5), restoreAt(7)];
@@ -114,5 +114,52 @@ describe("the pace of writes", () => {
     const pace = createWritePace();
     for (let times = 0; times < 5; times += 1) pace.done(KEY, [policy(80)], HOUR_MS);
     assert.equal(pace.due(KEY, [policy(80)], 0).againAfterMs, 10_000);
+  });
+
+  const no = { kind: "refused", message: "no", isHopeless: false } as const;
+
+  it("tries what is not taken after 1, 2, 4 … seconds, and then every 30, and says meanwhile why", () => {
+    const pace = createWritePace();
+    const waits: (number | undefined)[] = [];
+    let now = 0;
+    for (let times = 0; times < 8; times += 1) {
+      assert.deepEqual(pace.due(KEY, [policy(80)], now).due, [policy(80)]);
+      const wait = pace.done(KEY, [], now, [{ action: policy(80), obstacle: no }]) ?? 0;
+      waits.push(wait);
+      const { againAfterMs, due, hindering } = pace.due(KEY, [policy(80)], now + wait - 1);
+      assert.deepEqual([due, hindering, againAfterMs], [[], [no], 1]);
+      now += wait;
+    }
+    assert.deepEqual(
+      waits,
+      [1, 2, 4, 8, 16, 30, 30, 30].map((seconds) => seconds * 1000),
+    );
+  });
+
+  it("takes a write for the same whatever time is in it, which is another in each pass", () => {
+    const at = (time: string): Action => {
+      const action = policy(80);
+      assert.ok(action.verb === "apply");
+      const metadata = { ...action.object.metadata, annotations: { at: time } };
+      return { ...action, object: { ...action.object, metadata } };
+    };
+    const pace = createWritePace();
+    pace.done(KEY, [], 0, [{ action: at("2026-01-01T00:00:00.000Z"), obstacle: no }]);
+    assert.deepEqual(pace.due(KEY, [at("2026-01-01T00:00:01.000Z")], 999).due, []);
+    for (let times = 0; times < 5; times += 1) pace.done(KEY, [at(`2026-01-01T00:01:0${times}Z`)], 60_000);
+    assert.equal(pace.due(KEY, [at("2026-01-01T00:02:00Z")], 60_001).contested.length, 1);
+  });
+
+  it("holds up nothing else for that, nor a write that means something else, nor one that was taken since", () => {
+    const pace = createWritePace();
+    for (let times = 0; times < 5; times += 1) pace.done(KEY, [], 0, [{ action: policy(80), obstacle: no }]);
+    const other: Action = { verb: "delete", resource: DEPLOYMENTS, name: "a", namespace: "default", uid: "u" };
+    assert.deepEqual(pace.due(KEY, [policy(80), other], 1).due, [other]);
+    assert.deepEqual(pace.due(KEY, [policy(81)], 1), { due: [policy(81)], contested: [], hindering: [] });
+    assert.equal(pace.done(KEY, [policy(80)], 20_000), undefined);
+    assert.deepEqual(pace.due(KEY, [policy(80)], 20_001).due, [policy(80)]);
+    pace.done(KEY, [], 20_001, [{ action: policy(80), obstacle: no }]);
+    pace.forget(KEY);
+    assert.deepEqual(pace.due(KEY, [policy(80)], 20_002).due, [policy(80)]);
   });
 });

@@ -1,17 +1,25 @@
 /**
  * A write that does not last slows down: two controllers that undo each other would load the API server, and replace pods, without
- * end. The same write to the same object is free a few times, then waits twice as long each time. Pure, but for what it remembers.
+ * end. The same write to the same object is free a few times, then waits twice as long each time. So does one that is not taken: a webhook
+ * that hangs would hold up each pass. Pure, but for what it remembers.
  */
 import { createHash } from "node:crypto";
+import { APPLIED_ANNOTATION } from "../api/v1alpha1/index.ts";
 import type { ObjectKey } from "../platform/kube/objects.ts";
 import { type Action, nameOf } from "./actions.ts";
+import type { Obstacle, Refused } from "./obstacle.ts";
 
-/** `free`: so many at once; then a wait (ms) that doubles. A restored pod template replaces the pods. */
-const PACES = {
-  restore: { free: 1, firstMs: 60_000 },
-  other: { free: 5, firstMs: 10_000 },
-} as const;
 const MOST_WAIT_MS = 600_000;
+type Pace = { free: number; firstMs: number; mostMs: number };
+/**
+ * `free`: so many at once; then a wait (ms) that doubles. A restored pod template replaces the pods. Nobody who has mended a quota, a right
+ * or a webhook waits for longer than half a minute.
+ */
+const PACES = {
+  restore: { free: 1, firstMs: 60_000, mostMs: MOST_WAIT_MS },
+  other: { free: 5, firstMs: 10_000, mostMs: MOST_WAIT_MS },
+  refused: { free: 1, firstMs: 1_000, mostMs: 30_000 },
+} as const;
 /** Without that write for so long (ms), nobody undoes it any more. */
 const FORGET_MS = 2 * MOST_WAIT_MS;
 
@@ -23,11 +31,11 @@ export const waitFor = (
   last: Repeated | undefined,
   intent: string,
   now: number,
-  { firstMs, free }: { free: number; firstMs: number },
+  { firstMs, free, mostMs }: Pace,
 ): number => {
   if (last === undefined || last.intent !== intent || last.times < free) return 0;
   // a clock that was put back makes nobody wait longer than the pace does
-  const wait = Math.min(firstMs * 2 ** (last.times - free), MOST_WAIT_MS);
+  const wait = Math.min(firstMs * 2 ** (last.times - free), mostMs);
   return Math.max(0, Math.min(wait, last.at + wait - now));
 };
 
@@ -40,28 +48,42 @@ export const repeated = (last: Repeated | undefined, intent: string, now: number
 export type Contested = { action: Action; times: number; waitMs: number };
 
 export type WritePace = {
-  /** The actions without those that come too soon, or change nothing again; and when to look again for their sake. */
+  /**
+   * The actions without those that come too soon, or change nothing again; and when to look again for their sake. `hindering`: why those
+   * were not taken that are not tried again yet.
+   */
   due(
     key: ObjectKey,
     actions: readonly Action[],
     now: number,
-  ): { due: Action[]; contested: Contested[]; againAfterMs?: number };
-  /** These actions were carried out. */
-  done(key: ObjectKey, actions: readonly Action[], now: number): void;
+  ): { due: Action[]; contested: Contested[]; hindering: Obstacle[]; againAfterMs?: number };
+  /** These actions were carried out, and those were not taken: how many milliseconds until the first of them is tried again. */
+  done(key: ObjectKey, actions: readonly Action[], now: number, refused?: readonly Refused[]): number | undefined;
   forget(key: ObjectKey): void;
 };
 
 type Memory = Repeated & { isTold: boolean; generation?: number };
+type Refusal = Repeated & { obstacle: Obstacle };
 
 export const createWritePace = (): WritePace => {
   const remembered = new Map<string, Map<string, Memory>>();
+  const refusals = new Map<string, Map<string, Refusal>>();
   return {
     due(key, actions, now) {
       const ofKey = remembered.get(keyed(key));
+      const refused = refusals.get(keyed(key));
       const due: Action[] = [];
       const contested: Contested[] = [];
+      const hindering: Obstacle[] = [];
       const waits: number[] = [];
       for (const action of actions) {
+        const refusal = refused?.get(writeOf(action));
+        const untilTried = refusal === undefined ? 0 : waitFor(refusal, intentOf(action), now, PACES.refused);
+        if (refusal !== undefined && untilTried > 0) {
+          waits.push(untilTried);
+          hindering.push(refusal.obstacle);
+          continue;
+        }
         const last = ofKey?.get(writeOf(action));
         // Who owns a field that is as it should be (a backup that was restored) owns it still: the spec did not change by it.
         if (action.verb === "restore" && last?.generation === action.generation) continue;
@@ -75,9 +97,19 @@ export const createWritePace = (): WritePace => {
         last.isTold = true;
         contested.push({ action, times: last.times, waitMs });
       }
-      return { due, contested, ...(waits.length === 0 ? {} : { againAfterMs: Math.min(...waits) }) };
+      return { due, contested, hindering, ...(waits.length === 0 ? {} : { againAfterMs: Math.min(...waits) }) };
     },
-    done(key, actions, now) {
+    done(key, actions, now, refused = []) {
+      const ofRefused = refusals.get(keyed(key)) ?? new Map<string, Refusal>();
+      for (const [write, { at }] of ofRefused) if (now - at > FORGET_MS) ofRefused.delete(write);
+      for (const action of actions) ofRefused.delete(writeOf(action));
+      const waits = refused.map(({ action, obstacle }) => {
+        const next = repeated(ofRefused.get(writeOf(action)), intentOf(action), now);
+        ofRefused.set(writeOf(action), { ...next, obstacle });
+        return waitFor(next, next.intent, now, PACES.refused);
+      });
+      if (ofRefused.size > 0) refusals.set(keyed(key), ofRefused);
+      else refusals.delete(keyed(key));
       const ofKey = remembered.get(keyed(key)) ?? new Map<string, Memory>();
       for (const [write, { at, generation }] of ofKey)
         if (generation === undefined && now - at > FORGET_MS) ofKey.delete(write);
@@ -87,8 +119,12 @@ export const createWritePace = (): WritePace => {
         ofKey.set(writeOf(action), { ...next, ...generation, isTold: false });
       }
       if (ofKey.size > 0) remembered.set(keyed(key), ofKey);
+      return waits.length === 0 ? undefined : Math.min(...waits);
     },
-    forget: (key) => void remembered.delete(keyed(key)),
+    forget(key) {
+      remembered.delete(keyed(key));
+      refusals.delete(keyed(key));
+    },
   };
 };
 
@@ -104,11 +140,17 @@ const writeOf = (action: Action): string => {
   return `${verb} ${nameOf(action)} ${manager} ${subresource}`;
 };
 
-/** What is in it, but for which version of which object it was decided on. */
+/**
+ * What is in it, but for which version of which object it was decided on, and when: the time of a switch, or of an end, is another in
+ * each pass, and the signature with it.
+ */
 const intentOf = (action: Action): string => {
   if (action.verb === "delete" || action.verb === "restore") return action.verb;
   const { resourceVersion: _, uid: __, ...metadata } = { resourceVersion: "", uid: "", ...action.object.metadata };
-  return createHash("sha256")
-    .update(JSON.stringify({ ...action.object, metadata }))
-    .digest("hex");
+  const text = JSON.stringify({ ...action.object, metadata }, (name, value: unknown) =>
+    name === APPLIED_ANNOTATION || (typeof value === "string" && TIME.test(value)) ? "" : value,
+  );
+  return createHash("sha256").update(text).digest("hex");
 };
+
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;

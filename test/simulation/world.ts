@@ -29,7 +29,7 @@ import type { RouterCounts } from "../../operator/domain/rollout/router-counts.t
 import type { Scale, Subject } from "../../operator/domain/scaling/scale.ts";
 import type { Report } from "../../operator/domain/traffic/acknowledged.ts";
 import type { Store } from "../../operator/platform/cache/store.ts";
-import type { ReconcileContext, Result } from "../../operator/platform/controller/result.ts";
+import type { Reconcile, ReconcileContext, Result } from "../../operator/platform/controller/result.ts";
 import type { Client } from "../../operator/platform/kube/client.ts";
 import { KubeError } from "../../operator/platform/kube/errors.ts";
 import type { Deployment, KubeObject, ObjectKey, Pod, Resource } from "../../operator/platform/kube/objects.ts";
@@ -104,6 +104,8 @@ export type World = {
   surveyed: () => Surveyed | undefined;
   /** What the load asks for, where the number of pods follows that. */
   scale: (subject: Subject) => Scale;
+  /** The operator goes on from pass to pass with what it remembers; else each pass is that of another process. */
+  isOneOperator: boolean;
   /** The API server has the ModelDeployment no longer, and its watch has not told yet. */
   isGone: boolean;
   /** Deletes an object as somebody else would. */
@@ -437,6 +439,23 @@ export const createWorld = (): World => {
   const modelDeployment: ObjectKey = { namespace: NAMESPACE, name: NAME };
   const traffic = createTraffic();
   let observer = createObserver(() => Promise.resolve(world.counts()));
+  const newOperator = (): Reconcile =>
+    modelDeploymentController({
+      askProgress: () => Promise.resolve(undefined),
+      askRouters: () => Promise.resolve(world.routers()),
+      observer,
+      askRouterNews: () => world.routerNews,
+      endedIn: (uid) => world.endedIn.get(uid),
+      scaler: { look: (_key, subject) => subject && world.scale(subject) },
+      survey: () => Promise.resolve(world.surveyed()),
+      client,
+      stores,
+      settings: world.settings,
+      operatorNamespace: "berth-system",
+      clock: () => world.now,
+      events: { event: (_object, type, reason) => world.events.push(`${type} ${reason}`) },
+    });
+  let kept: Reconcile | undefined;
   const world: World = {
     client,
     now: Date.parse("2026-01-01T00:00:00Z"),
@@ -491,6 +510,7 @@ export const createWorld = (): World => {
       Number.isFinite(world.slots)
         ? { rooms: [room(world.slots - placedPods())], waiting: [], placed: placedByRevision(), priorities: new Map() }
         : undefined,
+    isOneOperator: false,
     isGone: false,
     erase: (resource, name) => erase(keyOf(resource, name)),
     deployment: () => cast(MODEL_DEPLOYMENTS, existing(keyOf(MODEL_DEPLOYMENTS, NAME))),
@@ -500,25 +520,12 @@ export const createWorld = (): World => {
       return seen;
     },
     reconcile: async () => {
-      const reconcile = modelDeploymentController({
-        askProgress: () => Promise.resolve(undefined),
-        askRouters: () => Promise.resolve(world.routers()),
-        observer,
-        askRouterNews: () => world.routerNews,
-        endedIn: (uid) => world.endedIn.get(uid),
-        scaler: { look: (_key, subject) => subject && world.scale(subject) },
-        survey: () => Promise.resolve(world.surveyed()),
-        client,
-        stores,
-        settings: world.settings,
-        operatorNamespace: "berth-system",
-        clock: () => world.now,
-        events: { event: (_object, type, reason) => world.events.push(`${type} ${reason}`) },
-      });
-      return await reconcile(modelDeployment, context);
+      if (!world.isOneOperator || kept === undefined) kept = newOperator();
+      return await kept(modelDeployment, context);
     },
     act,
     changeLeader: () => {
+      kept = undefined;
       observer = createObserver(() => Promise.resolve(world.counts()));
     },
     loseStatus: () => {
@@ -526,12 +533,19 @@ export const createWorld = (): World => {
       store(keyOf(MODEL_DEPLOYMENTS, NAME), rest);
     },
     settle: async () => {
+      const { isOneOperator } = world;
+      if (!isOneOperator) kept = undefined;
+      // what is tried again at ever longer intervals would never come to rest
+      world.isOneOperator = true;
       for (let round = 0; round < 300; round += 1) {
         const before = version;
         const { requeueAfterMs } = await world.reconcile();
         act();
         if (version !== before) continue;
-        if (requeueAfterMs === undefined || requeueAfterMs > 20_000) return;
+        if (requeueAfterMs === undefined || requeueAfterMs > 20_000) {
+          world.isOneOperator = isOneOperator;
+          return;
+        }
         world.now += requeueAfterMs;
       }
       throw new Error(`no rest after 300 rounds: ${world.writes.slice(-12).join("; ")}`);

@@ -138,8 +138,9 @@ export const REASONS = {
     cure: "Delete or rename that object, or rename the ModelDeployment. Berth does not overwrite it.",
   },
   WriteRefused: {
-    means: "The API server refuses an object that Berth writes: a right is missing, or a value is not allowed.",
-    cure: "Correct what the API server's message names. Berth tries again every 30 seconds.",
+    means:
+      "The API server refuses an object that Berth writes, or does not answer in half a minute: a right is missing, a value is not allowed, or an admission webhook hangs.",
+    cure: "Correct what the message names. Berth tries again after 1, 2, 4 … seconds, then every 30.",
   },
   StatusRefused: {
     means:

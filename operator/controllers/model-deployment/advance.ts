@@ -11,6 +11,7 @@ import {
   availableOf,
   deadlineOf,
   isAvailable,
+  isReachable,
   lacksRoom,
   placedOf,
   progressMs,
@@ -88,6 +89,7 @@ const isReadyFor = (
   const isRescue = now.phase === "finishing" && now.by === "rescue";
   // whoever takes over from a stable revision that answers nobody needs no router for it
   if (routedPort(observed) === undefined && !isRescue) return false;
+  if (!isReachable(observed, revision)) return false;
   const { plan } = capacity;
   const situation = { plan, state, steps, ...sharedRoom(capacity, observed) };
   const needed = neededPods({ ...situation, isScaled: isScaled(observed.modelDeployment.spec) });

@@ -2,7 +2,7 @@
 import type { RolloutStatus } from "../../api/v1alpha1/index.ts";
 import type { Applied, Situation } from "../../domain/rollout/assignment.ts";
 import type { Chosen } from "../../domain/rollout/capacity.ts";
-import { availableOf, stableByStatus } from "./findings.ts";
+import { availableOf, isReachable, stableByStatus } from "./findings.ts";
 import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 import type { Acknowledged } from "./traffic.ts";
@@ -57,12 +57,12 @@ export const appliedOf = (
   revision: string,
 ): Applied => ({ stable, candidate: canary, weight: writtenWeight(observed, revision) ?? 0 });
 
-/** Pods of both that serve. */
+/** Pods of both that serve, and that requests can reach. */
 export const servingOf = (observed: Observed, candidate: Revision): Situation["ready"] => {
   const stable = stableByStatus(observed);
   return {
     stable: stable === undefined ? 0 : availableOf(observed, stable),
-    candidate: availableOf(observed, candidate),
+    candidate: isReachable(observed, candidate) ? availableOf(observed, candidate) : 0,
   };
 };
 

@@ -1,5 +1,11 @@
 /** What can be read off an observation, by the plan and by the status alike. Pure. */
-import { parseDuration, progressDeadlineOf, revisionLabels, serviceName } from "../../api/v1alpha1/index.ts";
+import {
+  isRoutedBySpec,
+  parseDuration,
+  progressDeadlineOf,
+  revisionLabels,
+  serviceName,
+} from "../../api/v1alpha1/index.ts";
 import { covers } from "../../apply/drift.ts";
 import { dequeuedAt, isGated, isOver, revisionOf, unscheduled, unscheduledSince } from "../../domain/pods/pods.ts";
 import type { Deployment, KubeObject, Pod } from "../../platform/kube/objects.ts";
@@ -135,6 +141,13 @@ export const routedPort = ({ owner, services }: Observed): number | undefined =>
 export const isServing = ({ owner, services }: Observed, revision: Pick<Revision, "name">): boolean => {
   const selector = named(services, serviceName(owner.name))?.spec?.selector;
   return selector !== undefined && covers(revisionLabels(owner.name, revision.name), selector, "selector");
+};
+
+/** Whether routers find its pods, where they are in the clients' way: they know them by the Service of the revision's name. */
+export const isReachable = (observed: Observed, { name }: Revision): boolean => {
+  const { modelDeployment, services } = observed;
+  const isRouted = routedPort(observed) !== undefined || isRoutedBySpec(modelDeployment.spec);
+  return !isRouted || named(services, name) !== undefined;
 };
 
 /** Pods of it that serve, and have done so for a moment. */

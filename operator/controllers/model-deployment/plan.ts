@@ -32,6 +32,7 @@ import {
   deploymentOf,
   isAvailable,
   isComingBack,
+  isReachable,
   isServing,
   lacksClaims,
   named,
@@ -144,7 +145,7 @@ const promotedBy = (
   if (candidate === undefined) return undefined;
   // the pods that it has left of a rollout may be fewer than requests need
   const hasAll = isAvailable(observed, candidate) && availableOf(observed, candidate) >= observed.replicas;
-  const takesOver = trial === undefined ? hasAll : trial.state.phase === "promoted";
+  const takesOver = trial === undefined ? hasAll && isReachable(observed, candidate) : trial.state.phase === "promoted";
   return takesOver ? candidate : undefined;
 };
 

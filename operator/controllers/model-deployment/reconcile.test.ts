@@ -390,6 +390,7 @@ describe("the life of a ModelDeployment", () => {
     assert.equal(world.all(NETWORK_POLICIES).length, 1);
 
     world.refuses = () => undefined;
+    world.now += 30_000;
     await world.settle();
     assert.equal(ready(world), "True");
   });

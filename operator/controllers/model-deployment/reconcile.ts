@@ -8,7 +8,7 @@ import {
   type ModelDeploymentStatus,
 } from "../../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../../apply/actions.ts";
-import { type Obstacle, worstOf } from "../../apply/obstacle.ts";
+import { gathered, type Obstacle, refusalIn, worstOf } from "../../apply/obstacle.ts";
 import { recordContests } from "../../apply/record-contests.ts";
 import type { AskRouterNews } from "../../apply/router-news.ts";
 import { createWritePace } from "../../apply/write-pace.ts";
@@ -18,7 +18,7 @@ import { patience } from "../../domain/diagnosis/explain.ts";
 import type { Observer } from "../../domain/rollout/observation.ts";
 import type { Scaler } from "../../domain/scaling/scale.ts";
 import type { EventRecorder } from "../../platform/controller/events.ts";
-import type { Reconcile, Result } from "../../platform/controller/result.ts";
+import type { Reconcile, ReconcileContext, Result } from "../../platform/controller/result.ts";
 import type { Client } from "../../platform/kube/client.ts";
 import { KubeError } from "../../platform/kube/errors.ts";
 import type { KubeObject, ObjectKey, Resource } from "../../platform/kube/objects.ts";
@@ -75,7 +75,9 @@ const GONE_MS = 1_000;
 /** Pods that give their place back are looked at so often; their readiness brings most passes. */
 const GIVING_BACK_MS = 5_000;
 /** No watch tells when what is in our way goes: a stranger's object has none of our labels, a quota is not watched. */
-const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, leaving: 1_000 } as const;
+const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, unanswered: 30_000, leaving: 1_000 } as const;
+
+const DENIED_AGAIN_MS = 10_000;
 
 export const modelDeploymentController = (dependencies: Dependencies): Reconcile => {
   const { client, clock, endedIn, events, observer, operator, scaler, settings, stores, survey } = dependencies;
@@ -170,14 +172,15 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     const before = hindrances.get(nameOf(key));
     const first = statusWith(before);
     const isFirst = movesRequests(observed.modelDeployment.status, first);
-    const untilFirst = isFirst ? await write(first).catch(unlessOutdated) : [];
     // a status that cannot be written holds up no other write: those follow from the one before
-    const untold = untilFirst instanceof Error ? untilFirst : undefined;
+    const untilFirst = isFirst ? await write(first).catch(unlessOutdated) : [];
 
-    const { againAfterMs: untilRepeated, contested, due } = writes.due(key, actions, now);
-    const { done, error, obstacles } = await execute(client, observed.owner, due, signal);
+    const { againAfterMs: untilRepeated, contested, due, hindering } = writes.due(key, actions, now);
+    const { done, error, obstacles: met, refused } = await execute(client, observed.owner, due, signal);
+    const obstacles = gathered([...met, ...hindering]);
     const obstacle = worstOf(obstacles);
-    writes.done(key, done, now);
+    // a webhook that hangs has taken its time
+    const untilTried = writes.done(key, done, clock(), refused);
     await recordContests(client, events, [observed.modelDeployment], contested, signal);
     if (obstacle === undefined) hindrances.delete(nameOf(key));
     else hindrances.set(nameOf(key), obstacle);
@@ -185,12 +188,12 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
     const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirstChild(resource));
     const isDue = !isFirst && (!isBeginning || obstacle !== undefined || error !== undefined);
-    if (untold !== undefined) throw untold;
-    const waiting = untilFirst instanceof Error ? [] : untilFirst;
-    const untilStatus = isDue ? await write(obstacle === before ? first : statusWith(obstacle)) : waiting;
+    const latest = obstacle === before ? first : statusWith(obstacle);
+    const untilStatus = isDue ? await write(latest).catch(unlessOutdated) : untilFirst;
+    if (untilStatus instanceof Error) return whenDenied(untilStatus, log);
     // only once the status says what they have led to: a command must not be lost with the operator
-    if (isFirst || untilStatus.every((wait) => wait === undefined))
-      await answerOrders(client, observed, trial, events, signal);
+    const isTold = isFirst || untilStatus.every((wait) => wait === undefined);
+    const untilAnswered = isTold ? await answerOrders(client, observed, trial, events, { log, signal }) : undefined;
     if (obstacle !== undefined) log.warn({ obstacles }, "the objects cannot be written as planned");
     // a write that failed keeps nobody from learning where requests go
     if (error !== undefined) throw error;
@@ -198,18 +201,20 @@ export const modelDeploymentController = (dependencies: Dependencies): Reconcile
     const untilAllCounted = stray === undefined || stray <= now ? undefined : stray - now;
     const untilScaled = observed.external?.until === undefined ? undefined : observed.external.until - now;
     const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
-    return soonest([...waits, ...curious, ...untilStatus, untilRepeated, untilAllCounted, untilScaled, hindered]);
+    const untilDue = [untilRepeated, untilTried, untilAnswered, untilAllCounted, untilScaled, hindered];
+    return soonest([...waits, ...curious, ...untilStatus, ...untilDue]);
   };
 };
 
-/** Takes the commands off that are done, or cannot be followed: that is told by an event. */
+/** Takes the commands off that are done, or cannot be followed: that is told by an event. When to try again (ms) what is not taken off. */
 const answerOrders = async (
   client: Client,
   observed: Observed,
   trial: Trial | undefined,
   events: EventRecorder,
-  signal: AbortSignal,
-): Promise<void> => {
+  { log, signal }: Pick<ReconcileContext, "log" | "signal">,
+): Promise<number | undefined> => {
+  let againAfterMs: number | undefined;
   for (const order of ordersOf(observed)) {
     if (!isDone(order, trial)) continue;
     const refusal = refusalOf(order, trial);
@@ -217,14 +222,30 @@ const answerOrders = async (
     else events.event(order.record, "Normal", "CommandDone", "Command", `${order.word}: done`);
     const { name, namespace = "", uid = "" } = order.record.metadata;
     const metadata = { name, namespace, uid, annotations: { [ACTION_ANNOTATION]: null } };
-    await client.patch(MODEL_ROLLOUTS, { metadata }, { fieldManager: FIELD_MANAGER, signal });
+    try {
+      await client.patch(MODEL_ROLLOUTS, { metadata }, { fieldManager: FIELD_MANAGER, signal });
+    } catch (error) {
+      const refused = refusalIn(error);
+      if (refused === undefined || !("message" in refused)) throw error;
+      log.warn({ err: error }, "a command that is done cannot be taken off its ModelRollout");
+      events.event(order.record, "Warning", "WriteRefused", "Command", refused.message);
+      againAfterMs = LOOK_AGAIN_MS.refused;
+    }
   }
+  return againAfterMs;
 };
 
 /** Who decided on an object that has changed since observes again, before anything else. */
 const unlessOutdated = (error: unknown): Error => {
   if (!(error instanceof Error) || (error instanceof KubeError && error.kind === "conflict")) throw error;
   return error;
+};
+
+/** A status that missing rights or a webhook keep out is told of by an event; nobody who mends that waits for the queue's minutes. */
+const whenDenied = (error: Error, log: ReconcileContext["log"]): Result => {
+  if (refusalIn(error) === undefined) throw error;
+  log.error({ err: error }, "the API server takes no status");
+  return { requeueAfterMs: DENIED_AGAIN_MS };
 };
 
 const nameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;

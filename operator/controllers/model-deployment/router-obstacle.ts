@@ -30,6 +30,10 @@ const hindrance = (obstacles: RouterNews["obstacles"]): Cause | undefined => {
       const { reason = "WriteRefused", message } = refusalOf(obstacle.message);
       return { reason, message: `the API server refused a write: ${message}`, stalled: obstacle.isHopeless };
     }
+    case "unanswered": {
+      const message = `the API server has not answered a write: ${refusalOf(obstacle.message).message}`;
+      return { reason: "WriteRefused", message, stalled: false };
+    }
     default:
       return undefined;
   }
@@ -39,4 +43,4 @@ const hindrance = (obstacles: RouterNews["obstacles"]): Cause | undefined => {
 const inRouterWords = (message: string): string =>
   message
     .replaceAll(/spec\.resources(\.[a-z.-]*[a-z])?/g, (_, field = "") => `router.resources${field} of Berth's chart`)
-    .replaceAll("the pods of this ModelDeployment", "them");
+    .replaceAll("this ModelDeployment's objects", "them");

@@ -304,6 +304,10 @@ const hindered = ({ name }: Owner, obstacle: Obstacle, still: string): Verdict =
       const told = oneLine(`the API server refused a write: ${message}`);
       return failing({ reason, message: told, stalled: obstacle.isHopeless }, still);
     }
+    case "unanswered": {
+      const told = oneLine(`the API server has not answered a write: ${refusalOf(obstacle.message).message}`);
+      return failing({ reason: "WriteRefused", message: told, stalled: false }, still);
+    }
     case "leaving":
       return working(
         "Starting",

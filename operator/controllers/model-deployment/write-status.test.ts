@@ -4,8 +4,9 @@ import fc from "fast-check";
 import { createWorld, NAME, type World } from "../../../test/simulation/world.ts";
 import { findCondition, type ModelDeploymentSpec } from "../../api/v1alpha1/index.ts";
 import type { Scale } from "../../domain/scaling/scale.ts";
-import { KubeError } from "../../platform/kube/errors.ts";
+import { errorFromStatus, KubeError } from "../../platform/kube/errors.ts";
 import type { ObjectKey } from "../../platform/kube/objects.ts";
+import { DEPLOYMENTS } from "../../platform/kube/resources.ts";
 import { createStatusWriter } from "./write-status.ts";
 
 const spec = (file: string): ModelDeploymentSpec => ({
@@ -160,5 +161,32 @@ describe("a status that the API server refuses", () => {
     refusing(world, () => true, down);
     await assert.rejects(world.settle(), down);
     assert.deepEqual(world.events, []);
+  });
+
+  it("and kept out by missing rights is told of by one event, and tried again every ten seconds", async () => {
+    const world = createWorld();
+    world.put(spec("one"));
+    await world.settle();
+    const { traffic } = statusOf(world);
+    const forbidden = errorFromStatus("apply ModelDeployment default/digits (status)", 403, {
+      message: `User "system:serviceaccount:b:o" cannot patch resource "modeldeployments/status" in API group "berth.dev"`,
+    });
+    const refused = refusing(world, () => true, forbidden);
+    world.isOneOperator = true;
+    world.put(spec("two"));
+    for (const end = world.now + 300_000; world.now < end; ) {
+      world.now += (await world.reconcile()).requeueAfterMs ?? 1_000;
+      world.act();
+    }
+    assert.ok(refused.times >= 25 && refused.times <= 35, `${refused.times} times in five minutes`);
+    assert.deepEqual(statusOf(world).traffic, traffic);
+    assert.deepEqual(
+      world.events.filter((event) => event.includes("Refused")),
+      ["Warning StatusRefused"],
+    );
+    world.refuses = () => undefined;
+    await world.settle();
+    assert.equal(ready(world).status, "True");
+    assert.equal(world.all(DEPLOYMENTS).length, 1);
   });
 });

@@ -10,7 +10,9 @@ import {
   minimalStatus,
 } from "../../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../../apply/actions.ts";
+import { refusalIn } from "../../apply/obstacle.ts";
 import { oneLine } from "../../domain/diagnosis/cause.ts";
+import { refusalOf as refusalOfWrite } from "../../domain/diagnosis/refusal.ts";
 import type { EventRecorder } from "../../platform/controller/events.ts";
 import type { Client } from "../../platform/kube/client.ts";
 import { KubeError } from "../../platform/kube/errors.ts";
@@ -34,6 +36,15 @@ export type StatusWriter = {
 /** A status that was refused is not sent with each pass, but once in `AGAIN_MS`. */
 export const createStatusWriter = (client: Client, events: EventRecorder): StatusWriter => {
   const refusals = new Map<string, { at: number; message: string }>();
+  /** Those whose status is kept out altogether: by missing rights, or a webhook. */
+  const denied = new Set<string>();
+  const tellDenied = (key: ObjectKey, { modelDeployment }: Of, error: unknown): void => {
+    const denial = refusalIn(error);
+    if (denial === undefined || !("message" in denial) || denied.has(nameOf(key))) return;
+    denied.add(nameOf(key));
+    const { message } = refusalOfWrite(denial.message);
+    events.event(modelDeployment, "Warning", "StatusRefused", "WriteStatus", oneLine(message));
+  };
   return {
     async write(key, observed, status, now, { log, signal }) {
       const known = refusals.get(nameOf(key));
@@ -44,9 +55,11 @@ export const createStatusWriter = (client: Client, events: EventRecorder): Statu
       try {
         await apply(client, observed, status, signal);
         refusals.delete(nameOf(key));
+        denied.delete(nameOf(key));
         return { status };
       } catch (error) {
         const message = refusalOf(error);
+        if (message === undefined) tellDenied(key, observed, error);
         if (message === undefined) throw error;
         refusals.set(nameOf(key), { at: now, message });
         if (known === undefined && !saysSo(observed)) {
@@ -59,7 +72,10 @@ export const createStatusWriter = (client: Client, events: EventRecorder): Statu
         return { status: await writeMinimal(client, observed, status, message, now, signal), againAfterMs: AGAIN_MS };
       }
     },
-    forget: (key) => void refusals.delete(nameOf(key)),
+    forget(key) {
+      refusals.delete(nameOf(key));
+      denied.delete(nameOf(key));
+    },
   };
 };
 

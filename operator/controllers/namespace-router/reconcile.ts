@@ -80,18 +80,19 @@ export const routerController = (dependencies: RouterDependencies): Reconcile =>
     const { actions, isRoll, strangers } = planRouter(observed, settings);
     const isNext = !isRoll || rolls.begins(key.namespace, now, countNamespaces(stores), isRollingIn(stores));
     const planned = isNext ? actions : actions.filter(({ resource }) => resource.kind !== DEPLOYMENTS.kind);
-    const { due, contested, againAfterMs } = writes.due(key, planned, now);
+    const { due, contested, hindering, againAfterMs } = writes.due(key, planned, now);
     const outcome = await execute(client, due, obstacleOf, signal);
-    writes.done(key, outcome.done, now);
+    const untilTried = writes.done(key, outcome.done, clock(), outcome.refused);
     if (observed.users.length === 0 && actions.length === 0) writes.forget(key);
     const known: Obstacle[] = strangers.length === 0 ? [] : [{ kind: "stranger", objects: strangers }];
-    const inTheWay = gathered([...known, ...outcome.obstacles]);
+    const inTheWay = gathered([...known, ...outcome.obstacles, ...hindering]);
     tellObstacles(dependencies, observed, inTheWay);
     if (inTheWay.length > 0) log.warn({ obstacles: inTheWay }, "the routers cannot be written as planned");
     await recordContests(client, events, observed.users.slice(0, TOLD_USERS), contested, signal);
     if (outcome.error !== undefined) throw outcome.error;
     const waits = [
       againAfterMs,
+      untilTried,
       isNext ? undefined : ROLL_AGAIN_MS,
       inTheWay.length > 0 ? LOOK_AGAIN_MS : undefined,
     ].filter((wait) => wait !== undefined);

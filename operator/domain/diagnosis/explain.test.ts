@@ -483,7 +483,7 @@ describe("explain", () => {
       "QuotaExceeded",
       `the API server refuses the pods: ${quota}; raise ResourceQuota compute, or ask for less`,
     ]);
-    const policy = "satisfy that policy, or exempt the pods of this ModelDeployment from it";
+    const policy = "satisfy that policy, or exempt this ModelDeployment's objects from it";
     const range = "set spec.resources to what the LimitRange of the namespace allows, or change it";
     for (const [reason, refusal, cure] of [
       [

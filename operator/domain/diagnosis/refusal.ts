@@ -6,7 +6,10 @@ export type Refused = { reason: Extract<Reason, "QuotaExceeded" | "AdmissionDeni
 type Rule = { pattern: RegExp; reason: Refused["reason"]; cure: (found: RegExpExecArray) => string };
 
 const LIMIT_RANGE = () => "set spec.resources to what the LimitRange of the namespace allows, or change it";
-const POLICY = () => "satisfy that policy, or exempt the pods of this ModelDeployment from it";
+/** Of RBAC: `group` is empty for Kubernetes' first kinds. */
+const RIGHT = /User "([^"]+)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"/;
+const LISTED = "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations";
+const POLICY = () => "satisfy that policy, or exempt this ModelDeployment's objects from it";
 
 /** Admission plugins, webhooks and policies, as the API server words their denials. The first that fits holds. */
 const RULES: readonly Rule[] = [
@@ -48,6 +51,17 @@ const RULES: readonly Rule[] = [
   },
   { pattern: /max limit to request ratio per (?:Container|Pod) is/, reason: "AdmissionDenied", cure: LIMIT_RANGE },
   {
+    pattern: RIGHT,
+    reason: undefined,
+    cure: ([, user = "", verb, resource = "", group]) =>
+      `give ${accountIn(user)} that right again (${verb} ${group === "" ? resource : `${group}/${resource}`}), as the roles of Berth's chart do`,
+  },
+  {
+    pattern: /no answer within [\d.]+ s|did not complete within/,
+    reason: undefined,
+    cure: () => `find out what holds it up, such as an admission webhook (${LISTED})`,
+  },
+  {
     pattern: /no PriorityClass with name (\S+)/,
     reason: undefined,
     cure: ([, name]) => `create PriorityClass ${name}, or correct spec.scheduling.priorityClassName`,
@@ -58,6 +72,12 @@ const RULES: readonly Rule[] = [
     cure: ([, name]) => `create RuntimeClass ${name}, or correct spec.scheduling.runtimeClassName`,
   },
 ];
+
+/** `system:serviceaccount:berth-system:berth-operator` */
+const accountIn = (user: string): string => {
+  const [, namespace, name] = /^system:serviceaccount:([^:]+):(.+)$/.exec(user) ?? [];
+  return name === undefined ? `user ${user}` : `service account ${namespace}/${name}`;
+};
 
 /** Of `limits.cpu for: fetch,server; limits.memory for: server`, the resources. */
 const namedIn = (demands: string): string =>
