@@ -255,6 +255,35 @@ test("a client that is told to leave has its calls answered, and opens no more",
   await until("0 connections left", () => sockets.size <= 0);
 });
 
+test("a client that is slow to hear that it is to leave is served meanwhile, and has time to close", async (t) => {
+  const { port, connections, sockets, clock, sweep } = await start(t);
+  const socket = tcp({ port, host: "127.0.0.1", allowHalfOpen: true }).on("error", () => undefined);
+  t.after(() => socket.destroy());
+  let got = "";
+  socket.on("data", (piece: Buffer) => {
+    got += piece.toString("latin1");
+  });
+  socket.write(PREFACE);
+  await until("the connection", () => connections.length > 0 && got.length > 0);
+  connections[0]?.leave(60_000);
+  await until("the word to leave", () => got.includes("leaving."));
+  clock.now = 4000;
+  sweep();
+  socket.write(frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, 1, HEADS));
+  await until("the answer", () => got.includes("x-end") || socket.readableEnded);
+  assert.equal(socket.readableEnded, false);
+  socket.write(frame(http2.PING, http2.ACK, 0, Buffer.from("leaving.")));
+  await until("closed for writing", () => socket.readableEnded);
+  clock.now = 8000;
+  sweep();
+  // what is sent to a connection that is gone is answered by a reset
+  socket.write(frame(http2.PING, 0, 0, Buffer.from("anybody?")));
+  assert.equal(sockets.size, 1);
+  clock.now = 9001;
+  sweep();
+  await until("the end", () => sockets.size === 0);
+});
+
 test("a client that is silent is asked whether it is there, and ended where it does not answer", async (t) => {
   const { port, sockets, clock, sweep } = await start(t, counting, 1000);
   const session = client(t, port);

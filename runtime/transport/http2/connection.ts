@@ -37,6 +37,8 @@ export type ConnectionOptions = {
 const HEAD_MS = 10_000;
 /** A client that is told of an error, or that is done, may take this long to close. */
 const LINGER_MS = 1000;
+/** A client that does nothing wrong, but is slow, has this long to hear that it is to leave, and once more to close; gRPC in Go waits as long. */
+const LEAVE_MS = 5000;
 /** Clients acknowledge a ping before they have told their calls of the GOAWAY that came with it. */
 const SETTLE_MS = 100;
 /** Reading stops where answers to frames that the client sends pile up. */
@@ -93,7 +95,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     else socket.once("finish", linger);
   };
   const linger = (): void => {
-    lingerDue = now() + LINGER_MS;
+    lingerDue = now() + LEAVE_MS;
   };
   /** The connection cannot go on. Always false, as what it ends says that nothing more is read. */
   const fail = (code: number, reason: string): false => {
@@ -275,7 +277,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
       // RFC 9113, 6.8: streams that are on their way are served; when the ping is back there can be none.
       control.goAway(http2.MOST_WINDOW, http2.NO_ERROR, "");
       control.ping(0, LEAVE_PING);
-      leaveDue = now() + LINGER_MS;
+      leaveDue = now() + LEAVE_MS;
       graceDue = now() + graceMs;
     },
     sweep: (time) => {
