@@ -11,6 +11,8 @@ FROM ${BASE} AS packages
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm install --omit=dev --omit=optional
+# What makes one file of the operator, in the version that package.json names.
+RUN npm install --prefix /bundler --ignore-scripts "esbuild@$(node -p 'require("./package.json").devDependencies.esbuild')"
 
 FROM ${BASE} AS tree
 WORKDIR /src
@@ -20,6 +22,7 @@ COPY contract contract
 COPY operator operator
 COPY runtime runtime
 COPY --from=packages /src/node_modules node_modules
+COPY --from=packages /bundler/node_modules node_modules
 RUN ["node", "build/images/tree.ts", "operator", "/out/operator"]
 RUN ["node", "build/images/tree.ts", "runtime", "/out/runtime"]
 RUN ["node", "build/images/locale.ts", "/out/locale"]

@@ -1,15 +1,24 @@
-/** What lies below /app: the packages that an image needs, pruned, and its code without its types. */
+/** What lies below /app: the packages that an image needs, pruned, and its code without its types, or as one file. */
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { z } from "zod";
+import { bundled } from "./bundled.ts";
 import { closure, packageName, parseLock } from "./closure.ts";
 import { missingImports } from "./imports.ts";
 import { type Arch, needed, neverLoaded } from "./prune.ts";
 import { stripped, strippedPath } from "./stripped.ts";
 import type { Entry } from "./tar.ts";
 
-/** Every path is relative to the repository's root; `code` are folders, `entry` is the program in one of them. */
-export type Contents = { packages: readonly string[]; code: readonly string[]; entry: string };
+/**
+ * Every path is relative to the repository's root; `code` are folders, `entry` is the program in one of them. `oneFile`: it is bundled, but
+ * for the packages `apart`.
+ */
+export type Contents = {
+  packages: readonly string[];
+  code: readonly string[];
+  entry: string;
+  oneFile?: { apart: readonly string[] };
+};
 
 export const packageVersion = async (root: string): Promise<string> =>
   z.object({ version: z.string() }).parse(JSON.parse(await readFile(join(root, "package.json"), "utf8"))).version;
@@ -45,9 +54,24 @@ export const codeEntries = async (root: string, contents: Contents, version: str
   const entries = (await read(root, paths)).map(withoutTypes);
   const missing = missingImports(sourcesOf(entries), new Set(contents.packages));
   if (missing.length > 0) throw new Error(`the image of ${contents.entry} would not run:\n  ${missing.join("\n  ")}`);
-  const manifest = JSON.stringify({ name: "berth", version, type: "module" });
-  return [{ path: "app/package.json", kind: "file", mode: 0o644, content: Buffer.from(`${manifest}\n`) }, ...entries];
+  const { entry, oneFile } = contents;
+  const type = oneFile === undefined ? "module" : "commonjs";
+  const manifest = fileOf("package.json", Buffer.from(`${JSON.stringify({ name: "berth", version, type })}\n`));
+  return [manifest, ...(oneFile === undefined ? entries : await bundleEntries(root, entry, oneFile.apart))];
 };
+
+const bundleEntries = async (root: string, entry: string, apart: readonly string[]): Promise<Entry[]> => {
+  const { code, map } = await bundled(root, entry, apart);
+  const path = strippedPath(entry);
+  return [fileOf(path, code), fileOf(`${path}.map`, map)];
+};
+
+const fileOf = (path: string, content: Uint8Array): Entry => ({
+  path: `app/${path}`,
+  kind: "file",
+  mode: 0o644,
+  content,
+});
 
 const withoutTypes = (entry: Entry): Entry =>
   entry.kind === "file" && entry.path.endsWith(".ts")
@@ -64,8 +88,7 @@ const textOf = (entry: Entry): string => (entry.kind === "file" ? Buffer.from(en
 /** One after the other: a package can have more files than a process may open (often 1024). */
 const read = async (root: string, paths: Iterable<string>): Promise<Entry[]> => {
   const entries: Entry[] = [];
-  for (const path of paths)
-    entries.push({ path: `app/${path}`, kind: "file", mode: 0o644, content: await readFile(join(root, path)) });
+  for (const path of paths) entries.push(fileOf(path, await readFile(join(root, path))));
   return entries;
 };
 

@@ -18,6 +18,8 @@ node build/images/main.ts --only operator,runtime
 mkdir -p "$work/packages/src"
 cp package.json package-lock.json .npmrc "$work/packages/src/"
 (cd "$work/packages/src" && npm install --omit=dev --omit=optional --prefer-offline --loglevel=error >/dev/null)
+bundler=$(node -p 'require("./package.json").devDependencies.esbuild')
+npm install --prefix "$work/packages/bundler" --ignore-scripts --prefer-offline --loglevel=error "esbuild@$bundler" >/dev/null
 
 for target in operator runtime; do
   buildah "${store[@]}" pull -q "${policy[@]}" "oci-archive:out/images/berth-$target.tar" >"$work/$target.id"
