@@ -67,6 +67,8 @@ describe("a canary that does harm", () => {
       /outputs: ([\d,]+) of ([\d,]+) pairs disagree/.exec(JSON.stringify(after.status)) ?? [];
     const [lost, pairs] = [disagreed, compared].map((text) => Number(text.replaceAll(",", "")));
     assert.ok(lost !== undefined && pairs !== undefined && lost > 0 && pairs < 2000, `${lost} of ${pairs}`);
+    await applied("lookup-again.onnx");
+    await seen("back at stable's spec", isReady);
     await prober.stopUnharmed();
   });
 
