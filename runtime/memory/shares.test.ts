@@ -47,7 +47,7 @@ test("what is released can be had again, and after its end a lease takes nothing
     lease.release();
   }
   lease.end();
-  assert.throws(() => lease.take(1), /has gone/);
+  assert.throws(() => lease.take(1), /the client closed the connection/);
   share.lease(() => false).take(10);
 });
 
