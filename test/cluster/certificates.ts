@@ -7,7 +7,9 @@ import { controlNode, network, type Plan, paths } from "./plan.ts";
 type Identity = { file: string; subject: string; names: string };
 
 const identities = (plan: Plan): Identity[] => {
-  const addresses = ["127.0.0.1", network.apiService, controlNode(plan).address].map((ip) => `IP:${ip}`);
+  const { address, ipv6 } = controlNode(plan);
+  const second = ipv6 === undefined ? [] : [network.ipv6.apiService, ipv6.address];
+  const addresses = ["127.0.0.1", network.apiService, address, ...second].map((ip) => `IP:${ip}`);
   const service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
   const hosts = ["localhost", ...service, `kubernetes.default.svc.${network.domain}`].map((host) => `DNS:${host}`);
   const client = (file: string, subject: string): Identity => ({ file, subject, names: `DNS:${file}` });

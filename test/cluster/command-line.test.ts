@@ -10,6 +10,7 @@ test("commands are read with their options and arguments", () => {
     ["up --help", { do: "help" }],
     ["up", { do: "up", options: { name: "berth" } }],
     ["up --nodes 3 --name dev1 --devices 0", { do: "up", options: { name: "dev1", nodes: 3, devices: 0 } }],
+    ["up --families ipv6,ipv4", { do: "up", options: { name: "berth", families: "ipv6,ipv4" } }],
     ["down --all", { do: "down", which: "every" }],
     ["down --name x", { do: "down", which: { name: "x" } }],
     ["down --name all", { do: "down", which: { name: "all" } }],

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { ClusterError } from "./errors.ts";
-import { defaultDevices, defaultName, defaultNodes, maxDevices, maxNodes } from "./plan.ts";
+import { defaultDevices, defaultName, defaultNodes, familyChoices, maxDevices, maxNodes } from "./plan.ts";
 import type { LogQuery, UpOptions } from "./types.ts";
 
 /** What the command line asks for. */
@@ -31,6 +31,7 @@ no storage class. Everything needs root.
 
 Start and end
   up [--nodes N] [--devices N]   1 to ${maxNodes} nodes (default ${defaultNodes}), 0 to ${maxDevices} devices on each (default ${defaultDevices}); repeat at will
+     [--families F]              of pods' and Services' addresses: ${familyChoices.join(" or ")} (default ${familyChoices[0]})
   down [--all]                   end it and leave nothing behind; --all: every cluster of this machine, whoever started it
   build                          build the programs only (5 to 10 minutes the first time)
 
@@ -62,6 +63,7 @@ const options = {
   name: { type: "string", default: defaultName },
   nodes: { type: "string" },
   devices: { type: "string" },
+  families: { type: "string" },
   node: { type: "string" },
   tail: { type: "string" },
   all: { type: "boolean", default: false },
@@ -74,7 +76,11 @@ type Option = keyof typeof options;
 const shapes: Record<Command["do"], { options?: Option[]; arguments: [min: number, max: number]; usage: string }> = {
   help: { arguments: [0, Number.POSITIVE_INFINITY], usage: "help" },
   build: { arguments: [0, 0], usage: "build" },
-  up: { options: ["nodes", "devices"], arguments: [0, 0], usage: "up [--nodes N] [--devices N]" },
+  up: {
+    options: ["nodes", "devices", "families"],
+    arguments: [0, 0],
+    usage: "up [--nodes N] [--devices N] [--families F]",
+  },
   down: { options: ["all"], arguments: [0, 0], usage: "down [--all]" },
   status: { arguments: [0, 0], usage: "status" },
   kubeconfig: { arguments: [0, 0], usage: "kubeconfig" },
@@ -100,7 +106,7 @@ export const parseCommandLine = (words: readonly string[]): Command => {
   if (!isCommand(first)) throw new UsageError(`no command "${first}": see npm run cluster -- --help`);
   const shape = shapes[first];
   const usage = `usage: npm run cluster -- ${shape.usage}`;
-  for (const option of ["nodes", "devices", "node", "tail", "all"] as const) {
+  for (const option of ["nodes", "devices", "families", "node", "tail", "all"] as const) {
     const given = values[option] !== undefined && values[option] !== false;
     if (given && !shape.options?.includes(option)) throw new UsageError(`${first} has no option --${option}; ${usage}`);
   }
@@ -127,7 +133,10 @@ export const parseCommandLine = (words: readonly string[]): Command => {
     case "up":
       return {
         do: "up",
-        options: { name, ...optional("nodes", values.nodes), ...optional("devices", values.devices) },
+        options: {
+          ...{ name, ...optional("nodes", values.nodes), ...optional("devices", values.devices) },
+          ...(values.families === undefined ? {} : { families: choice(values.families, ...familyChoices) }),
+        },
       };
     case "down":
       return { do: "down", which: values.all ? "every" : { name } };

@@ -37,6 +37,17 @@ export const nodeNetwork = (plan: Plan, node: NodePlan): string[] => [
   // The kernel routes before kube-proxy rewrites the destination: without a route a node reaches no Service.
   `route add ${network.serviceRange} dev ${network.bridge} src ${node.address}`,
   "route add unreachable default",
+  ...(node.ipv6 === undefined ? [] : ipv6Network(plan, node.ipv6)),
+];
+
+/** No other node has the address: asking whether one has would take a second. */
+const ipv6Network = (plan: Plan, { address }: NonNullable<NodePlan["ipv6"]>): string[] => [
+  `addr add ${address}/64 dev ${network.bridge} nodad`,
+  ...plan.nodes.flatMap(({ ipv6 }) =>
+    ipv6 === undefined || ipv6.address === address ? [] : [`route add ${ipv6.podRange} via ${ipv6.address}`],
+  ),
+  `route add ${network.ipv6.serviceRange} dev ${network.bridge} src ${address}`,
+  "route add unreachable ::/0",
 ];
 
 /** Cuts a node off from the others, or joins it again. */

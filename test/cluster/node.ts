@@ -22,6 +22,7 @@ mount --bind "$2" /var/lib/cni
 mount --bind "$3" /var/log/pods
 echo 1 > /proc/sys/net/ipv4/ip_forward
 echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter
+if [ -e /proc/sys/net/ipv6 ]; then echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; fi
 touch "$4"
 trap "exit 0" TERM
 while :; do sleep 86400 & wait $!; done`;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { controlPlane, everyNode } from "./components/index.ts";
 import { nodeNetwork } from "./networks.ts";
-import { deviceLabels, deviceList, isClusterName, nodeAt, planCluster } from "./plan.ts";
+import { addressesOf, deviceLabels, deviceList, isClusterName, nodeAt, planCluster } from "./plan.ts";
 
 const plan = planCluster("/state", "dev1", 4, 3);
 
@@ -20,6 +21,25 @@ test("every node has its own address, pod range, namespace and cgroup", () => {
     assert.equal(new Set(plan.nodes.map((node) => node[key])).size, 4, key);
   }
   assert.equal(new Set(plan.nodes.map((node) => node.product.name)).size, 4);
+});
+
+test("a cluster of both families has ranges of both, the first one first, and routes for them", () => {
+  const both = planCluster("/state", "dev1", 2, 0, {}, "ipv6,ipv4");
+  assert.deepEqual(addressesOf(both, nodeAt(both, 1)), ["fd89::2", "10.89.0.2"]);
+  assert.deepEqual(addressesOf(plan, nodeAt(plan, 1)), ["10.89.0.2"]);
+  assert.deepEqual(
+    nodeNetwork(both, nodeAt(both, 1)).filter((line) => line.includes("::")),
+    [
+      "addr add fd89::2/64 dev fabric nodad",
+      "route add fd44:0:0:0::/64 via fd89::1",
+      "route add fd96::/112 dev fabric src fd89::2",
+      "route add unreachable ::/0",
+    ],
+  );
+  for (const component of [...controlPlane, ...everyNode]) {
+    const words = component.command(both, nodeAt(both, 1), { machine: "/m", cniPlugins: "/cni" });
+    for (const word of words) assert.doesNotMatch(word, /undefined|,,|=,|,$/);
+  }
 });
 
 test("a node that is not there is refused by its number", () => {

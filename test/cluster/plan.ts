@@ -10,7 +10,12 @@ export type Plan = {
   /** Devices that each node starts with. */
   readonly devices: number;
   readonly flags: ComponentFlags;
+  readonly families: Families;
 };
+
+/** Of the addresses that pods and Services have: where there are two, the first is that of what asks for one. */
+export type Families = "ipv4" | "ipv4,ipv6" | "ipv6,ipv4";
+export const familyChoices: readonly Families[] = ["ipv4", "ipv4,ipv6", "ipv6,ipv4"];
 
 /** Flags of components by name, which win over those that a component has by itself: `{"kube-scheduler": {v: "2"}}`. */
 export type ComponentFlags = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -22,6 +27,8 @@ export type NodePlan = {
   /** On the bridge that joins the nodes. */
   readonly address: string;
   readonly podRange: string;
+  /** Where the cluster has IPv6, too. */
+  readonly ipv6?: { readonly address: string; readonly podRange: string };
   /** Name below /run/netns. */
   readonly networkNamespace: string;
   /** Parent of the kubelet's cgroups, relative to the root of each hierarchy. */
@@ -46,6 +53,7 @@ export const network = {
   apiService: "10.96.0.1",
   dnsService: "10.96.0.10",
   podRange: "10.244.0.0/16",
+  ipv6: { serviceRange: "fd96::/112", apiService: "fd96::1", dnsService: "fd96::a", podRange: "fd44::/48" },
   apiPort: 6443,
   domain: "cluster.local",
 } as const;
@@ -70,6 +78,7 @@ export const planCluster = (
   nodes: number,
   devices: number,
   flags: ComponentFlags = {},
+  families: Families = "ipv4",
 ): Plan => {
   const directory = join(parent, name);
   return {
@@ -77,18 +86,28 @@ export const planCluster = (
     directory,
     devices,
     flags,
+    families,
     nodes: products.slice(0, nodes).map((product, index) => ({
       index,
       name: `node${index}`,
       directory: join(directory, `node${index}`),
       address: `10.89.0.${index + 1}`,
       podRange: `10.244.${index}.0/24`,
+      ...(families === "ipv4" ? {} : { ipv6: { address: `fd89::${index + 1}`, podRange: `fd44:0:0:${index}::/64` } }),
       networkNamespace: networkNamespaceOf(name, index),
       cgroup: `${cgroupOf(name)}/node${index}`,
       product,
     })),
   };
 };
+
+/** One for each family that the cluster has, the first one first. */
+export const byFamily = ({ families }: Pick<Plan, "families">, ipv4: string, ipv6: string): string[] =>
+  families.split(",").map((family) => (family === "ipv6" ? ipv6 : ipv4));
+
+/** Those of a node. */
+export const addressesOf = (plan: Plan, { address, ipv6 }: NodePlan): string[] =>
+  byFamily(plan, address, ipv6?.address ?? "");
 
 /** The node with the control plane and the cluster's DNS. */
 export const controlNode = (plan: Plan): NodePlan => nodeAt(plan, 0);

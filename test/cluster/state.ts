@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ClusterError } from "./errors.ts";
 import { clustersWithNetworks } from "./networks.ts";
-import { isClusterName, type Plan, paths, planCluster } from "./plan.ts";
+import { familyChoices, isClusterName, type Plan, paths, planCluster } from "./plan.ts";
 import type { Tools } from "./tools.ts";
 
 /** The directory that holds one directory per instance. */
@@ -35,6 +35,7 @@ const recordSchema = z.object({
   nodes: z.number(),
   devices: z.number(),
   flags: z.record(z.string(), z.record(z.string(), z.string())).default({}),
+  families: z.enum(familyChoices).default("ipv4"),
   tools: z.object({ machine: z.string(), helm: z.string(), pauseImage: z.string() }),
 });
 
@@ -44,13 +45,13 @@ export type Instance = { plan: Plan; tools: Tools };
 export const readInstance = (name: string): Instance | undefined => {
   const file = paths(planCluster(stateParent(), name, 0, 0)).record;
   if (!existsSync(file)) return undefined;
-  const { nodes, devices, flags, tools } = recordSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-  return { plan: planCluster(stateParent(), name, nodes, devices, flags), tools };
+  const { nodes, devices, families, flags, tools } = recordSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  return { plan: planCluster(stateParent(), name, nodes, devices, flags, families), tools };
 };
 
 export const writeInstance = ({ plan, tools }: Instance): Promise<void> => {
-  const { nodes, devices, flags } = plan;
-  return writeFile(paths(plan).record, JSON.stringify({ nodes: nodes.length, devices, flags, tools }));
+  const { nodes, devices, families, flags } = plan;
+  return writeFile(paths(plan).record, JSON.stringify({ nodes: nodes.length, devices, families, flags, tools }));
 };
 
 /** Names of all instances of which there is anything, complete or not. */

@@ -1,5 +1,5 @@
 import type { Output, RunOptions } from "./commands.ts";
-import type { ComponentFlags } from "./plan.ts";
+import type { ComponentFlags, Families } from "./plan.ts";
 
 export type LogQuery = {
   /** Name of a component; every component if left out. */
@@ -55,6 +55,8 @@ export type UpOptions = {
   nodes?: number;
   /** On each node, 0 to 16. Left out: as many as a running instance has, else 4. */
   devices?: number;
+  /** Of pods' and Services' addresses. Left out: as a running instance has them, else IPv4 alone. */
+  families?: Families;
   /** What a bench sets otherwise. Left out: as a running instance has them, else none. */
   flags?: ComponentFlags;
 };

@@ -65,7 +65,7 @@ export const up = async (options: UpOptions, report: Report): Promise<Cluster> =
     }
     const nodes = options.nodes ?? defaults.defaultNodes;
     const devices = options.devices ?? defaults.defaultDevices;
-    const plan = planCluster(stateParent(), name, nodes, devices, options.flags);
+    const plan = planCluster(stateParent(), name, nodes, devices, options.flags, options.families);
     try {
       await bringUp({ plan, tools }, report);
     } catch (error) {
@@ -89,6 +89,7 @@ const whyNot = async (name: string, options: UpOptions, tools: Tools): Promise<s
   if ((options.nodes ?? plan.nodes.length) !== plan.nodes.length) return `it has ${plan.nodes.length} node(s)`;
   if ((options.devices ?? plan.devices) !== plan.devices) return `it has ${plan.devices} device(s) on each node`;
   if (!isDeepStrictEqual(options.flags ?? plan.flags, plan.flags)) return "its components have other flags";
+  if ((options.families ?? plan.families) !== plan.families) return `its addresses are of ${plan.families}`;
   if (instance.tools.machine !== tools.machine) return "its programs are of another version";
   if (alive(paths(plan).exposePid) === undefined) return "its port on the host is closed";
   for (const node of plan.nodes) {

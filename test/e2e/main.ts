@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseArguments } from "../../build/parse-arguments.ts";
+import { familyChoices } from "../cluster/plan.ts";
 import { OPERATOR_NAMESPACE } from "../world/helm.ts";
 import { enterWorld, ROOT, type World } from "../world/index.ts";
 import { whenInterrupted } from "../world/interrupted.ts";
@@ -19,6 +20,7 @@ const SLOW = [
   "older-crd",
   "rotation",
   "refused-writes",
+  "families",
 ];
 /** And this one wants the machine for itself: it measures. It runs only when it is named or all are asked for. */
 const SLOWEST = ["rollout-latency"];
@@ -29,6 +31,7 @@ const HELP = `npm run test:cluster [-- OPTIONS] [FILE…]   the tests of operato
   --kubeconfig FILE  any other cluster instead of the dev cluster; it must have the images of npm run build:images
                      and two nodes that offer at least 3 and fewer than 12 nvidia.com/gpu between them
   --name NAME        name of the dev cluster (default e2e)
+  --families F       of the dev cluster's addresses: ${familyChoices.join(" or ")} (default ${familyChoices[0]})
   --all              every file, also those that take long: ${[...SLOW, ...SLOWEST].join(", ")};
                      otherwise one of these, by the day
   --keep             leave the cluster up afterwards; npm run cluster -- down --name e2e ends it`;
@@ -38,6 +41,7 @@ const DEV_CLUSTER_ONLY = ["devices", "causes", "rollout-killed"];
 
 /** These disturb everybody else: one after the other, in this order, when the rest is done. The last one uninstalls. */
 const DISRUPTIVE = [
+  "refused-writes",
   "placement",
   "operator-killed",
   "rollout-killed",
@@ -55,6 +59,7 @@ const { values, positionals } = parseArguments("npm run test:cluster --", {
   options: {
     kubeconfig: { type: "string" },
     name: { type: "string", default: "e2e" },
+    families: { type: "string" },
     keep: { type: "boolean", default: false },
     all: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -64,6 +69,10 @@ if (values.help) {
   console.log(HELP);
   process.exit(0);
 }
+
+const families = familyChoices.find((one) => one === values.families);
+if (families === undefined && values.families !== undefined)
+  throw new Error(`--families must be one of ${familyChoices.join(" or ")}, not "${values.families}"`);
 
 const started = Date.now();
 const report = (line: string) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`);
@@ -142,7 +151,7 @@ if (positionals.length === 0 && !values.all) {
 }
 const names = chosen.filter((name) => !impossible.includes(name));
 const pathsOf = (some: readonly string[]): string[] => some.flatMap((name) => files.get(name) ?? []);
-const entered = enterWorld({ name: values.name, nodes: 2, kubeconfig: values.kubeconfig }, report);
+const entered = enterWorld({ name: values.name, nodes: 2, kubeconfig: values.kubeconfig, families }, report);
 const cleanUp = async (world: World): Promise<void> => {
   if (values.kubeconfig !== undefined) return world.leave();
   await world.cluster.down();

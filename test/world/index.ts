@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { packageVersion } from "../../build/images/contents.ts";
 import { type Cluster, ensureTools, external, openCluster, up } from "../cluster/index.ts";
+import { type Families, familyChoices } from "../cluster/plan.ts";
 import { type Helm, helmOf, installChart, OPERATOR_NAMESPACE, RELEASE } from "./helm.ts";
 import {
   authorityConfigMap,
@@ -37,12 +38,17 @@ export type Where = {
   /** Name of the dev cluster; ignored with `kubeconfig`. */
   name: string;
   nodes: number;
+  /** Of the dev cluster's addresses. */
+  families?: Families | undefined;
   /** Any other cluster instead. It must have the images, and two nodes with nvidia.com/gpu for the device tests. */
   kubeconfig?: string | undefined;
 };
 
 const handleSchema = z.object({
-  where: z.object({ name: z.string(), nodes: z.number(), kubeconfig: z.string().optional() }),
+  where: z.object({
+    ...{ name: z.string(), nodes: z.number(), kubeconfig: z.string().optional() },
+    families: z.enum(familyChoices).optional(),
+  }),
   helm: z.string(),
   authority: z.string(),
 });
@@ -95,7 +101,7 @@ export const joinWorld = async (handle: string): Promise<World> => {
 
 const clusterAt = (where: Where, report: Report): Promise<Cluster> =>
   where.kubeconfig === undefined
-    ? up({ name: where.name, nodes: where.nodes }, report)
+    ? up({ name: where.name, nodes: where.nodes, ...(where.families && { families: where.families }) }, report)
     : external(where.kubeconfig, report);
 
 const worldOf = (cluster: Cluster, handle: Handle): World => {
@@ -120,6 +126,8 @@ const worldOf = (cluster: Cluster, handle: Handle): World => {
   };
 };
 
+export const modelServerImage = async (): Promise<string> => `localhost/berth-model-server:${await version()}`;
+
 const list = (items: readonly object[]): object => ({ apiVersion: "v1", kind: "List", items });
 
 const imageNames = async (): Promise<string[]> => {
@@ -131,7 +139,7 @@ const imageNames = async (): Promise<string[]> => {
 const populate = async (cluster: Cluster, helm: Helm): Promise<string> => {
   const certificates = await makeCertificates(MODELS_HOST);
   const serveModels = async () => {
-    const image = `localhost/berth-model-server:${await version()}`;
+    const image = await modelServerImage();
     const manifests = modelServerManifests(image, certificates);
     await cluster.kubectl(["apply", "-f", "-"], { input: JSON.stringify(list(manifests)) });
     // A certificate of an earlier run may still be in use: the pods read it when they start.

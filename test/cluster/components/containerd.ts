@@ -52,7 +52,13 @@ export const renderPodNetwork = (node: NodePlan): string =>
         isGateway: true,
         ipMasq: false,
         hairpinMode: true,
-        ipam: { type: "host-local", ranges: [[{ subnet: node.podRange }]], routes: [{ dst: "0.0.0.0/0" }] },
+        ipam: {
+          type: "host-local",
+          ranges: [node.podRange, ...(node.ipv6 === undefined ? [] : [node.ipv6.podRange])].map((subnet) => [
+            { subnet },
+          ]),
+          routes: ["0.0.0.0/0", ...(node.ipv6 === undefined ? [] : ["::/0"])].map((dst) => ({ dst })),
+        },
       },
       { type: "portmap", capabilities: { portMappings: true } },
     ],

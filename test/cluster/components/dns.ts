@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { componentKubeconfig } from "../kubeconfig.ts";
-import { controlNode, network, type Plan } from "../plan.ts";
+import { addressesOf, byFamily, controlNode, network, type Plan } from "../plan.ts";
 import { answers, type Component } from "./component.ts";
 
 const readyPort = 8181;
@@ -41,7 +41,7 @@ export const dnsObjects = (plan: Plan) => [
       apiVersion: "v1",
       kind: "Service",
       metadata: { name: "kube-dns", namespace: "kube-system" },
-      spec: { clusterIP: network.dnsService, ports },
+      spec: { clusterIP: byFamily(plan, network.dnsService, network.ipv6.dnsService)[0], ports },
     },
   },
   {
@@ -54,9 +54,9 @@ export const dnsObjects = (plan: Plan) => [
         namespace: "kube-system",
         labels: { "kubernetes.io/service-name": "kube-dns" },
       },
-      addressType: "IPv4",
+      addressType: byFamily(plan, "IPv4", "IPv6")[0],
       ports,
-      endpoints: [{ addresses: [controlNode(plan).address], conditions: { ready: true } }],
+      endpoints: [{ addresses: addressesOf(plan, controlNode(plan)).slice(0, 1), conditions: { ready: true } }],
     },
   },
 ];

@@ -1,5 +1,5 @@
 import { certificate, serviceAccountKey } from "../certificates.ts";
-import { network } from "../plan.ts";
+import { addressesOf, byFamily, network } from "../plan.ts";
 import { type Component, flags, listens } from "./component.ts";
 
 export const kubeApiserver: Component = {
@@ -16,9 +16,9 @@ export const kubeApiserver: Component = {
       "kube-apiserver",
       ...flags({
         "etcd-servers": "http://127.0.0.1:2379",
-        "service-cluster-ip-range": network.serviceRange,
+        "service-cluster-ip-range": byFamily(plan, network.serviceRange, network.ipv6.serviceRange).join(","),
         "secure-port": network.apiPort,
-        "advertise-address": node.address,
+        "advertise-address": addressesOf(plan, node)[0] ?? node.address,
         "client-ca-file": authority,
         "tls-cert-file": own.certificate,
         "tls-private-key-file": own.key,

@@ -1,5 +1,5 @@
 import { componentKubeconfig } from "../kubeconfig.ts";
-import { network } from "../plan.ts";
+import { byFamily, network } from "../plan.ts";
 import { answers, type Component, flags } from "./component.ts";
 
 export const kubeProxy: Component = {
@@ -12,7 +12,7 @@ export const kubeProxy: Component = {
       kubeconfig: componentKubeconfig(plan, "kube-proxy"),
       "hostname-override": node.name,
       "proxy-mode": "nftables",
-      "cluster-cidr": network.podRange,
+      "cluster-cidr": byFamily(plan, network.podRange, network.ipv6.podRange).join(","),
       "healthz-bind-address": "127.0.0.1:10256",
       // The sysctls of connection tracking belong to the host and are read-only here: leave them alone.
       "conntrack-max-per-core": 0,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { certificate } from "../certificates.ts";
 import { componentKubeconfig } from "../kubeconfig.ts";
-import { deviceLabels, type NodePlan, network, type Plan } from "../plan.ts";
+import { addressesOf, byFamily, deviceLabels, type NodePlan, network, type Plan } from "../plan.ts";
 import { answers, type Component, flags } from "./component.ts";
 import { containerdSocket } from "./containerd.ts";
 
@@ -16,7 +16,7 @@ export const kubelet: Component = {
       kubeconfig: componentKubeconfig(plan, node.name),
       config: configFile(node),
       "hostname-override": node.name,
-      "node-ip": node.address,
+      "node-ip": addressesOf(plan, node).join(","),
       ...labelFlag(deviceLabels(node, plan.devices)),
       v: 1,
     }),
@@ -55,7 +55,7 @@ export const kubeletConfiguration = (plan: Plan, node: NodePlan) => ({
   featureGates: { KubeletInUserNamespace: true },
   oomScoreAdj: 0,
   resolvConf: "",
-  clusterDNS: [network.dnsService],
+  clusterDNS: byFamily(plan, network.dnsService, network.ipv6.dnsService).slice(0, 1),
   clusterDomain: network.domain,
   seccompDefault: true,
   serializeImagePulls: false,
