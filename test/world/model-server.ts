@@ -40,13 +40,13 @@ export const makeCertificates = async (host: string): Promise<Certificates> => {
 
 const RESTRICTED = { "pod-security.kubernetes.io/enforce": "restricted" };
 
-const restrictedPod = {
+export const restrictedPod = {
   automountServiceAccountToken: false,
   enableServiceLinks: false,
   terminationGracePeriodSeconds: 1,
   securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
 };
-const restrictedContainer = {
+export const restrictedContainer = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   capabilities: { drop: ["ALL"] },
