@@ -7,6 +7,8 @@ import { findString, nextByte, notJson, QUOTE, readString, type Source, type Str
 import type { TensorSpec } from "./types.ts";
 
 const COMMA = 0x2c;
+/** A string that is no longer is copied byte by byte: a view of it costs more. At most 255. */
+const SHORT_BYTES = 32;
 
 /** Elements of BYTES: strings, and where `spec.base64` says so objects {"b64": "…"}. */
 export const createStrings = (
@@ -25,9 +27,14 @@ export const createStrings = (
     findString(source, span);
     // A NUL is no JSON without an escape
     if (span.plain) {
-      const value = bytes.subarray(at + 1, span.end - 1);
-      if (!span.ascii && !isUtf8(value)) throw invalid(`${spec.label}: data[${count}] is not UTF-8`);
-      append(value);
+      const from = at + 1;
+      const to = span.end - 1;
+      if (span.ascii && to - from <= SHORT_BYTES) appendShort(bytes, from, to);
+      else {
+        const value = bytes.subarray(from, to);
+        if (!span.ascii && !isUtf8(value)) throw invalid(`${spec.label}: data[${count}] is not UTF-8`);
+        append(value);
+      }
       source.at = span.end;
       return;
     }
@@ -35,6 +42,18 @@ export const createStrings = (
     // onnxruntime would cut a string at NUL without a word
     if (value.includes("\0") || !value.isWellFormed()) throw wrong({ bytes, at }, spec, count);
     append(Buffer.from(value));
+  };
+  const appendShort = (bytes: Uint8Array, from: number, to: number): void => {
+    const length = to - from;
+    reserve(length);
+    // below 256: the other three bytes of its length are 0
+    out[size] = length;
+    out[size + 1] = 0;
+    out[size + 2] = 0;
+    out[size + 3] = 0;
+    let at = size + 4;
+    for (let i = from; i < to; i++) out[at++] = bytes[i] ?? 0;
+    size = at;
   };
   const append = (value: Uint8Array): void => {
     reserve(value.length);
