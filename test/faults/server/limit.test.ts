@@ -35,7 +35,7 @@ test("strings in a pod of 512 MiB", { timeout: 2 * CLUSTER_PATIENCE_S * 1000 }, 
       1_000_000,
       '""',
       [413],
-      /takes \d+ bytes of memory.*about 100 for each string/,
+      /needs \d+ bytes of memory.*about 100 for each string/,
     ],
     ["as many as it has memory for", 400_000, '"ab"', [200], /"data":\["ab",/],
   ];
@@ -76,7 +76,7 @@ test("numbers in a pod of 512 MiB", { timeout: 3 * CLUSTER_PATIENCE_S * 1000 }, 
   await pod.bears("twelve million in the largest body, which take four times as much", async () => {
     const { status, text } = await post(server, request("i", "INT64", 12_000_000, "0"));
     assert.equal(status, 413, text.slice(0, 300));
-    assertTells(text, /takes \d+ bytes of memory/);
+    assertTells(text, /needs \d+ bytes of memory/);
   });
   await pod.bears("two million, there and back", async () => {
     const { status, text } = await post(server, request("i", "INT64", 2_000_000, "1234567"));
