@@ -1,6 +1,7 @@
 /** Nodes whose clocks are off by ten minutes, and step: what one leader begins another goes on with. */
-import { MODEL_ROLLOUTS } from "../../../operator/api/v1alpha1/index.ts";
+import { MODEL_ROLLOUTS, type ModelDeployment } from "../../../operator/api/v1alpha1/index.ts";
 import { EVENTS } from "../../../operator/platform/kube/resources.ts";
+import { eventually } from "../../world/patience.ts";
 import type { Arena } from "./arena.ts";
 import { OURS } from "./end-state.ts";
 import type { Fault } from "./play.ts";
@@ -17,19 +18,25 @@ const clock = (...offsets: readonly number[]): Readonly<Record<string, string>> 
 /** The first leader's clock is off by `first` and the next one's by `second`; that one follows in the middle of what is done. */
 const wrongClocks = (name: string, first: readonly number[], second: readonly number[]): Fault => ({
   name,
-  async begin({ arena, proxy, killAndRestart }) {
+  async begin({ arena, proxy, killAndRestart }, undisturbed) {
     await killAndRestart({ env: clock(...first) });
-    // by the API server's clock; the operator before had a right one
-    const begun = Date.parse((await arena.read())?.metadata.creationTimestamp ?? "");
+    const before = await arena.read();
+    // by the API server's clock, which is this machine's; the operator before had a right one
+    const begun = Date.parse(before?.metadata.creationTimestamp ?? new Date().toISOString());
+    const middle = Math.ceil(undisturbed.writes.length / 2);
     let writes = 0;
     let followed = false;
+    const follow = (): void => {
+      followed = true;
+      void killAndRestart({ env: clock(...second) });
+    };
     proxy.rule({
       delivered(call) {
-        if (!call.isWrite || ++writes !== 4) return;
-        followed = true;
-        void killAndRestart({ env: clock(...second) });
+        if (call.isWrite && ++writes === middle) follow();
       },
     });
+    // where the operator has nothing to write, while Kubernetes takes away what was there
+    if (middle === 0) void untilGone(arena, before).then(follow);
     return async () => {
       if (!followed) return "no second leader followed: the fault did not happen";
       const wrong = (await timesOf(arena)).filter(({ at }) => at < begun - NEAR_MS || at > Date.now() + NEAR_MS);
@@ -39,6 +46,9 @@ const wrongClocks = (name: string, first: readonly number[], second: readonly nu
     };
   },
 });
+
+const untilGone = (arena: Arena, before: ModelDeployment | undefined): Promise<void> =>
+  eventually("the ModelDeployment is gone", async () => (await arena.read())?.metadata.uid !== before?.metadata.uid);
 
 export const wrongClockFaults: readonly Fault[] = [
   wrongClocks("a leader's clock is 10 min ahead, the next one's 10 min behind", [OFF_MS], [-OFF_MS]),

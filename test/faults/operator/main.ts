@@ -72,7 +72,8 @@ const weatherOf = (stage: Stage, seed: number): Trial[] => {
     { scenario: create, fault: pausedLeader(stage) },
     { scenario: update, fault: pausedWithWrites(stage) },
     { scenario: create, fault: pausedWithWrites(stage) },
-    ...wrongClockFaults.map((fault) => ({ scenario: update, fault })),
+    // no scenario is too short, or writes too little, for a wrong clock
+    ...SCENARIOS.flatMap((scenario) => wrongClockFaults.map((fault) => ({ scenario, fault }))),
   ];
 };
 

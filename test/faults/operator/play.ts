@@ -24,10 +24,13 @@ export type Scene = {
   killAndRestart(changed?: Partial<Installed>): Promise<void>;
 };
 
-/** `begin`: before the user acts; what it returns is called after the end, and tells what the fault finds wrong itself. */
+/**
+ * `begin`: before the user acts; what it returns is called after the end, and tells what the fault finds wrong itself. `undisturbed`: the run
+ * that it is compared with.
+ */
 export type Fault = {
   name: string;
-  begin(scene: Scene): Promise<(() => Promise<string | undefined>) | undefined>;
+  begin(scene: Scene, undisturbed: Reference): Promise<(() => Promise<string | undefined>) | undefined>;
 };
 
 export type Reference = { state: readonly string[]; once: readonly string[]; writes: readonly Write[] };
@@ -120,7 +123,7 @@ export const play = async (stage: Stage, scenario: Scenario, fault: Fault, refer
   const took = (): number => (performance.now() - started) / 1000;
   try {
     const wrong = await inScene(stage, scenario, async (scene) => {
-      const conclude = await fault.begin(scene);
+      const conclude = await fault.begin(scene, reference);
       const { state, once } = await finish(scenario, scene);
       const found = await conclude?.();
       if (found !== undefined) return found;
