@@ -174,7 +174,7 @@ describe("whose an object is", () => {
         () => "",
         (error: unknown) => String(error),
       );
-    assert.match(refused, /berth-router is the name of the routers/);
+    assert.match(refused, /berth-router is the name of Berth's routers/);
     await world().apply([modelDeployment("routed", { traffic: { path: "router" } })], namespace);
     await seen("routed", "ready", isReady);
     const patch = {

@@ -134,7 +134,7 @@ describe("requests through the router", () => {
 
   it("are told why they do not go through it, where a queue is wanted without it", async () => {
     const wanted = applied({ traffic: { queue: { maxRequests: 5 } } });
-    await assert.rejects(wanted, /spec.traffic.queue: only where requests go through the router/);
+    await assert.rejects(wanted, /spec.traffic.queue: needs the router/);
     await assert.rejects(
       applied({ traffic: { path: "router", queue: { maxWait: "1d" } } }),
       /maxWait: must be a duration/,
