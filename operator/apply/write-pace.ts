@@ -24,25 +24,24 @@ const PACES = {
 const FORGET_MS = 2 * MOST_WAIT_MS;
 
 /** The same write, so often in a row, the last time at `at` (ms). */
-export type Repeated = { intent: string; times: number; at: number };
+type Repeated = { intent: string; times: number; at: number };
 
-/** Milliseconds until the write may be repeated. */
-export const waitFor = (
-  last: Repeated | undefined,
-  intent: string,
-  now: number,
-  { firstMs, free, mostMs }: Pace,
-): number => {
-  if (last === undefined || last.intent !== intent || last.times < free) return 0;
+/** Milliseconds until the same write may be repeated. */
+const waitAfter = (last: Repeated, now: number, { firstMs, free, mostMs }: Pace): number => {
+  if (last.times < free) return 0;
   // a clock that was put back makes nobody wait longer than the pace does
   const wait = Math.min(firstMs * 2 ** (last.times - free), mostMs);
   return Math.max(0, Math.min(wait, last.at + wait - now));
 };
 
-export const repeated = (last: Repeated | undefined, intent: string, now: number): Repeated => {
+const repeated = (last: Repeated | undefined, intent: string, now: number): Repeated => {
   const isSame = last !== undefined && last.intent === intent && now - last.at <= FORGET_MS;
   return { intent, times: isSame ? last.times + 1 : 1, at: now };
 };
+
+/** Milliseconds until `action` may be carried out: what it intends is spelt only where it may have to wait, as an object takes long to spell. */
+const waitFor = (last: Repeated | undefined, action: Action, now: number, pace: Pace): number =>
+  last === undefined || last.times < pace.free || last.intent !== intentOf(action) ? 0 : waitAfter(last, now, pace);
 
 /** A write that is held back, told once after each time that it was undone. */
 export type Contested = { action: Action; times: number; waitMs: number };
@@ -77,17 +76,18 @@ export const createWritePace = (): WritePace => {
       const hindering: Obstacle[] = [];
       const waits: number[] = [];
       for (const action of actions) {
-        const refusal = refused?.get(writeOf(action));
-        const untilTried = refusal === undefined ? 0 : waitFor(refusal, intentOf(action), now, PACES.refused);
+        const write = writeOf(action);
+        const refusal = refused?.get(write);
+        const untilTried = waitFor(refusal, action, now, PACES.refused);
         if (refusal !== undefined && untilTried > 0) {
           waits.push(untilTried);
           hindering.push(refusal.obstacle);
           continue;
         }
-        const last = ofKey?.get(writeOf(action));
+        const last = ofKey?.get(write);
         // Who owns a field that is as it should be (a backup that was restored) owns it still: the spec did not change by it.
         if (action.verb === "restore" && last?.generation === action.generation) continue;
-        const waitMs = waitFor(last, intentOf(action), now, paceOf(action));
+        const waitMs = waitFor(last, action, now, paceOf(action));
         if (waitMs <= 0) {
           due.push(action);
           continue;
@@ -106,7 +106,7 @@ export const createWritePace = (): WritePace => {
       const waits = refused.map(({ action, obstacle }) => {
         const next = repeated(ofRefused.get(writeOf(action)), intentOf(action), now);
         ofRefused.set(writeOf(action), { ...next, obstacle });
-        return waitFor(next, next.intent, now, PACES.refused);
+        return waitAfter(next, now, PACES.refused);
       });
       if (ofRefused.size > 0) refusals.set(keyed(key), ofRefused);
       else refusals.delete(keyed(key));
