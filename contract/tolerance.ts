@@ -8,31 +8,39 @@ export const toleranceSchema = z.object({
   match: z
     .enum(["equal", "close", "topK", "cosine"])
     .describe(
-      "`equal`: the same numbers or strings. `close`: each element differs by no more than `absolute` + `relative` × stable's. `topK`: stable's " +
-        "first class is among the new revision's first `k`, along the last axis. `cosine`: along the last axis, the cosine of the angle is at least `least`: embeddings.",
+      "When two values agree. `equal`: they are the same numbers or strings. `close`: each element differs from the stable revision's " +
+        "by at most `absolute` + `relative` × its value. `topK`: along the last axis, the stable revision's first class is among the new " +
+        "revision's first `k`. `cosine`, for embeddings: along the last axis, the cosine similarity is at least `least`.",
     ),
-  k: z.int32().min(1).max(1000).optional().describe("Of `topK`. Default 1: both name the same class."),
+  k: z
+    .int32()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe("With `topK`: the number of classes. Default: 1, the same first class."),
   absolute: z
     .string()
     .min(1)
     .max(24)
     .regex(/^[0-9]+([.][0-9]+)?(e-?[0-9]{1,3})?$/)
     .optional()
-    .describe('Of `close`. A number in quotes, such as `"0.001"` (the default) or `1e-5`.'),
+    .describe(
+      'With `close`: the absolute tolerance, a number in quotes, such as `"0.001"` or `"1e-5"`. Default: `"0.001"`.',
+    ),
   relative: z
     .string()
     .min(2)
     .max(12)
     .regex(/^[0-9]{1,3}([.][0-9]{1,6})?%$/)
     .optional()
-    .describe("Of `close`. A percentage of stable's value. Default `1%`."),
+    .describe("With `close`: the relative tolerance, as a percentage of the stable revision's value. Default: `1%`."),
   least: z
     .string()
     .min(2)
     .max(12)
     .regex(/^[0-9]{1,2}([.][0-9]{1,6})?%$|^100%$/)
     .optional()
-    .describe("Of `cosine`. A percentage: 100% is the same direction. Default `99%`."),
+    .describe("With `cosine`: the minimum similarity, as a percentage; 100% means the same direction. Default: `99%`."),
 });
 
 export type OutputTolerance = z.output<typeof toleranceSchema>;

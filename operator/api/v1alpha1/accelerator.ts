@@ -4,10 +4,10 @@ import { objectName, podInternalName, rules, size } from "./fields.ts";
 
 const claim = z
   .object({
-    name: podInternalName("The name of the claim in the pod."),
-    resourceClaimName: objectName("A ResourceClaim of this namespace; all pods share its devices.").optional(),
+    name: podInternalName("Name of the claim in the pod."),
+    resourceClaimName: objectName("Name of a ResourceClaim of this namespace. All pods share its devices.").optional(),
     resourceClaimTemplateName: objectName(
-      "A ResourceClaimTemplate of this namespace; each pod gets a claim of its own from it.",
+      "Name of a ResourceClaimTemplate of this namespace. Each pod gets its own ResourceClaim from it.",
     ).optional(),
   })
   .meta(
@@ -24,9 +24,11 @@ const mig = z
       .min(6)
       .max(32)
       .regex(/^[1-9]g[.][1-9][0-9]{0,3}gb([-+.][a-z]+)*$/)
-      .describe("NVIDIA's name of the slice, such as `1g.10gb`. Implies the resource `nvidia.com/mig-1g.10gb`."),
+      .describe(
+        "NVIDIA's name of the MIG profile, such as `1g.10gb`, which implies the resource `nvidia.com/mig-1g.10gb`.",
+      ),
   })
-  .describe("Which slice of a device each pod holds. Only with sharing: mig.");
+  .describe("The MIG slice of a device that each pod holds. Only with `sharing: mig`.");
 
 const isNvidia = "has(self.vendor) && self.vendor == 'nvidia'";
 
@@ -35,8 +37,11 @@ export const accelerator = z
     vendor: z
       .enum(["nvidia", "amd", "intel"])
       .optional()
-      .describe("Implies the resource: nvidia is `nvidia.com/gpu`, amd is `amd.com/gpu`; intel needs `resourceName`."),
-    count: z.int32().min(1).max(16).optional().describe("Devices of each pod. Default 1."),
+      .describe(
+        "Vendor of the devices. It implies the extended resource: `nvidia.com/gpu` for nvidia, `amd.com/gpu` for amd; intel needs " +
+          "`resourceName`.",
+      ),
+    count: z.int32().min(1).max(16).optional().describe("Number of devices that each pod holds. Default: 1."),
     resourceName: z
       .string()
       .min(3)
@@ -44,7 +49,7 @@ export const accelerator = z
       .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/)
       .optional()
       .describe(
-        "The extended resource to ask for, such as `nvidia.com/gpu.shared`. Overrides what `vendor` and `mig` imply.",
+        "Extended resource to request, such as `nvidia.com/gpu.shared`. It overrides the resource that `vendor` and `mig` imply.",
       )
       .meta(
         rules({
@@ -64,21 +69,21 @@ export const accelerator = z
       .max(16)
       .optional()
       .describe(
-        "Any of these products, exactly as in the node label `nvidia.com/gpu.product`, which ends in `-SHARED` or " +
-          "`-MIG-…` on nodes that share their devices so. Only with vendor nvidia.",
+        "Accepted products: the device is any one of them. Each is an exact value of the node label `nvidia.com/gpu.product`, which ends " +
+          "in `-SHARED` or `-MIG-…` on nodes that share their devices. Only with vendor nvidia.",
       )
       .meta({ "x-kubernetes-list-type": "set" }),
     memory: size(
-      "At least this much memory on each device, by the node label `nvidia.com/gpu.memory`. Only with vendor nvidia.",
+      "Minimum memory of each device, by the node label `nvidia.com/gpu.memory`. Only with vendor nvidia.",
       "spec.accelerator.memory",
     ).optional(),
     sharing: z
       .enum(["exclusive", "timeSlicing", "mps", "mig"])
       .optional()
       .describe(
-        "How the nodes share a device, by their label `nvidia.com/gpu.sharing-strategy`. `exclusive` (the default): not at all. " +
-          "`timeSlicing`, `mps`: between pods, whose memory is not kept apart. `mig`: in slices of the hardware. With " +
-          "`resourceName` the label is not asked for. Only with vendor nvidia.",
+        "How nodes share a device between pods, by the node label `nvidia.com/gpu.sharing-strategy`. `exclusive` (the default): not " +
+          "shared. `timeSlicing`, `mps`: shared without memory isolation. `mig`: divided into hardware slices. With `mig` or `resourceName`, the " +
+          "pods do not select nodes by the label. Only with vendor nvidia.",
       ),
     mig: mig.optional(),
     claims: z
@@ -87,11 +92,12 @@ export const accelerator = z
       .max(8)
       .optional()
       .describe(
-        "Devices by dynamic resource allocation (Kubernetes 1.34), instead of `count`: the ResourceClaims say which and how many.",
+        "Devices by dynamic resource allocation (DRA, Kubernetes 1.34), instead of `count`. The ResourceClaims define which devices and " +
+          "how many.",
       )
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
   })
-  .describe("The devices that each pod holds. Without this block the model runs on the CPU.")
+  .describe("The devices that each pod holds. Without it the model runs on the CPU. A change makes a new revision.")
   .meta(
     rules(
       {

@@ -19,8 +19,11 @@ const variable = z
       .min(1)
       .max(128)
       .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
-      .describe("Its name, such as `OMP_NUM_THREADS`."),
-    value: z.string().max(4096).describe("Its value, as it is written: `$(NAME)` is not replaced."),
+      .describe("Name of the variable, such as `OMP_NUM_THREADS`."),
+    value: z
+      .string()
+      .max(4096)
+      .describe("Value of the variable, passed as written: references such as `$(NAME)` are not expanded."),
   })
   .meta(
     rules({
@@ -36,7 +39,8 @@ export const env = z
   .max(64)
   .optional()
   .describe(
-    "Variables of the server's environment. Not those that choose devices or code (`LD_*`, `NVIDIA_*`, `NODE_*`, `ORT_*`, `*_VISIBLE_DEVICES` and others) or that Berth " +
-      "sets. No secrets: whoever may read the ModelDeployment reads them.",
+    "Environment variables of the server container. Variables that select devices or load code (`LD_*`, `NVIDIA_*`, `NODE_*`, " +
+      "`ORT_*`, `*_VISIBLE_DEVICES` and others), or that Berth sets, are rejected. Do not put secrets here: everybody who can read the " +
+      "ModelDeployment can read the values.",
   )
   .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] });

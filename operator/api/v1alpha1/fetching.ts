@@ -8,7 +8,7 @@ export const proxy = z
       .string()
       .min(8)
       .max(512)
-      .describe("The proxy, such as `http://proxy.corp.example.com:3128`.")
+      .describe("URL of the proxy, such as `http://proxy.corp.example.com:3128`.")
       .meta(
         rules(
           {
@@ -32,10 +32,15 @@ export const proxy = z
       )
       .max(64)
       .optional()
-      .describe("Hosts that are reached directly: a name, which stands for all below it as well, or an IP address.")
+      .describe(
+        "Hosts that are fetched from directly, without the proxy. A name also covers its subdomains; an IP address covers itself only.",
+      )
       .meta({ "x-kubernetes-list-type": "set" }),
   })
-  .describe("Fetches go through this proxy, by CONNECT. Its own address must not be loopback, link-local or metadata.");
+  .describe(
+    "Proxy for the fetch. An `https://` URI is fetched through a CONNECT tunnel, an `http://` URI by a request to the proxy. The " +
+      "proxy's address must not be a loopback, link-local or metadata address.",
+  );
 
 const amounts = (list: "requests" | "limits", what: string) =>
   z
@@ -49,12 +54,13 @@ export const fetch = z
   .object({
     resources: z
       .object({
-        requests: amounts("requests", "What the scheduler sets aside.").optional(),
-        limits: amounts("limits", "What it may use at most.").optional(),
+        requests: amounts("requests", "What the scheduler reserves for the init container.").optional(),
+        limits: amounts("limits", "Maximum that the init container may use.").optional(),
       })
       .optional()
       .describe(
-        "CPU and memory of the init container. Default: those of `spec.resources`. The scheduler counts the larger of the two containers, not their sum.",
+        "CPU and memory of the init container. Default: the values of `spec.resources`; if this field is set, values that it leaves out have the defaults of `spec.resources.requests`. The scheduler counts the larger of the two " +
+          "containers, not their sum.",
       )
       .meta(
         rules({

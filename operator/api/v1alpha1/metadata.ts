@@ -43,12 +43,12 @@ const annotations = (field: string, what: string, but: string) =>
 
 export const podLabels = labels(
   "spec.podLabels",
-  "Labels of the pods, besides Berth's own, such as a team's or those that a mesh looks for. A change makes a new revision.",
+  "Additional labels of the pods, such as the name of a team or a label that a service mesh reads. A change makes a new revision.",
 );
 
 export const podAnnotations = annotations(
   "spec.podAnnotations",
-  "Annotations of the pods. A change makes a new revision.",
+  "Additional annotations of the pods. A change makes a new revision.",
   "cluster-autoscaler[.]kubernetes[.]io",
 );
 
@@ -56,8 +56,12 @@ export const service = z
   .object({
     labels: labels(
       "spec.service.labels",
-      "Labels, besides Berth's own, such as those that a ServiceMonitor selects by.",
+      "Additional labels of the Service, such as those that a ServiceMonitor selects.",
     ),
-    annotations: annotations("spec.service.annotations", "Annotations.", "service([.]beta)?[.]kubernetes[.]io"),
+    annotations: annotations(
+      "spec.service.annotations",
+      "Additional annotations of the Service.",
+      "service([.]beta)?[.]kubernetes[.]io",
+    ),
   })
-  .describe("The Service that clients use. Not part of the revision: a change restarts no pod.");
+  .describe("Metadata of the Service that clients use. A change makes no new revision and restarts no pod.");

@@ -31,7 +31,7 @@ export const modelDeploymentSchema = z
     spec: specSchema,
     status: statusSchema.optional(),
   })
-  .describe("A ModelDeployment turns an ONNX model into inference pods on the devices that it asks for.")
+  .describe("A ModelDeployment turns an ONNX model into inference pods on the devices that it requests.")
   .meta(
     rules(
       {

@@ -11,23 +11,27 @@ export const ACTIONS = ["promote", "abort", "pause", "resume", "retry"] as const
 
 export const recordSchema = z
   .object({
-    model: z.string().max(63).describe("The ModelDeployment."),
-    from: z.string().max(63).describe("The revision that served."),
-    to: z.string().max(63).describe("The revision that was to take over."),
-    step: z.string().max(16).describe("Such as `2/3`."),
-    weight: z.string().max(8).describe("What the new revision gets, such as `25%`."),
+    model: z.string().max(63).describe("Name of the ModelDeployment."),
+    from: z.string().max(63).describe("The stable revision at the start of the attempt."),
+    to: z.string().max(63).describe("The new revision."),
+    step: z.string().max(16).describe("Current step and number of steps, such as `2/3`."),
+    weight: z.string().max(8).describe("Share of the requests that the new revision gets, such as `25%`."),
     state: z
       .enum(["Progressing", "Paused", "Promoted", "RolledBack", "Superseded"])
-      .describe("Superseded: the spec was changed before it was decided."),
-    evidence: z.string().max(400).optional().describe("What was counted, and what it proves or what is missing."),
-    verdict: z.string().max(400).optional().describe("How it ended, or what a command did."),
+      .describe("State of the attempt. `Superseded`: the spec changed before the attempt was decided."),
+    evidence: z
+      .string()
+      .max(400)
+      .optional()
+      .describe("What the routers counted, and what that proves, or what is missing for a proof."),
+    verdict: z.string().max(400).optional().describe("How the attempt ended, or what a command did."),
     memory: z
       .string()
       .max(131_072)
       .optional()
-      .describe("The evidence, for the next leader of the operator; not for people."),
-    startedAt: z.string().max(40).meta({ format: "date-time" }),
-    endedAt: z.string().max(40).meta({ format: "date-time" }).optional(),
+      .describe("Internal state of the analysis, with which the next leader of the operator continues."),
+    startedAt: z.string().max(40).meta({ format: "date-time" }).describe("When the attempt began."),
+    endedAt: z.string().max(40).meta({ format: "date-time" }).optional().describe("When the attempt ended."),
   })
   .describe("The state of the attempt.");
 
@@ -39,8 +43,9 @@ export const modelRolloutSchema = z
     status: recordSchema.optional(),
   })
   .describe(
-    "A ModelRollout records one attempt to move a ModelDeployment to a new revision. Berth writes it, keeps the last ten, and does what the " +
-      "annotation `berth.dev/action` on it says: promote, abort, pause, resume; or retry, once it was rolled back.",
+    "A ModelRollout records one attempt to move a ModelDeployment to a new revision. Berth writes it and keeps the last ten of each " +
+      "ModelDeployment. The annotation `berth.dev/action` gives a command to the rollout: `promote`, `abort`, `pause` or `resume` " +
+      "while it runs, and `retry` after it was rolled back. Berth removes the annotation when the command is done.",
   );
 
 export type RolloutRecord = z.output<typeof recordSchema>;

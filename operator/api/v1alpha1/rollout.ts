@@ -4,13 +4,13 @@ import { rules } from "./fields.ts";
 import { toleranceListSchema } from "./tolerance.ts";
 
 /** A share as people write it; CEL has no floats to compare, so that it is taken apart there. */
-const percent = (what: string, example: string) =>
+const percent = (what: string) =>
   z
     .string()
     .min(2)
     .max(8)
     .regex(/^[0-9]{1,3}([.][0-9]{1,2})?%$/)
-    .describe(`${what} A percentage, such as \`${example}\`.`);
+    .describe(what);
 
 const duration = (path: string, what: string) =>
   z
@@ -33,7 +33,7 @@ const steps = z
         .string()
         .min(2)
         .max(4)
-        .describe("Share of the requests that the new revision gets: `1%` to `100%`, in whole percent.")
+        .describe("Share of the requests that the new revision gets, from `1%` to `100%` in whole percent.")
         .meta(
           rules({
             rule: "self.matches('^([1-9][0-9]?|100)%$')",
@@ -44,7 +44,8 @@ const steps = z
         .boolean()
         .optional()
         .describe(
-          "Once this step is proved safe, the rollout waits for `berth.dev/action=resume` on its ModelRollout.",
+          "If true, the rollout pauses once this step is proved safe, until its ModelRollout gets the annotation " +
+            "`berth.dev/action=resume`. Default: false.",
         ),
     }),
   )
@@ -52,8 +53,9 @@ const steps = z
   .max(20)
   .optional()
   .describe(
-    "The shares that the new revision gets, one after the other; after the last it gets all. Default: they follow from the traffic, so that " +
-      "the first is as small as it can be and tells within a minute, and the last is half.",
+    "Shares of the requests that the new revision gets, in this order; after the last step it gets all requests. Default: Berth " +
+      "derives the steps from the traffic. The first is the smallest share (at least 5%) that gives the new revision about 300 " +
+      "requests within `stepDuration.min`, each further one is five times as large, and the last is 50%.",
   )
   .meta({
     "x-kubernetes-list-type": "atomic",
@@ -72,14 +74,14 @@ const steps = z
 
 const stepDuration = z
   .object({
-    min: duration("stepDuration.min", "A step takes at least this long. Default `1m`."),
+    min: duration("stepDuration.min", "Minimum duration of a step. Default: `1m`."),
     max: duration(
       "stepDuration.max",
-      "A step that is not decided after this does what `onInconclusive` says. Default `1h`.",
+      "Maximum duration of a step. If nothing is proved by then, `onInconclusive` applies. Default: `1h`.",
     ),
   })
   .optional()
-  .describe("How long a step takes.")
+  .describe("How long each step takes, from `10s` to `168h`.")
   .meta(
     rules({
       rule: "duration(has(self.min) ? self.min : '1m') <= duration(has(self.max) ? self.max : '1h')",
@@ -93,8 +95,9 @@ const outputs = z
       .enum(["gate", "report"])
       .optional()
       .describe(
-        "`gate` (the default): the outputs must be proved to agree, and are harm where they are proved to disagree. `report`: the status tells how " +
-          "many disagree, which a model that was trained anew does by design; strategy shadow has nothing else to decide by, and takes no `report`.",
+        "`gate` (the default): the rollout needs proof that the outputs agree, and proof that they disagree rolls it back. `report`: the " +
+          "status reports how many outputs disagree, and the rollout does not depend on it; use it for a retrained model, whose outputs " +
+          "differ by design. Strategy `shadow` compares outputs only and does not accept `report`.",
       ),
     shadow: z
       .string()
@@ -102,8 +105,8 @@ const outputs = z
       .max(4)
       .optional()
       .describe(
-        "Share of the requests that stable answers, of which the new revision gets a copy: `1%` to `100%`, in whole percent. Its answers go to no " +
-          "client. Copies are what is dropped first under load. Default `10%`; `100%` with strategy shadow.",
+        "Share of the stable revision's requests that the router copies to the new revision, from `1%` to `100%` in whole percent. " +
+          "Answers to copies go to no client. Under load the router drops copies first. Default: `10%`, or `100%` with strategy `shadow`.",
       )
       .meta(
         rules({
@@ -112,45 +115,47 @@ const outputs = z
         }),
       ),
     maxDisagreement: percent(
-      "A share of answers that may disagree beyond what stable disagrees with itself. Default `2%`.",
-      "2%",
+      "Share of the answers that may disagree, beyond the share in which the stable revision disagrees with itself, as a percentage such as `2.5%`. Default: `2%`.",
     ).optional(),
     tolerances: toleranceListSchema.optional(),
   })
-  .describe("Whether the new revision's answers say the same as stable's, by copies of requests.");
+  .describe(
+    "Comparison of the two revisions' outputs, by copies of requests. Default: outputs are compared with strategy `shadow` only.",
+  );
 
 const analysis = z
   .object({
     errors: z
       .object({
         maxIncrease: percent(
-          "How much larger than stable's the rate of errors may be. Default `25%`.",
-          "25%",
+          "How much larger than the stable revision's the error rate may be, as a percentage of that rate. Default: `25%`.",
         ).optional(),
         floor: percent(
-          "A rate of errors that is always allowed, whatever stable's is. Default `0.5%`.",
-          "0.5%",
+          "Error rate that is always acceptable, whatever the stable revision's is, as a percentage. Default: `0.5%`.",
         ).optional(),
       })
       .optional()
-      .describe("Errors are answers with a 5xx status, and none at all."),
+      .describe(
+        "Comparison of error rates. Errors are 5xx answers, missing and late answers, and refusals of requests that the stable revision " +
+          "accepts.",
+      ),
     latency: z
       .object({
         mode: z
           .enum(["gate", "off"])
           .optional()
           .describe(
-            "`gate` (the default): the time to the first byte must be proved to be no longer than 1.5 times stable's, and is harm where it is proved " +
-              "to be longer. `off`: it is not compared, which decides sooner.",
+            "`gate` (the default): the rollout needs proof that the time to the first byte is at most 1.5 times the stable revision's; proof " +
+              "that it is more than 5% longer rolls the rollout back. `off`: latency is not compared, so that the rollout needs fewer requests.",
           ),
       })
       .optional()
-      .describe("How long pods take to answer, at the router."),
+      .describe("Comparison of latencies, as the router measures them."),
     outputs: outputs.optional(),
   })
   .optional()
   .describe(
-    "How much worse than stable a new revision may be. After a change of it Berth tries rejected revisions again.",
+    "How much worse than the stable revision a new revision may be. After a change, Berth tries rejected revisions again.",
   );
 
 const CAPACITY_MESSAGE =
@@ -162,10 +167,12 @@ export const rolloutSchema = z
       .enum(["immediate", "canary", "shadow", "blueGreen"])
       .optional()
       .describe(
-        "`immediate` (the default): a new revision takes all requests once all of its pods are ready. `canary`: it gets a growing share, and " +
-          "the rest only when errors and latency prove that it is not worse; if they prove that it is, it gets none. `shadow`: it gets copies of " +
-          "requests only, until its answers prove to agree with stable's; then all. `blueGreen`: it gets no requests but testers' until it is ready, " +
-          "then all at once, and is promoted if its pods stay healthy. All but `immediate` go through the router.",
+        "How the new revision takes over. `immediate` (the default): it gets all requests once all of its pods are ready. `canary`: it " +
+          "gets a growing share of the requests, and all of them only after `analysis` proves that it is not worse than the stable " +
+          "revision; if it is proved worse, it is rolled back. `shadow`: it gets copies of requests only, until its outputs are proved to " +
+          "agree with the stable revision's; then it gets all requests. `blueGreen`: for `stepDuration.min` it gets only requests that " +
+          "name it in the header `x-berth-revision`, then all requests at once; it is promoted if its pods stay healthy. All strategies " +
+          "but `immediate` need the router.",
       ),
     steps,
     stepDuration,
@@ -174,28 +181,33 @@ export const rolloutSchema = z
       .enum(["hold", "advance", "rollback"])
       .optional()
       .describe(
-        "What happens when a step's longest time is over and nothing is proved. Default `hold`: it goes on as it is.",
+        "What happens if nothing is proved by the end of `stepDuration.max`. `hold` (the default): the step continues. `advance`: the " +
+          "next step begins. `rollback`: the new revision is rejected.",
       ),
     capacity: z
       .enum(["auto", "surge", "handover", "swap"])
       .optional()
       .describe(
-        "Where the new revision's pods find room. `surge`: all of them beside stable's. `handover`: stable gives its pods up one after the other, " +
-          "and is at most one short. `swap`: stable's pods go first and the router holds requests until the new ones are ready, or stable's are back. " +
-          "`auto` (the default): surge where the nodes have room, else handover; with one pod swap, if starting it and the way back fit into " +
-          "`traffic.queue.maxWait`. The status says which, and why.",
+        "Where the new revision's pods find room. `surge`: all of them run beside the stable revision's. `handover`: the stable revision " +
+          "gives up its pods one by one as the new ones become ready. `swap`: the stable revision's pods go first, and the router holds " +
+          "requests until the new pods are ready or the stable ones are back. `auto` (the default): `surge` where the nodes have room; " +
+          "otherwise `handover` with strategy `canary` and several pods, or `swap` with one pod and strategy `canary` or `blueGreen`, if " +
+          "its start and a way back fit into `traffic.queue.maxWait`; otherwise the pods wait for room. `status.rollout.capacity` has the " +
+          "choice and its reason.",
       ),
     progressDeadline: duration(
       "progressDeadline",
-      "How long a revision may take to get its pods ready, whatever the strategy; waiting in a queue does not count. After that a canary is " +
-        "rejected, and any other revision is reported as failed. Default `10m`.",
+      "How long the pods of a revision may take to become ready, with every strategy, from `10s` to `168h`. Time in a queue does not " +
+        "count. A revision that exceeds it during a rollout is rejected; any other is reported as failed. Default: `10m`.",
     ),
     paused: z
       .boolean()
       .optional()
-      .describe("No weight moves while this is true; a proved harm still ends the rollout."),
+      .describe(
+        "If true, no share of the requests moves to the new revision; proved harm still rolls it back. Default: false.",
+      ),
   })
-  .describe("How a new revision takes over from the stable one. Not part of the revision.")
+  .describe("How a new revision takes over from the stable one. A change makes no new revision.")
   .meta(
     rules(
       {

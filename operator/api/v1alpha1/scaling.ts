@@ -9,14 +9,19 @@ const target = z
       .max(4)
       .regex(/^([1-9][0-9]?|100)%$/)
       .optional()
-      .describe("The share of its measured capacity that a pod should use. Default `70%`."),
-    concurrency: z.int32().min(1).max(1000).optional().describe("Requests that a pod should work on at a time."),
+      .describe("Share of its measured capacity that each pod should use. Default: `70%`."),
+    concurrency: z
+      .int32()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe("Number of requests that each pod should process at a time."),
     latencyP95: z
       .string()
       .min(2)
       .max(16)
       .optional()
-      .describe("The time in which 95 of 100 requests should be answered, as a Go duration from `1ms` to `10m`.")
+      .describe("Target for the 95th percentile of the latency, as a Go duration from `1ms` to `10m`.")
       .meta(
         rules({
           rule: "self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('10m')",
@@ -24,7 +29,7 @@ const target = z
         }),
       ),
   })
-  .describe("How much load a pod should carry; one of the three.")
+  .describe("The load that each pod should carry. Set exactly one field.")
   .meta(
     rules({
       rule: "(has(self.utilization) ? 1 : 0) + (has(self.concurrency) ? 1 : 0) + (has(self.latencyP95) ? 1 : 0) == 1",
@@ -37,7 +42,9 @@ const scheduleEntry = z.object({
     .string()
     .min(9)
     .max(120)
-    .describe("When it begins: minute, hour, day of the month, month, day of the week, such as `0 8 * * 1-5`.")
+    .describe(
+      "When the entry begins, as a cron expression: minute, hour, day of the month, month, day of the week, such as `0 8 * * 1-5`.",
+    )
     .meta(
       rules(
         {
@@ -56,8 +63,13 @@ const scheduleEntry = z.object({
         },
       ),
     ),
-  timeZone: z.string().min(1).max(64).optional().describe("Such as `Europe/Berlin`. Default `UTC`."),
-  minReplicas: z.int32().min(0).max(1000).describe("The fewest pods, from then until the next entry begins."),
+  timeZone: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe("Time zone of `cron`, such as `Europe/Berlin`. Default: `UTC`."),
+  minReplicas: z.int32().min(0).max(1000).describe("Minimum number of pods from then until the next entry begins."),
 });
 
 export const scalingSchema = z
@@ -66,21 +78,27 @@ export const scalingSchema = z
       .enum(["internal", "external"])
       .optional()
       .describe(
-        "Who decides how many pods serve. `internal` (the default): Berth, by the load. `external`: an HPA, KEDA or a person, by " +
-          "`spec.replicas`, through the scale subresource. Until then the number of pods does not change.",
+        "What sets the number of pods. `internal` (the default): Berth, by the load. `external`: an HPA, KEDA or a user, through " +
+          "`spec.replicas` or the scale subresource; until one of them does so, the number of pods does not change.",
       ),
     minReplicas: z
       .int32()
       .min(0)
       .max(1000)
       .default(1)
-      .describe("The fewest pods, 0 to 1000. With 0, the routers hold requests that find no pod until one is ready."),
+      .describe(
+        "Minimum number of pods. With 0, Berth removes the last pod after `idleBeforeZero`; the routers then hold the next requests " +
+          "until a pod is ready.",
+      ),
     maxReplicas: z
       .int32()
       .min(1)
       .max(1000)
       .optional()
-      .describe("The most pods. Default: `minReplicas`, and at least 1. Above it, their number follows the load."),
+      .describe(
+        "Maximum number of pods. Default: `minReplicas`, or 1 if that is 0. If it is larger than `minReplicas`, the number of pods " +
+          "follows the load.",
+      ),
     target: target.optional(),
     idleBeforeZero: z
       .string()
@@ -88,7 +106,7 @@ export const scalingSchema = z
       .max(16)
       .optional()
       .describe(
-        "How long without a request until the last pod goes, as a Go duration from `10s` to `24h`. Default `5m`.",
+        "How long there must be no request before Berth removes the last pod, as a Go duration from `10s` to `24h`. Default: `5m`.",
       )
       .meta(
         rules({
@@ -100,10 +118,10 @@ export const scalingSchema = z
       .array(scheduleEntry)
       .max(32)
       .optional()
-      .describe("Times with a higher number of pods, whatever the load; the entry that began last counts.")
+      .describe("Times with a higher minimum number of pods. The entry that began last applies.")
       .meta({ "x-kubernetes-list-type": "atomic" }),
   })
-  .describe("How many pods serve. Not part of the revision: a change starts no rollout.")
+  .describe("How many pods serve. A change makes no new revision and starts no rollout.")
   .meta(
     rules(
       {
@@ -115,7 +133,7 @@ export const scalingSchema = z
           "!has(self.mode) || self.mode != 'external' || " +
           "!(self.minReplicas != 1 || has(self.maxReplicas) || has(self.target) || has(self.idleBeforeZero) || has(self.schedule))",
         message:
-          "spec.scaling.mode: with external, whoever writes spec.replicas decides; remove minReplicas, maxReplicas, target, idleBeforeZero and schedule",
+          "spec.scaling.mode: external takes the number of pods from spec.replicas; remove minReplicas, maxReplicas, target, idleBeforeZero and schedule",
       },
       {
         rule: "!has(self.target) || self.minReplicas == 0 || (has(self.maxReplicas) && self.maxReplicas > self.minReplicas)",

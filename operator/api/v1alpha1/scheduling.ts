@@ -4,21 +4,23 @@ import { LABEL_KEY, labelKey, labelValue, objectName, rules } from "./fields.ts"
 
 const toleration = z
   .object({
-    key: labelKey("The taint's key. Left out, with operator Exists, it is every taint.").optional(),
+    key: labelKey("Key of the taint. Without it, operator `Exists` matches every taint.").optional(),
     operator: z
       .enum(["Exists", "Equal"])
       .optional()
-      .describe("`Equal` (the default) compares the value, `Exists` takes any."),
-    value: labelValue("The taint's value, with operator Equal.").optional(),
+      .describe("`Equal` (the default) compares the value; `Exists` matches any value."),
+    value: labelValue("Value of the taint. Only with operator `Equal`.").optional(),
     effect: z
       .enum(["NoSchedule", "PreferNoSchedule", "NoExecute"])
       .optional()
-      .describe("The taint's effect. Default: any."),
+      .describe("Effect of the taint. Default: all effects."),
     tolerationSeconds: z
       .int32()
       .min(0)
       .optional()
-      .describe("How long a pod stays on a node that gets the taint. Only with effect NoExecute. Default: forever."),
+      .describe(
+        "How many seconds a pod stays on a node that gets the taint. Only with effect `NoExecute`. Default: unlimited.",
+      ),
   })
   .meta(
     rules(
@@ -38,16 +40,18 @@ const toleration = z
   );
 
 const spread = z.object({
-  topologyKey: labelKey("The node label whose values are spread over, such as `topology.kubernetes.io/zone`."),
+  topologyKey: labelKey("Node label whose values are the topology domains, such as `topology.kubernetes.io/zone`."),
   maxSkew: z
     .int32()
     .min(1)
     .max(1000)
     .optional()
-    .describe("How many more pods one value may have than another. Default 1."),
+    .describe("Maximum difference in the number of pods between two topology domains. Default: 1."),
   whenUnsatisfiable: z
     .enum(["DoNotSchedule", "ScheduleAnyway"])
-    .describe("`DoNotSchedule` lets pods wait, `ScheduleAnyway` only prefers."),
+    .describe(
+      "`DoNotSchedule`: a pod that breaks the constraint stays Pending. `ScheduleAnyway`: the constraint is a preference.",
+    ),
 });
 
 export const scheduling = z
@@ -68,20 +72,20 @@ export const scheduling = z
       .max(16)
       .optional()
       .describe(
-        "Taints that the pods tolerate, as in a pod's spec. With vendor nvidia `nvidia.com/gpu` is among them already.",
+        "Tolerations of the pods, as in a pod's spec. With vendor nvidia, Berth adds one for `nvidia.com/gpu:NoSchedule`.",
       ),
-    priorityClassName: objectName("The pods' PriorityClass.")
+    priorityClassName: objectName("PriorityClass of the pods.")
       .optional()
       .meta(
         rules({
           rule: "!self.startsWith('system-')",
           message:
-            "spec.scheduling.priorityClassName: system- classes are for the cluster's own pods; name another one",
+            "spec.scheduling.priorityClassName: classes whose names begin with system- are for the cluster's own pods; use another one",
         }),
       ),
-    runtimeClassName: objectName("The pods' RuntimeClass, such as `nvidia`.").optional(),
+    runtimeClassName: objectName("RuntimeClass of the pods, such as `nvidia`.").optional(),
     queueName: objectName(
-      "A LocalQueue of Kueue in this namespace: pods wait until Kueue admits them. Without Kueue it has no effect.",
+      "A LocalQueue of Kueue in this namespace. The pods wait until Kueue admits them. Without Kueue the field has no effect.",
     )
       .max(63)
       .optional(),
@@ -90,9 +94,9 @@ export const scheduling = z
       .max(4)
       .optional()
       .describe(
-        "How a revision's pods spread over zones, nodes or other node labels. Default: what the scheduler does with every " +
-          "pod, softly over nodes and zones.",
+        "How the pods of one revision spread over zones, nodes or other topology domains. Default: the scheduler's own default " +
+          "constraints, which prefer a spread over nodes and zones.",
       )
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["topologyKey", "whenUnsatisfiable"] }),
   })
-  .describe("Where the pods may run, and what lets them in. A change makes a new revision.");
+  .describe("Which nodes the pods may run on, and their priority and queue. A change makes a new revision.");

@@ -19,8 +19,9 @@ const model = z
       .min(1)
       .max(2048)
       .describe(
-        "Where the ONNX file is: `https://host/path`, `http://host/path` (only where the operator runs with " +
-          "`--allow-http-models`), or `pvc://claim/path` in a PersistentVolumeClaim of this namespace, with names percent-encoded (`my%20model.onnx`).",
+        "Where the ONNX file is: `https://host/path`; `http://host/path`, if the operator runs with `--allow-http-models`; or " +
+          "`pvc://claim/path`, a file in a PersistentVolumeClaim of this namespace. Special characters in names are percent-encoded " +
+          "(`my%20model.onnx`).",
       )
       .meta(
         rules(
@@ -30,7 +31,8 @@ const model = z
           },
           {
             rule: "self.matches('^[!-~]*$')",
-            message: "spec.model.uri: printable ASCII only, no spaces or line breaks; percent-encode other characters",
+            message:
+              "spec.model.uri: must have printable ASCII characters only, without spaces or line breaks; percent-encode all others",
           },
           {
             rule: "!self.matches('^https?://[^/?#]*@')",
@@ -60,27 +62,31 @@ const model = z
       .regex(/^[0-9a-f]{64}$/)
       .optional()
       .describe(
-        "SHA-256 of the file, 64 lower-case hex digits: any other bytes are refused. Without it, the bytes that a " +
-          "revision was first proved with are pinned for that revision.",
+        "SHA-256 digest of the file, as 64 lower-case hexadecimal digits. A file with another digest is rejected. Without it, Berth pins " +
+          "each revision to the digest of the file that its first ready pod loaded.",
       ),
     credentials: z
       .object({
         secretName: objectName(
-          "A Secret of this namespace with `token` (sent as a Bearer token), or `username` and `password` (Basic), and " +
-            "`hosts`: where they may be sent, such as `models.example.com`, `*.example.com` or `models.example.com:8443`, separated by commas, spaces or line breaks. " +
-            "Without its host there nothing is sent. The kubelet mounts it into the init container; the operator never reads it.",
+          "A Secret of this namespace. Its keys are `token` (sent as a Bearer token), or `username` and `password` (Basic authentication), " +
+            "and `hosts`, the hosts that may receive the credentials, such as `models.example.com`, `*.example.com` or " +
+            "`models.example.com:8443`, separated by commas, spaces or line breaks. If `hosts` does not list the URI's host, the fetch fails " +
+            "and sends nothing. The kubelet mounts the Secret into the init container; the operator never reads it.",
         ),
       })
       .optional()
-      .describe("Credentials for an https:// URI. They are not sent to another host that the first one redirects to."),
+      .describe(
+        "Credentials for an `https://` URI. They are sent to the URI's own origin (scheme, host and port) only, and not to the targets " +
+          "of redirects to other origins.",
+      ),
     caBundle: z
-      .object({ configMapName: objectName("A ConfigMap of this namespace whose key `ca.crt` holds PEM certificates.") })
+      .object({ configMapName: objectName("A ConfigMap of this namespace. Its key `ca.crt` holds PEM certificates.") })
       .optional()
-      .describe("Certificates to trust for an https:// URI, besides the system's."),
+      .describe("Certificate authorities to trust for an `https://` URI, in addition to the system's."),
     proxy: proxy.optional(),
     fetch: fetch.optional(),
   })
-  .describe("The model to serve.")
+  .describe("The model to serve. A change makes a new revision.")
   .meta(
     rules(
       {
@@ -93,7 +99,7 @@ const model = z
       },
       {
         rule: "!has(self.proxy) || !self.uri.startsWith('pvc://')",
-        message: "spec.model.proxy: nothing is fetched over the network from a pvc:// uri; remove it",
+        message: "spec.model.proxy: only with an https:// or http:// uri; remove it or use one of those",
       },
     ),
   );
@@ -105,15 +111,15 @@ const batching = z
       .min(1)
       .max(1024)
       .optional()
-      .describe("The most items that one run of the model takes together; 1 turns batching off. Default 32."),
+      .describe("Maximum number of items in one run of the model; 1 turns batching off. Default: 32."),
     maxDelay: z
       .string()
       .min(2)
       .max(16)
       .optional()
       .describe(
-        "How long a request may wait for others to join its batch though the model is free, as a Go duration up to `1s`. " +
-          "Default `0s`: batches form from the requests that wait while the model is busy.",
+        "How long a request may wait for others to join its batch although the model is idle, as a Go duration up to `1s`. Default: " +
+          "`0s`, so that batches form only from requests that queue while the model is busy.",
       )
       .meta(
         rules({
@@ -127,12 +133,12 @@ const batching = z
     rules({
       rule: "!has(self.maxDelay) || !has(self.maxBatchSize) || self.maxBatchSize > 1 || self.maxDelay.matches('^(0+(us|ms|s))+$')",
       message:
-        "spec.server.batching.maxDelay: maxBatchSize 1 turns batching off, so that nothing is waited for; remove one of them",
+        "spec.server.batching.maxDelay: has no effect with maxBatchSize 1, which turns batching off; remove one of them",
     }),
   )
   .describe(
-    "How requests are joined into one run. The server joins them only after it has proved that answers do not change, and only " +
-      "where that gains time.",
+    "How the server combines requests into one run of the model. It does so only after it has proved that the answers stay the same, " +
+      "and only where that saves time.",
   );
 
 const server = z
@@ -143,29 +149,31 @@ const server = z
       .max(16)
       .optional()
       .describe(
-        "Origins of web pages that browsers allow to call this model over HTTP, such as `https://app.example.com`. `*` alone is all. Default: none.",
+        "Origins of web pages that may call this model over HTTP from a browser (CORS), such as `https://app.example.com`. A single `*` " +
+          "allows all origins. Default: none.",
       )
       .meta({
         "x-kubernetes-list-type": "set",
         ...rules({
           rule: "self == ['*'] || self.all(o, o.matches('^https?://([a-z0-9_]([a-z0-9._-]*[a-z0-9_])?|\\\\[[0-9a-f:.]+\\\\])(:[0-9]{1,5})?$'))",
           message:
-            "spec.server.corsOrigins: must be origins such as https://app.example.com or http://localhost:3000, in small letters and without a path, or * alone",
+            "spec.server.corsOrigins: must be origins such as https://app.example.com or http://localhost:3000, in lower case and without a path, or * alone",
         }),
       }),
     executionProvider: z
       .enum(["auto", "cpu", "cuda", "tensorrt"])
       .optional()
       .describe(
-        "onnxruntime's execution provider. `auto` (the default) is what the accelerator implies: `cuda` with vendor " +
-          "nvidia, `cpu` without an accelerator. A runtime image without it fails with a clear message; nothing falls back to the CPU.",
+        "Execution provider of onnxruntime. `auto` (the default) follows from the accelerator: `cuda` with vendor nvidia, `cpu` without " +
+          "an accelerator. If the runtime image lacks the provider, the pods fail with `ExecutionProviderUnavailable`; they never fall " +
+          "back to the CPU.",
       ),
     requestTimeout: z
       .string()
       .min(2)
       .max(16)
       .optional()
-      .describe("Longest time for one request, as a Go duration from `1ms` to `10m`. Default `30s`.")
+      .describe("Maximum duration of one request, as a Go duration from `1ms` to `10m`. Default: `30s`.")
       .meta(
         rules({
           rule: "self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1ms') && duration(self) <= duration('10m')",
@@ -175,17 +183,17 @@ const server = z
       ),
     env,
   })
-  .describe("How the model is served.");
+  .describe("How the server serves the model. A change makes a new revision.");
 
 const resourceList = (list: "requests" | "limits", what: string) =>
   z
     .object({
       cpu: cores(
-        `Cores, such as \`500m\`, \`0.5\` or \`2\`${list === "requests" ? "; not above the limit" : ""}.`,
+        `Cores, such as \`500m\`, \`0.5\` or \`2\`.${list === "requests" ? " Must not exceed the limit." : ""}`,
       ).optional(),
       memory: size("Bytes, such as `512Mi`.", `spec.resources.${list}.memory`).optional(),
       "ephemeral-storage": size(
-        "Bytes of disk, the model's file included, such as `4Gi`.",
+        "Bytes of disk, such as `4Gi`. The model's file counts towards it.",
         `spec.resources.${list}.ephemeral-storage`,
       ).optional(),
     })
@@ -201,13 +209,16 @@ const notAbove = (resource: string, field: string) => ({
 
 const resources = z
   .object({
-    requests: resourceList("requests", "What the scheduler sets aside. Default: cpu 100m, memory 256Mi.").optional(),
+    requests: resourceList(
+      "requests",
+      "What the scheduler reserves for the server. Default: the limit, if there is one; otherwise `cpu` 100m and `memory` 256Mi.",
+    ).optional(),
     limits: resourceList(
       "limits",
-      "What the server may use at most. Default: no limits. A limit of `ephemeral-storage` also bounds the model's size.",
+      "Maximum that the server may use. Default: no limits. The limit of `ephemeral-storage` also bounds the model's size.",
     ).optional(),
   })
-  .describe("Resources of the server container. Devices belong into spec.accelerator.")
+  .describe("Resources of the server container. Devices belong in `spec.accelerator`. A change makes a new revision.")
   .meta(rules(notAbove("memory", "memory"), notAbove("ephemeral-storage", "ephemeral__dash__storage")));
 
 /** The number of pods follows the load, or a schedule: `isScaled`, for the API server. */
@@ -221,9 +232,10 @@ const traffic = z
       .enum(["direct", "router"])
       .optional()
       .describe(
-        "How requests reach the pods. `direct` (the default, unless a new revision takes over step by step, by `rollout.strategy`, or the number of pods follows the load): the Service sends them to the pods of " +
-          "the stable revision. `router`: through Berth's router in this namespace, which balances by requests under way, and holds requests " +
-          "while no pod is ready.",
+        "How requests reach the pods. `direct`: the Service sends them to the pods of the stable revision. `router`: the Service sends " +
+          "them to Berth's router in this namespace, which sends each request to the pod with the fewest requests in flight, and holds " +
+          "requests while no pod is ready. Default: `router` if `rollout.strategy` is not `immediate` or the number of pods follows the " +
+          "load; otherwise `direct`.",
       ),
     queue: z
       .object({
@@ -232,14 +244,16 @@ const traffic = z
           .min(0)
           .max(100_000)
           .optional()
-          .describe("Requests that may wait in a router for a pod; more get 503. Default 1000."),
+          .describe(
+            "Maximum number of requests that wait in one router for a pod of one revision; further requests get 503. Default: 1000.",
+          ),
         maxWait: z
           .string()
           .min(2)
           .max(16)
           .optional()
           .describe(
-            "How long a request may wait, as a Go duration from `1ms` to `10m`; then it gets 503. Default `60s`.",
+            "How long a request may wait before it gets 503, as a Go duration from `1ms` to `10m`. Default: `60s`.",
           )
           .meta(
             rules({
@@ -250,15 +264,16 @@ const traffic = z
           ),
       })
       .optional()
-      .describe("Requests that find no pod ready, or all of them busy, wait in the router."),
+      .describe("The router's queue: requests wait there while no pod is ready or all pods are busy."),
     streamIdleTimeout: z
       .string()
       .min(2)
       .max(16)
       .optional()
       .describe(
-        "How long a stream may be silent on both sides before the router ends it, as a Go duration from `1s` to `1h`: a gRPC stream, server-sent " +
-          "events, a body or an answer that goes on. Until its first byte, an answer has `server.requestTimeout`. Default `5m`.",
+        "How long a stream may carry no byte in either direction before the router ends it, as a Go duration from `1s` to `1h`. Streams " +
+          "are gRPC streams, server-sent events, and bodies or answers that are still in transfer. Before the first byte of an answer, " +
+          "`server.requestTimeout` applies instead. Default: `5m`.",
       )
       .meta(
         rules({
@@ -268,7 +283,7 @@ const traffic = z
         }),
       ),
   })
-  .describe("How requests reach the pods. Not part of the revision: a change restarts no pod.");
+  .describe("How requests reach the pods. A change makes no new revision and restarts no pod.");
 
 export const specSchema = z
   .object({
@@ -279,8 +294,8 @@ export const specSchema = z
       .max(1000)
       .optional()
       .describe(
-        "How many pods serve, of both revisions during a rollout. With `scaling.mode: external` only; otherwise it has no effect. " +
-          "Until somebody sets it, `external` keeps the number of pods.",
+        "Number of pods, of both revisions together during a rollout. It has an effect with `scaling.mode: external` only. Until a user " +
+          "or an autoscaler sets it, the number of pods does not change.",
       )
       .meta({ default: DEFAULT_REPLICAS }),
     model,
@@ -295,16 +310,16 @@ export const specSchema = z
     podAnnotations,
     service: service.optional(),
     serviceAccountName: objectName(
-      "The pods' ServiceAccount, of this namespace. Its token is not mounted. Default: the namespace's `default`.",
+      "ServiceAccount of the pods, in this namespace. Its token is not mounted. Default: the ServiceAccount `default`.",
     ).optional(),
     imagePullSecrets: z
-      .array(z.object({ name: objectName("A Secret of this namespace.") }))
+      .array(z.object({ name: objectName("Name of a Secret of this namespace.") }))
       .max(8)
       .optional()
-      .describe("Secrets to pull the runtime's image with.")
+      .describe("Secrets with which the kubelet pulls the runtime image.")
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
   })
-  .describe("What should serve. Berth never writes it.")
+  .describe("The desired state. Berth never writes it.")
   .meta(
     rules(
       {

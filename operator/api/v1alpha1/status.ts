@@ -7,21 +7,26 @@ const conditionSchema = z.object({
     .min(1)
     .max(64)
     .describe(
-      "Ready, Reconciling, Stalled, Available, ModelLoaded, CapacityAvailable, SignalsAvailable, BatchingEnded or RevisionUnrecorded.",
+      "Type of the condition: `Ready`, `Reconciling`, `Stalled`, `Available`, `ModelLoaded`, `CapacityAvailable`, `SignalsAvailable`, " +
+        "`BatchingEnded` or `RevisionUnrecorded`.",
     ),
-  status: z.enum(["True", "False", "Unknown"]),
-  reason: z.string().min(1).max(128).describe("One of the reasons in docs/troubleshooting.md."),
+  status: z.enum(["True", "False", "Unknown"]).describe("Status of the condition."),
+  reason: z.string().min(1).max(128).describe("Reason of the status, one of those in docs/troubleshooting.md."),
   message: z.string().max(1024).describe("What happened, and what to do."),
   lastTransitionTime: z.string().max(40).meta({ format: "date-time" }).describe("When `status` last changed."),
-  observedGeneration: z.int().describe("The generation of the spec that this condition is about."),
+  observedGeneration: z.int().describe("`metadata.generation` that the condition describes."),
 });
 
 const revisionSchema = z.object({
   revision: z.string().max(63).describe("Name of the revision, its ControllerRevision and its Deployment."),
-  modelDigest: z.string().max(80).optional().describe("`sha256:<hex>` of the bytes that the revision is pinned to."),
-  executionProvider: z.string().max(32).describe("The execution provider that the revision asks for."),
-  replicas: z.int32().describe("Pods wanted."),
-  ready: z.int32().describe("Pods ready."),
+  modelDigest: z
+    .string()
+    .max(80)
+    .optional()
+    .describe("Digest of the model that the revision is pinned to, as `sha256:<hex>`."),
+  executionProvider: z.string().max(32).describe("Execution provider that the revision requests."),
+  replicas: z.int32().describe("Number of pods wanted."),
+  ready: z.int32().describe("Number of pods ready."),
 });
 
 const trafficSchema = z
@@ -29,117 +34,146 @@ const trafficSchema = z
     epoch: z
       .int()
       .describe(
-        "Grows with each table; routers follow the one with the greatest. Seconds since 1970 when it was made, or more.",
+        "Version of the table; routers apply the table with the highest epoch. It is at least the Unix time, in seconds, at which the " +
+          "table was made.",
       ),
-    port: z.int32().min(1).max(65_535).describe("Where the routers listen for this ModelDeployment."),
+    port: z.int32().min(1).max(65_535).describe("Port on which the routers listen for this ModelDeployment."),
     routes: z
       .array(
         z.object({
-          revision: z.string().max(63),
-          role: z.enum(["stable", "canary"]),
-          weight: z.int32().min(0).max(100).describe("Percent of the requests."),
+          revision: z.string().max(63).describe("Name of the revision."),
+          role: z.enum(["stable", "canary"]).describe("Role of the revision."),
+          weight: z.int32().min(0).max(100).describe("Share of the requests, in percent."),
           shadow: z
             .int32()
             .min(1)
             .max(100)
             .optional()
-            .describe("Percent of stable's requests, of which this revision gets a copy."),
+            .describe("Share of the stable revision's requests that this revision gets copies of, in percent."),
         }),
       )
       .max(2)
-      .describe("Which revision gets which share.")
+      .describe("Share of the requests that each revision gets.")
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["role"] }),
   })
-  .describe("The routing table that routers follow; absent while requests reach the pods directly.");
+  .describe("The routing table that the routers apply. Absent while requests reach the pods directly.");
 
 const rolloutStatusSchema = z
   .object({
-    name: z.string().max(80).optional().describe("Its ModelRollout."),
-    revision: z
-      .string()
-      .max(63)
-      .optional()
-      .describe("The revision that is being rolled out; absent while there is none."),
-    strategy: z.enum(["canary", "shadow", "blueGreen"]).optional(),
+    name: z.string().max(80).optional().describe("Name of the ModelRollout that records the rollout."),
+    revision: z.string().max(63).optional().describe("Revision that is rolled out. Absent while there is none."),
+    strategy: z.enum(["canary", "shadow", "blueGreen"]).optional().describe("Strategy of the rollout."),
     phase: z
       .enum(["preparing", "shifting", "observing", "paused", "finishing", "retreating"])
       .optional()
       .describe(
-        "Its pods are made ready for the step; the routers take the step's weight over; it is compared with stable; it waits; its last pods are made ready; " +
-          "it gives its share back to stable.",
+        "`preparing`: the pods for the step start. `shifting`: the routers adopt the weight of the step. `observing`: the new revision " +
+          "is compared with the stable one. `paused`: the rollout is paused. `finishing`: the last pods start. `retreating`: the new " +
+          "revision returns its share to the stable one.",
       ),
-    step: z.int32().min(0).max(20).optional().describe("From 0."),
+    step: z.int32().min(0).max(20).optional().describe("Index of the current step, from 0."),
     steps: z
       .array(
         z.object({
-          weight: z.int32().min(0).max(100).describe("In percent."),
-          pause: z.boolean().optional().describe("The rollout waits after it for the command `resume`."),
+          weight: z.int32().min(0).max(100).describe("Share of the requests, in percent."),
+          pause: z.boolean().optional().describe("The rollout pauses after this step until the command `resume`."),
         }),
       )
       .max(20)
       .optional()
-      .describe("What the new revision gets, one after the other.")
+      .describe("Steps of the rollout, in order.")
       .meta({ "x-kubernetes-list-type": "atomic" }),
-    proof: z.enum(["evidence", "health", "time", "command", "rescue"]).optional().describe("What ended the steps."),
+    proof: z
+      .enum(["evidence", "health", "time", "command", "rescue"])
+      .optional()
+      .describe(
+        "What completed the steps. `evidence`: the analysis. `health`: healthy pods. `time`: `onInconclusive: advance`. `command`: the " +
+          "command `promote`. `rescue`: the stable revision answered no request, and the new one did.",
+      ),
     capacity: z
       .object({
-        plan: z.enum(["surge", "handover", "swap"]),
-        why: z.string().max(400).describe("Why it was chosen."),
-        spare: z.int32().min(0).describe("Pods of the new revision that find room beside stable's."),
-        stable: z.int32().min(0).describe("Pods that the stable revision has meanwhile."),
-        canary: z.int32().min(0).describe("Pods that the new one has."),
+        plan: z.enum(["surge", "handover", "swap"]).describe("The plan, as in `spec.rollout.capacity`."),
+        why: z.string().max(400).describe("Why Berth chose the plan."),
+        spare: z.int32().min(0).describe("Number of the new revision's pods that fit beside the stable revision's."),
+        stable: z.int32().min(0).describe("Number of pods wanted of the stable revision during the rollout."),
+        canary: z.int32().min(0).describe("Number of pods wanted of the new revision during the rollout."),
         since: z.string().max(40).meta({ format: "date-time" }).describe("When these numbers last changed."),
         placed: z
           .int32()
           .min(0)
           .optional()
-          .describe("Of a handover: the most pods of both revisions that had a node at once."),
+          .describe("With `handover`: the highest number of pods of both revisions that had a node at the same time."),
         fullSince: z
           .string()
           .max(40)
           .meta({ format: "date-time" })
           .optional()
           .describe(
-            "Of a handover: requests need more pods than that, and no node took them. They are asked for again after five minutes.",
+            "With `handover`: since when the load needs more pods than `placed`, and no node has room for them. Berth tries again every five " +
+              "minutes.",
           ),
-        readyWithinMs: z.int32().min(0).optional().describe("Of a swap: after this time stable's pods come back."),
+        readyWithinMs: z
+          .int32()
+          .min(0)
+          .optional()
+          .describe(
+            "With `swap`: how many milliseconds the new pods have to become ready, before the stable revision's pods come back.",
+          ),
         retryAt: z
           .string()
           .max(40)
           .meta({ format: "date-time" })
           .optional()
-          .describe("Of a swap whose pods found no room in time: Berth tries it again then."),
+          .describe("With `swap`, if its pods found no room in time: when Berth tries again."),
       })
       .optional()
       .describe("Where the new revision's pods find room."),
-    pausedBy: z.enum(["spec", "command", "step"]).optional(),
-    since: z.string().max(40).meta({ format: "date-time" }).optional().describe("When the step's observation began."),
-    evidence: z.string().max(400).optional().describe("What was counted, and what it proves or what is missing."),
+    pausedBy: z
+      .enum(["spec", "command", "step"])
+      .optional()
+      .describe("What paused the rollout: `spec.rollout.paused`, the command `pause`, or `pause` of a step."),
+    since: z
+      .string()
+      .max(40)
+      .meta({ format: "date-time" })
+      .optional()
+      .describe("When the current observation or pause began."),
+    evidence: z
+      .string()
+      .max(400)
+      .optional()
+      .describe("What the routers counted, and what that proves, or what is missing for a proof."),
     rejected: z
       .array(
         z.object({
-          revision: z.string().max(63),
+          revision: z.string().max(63).describe("Name of the revision."),
           analysis: z
             .string()
             .max(128)
-            .describe("The analysis that it was rejected by; by another it may be tried again."),
-          message: z.string().max(512).describe("Why."),
+            .describe(
+              "Settings of the analysis that rejected the revision. With other settings Berth may try it again.",
+            ),
+          message: z.string().max(512).describe("Why the revision was rejected."),
         }),
       )
       .max(10)
       .optional()
-      .describe("Rejected revisions; they stay rejected when the spec changes and comes back."),
+      .describe("Rejected revisions. A revision stays rejected when the spec changes and later returns to it."),
   })
-  .describe("The move from stable to a new revision, where it is made step by step.");
+  .describe("State of a rollout with strategy `canary`, `shadow` or `blueGreen`, and the rejected revisions.");
 
 const millis = z.int().min(0).max(86_400_000);
 const micros = z.int32().min(0);
 
 const scaleSchema = z
   .object({
-    replicas: z.int32().min(0).describe("Running pods of both revisions."),
-    selector: z.string().max(256).describe("Their labels, for an HPA."),
-    wanted: z.int32().min(0).optional().describe("Pods of the stable revision that the load asks for, or its bounds."),
+    replicas: z.int32().min(0).describe("Number of pods of all revisions."),
+    selector: z.string().max(256).describe("Label selector of the pods, for an HPA."),
+    wanted: z
+      .int32()
+      .min(0)
+      .optional()
+      .describe("Number of pods that the stable revision should have, by the load and the bounds."),
     why: z
       .enum([
         "floor",
@@ -156,98 +190,117 @@ const scaleSchema = z
       ])
       .optional()
       .describe(
-        "`floor` (minReplicas, schedule) and `ceiling` (maxReplicas) bound it; `load` is Little's law, `trend` the load that is expected, " +
-          "`backlog` what waits, `recurring` a burst that comes at even intervals, `recent` the load of one start time ago, `starting` that pods start, `idle` the time before zero, `devices` " +
-          "that there are no more; `blind`: a router does not report its counts, so the number does not change.",
+        "What determines `wanted`. `floor`: `minReplicas` or a schedule. `ceiling`: `maxReplicas`. `load`: the request rate, by Little's " +
+          "law. `trend`: the expected request rate when a new pod would be ready. `backlog`: waiting requests. `recurring`: a burst that " +
+          "recurs at regular intervals and is due. `recent`: the highest load within the last start time of a pod (at least 15 seconds). " +
+          "`starting`: pods that are starting are kept. `idle`: the last pod stays until `idleBeforeZero` has passed, or has gone. " +
+          "`devices`: no more devices are free. `blind`: a router does not report its counts, so the number does not change.",
       ),
-    message: z.string().max(256).optional().describe("The numbers behind it."),
+    message: z
+      .string()
+      .max(256)
+      .optional()
+      .describe("The figures behind the decision, or why the number does not change."),
     external: z
       .object({
-        replicas: z.int32().min(0).max(1000).describe("Pods of both revisions together."),
+        replicas: z.int32().min(0).max(1000).describe("Number of pods of both revisions together."),
         from: z
           .enum(["spec", "pods"])
           .describe(
-            "`spec`: somebody has set `spec.replicas`. `pods`: nobody has, and the number of pods does not change.",
+            "`spec`: `spec.replicas` sets the number. `pods`: the number stays at the existing pods, because nobody has set `spec.replicas`, " +
+              "or because a new HPA may not remove pods before `until`.",
           ),
         until: z
           .string()
           .max(40)
           .meta({ format: "date-time" })
           .optional()
-          .describe("A new HPA removes no pod before this time."),
+          .describe("Until this time a new HPA only adds pods."),
       })
       .optional()
-      .describe("With `scaling.mode: external`: how many pods should run, and who decides that."),
+      .describe("With `scaling.mode: external`: the number of pods wanted, and what sets it."),
     ignored: z
       .int32()
       .min(0)
       .max(1000)
       .optional()
-      .describe("The number in `spec.replicas`, where it has no effect: `scaling.mode` was or is `internal`."),
+      .describe(
+        "Value of `spec.replicas` that has no effect, because `scaling.mode` is `internal`, or was when it was set.",
+      ),
     learnt: z
       .object({
-        startMs: millis.describe("A pod takes so long from its node to ready: nine of ten no longer."),
+        startMs: millis.describe(
+          "Start time of a pod in milliseconds, from its assignment to a node until it is ready: the 90th percentile.",
+        ),
         phases: z
           .object({
-            scheduleMs: millis.optional().describe("Until it had its node."),
-            pullMs: millis.optional().describe("Until its first container ran: volumes, and the image."),
-            fetchMs: millis.optional().describe("The model's fetch."),
-            loadMs: millis.optional().describe("The server's start, the model's load and its first inference."),
+            scheduleMs: millis.optional().describe("Until the pod had a node."),
+            pullMs: millis.optional().describe("From then until its first container ran: volumes and image pull."),
+            fetchMs: millis.optional().describe("Fetch of the model."),
+            loadMs: millis.optional().describe("Start of the server, load of the model and first inference."),
           })
           .optional()
-          .describe("The parts of the last start, by the pod's own status: whole seconds."),
+          .describe("Phases of the last start in milliseconds, from the pod's status, which has whole seconds."),
         run: z
           .object({
-            eachUs: micros.describe("A run takes so long (microseconds), and ..."),
-            perItemUs: micros.describe("... so much more for each item."),
-            maxBatch: z.int().min(1).max(1024).describe("Items that a run takes at most."),
-            parallel: z.int().min(1).max(1024).describe("Runs side by side on one pod."),
+            eachUs: micros.describe("Fixed time of a run, in microseconds."),
+            perItemUs: micros.describe("Additional time of each item in a run, in microseconds."),
+            maxBatch: z.int().min(1).max(1024).describe("Maximum number of items in a run."),
+            parallel: z.int().min(1).max(1024).describe("Number of concurrent runs in one pod."),
           })
           .optional()
-          .describe("What a pod can do, as its server has measured it."),
+          .describe("Throughput of a pod, as its server has measured it."),
       })
       .optional()
-      .describe("What Berth has measured of the pods; kept while there is none."),
+      .describe("What Berth has measured of the pods. It is kept while there are none."),
   })
-  .describe("How many pods there are, and why.");
+  .describe("The number of pods, and what determines it.");
 
 export const statusSchema = z
   .object({
     observedGeneration: z
       .int()
-      .describe("The generation that this status describes; -1 before the operator has seen it."),
+      .describe("`metadata.generation` that this status describes; -1 before the operator has seen the object."),
     phase: z
       .enum(["Progressing", "Healthy", "Degraded"])
       .optional()
-      .describe("A summary for people and for Argo CD; programs read the conditions."),
-    message: z.string().max(1024).optional().describe("The first cause of trouble, or what serves, in one line."),
-    url: z.string().max(512).optional().describe("Where clients inside the cluster reach the model."),
+      .describe("Summary for people and for Argo CD. Programs should read the conditions."),
+    message: z.string().max(1024).optional().describe("The first failing cause, or what serves, in one line."),
+    url: z.string().max(512).optional().describe("URL at which clients inside the cluster reach the model."),
     operator: z
       .string()
       .max(127)
       .optional()
       .describe(
-        "Which operator serves it, as `namespace/lease`; another release leaves it alone for as long as that one runs.",
+        "The operator that manages the object, as `namespace/lease`. Other releases of Berth do not touch the object while that operator " +
+          "runs.",
       ),
     devices: z
       .string()
       .max(320)
       .optional()
-      .describe("Devices held, such as `2 nvidia.com/gpu`, or `8/12 nvidia.com/gpu` of those wanted."),
-    pods: z.string().max(24).optional().describe("Pods ready of pods wanted, such as `2/2`."),
+      .describe(
+        "Devices that the pods hold, such as `2 nvidia.com/gpu`; held and wanted if they differ, such as `8/12 nvidia.com/gpu`.",
+      ),
+    pods: z.string().max(24).optional().describe("Ready and wanted pods, such as `2/2`."),
     conditions: z
       .array(conditionSchema)
       .max(16)
       .optional()
-      .describe("Ready is always there; Reconciling and Stalled only while they are True.")
+      .describe(
+        "Conditions. `Ready` is always present; `Reconciling`, `Stalled`, `BatchingEnded` and `RevisionUnrecorded` only while they are " +
+          "True.",
+      )
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
     traffic: trafficSchema.optional(),
     rollout: rolloutStatusSchema.optional(),
     scale: scaleSchema.optional(),
-    stable: revisionSchema.optional().describe("The revision that serves; absent until one was ready."),
-    canary: revisionSchema.optional().describe("The revision that is to take over, while it is not ready."),
+    stable: revisionSchema
+      .optional()
+      .describe("The stable revision, which was promoted last and serves. Absent until a revision has become ready."),
+    canary: revisionSchema.optional().describe("The revision that is to take over, until it is promoted or rejected."),
   })
-  .describe("What Berth has observed and done.");
+  .describe("The observed state. Only Berth writes it.");
 
 export type Condition = z.output<typeof conditionSchema>;
 export type RolloutStatus = z.output<typeof rolloutStatusSchema>;

@@ -25,6 +25,7 @@ export const toleranceListSchema = z
   .array(ruledSchema)
   .max(MOST_TOLERANCES)
   .describe(
-    "By output. Without one, floating point numbers must be close (0.001 and 1%, which covers FP16 and other execution providers), and all else equal.",
+    "Tolerance of each output. Default: floating-point numbers must be close (0.001 absolute and 1% relative, which covers FP16 and " +
+      "other execution providers), and other values must be equal.",
   )
   .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["output"] });
