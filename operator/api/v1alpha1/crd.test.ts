@@ -24,12 +24,27 @@ const faults = (schema: JsonSchema, path: string): string[] => {
   ];
 };
 
+const messagesOf = (schema: JsonSchema): string[] => [
+  ...(schema["x-kubernetes-validations"] ?? []).map(({ message }) => message),
+  ...Object.values(schema.properties ?? {}).flatMap(messagesOf),
+  ...(schema.items ? messagesOf(schema.items) : []),
+];
+
 describe("the CRD", () => {
   const crd = modelDeploymentCrd();
   const properties = crd.spec.versions[0]?.schema.openAPIV3Schema.properties ?? {};
 
   it("is a structural schema, with a bound on every string, list and map", () => {
     for (const part of ["spec", "status"]) assert.deepEqual(faults(properties[part] ?? {}, part), []);
+  });
+
+  it("has rules whose messages show no pattern", () => {
+    const messages = Object.values(properties).flatMap(messagesOf);
+    assert.ok(messages.length > 50);
+    assert.deepEqual(
+      messages.filter((message) => /[\^$\\]|[)\]][?*+]|\[[.^-]/.test(message)),
+      [],
+    );
   });
 
   it("stays below what client-side apply can carry", () => {

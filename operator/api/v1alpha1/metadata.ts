@@ -10,7 +10,8 @@ const RESERVED_DOMAINS = "([^/]*[.])?(berth[.]dev|kubernetes[.]io|k8s[.]io)/.*";
 const RESERVED_LABELS =
   "pod-template-hash|controller-revision-hash|app[.]kubernetes[.]io/managed-by|kueue[.]x-k8s[.]io/queue-name";
 
-const keyRules = (field: string, { but, also = "" }: { but: string; also?: string }) =>
+/** `but`: the domains below the reserved ones whose keys are free; `also`: a pattern of keys that are reserved besides. */
+const keyRules = (field: string, { but, also = "" }: { but: readonly string[]; also?: string }) =>
   rules(
     {
       rule: `self.all(key, key.size() <= 317 && key.matches('${LABEL_KEY}'))`,
@@ -19,11 +20,11 @@ const keyRules = (field: string, { but, also = "" }: { but: string; also?: strin
     {
       rule:
         `self.all(key, !key.matches('^(${also === "" ? "" : `${also}|`}${RESERVED_DOMAINS})$') || ` +
-        `(key.matches('^(${but})/')${also === "" ? "" : ` && !key.matches('^(${also})$')`}))`,
+        `(key.matches('^(${but.map((domain) => domain.replaceAll(".", "[.]")).join("|")})/')${also === "" ? "" : ` && !key.matches('^(${also})$')`}))`,
       message:
-        `${field}: keys of berth.dev, kubernetes.io and k8s.io are taken` +
-        `${also === "" ? "" : ", so are pod-template-hash, controller-revision-hash and Kueue's queue name (spec.scheduling.queueName)"}; ` +
-        `use others, or those of ${but.replaceAll("[.]", ".").replaceAll("|", " or ")}`,
+        `${field}: keys of berth.dev, kubernetes.io and k8s.io are reserved` +
+        `${also === "" ? "" : ", and so are pod-template-hash, controller-revision-hash, app.kubernetes.io/managed-by and Kueue's queue name (set spec.scheduling.queueName)"}; ` +
+        `use other keys, or keys of ${but.join(" or ")}`,
     },
   );
 
@@ -32,9 +33,9 @@ const labels = (field: string, what: string) =>
     .record(labelKey("A label."), labelValue("Its value."))
     .optional()
     .describe(what)
-    .meta({ maxProperties: MOST, ...keyRules(field, { but: "app[.]kubernetes[.]io", also: RESERVED_LABELS }) });
+    .meta({ maxProperties: MOST, ...keyRules(field, { but: ["app.kubernetes.io"], also: RESERVED_LABELS }) });
 
-const annotations = (field: string, what: string, but: string) =>
+const annotations = (field: string, what: string, but: readonly string[]) =>
   z
     .record(labelKey("An annotation."), z.string().max(4096).describe("Its value."))
     .optional()
@@ -49,7 +50,7 @@ export const podLabels = labels(
 export const podAnnotations = annotations(
   "spec.podAnnotations",
   "Additional annotations of the pods. A change makes a new revision.",
-  "cluster-autoscaler[.]kubernetes[.]io",
+  ["cluster-autoscaler.kubernetes.io"],
 );
 
 export const service = z
@@ -58,10 +59,9 @@ export const service = z
       "spec.service.labels",
       "Additional labels of the Service, such as those that a ServiceMonitor selects.",
     ),
-    annotations: annotations(
-      "spec.service.annotations",
-      "Additional annotations of the Service.",
-      "service([.]beta)?[.]kubernetes[.]io",
-    ),
+    annotations: annotations("spec.service.annotations", "Additional annotations of the Service.", [
+      "service.kubernetes.io",
+      "service.beta.kubernetes.io",
+    ]),
   })
   .describe("Metadata of the Service that clients use. A change makes no new revision and restarts no pod.");
