@@ -62,7 +62,11 @@ const failures: Record<FailureCode, Explanation> = {
 };
 
 export const REASONS = {
-  Serving: { means: "All pods of the stable revision are ready.", cure: "" },
+  Serving: {
+    means:
+      "The stable revision serves. As the reason of `Ready`, all of its pods are ready, except those that come with the load or are being replaced; of `Available`, at least one is.",
+    cure: "",
+  },
   Starting: { means: "Pods start, or load the model.", cure: "" },
   Fetching: {
     means:
@@ -79,7 +83,7 @@ export const REASONS = {
   },
   Heard: { means: "Every router reports its counts.", cure: "" },
   RouterNotHeard: {
-    means: "A router does not report its counts to the operator, so the number of pods does not change.",
+    means: "A router does not report its counts to the operator, so Berth removes no pod.",
     cure: "Let the operator reach port 9090 of the pods `berth-router`: a NetworkPolicy, or a mesh with mutual TLS on that port, blocks it.",
   },
   AnswersDiffered: {
@@ -192,10 +196,10 @@ export const REASONS = {
     cure: "Read its log. If the first inference uses all of the CPU, raise `spec.resources.requests.cpu`.",
   },
   OutOfMemory: {
-    means: "The kernel killed a container that used more memory than its limit.",
-    cure: "Raise `spec.resources.limits.memory`.",
+    means: "The kernel killed a container that used more memory than its limit, or than its node has.",
+    cure: "Raise `spec.resources.limits.memory`; without a limit, raise `spec.resources.requests.memory`.",
   },
-  CrashLooping: { means: "A container keeps ending.", cure: "Read its log with `kubectl logs --previous`." },
+  CrashLooping: { means: "A container keeps exiting.", cure: "Read its log with `kubectl logs --previous`." },
   Evicted: {
     means: "The kubelet evicted a pod, because the node ran short of a resource or the pod exceeded a limit.",
     cure: "Set the requests or limits that the message names to what the model uses.",

@@ -194,7 +194,7 @@ const scaleSchema = z
           "law. `trend`: the expected request rate when a new pod would be ready. `backlog`: waiting requests. `recurring`: a burst that " +
           "recurs at regular intervals and is due. `recent`: the highest load within the last start time of a pod (at least 15 seconds). " +
           "`starting`: pods that are starting are kept. `idle`: the last pod stays until `idleBeforeZero` has passed, or has gone. " +
-          "`devices`: no more devices are free. `blind`: a router does not report its counts, so the number does not change.",
+          "`devices`: no more devices are free. `blind`: a router does not report its counts, so Berth removes no pod.",
       ),
     message: z
       .string()

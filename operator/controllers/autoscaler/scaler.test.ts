@@ -118,6 +118,10 @@ describe("the loop that scales", () => {
     await tick(120);
     const scale = look("digits", subject());
     assert.deepEqual([scale?.wanted, scale?.why], [3, "blind"]);
+    const { wish } = subject();
+    look("digits", subject({ replicas: 3, generation: 2, wish: { ...wish, min: 4 } }));
+    await tick();
+    assert.equal(look("digits", subject({ replicas: 3, generation: 2 }))?.wanted, 4, "the number may rise");
     assert.match(
       scale?.deaf ?? "",
       /^router berth-router-x does not report its counts \(Connect Timeout Error\): a NetworkPolicy may drop/,

@@ -146,7 +146,7 @@ describe("a ModelDeployment whose number of pods follows the load", () => {
     const world = await serving({ deaf: "router berth-router-x does not report its counts (timeout)", why: "blind" });
     assert.deepEqual(conditionOf(world, "SignalsAvailable"), {
       ...{ status: "False", reason: "RouterNotHeard" },
-      message: "router berth-router-x does not report its counts (timeout); the number of pods does not change",
+      message: "router berth-router-x does not report its counts (timeout); no pod is removed",
     });
   });
 

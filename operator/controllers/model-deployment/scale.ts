@@ -142,7 +142,7 @@ export const signalMarks = (observed: Observed, scale: Scale | undefined, now: n
           type,
           status: "False",
           reason: "RouterNotHeard",
-          message: `${scale.deaf}; the number of pods does not change`,
+          message: `${scale.deaf}; no pod is removed`,
         },
       ];
 };
