@@ -181,3 +181,88 @@ test("a request that is admitted has a body that has grown old make room, and is
   const late = memory.nextShare().lease(() => false);
   assert.throws(() => late.take(50), /too many large messages/);
 });
+
+/** A crowd of whole messages that fill the memory while they wait, and are read one by one; each then needs more. */
+const crowd = (count: number, bodyBytes: number, neededBytes: (i: number) => number) => {
+  const memory = createMemory(count * bodyBytes, () => 0);
+  const outcomes = new Map<number, "admitted" | "refused" | "crowded out">();
+  const waiting = Array.from({ length: count }, (_, i) => {
+    const lease = memory.nextShare().lease(() => false);
+    lease.take(bodyBytes);
+    const begun = memory.unread(bodyBytes, () => {
+      outcomes.set(i, "crowded out");
+      lease.release();
+    });
+    return { lease, begun };
+  });
+  const held: (() => void)[] = [];
+  return {
+    memory,
+    outcomes,
+    read(i: number): void {
+      const { begun, lease } = waiting[i] ?? assert.fail("no such message");
+      if (outcomes.has(i)) return;
+      begun();
+      const bytes = neededBytes(i);
+      const fits = memory.admit(bytes);
+      outcomes.set(i, fits ? "admitted" : "refused");
+      if (!fits) {
+        lease.release();
+        return;
+      }
+      held.push(() => {
+        memory.give(bytes);
+        lease.release();
+      });
+    },
+    /** The one that was admitted first is answered. */
+    answer: () => held.shift()?.(),
+  };
+};
+
+test("of a crowd that fills the memory unread, those that were read first are admitted, and the last ones make room", () => {
+  const { memory, outcomes, read } = crowd(100, 1, () => 30);
+  for (let i = 0; i < 100; i++) read(i);
+  const of = (outcome: string) => [...outcomes].filter(([, one]) => one === outcome).map(([i]) => i);
+  assert.deepEqual(of("admitted"), [0, 1, 2]);
+  assert.deepEqual(
+    of("crowded out").sort((one, other) => one - other),
+    Array.from({ length: 90 }, (_, i) => 10 + i),
+  );
+  assert.deepEqual(of("refused"), [3, 4, 5, 6, 7, 8, 9]);
+  assert.equal(memory.usedBytes(), 3 * 31);
+});
+
+test("those that wait unread are not refused where that is in vain, nor for what is merely taken, nor once they are read", () => {
+  const { memory, outcomes, read } = crowd(10, 10, () => 91);
+  read(0);
+  assert.deepEqual([...outcomes], [[0, "refused"]], "there is no room for it beside nine others, and none if they go");
+  assert.equal(memory.take(20), false);
+  assert.equal(memory.admit(20), true);
+  assert.deepEqual([...outcomes.keys()], [0, 9]);
+});
+
+test("whatever comes together, not all are refused, and in the end nothing is held", () => {
+  const message = fc.integer({ min: 1, max: 60 });
+  fc.assert(
+    fc.property(
+      fc.array(message, { minLength: 8, maxLength: 40 }),
+      fc.array(fc.constantFrom("read", "answer"), { maxLength: 80 }),
+      (needed, steps) => {
+        const { memory, outcomes, read, answer } = crowd(needed.length, 10, (i) => needed[i] ?? 0);
+        let next = 0;
+        for (const step of steps) {
+          if (step === "answer") answer();
+          else if (next < needed.length) read(next++);
+          assert.ok(memory.usedBytes() <= memory.mostBytes);
+        }
+        while (next < needed.length) read(next++);
+        assert.equal(outcomes.get(0), "admitted");
+        assert.equal(outcomes.size, needed.length);
+        for (const _ of needed) answer();
+        assert.equal(memory.usedBytes(), 0);
+      },
+    ),
+    { seed: 4, numRuns: 500 },
+  );
+});

@@ -39,10 +39,17 @@ const RESERVE = 1 / 8;
 export type Memory = {
   readonly mostBytes: number;
   nextShare(): Share;
-  /** For what nobody can evict, such as a request that was admitted; false where there is no room. */
+  /** For what nobody can evict, such as a copy that is compared; false where there is no room. */
   take(bytes: number): boolean;
-  /** Gives back what `take` has taken. */
+  /** As `take`, for a request that was read: where there is no room, those that wait unread make it. */
+  admit(bytes: number): boolean;
+  /** Gives back what `take` and `admit` have taken. */
   give(bytes: number): void;
+  /**
+   * A whole message waits to be read, and holds so many bytes. `refuse` gives them back at once, and tells its client.
+   * Returns what is to be called once it waits no more.
+   */
+  unread(bytes: number, refuse: () => void): () => void;
   /** So many bytes have come that nobody has taken room for, as an answer of the model, and are held no longer than needed. */
   passed(bytes: number): void;
   usedBytes(): number;
@@ -89,6 +96,25 @@ export const createMemory = (
       if (!evictFrom(most, time)) firm.add(most);
     }
     return true;
+  };
+
+  /** Those that wait to be read, the first one first. */
+  const waiting = new Set<{ bytes: number; refuse(): void }>();
+  /**
+   * A request takes more once it was read (a string of two bytes about a hundred), so that many which come together would fill all
+   * with what is not read yet, and each would be refused in turn: none could be answered. Those that came last make room,
+   * but none where all of them would not make enough.
+   */
+  const refuseUnread = (bytes: number): boolean => {
+    let room = left;
+    for (const one of waiting) room += one.bytes;
+    if (room < bytes) return false;
+    for (const one of [...waiting].reverse()) {
+      if (left >= bytes) break;
+      waiting.delete(one);
+      one.refuse();
+    }
+    return left >= bytes;
   };
 
   /** Stands for whoever asks for the first time. */
@@ -142,6 +168,16 @@ export const createMemory = (
       left -= bytes;
       return true;
     },
+    admit(bytes) {
+      if (!makeRoom(bytes, newcomer) && !refuseUnread(bytes)) return false;
+      left -= bytes;
+      return true;
+    },
+    unread(bytes, refuse) {
+      const one = { bytes, refuse };
+      waiting.add(one);
+      return () => waiting.delete(one);
+    },
     give(bytes) {
       left += bytes;
       freed(bytes);
@@ -150,6 +186,10 @@ export const createMemory = (
     usedBytes: () => mostBytes - left,
   };
 };
+
+/** What the client of a message is told that waited to be read, and made room for one that was. */
+export const crowdedOut = () =>
+  new RequestError("Overloaded", "too many large requests at once, and this one was not read yet; try again", 1);
 
 /** What the client of an unfinished message is told that made room. */
 export const evicted = () =>

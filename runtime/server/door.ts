@@ -119,7 +119,7 @@ const open = async (model: PoolModel): Promise<void> => {
     memory,
   });
   const turns = createTurns();
-  const long = createLong(beside, turns);
+  const long = createLong(beside, turns, memory);
   /** Of handlers whose answers can be written beside. */
   const writing: Service = { ...service, infer: inferBeside(scheduler.infer, BESIDE_MS, turns.take) };
   const { maxConnectionAgeMs } = start;

@@ -77,7 +77,7 @@ export const refuse = (
 
 /** Takes what a request is charged for; why it cannot be admitted where there is no room. */
 export const takeMemory = ({ memory }: State["live"], bytes: number): RequestError | undefined =>
-  memory === undefined || memory.take(bytes)
+  memory === undefined || memory.admit(bytes)
     ? undefined
     : new RequestError("Overloaded", "the memory for bodies, requests and answers is full; try again", 1);
 

@@ -39,12 +39,14 @@ const rig = async (
   const ended: string[] = [];
   const beside = { random: seeded(seed), onEnded: (message: string) => ended.push(message) };
   let used = 0;
+  const take = (bytes: number): boolean => {
+    if (used + bytes > memory) return false;
+    used += bytes;
+    return true;
+  };
   const taken = {
-    take(bytes: number): boolean {
-      if (used + bytes > memory) return false;
-      used += bytes;
-      return true;
-    },
+    take,
+    admit: take,
     give(bytes: number): void {
       used -= bytes;
     },

@@ -12,7 +12,7 @@ export type SchedulerOptions = {
   /** What waits and runs may take together (see `charge.ts`). */
   maxQueuedBytes: number;
   /** What is taken from it stays until the request is answered. Default: nothing but `maxQueuedBytes` bounds it. */
-  memory?: Pick<Memory, "take" | "give"> & Partial<Pick<Memory, "passed">>;
+  memory?: Pick<Memory, "admit" | "take" | "give"> & Partial<Pick<Memory, "passed">>;
   /** Requests that wait. */
   maxQueued: number;
   /** Whether a run refuses an index beyond its table, as it does on the CPU: a device may read what is there. */

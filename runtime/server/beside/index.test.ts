@@ -4,6 +4,7 @@ import { handTimers } from "../../../test/world/hand-timers.ts";
 import { until } from "../../../test/world/patience.ts";
 import { RequestError } from "../../errors/request-error.ts";
 import type { Infer, InferenceCall, Service } from "../../inference/index.ts";
+import { createMemory } from "../../memory/shares.ts";
 import { createInferenceService } from "../../protocols/open-inference/grpc/service.ts";
 import { createOpenInference } from "../../protocols/open-inference/index.ts";
 import { createRoutes } from "../../protocols/tensorflow-serving/rest.ts";
@@ -44,13 +45,14 @@ const start = (t: TestContext, infer: Infer, options: Partial<BesideOptions> = {
     heapMib: 128,
     infer,
     memory: {
-      take: (bytes) => {
+      admit: (bytes) => {
         held += bytes;
         return true;
       },
       give: (bytes) => {
         held -= bytes;
       },
+      unread: () => () => undefined,
     },
     ...options,
   });
@@ -277,4 +279,33 @@ test("the thread ends once there is nothing to do, and another begins when there
   await ask();
   timers.ring(3000);
   assert.ok(text(await ask()).length > 100_000);
+});
+
+test("of a crowd whose bodies fill the memory some are answered, the others are refused, and all of it comes back", async (t) => {
+  const crowd = 40;
+  const memory = createMemory(crowd * infer.length, () => 0);
+  const bytes = 8 * infer.length;
+  const admitting: Infer = (call) => {
+    if (!memory.admit(bytes)) throw new RequestError("Overloaded", "no room");
+    const result = echo(call).result.finally(() => memory.give(bytes));
+    return { result, cancel: () => undefined };
+  };
+  const { beside } = start(t, admitting, { memory });
+  const outcomes = await Promise.all(
+    Array.from({ length: crowd }, async () => {
+      const body = memory.nextShare().lease(() => false);
+      body.take(infer.length);
+      const { answer } = beside.ask(http("/v2/models/m/infer", Buffer.from(infer)), body.release);
+      const outcome = await answer.then(
+        () => "answered",
+        (error: unknown) => (error instanceof RequestError ? error.code : String(error)),
+      );
+      body.release();
+      return outcome;
+    }),
+  );
+  assert.equal(outcomes[0], "answered");
+  assert.ok(outcomes.filter((outcome) => outcome === "answered").length >= 4, outcomes.join());
+  assert.deepEqual(new Set(outcomes), new Set(["answered", "Overloaded"]));
+  assert.equal(memory.usedBytes(), 0);
 });

@@ -4,6 +4,7 @@ import { RequestError } from "../../errors/request-error.ts";
 import { type After, after as afterMs } from "../../event-loop/after.ts";
 import type { Infer, Inference, InferenceCall } from "../../inference/index.ts";
 import { isWhole } from "../../inference/whole.ts";
+import { crowdedOut, type Memory } from "../../memory/shares.ts";
 import { writingAllMs } from "./cost.ts";
 import { errorOf, tellable } from "./errors.ts";
 import type { Asked, Done, FromThread, Outputs, Response, ThreadStart, ToThread } from "./messages.ts";
@@ -13,8 +14,8 @@ export type BesideOptions = ThreadStart & {
   /** Of the thread's own heap: a request that takes more to read is refused. */
   heapMib: number;
   infer: Infer;
-  /** What answers are charged to from their inference to their last byte of text; see `Memory`. */
-  memory: { take(bytes: number): boolean; give(bytes: number): void };
+  /** Answers are charged to it from their inference to their last byte of text. */
+  memory: Pick<Memory, "admit" | "give" | "unread">;
   after?: After;
 };
 
@@ -22,7 +23,8 @@ export type BesideOptions = ThreadStart & {
 export type Pending<T> = { answer: Promise<T>; cancel(): void };
 
 export type Beside = {
-  ask(asked: Asked): Pending<Response>;
+  /** @param forget gives back at once what the request is counted for */
+  ask(asked: Asked, forget?: () => void): Pending<Response>;
   /** Ends the thread, and with it what is on its way. */
   close(): void;
 };
@@ -67,13 +69,19 @@ type Job = {
   reject(error: Error): void;
   runs: Map<number, Inference>;
   posted: boolean;
+  /** It waits no more to be read. */
+  begun(): void;
 };
 
 export const createBeside = (options: BesideOptions): Beside => {
   const { infer, memory, after = afterMs } = options;
   const jobs = new Map<number, Job>();
-  /** What the thread is to do next: one thing at a time, so that no more is read than has been admitted. */
-  let steps: { job: Job; post(): void }[] = [];
+  /**
+   * What the thread is to do next: one thing at a time, so that no more is read than has been admitted. What follows from a request
+   * that was read goes first, refusals too: until it is done the request holds memory, for want of which those behind it would be refused.
+   */
+  let replies: { job: Job; post(): void }[] = [];
+  const asks = new Map<Job, () => void>();
   let busy: Job | undefined;
   let thread: Worker | undefined;
   let nextId = 0;
@@ -88,6 +96,8 @@ export const createBeside = (options: BesideOptions): Beside => {
 
   const finish = (job: Job): boolean => {
     if (!jobs.delete(job.id)) return false;
+    asks.delete(job);
+    job.begun();
     memory.give(job.charged);
     for (const { cancel } of job.runs.values()) cancel();
     if (jobs.size === 0) idle.refresh();
@@ -98,20 +108,28 @@ export const createBeside = (options: BesideOptions): Beside => {
   };
   const advance = (): void => {
     while (busy === undefined) {
-      const step = steps.shift();
-      if (step === undefined) return;
-      if (!jobs.has(step.job.id)) continue;
-      busy = step.job;
-      step.post();
+      const reply = replies.shift();
+      if (reply !== undefined) {
+        if (!jobs.has(reply.job.id)) continue;
+        busy = reply.job;
+        reply.post();
+        return;
+      }
+      const [first] = asks;
+      if (first === undefined) return;
+      const [job, post] = first;
+      asks.delete(job);
+      busy = job;
+      post();
     }
   };
-  const stepFor = (job: Job, run: () => void): void => {
-    steps.push({ job, post: run });
+  const replyTo = (job: Job, post: () => void): void => {
+    replies.push({ job, post });
     advance();
   };
   const run = (job: Job, index: number, call: InferenceCall): void => {
     const fail = (error: unknown): void => {
-      stepFor(job, () => post({ type: "failed", id: job.id, run: index, error: tellable(error) }));
+      replyTo(job, () => post({ type: "failed", id: job.id, run: index, error: tellable(error) }));
     };
     let inference: Inference;
     try {
@@ -128,7 +146,7 @@ export const createBeside = (options: BesideOptions): Beside => {
         fail(tooMany());
         return;
       }
-      stepFor(job, () => {
+      replyTo(job, () => {
         const parcel = createParcel(isWhole(outputs));
         post({ type: "outputs", id: job.id, run: index, outputs: parcel.tensors(outputs) }, parcel.list());
       });
@@ -137,7 +155,7 @@ export const createBeside = (options: BesideOptions): Beside => {
   const charge = (job: Job, outputs: Outputs): boolean => {
     let bytes = 0;
     for (const tensor of outputs.values()) bytes += TEXT_FACTOR * tensor.bytes.length;
-    if (!memory.take(bytes)) return false;
+    if (!memory.admit(bytes)) return false;
     job.charged += bytes;
     return true;
   };
@@ -169,7 +187,7 @@ export const createBeside = (options: BesideOptions): Beside => {
     const outOfMemory = error !== undefined && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY";
     const culprit = busy;
     busy = undefined;
-    steps = [];
+    replies = [];
     for (const job of [...jobs.values()]) {
       if (job === culprit && outOfMemory) refuse(job, tooLarge());
       else
@@ -195,20 +213,36 @@ export const createBeside = (options: BesideOptions): Beside => {
     thread = started;
   };
 
-  const ask = (asked: Asked): Pending<Response> => {
+  const ask = (asked: Asked, forget?: () => void): Pending<Response> => {
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
-    const job: Job = { id: nextId++, asked, charged: 0, resolve, reject, runs: new Map(), posted: false };
+    const job: Job = {
+      id: nextId++,
+      asked,
+      charged: 0,
+      resolve,
+      reject,
+      runs: new Map(),
+      posted: false,
+      begun: nothing,
+    };
     if (asked.done !== undefined && !charge(job, asked.done.outputs)) {
       reject(tooMany());
-      return { answer: promise, cancel: () => undefined };
+      return { answer: promise, cancel: nothing };
     }
     jobs.set(job.id, job);
     if (thread === undefined) startThread();
-    stepFor(job, () => {
+    asks.set(job, () => {
       job.posted = true;
+      job.begun();
       const [message, list] = packed(asked);
       post({ type: "ask", id: job.id, asked: message }, list);
     });
+    if (asked.done === undefined && forget !== undefined)
+      job.begun = memory.unread(sizeOf(asked), () => {
+        refuse(job, crowdedOut());
+        forget();
+      });
+    advance();
     const cancel = (): void => {
       if (!jobs.has(job.id)) return;
       if (job.posted) post({ type: "gone", id: job.id });
@@ -225,6 +259,10 @@ export const createBeside = (options: BesideOptions): Beside => {
     },
   };
 };
+
+const nothing = (): void => undefined;
+
+const sizeOf = (asked: Asked): number => (asked.kind === "http" ? asked.body : asked.message).length;
 
 /** The body is the request's own, and goes over; what was inferred is copied where it is a part of a batch's. */
 const packed = (asked: Asked): [Asked, ArrayBuffer[]] => {

@@ -1,10 +1,12 @@
 /** What the transports do with requests that take long: which go to the thread beside the door, and what they wait for. */
+import { RequestError } from "../../errors/request-error.ts";
 import type { Turns } from "../../event-loop/turns.ts";
+import { crowdedOut, type Memory } from "../../memory/shares.ts";
 import type { LongCalls, PendingAnswer } from "../../transport/grpc/types.ts";
-import type { HttpRequest, HttpResponse, Long } from "../../transport/http/types.ts";
+import type { Handle, HttpRequest, HttpResponse, Long } from "../../transport/http/types.ts";
 import { BESIDE_MS, readingMs } from "./cost.ts";
 import { AnswerBeside, type Beside } from "./index.ts";
-import type { Done, Response } from "./messages.ts";
+import type { Asked, Done, Response } from "./messages.ts";
 
 /** What is shorter is done at once. */
 const SHORT_BYTES = 16 * 1024;
@@ -12,11 +14,11 @@ const EMPTY = new Uint8Array();
 /** Those that the handlers of paths that infer look at. */
 const HEADERS = ["content-type", "inference-header-content-length"];
 
-export const createLong = (beside: Pick<Beside, "ask">, turns: Turns): Long => {
+export const createLong = (beside: Pick<Beside, "ask">, turns: Turns, memory: Pick<Memory, "unread">): Long => {
   const ask = async (request: HttpRequest, done: Done | undefined): Promise<HttpResponse> => {
     const headers = Object.fromEntries(HEADERS.map((name) => [name, request.header(name)]));
     const { path, query, body } = request;
-    const pending = beside.ask({ kind: "http", path, query, headers, body, done });
+    const pending = beside.ask({ kind: "http", path, query, headers, body, done }, request.forget);
     request.body = EMPTY;
     request.onGone = pending.cancel;
     const response = await pending.answer;
@@ -24,13 +26,41 @@ export const createLong = (beside: Pick<Beside, "ask">, turns: Turns): Long => {
     const { status, headers: fields, parts } = response;
     return { status, headers: fields, parts };
   };
+  /** Handles it when its turn comes, unless the memory that it holds is needed before. */
+  const handleIn = (turn: Promise<void>, request: HttpRequest, handle: Handle): Promise<HttpResponse> =>
+    new Promise((resolve, reject) => {
+      let over = false;
+      const end = (error: RequestError): void => {
+        over = true;
+        request.body = EMPTY;
+        reject(error);
+      };
+      const begun = memory.unread(request.body.length, () => {
+        end(crowdedOut());
+        request.forget?.();
+      });
+      request.onGone = () => {
+        begun();
+        end(gone());
+      };
+      void turn.then(() => {
+        if (over) return;
+        begun();
+        request.onGone = undefined;
+        try {
+          resolve(handle(request));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
   return {
     handle(request, handle) {
       if (request.body.length < SHORT_BYTES || request.method !== "POST") return handle(request);
       const ms = readingMs(jsonBytesOf(request));
       if (ms > BESIDE_MS) return ask(request, undefined);
       const wait = turns.take(ms);
-      return wait === undefined ? handle(request) : wait.then(() => handle(request));
+      return wait === undefined ? handle(request) : handleIn(wait, request, handle);
     },
     resume: (request, error) => (error instanceof AnswerBeside ? ask(request, error.done) : undefined),
   };
@@ -50,16 +80,18 @@ const METHODS: ReadonlySet<string> = new Set([
   ),
 ]);
 
+const gone = (): RequestError => new RequestError("Cancelled", "the client closed the connection");
+
 export const createLongCalls = (beside: Pick<Beside, "ask">): LongCalls => {
-  const ask = (path: string, message: Buffer, deadline: number, done: Done | undefined): PendingAnswer | undefined => {
-    if (!METHODS.has(path)) return undefined;
-    const { answer, cancel } = beside.ask({ kind: "grpc", path, message, deadline, done });
+  const ask = (asked: Extract<Asked, { kind: "grpc" }>, forget?: () => void): PendingAnswer | undefined => {
+    if (!METHODS.has(asked.path)) return undefined;
+    const { answer, cancel } = beside.ask(asked, forget);
     return { answer: answer.then(messageOf), cancel };
   };
   return {
-    ask: (path, message, deadline) => ask(path, message, deadline, undefined),
+    ask: (path, message, deadline, forget) => ask({ kind: "grpc", path, message, deadline, done: undefined }, forget),
     resume: (path, message, deadline, error) =>
-      error instanceof AnswerBeside ? ask(path, message, deadline, error.done) : undefined,
+      error instanceof AnswerBeside ? ask({ kind: "grpc", path, message, deadline, done: error.done }) : undefined,
   };
 };
 

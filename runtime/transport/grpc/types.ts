@@ -63,8 +63,11 @@ export type StreamCall = {
 
 /** Calls whose message is read, or whose answer is written, for longer than others should wait for. `path` is the call's. */
 export type LongCalls = {
-  /** Answers elsewhere; undefined for methods that are answered here. */
-  ask(path: string, message: Buffer, deadline: number): PendingAnswer | undefined;
+  /**
+   * Answers elsewhere; undefined for methods that are answered here.
+   * @param forget gives back at once what the message is counted for
+   */
+  ask(path: string, message: Buffer, deadline: number, forget: () => void): PendingAnswer | undefined;
   /** Goes on where a handler has been told that its answer is to be written elsewhere; undefined for any other error. */
   resume(path: string, message: Buffer, deadline: number, error: unknown): PendingAnswer | undefined;
 };

@@ -41,7 +41,8 @@ export const serveUnary = (
   };
   const { long } = options;
   const answer = (message: Buffer, by: Codec): void => {
-    const asked = message.length > LONG_BYTES ? long?.ask(calls.method, message, head.deadline) : undefined;
+    const asked =
+      message.length > LONG_BYTES ? long?.ask(calls.method, message, head.deadline, call.release) : undefined;
     if (asked !== undefined) {
       relay(asked);
       return;

@@ -20,7 +20,7 @@ export type Handling = {
 
 export type Outcomes = { answered(response: HttpResponse): void; failed(error: unknown): void };
 
-/** @param lease for what a body is before its compression */
+/** @param lease what the body is counted in, and what it is before its compression */
 export const createHandling = (shared: Shared, lease: Lease, { answered, failed }: Outcomes): Handling => {
   let handle: Handle | undefined;
   let encoding: Encoding | undefined;
@@ -54,7 +54,8 @@ export const createHandling = (shared: Shared, lease: Lease, { answered, failed 
       return undefined;
     },
     run({ fields, method, path, query }, body) {
-      request = { method, path, query, body, onGone: undefined, header: (name) => fieldOf(fields, name) };
+      const header = (name: string): string | undefined => fieldOf(fields, name);
+      request = { method, path, query, body, forget: lease.release, onGone: undefined, header };
       if (encoding === undefined || body.length === 0) {
         call();
         return;

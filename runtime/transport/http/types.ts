@@ -8,6 +8,8 @@ export type HttpRequest = {
   /** `name` in lower case. A header that came several times is joined with ", ". */
   header(name: string): string | undefined;
   body: Uint8Array;
+  /** Gives back at once what the body is counted for. For who keeps none of it. */
+  forget?: () => void;
   /** A handler sets it to be told, once, that the client closed the connection before the answer. */
   onGone: (() => void) | undefined;
 };

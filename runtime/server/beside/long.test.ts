@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RequestError } from "../../errors/request-error.ts";
+import { createTurns } from "../../event-loop/turns.ts";
+import { createMemory } from "../../memory/shares.ts";
+import type { HttpRequest, HttpResponse } from "../../transport/http/types.ts";
+import { createLong } from "./long.ts";
+
+/** Takes milliseconds to read, and is read by the door. */
+const BYTES = 400_000;
+const answer: HttpResponse = { status: 200, headers: {}, parts: [] };
+
+/** Requests that come in one turn of the event loop, and fill the memory. `turn`: the next one. */
+const start = (count: number) => {
+  let later: (() => void)[] = [];
+  const memory = createMemory(count * BYTES, () => 0);
+  const beside = { ask: () => assert.fail("it is read by the door") };
+  const long = createLong(
+    beside,
+    createTurns((run) => later.push(run)),
+    memory,
+  );
+  const outcomes: string[] = [];
+  const requests = Array.from({ length: count }, (_, i): HttpRequest => {
+    const body = memory.nextShare().lease(() => false);
+    body.take(BYTES);
+    const asked: HttpRequest = {
+      ...{ method: "POST", path: "/v2/models/m/infer", query: "", header: () => undefined, onGone: undefined },
+      body: Buffer.alloc(BYTES, "0.12,"),
+      forget: body.release,
+    };
+    const handled = long.handle(asked, () => {
+      assert.equal(asked.body.length, BYTES);
+      body.release();
+      return answer;
+    });
+    Promise.resolve(handled).then(
+      () => outcomes.push(`${i} answered`),
+      (error: unknown) => outcomes.push(`${i} ${error instanceof RequestError ? error.code : String(error)}`),
+    );
+    return asked;
+  });
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  return {
+    memory,
+    requests,
+    outcomes,
+    settled,
+    async turn(): Promise<void> {
+      const due = later;
+      later = [];
+      for (const run of due) run();
+      await settled();
+    },
+  };
+};
+
+test("what waits for its turn to be read makes room for what was read, those that came last first", async () => {
+  const { memory, outcomes, requests, settled, turn } = start(20);
+  await settled();
+  const atOnce = outcomes.length;
+  assert.ok(atOnce > 0 && atOnce < 10, outcomes.join());
+  assert.ok(memory.admit((atOnce + 2) * BYTES));
+  await settled();
+  assert.deepEqual(outcomes.slice(atOnce), ["19 Overloaded", "18 Overloaded"]);
+  assert.equal(requests[19]?.body.length, 0, "its body is not kept");
+  while (outcomes.length < 20) await turn();
+  assert.equal(outcomes.filter((outcome) => outcome.endsWith("answered")).length, 18);
+  assert.equal(memory.usedBytes(), (atOnce + 2) * BYTES);
+});
+
+test("whose client has gone while it waited is not read", async () => {
+  const { outcomes, requests, settled, turn } = start(20);
+  requests[19]?.onGone?.();
+  await settled();
+  assert.ok(outcomes.includes("19 Cancelled"), outcomes.join());
+  while (outcomes.length < 20) await turn();
+});
