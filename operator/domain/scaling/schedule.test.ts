@@ -19,6 +19,26 @@ describe("a schedule", () => {
     assert.equal(at("2026-11-28T12:00:00Z").floor, 0); // a Saturday, after Friday's evening
   });
 
+  it("holds what was due last of the entries that a skipped hour brings at once", () => {
+    const nightly = (...entries: [cron: string, minReplicas: number, timeZone?: string][]) =>
+      parseSchedule(
+        entries.map(([cron, minReplicas, timeZone = "Europe/Berlin"]) => ({ cron, timeZone, minReplicas })),
+      );
+    const floors = (schedule: Schedule) =>
+      ["2026-03-29T00:59:59Z", "2026-03-29T01:00:00Z", "2026-03-29T23:00:00Z"].map(
+        (text) => floorAt(schedule, Date.parse(text)).floor,
+      );
+    // from 2:00 the clock goes to 3:00
+    assert.deepEqual(floors(nightly(["10 2 * * *", 5], ["0 3 * * *", 0])), [0, 0, 0]);
+    assert.deepEqual(floors(nightly(["0 3 * * *", 0], ["10 2 * * *", 5])), [0, 0, 0]);
+    assert.deepEqual(floors(nightly(["10 2 * * *", 5], ["50 2 * * *", 1])), [1, 1, 1]);
+    assert.deepEqual(floors(nightly(["10 2 * * *", 5], ["0 1 * * *", 2, "UTC"])), [5, 2, 2]);
+    // half an hour, from 2:00 to 2:30
+    const turn = Date.parse("2026-10-03T15:30:00Z");
+    const howe = nightly(["15 2 * * *", 5, "Australia/Lord_Howe"], ["30 2 * * *", 1, "Australia/Lord_Howe"]);
+    assert.deepEqual([floorAt(howe, turn - 1).floor, floorAt(howe, turn).floor], [1, 1]);
+  });
+
   it("tells when it changes next", () => {
     assert.equal(new Date(at("2026-11-25T12:00:00Z").until).toISOString(), "2026-11-25T19:00:00.000Z");
     assert.equal(floorAt([], 0).until, Number.POSITIVE_INFINITY);

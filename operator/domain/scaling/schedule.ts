@@ -41,12 +41,17 @@ const parse = <T>(field: string, of: () => T, problem?: string): T => {
  * The floor at `now` (ms since 1970): that of the entry that began last, and 0 where none has begun. `until`: when another begins.
  */
 export const floorAt = (schedule: Schedule, now: number): { floor: number; until: number } => {
-  let [floor, latest, until] = [0, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const never = Number.NEGATIVE_INFINITY;
+  let [floor, latest, latestDue, until] = [0, never, never, Number.POSITIVE_INFINITY];
   for (const { cron, minReplicas, zone } of schedule) {
     const wall = wallAt(zone, now);
     const [last, next] = [lastTime(cron, wall), nextTime(cron, wall)];
-    const begun = last === undefined ? Number.NEGATIVE_INFINITY : momentOf(zone, last);
-    if (begun > latest || (begun === latest && minReplicas > floor)) [floor, latest] = [minReplicas, begun];
+    const begun = last === undefined ? never : momentOf(zone, last);
+    // times that a clock skips all begin at its turn: in the order in which they were due
+    const due = last === undefined ? never : last - zone(begun);
+    const isLater = begun > latest || (begun === latest && due > latestDue);
+    if (isLater || (begun === latest && due === latestDue && minReplicas > floor))
+      [floor, latest, latestDue] = [minReplicas, begun, due];
     if (next !== undefined) until = Math.min(until, momentOf(zone, next));
   }
   return { floor, until };
