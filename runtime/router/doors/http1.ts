@@ -2,9 +2,9 @@
 import type { Socket } from "node:net";
 import { evicted, isBrisk, YOUNG_MS } from "../../memory/shares.ts";
 import { type Chunks, createChunks } from "../../transport/http/chunks.ts";
+import { beginLinger, type Linger } from "../../transport/http/connection-state.ts";
 import type { Head } from "../../transport/http/head.ts";
 import { createInput } from "../../transport/http/input.ts";
-import { beginLinger, type Linger } from "../../transport/http/linger.ts";
 import { Refusal } from "../../transport/http/refusal.ts";
 import { CLIENT_LIMITS, checkTrailers } from "../../transport/http/request-rules.ts";
 import { CONTINUE, errorResponse, jsonError } from "../../transport/http/response.ts";

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { evicted, isBrisk } from "../../memory/shares.ts";
+import { beginLinger, type Linger } from "./connection-state.ts";
 import { countDuration, countStatus } from "./counters.ts";
 import { createHandling } from "./handling.ts";
 import type { Head } from "./head.ts";
-import { beginLinger, type Linger } from "./linger.ts";
 import { linesOf, pack } from "./packing.ts";
 import { createReader } from "./reader.ts";
 import { Refusal } from "./refusal.ts";
