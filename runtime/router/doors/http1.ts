@@ -232,6 +232,8 @@ const readHead = (served: Served): boolean => {
 const readBody = (served: Served): boolean => {
   const { input, state } = served;
   const isWhole = takeBody(served);
+  // its last piece may have had it served as a stream, and answered
+  if (state.phase === "linger") return false;
   if (isWhole) {
     input.next();
     // an answer that comes from here on need not close the connection
@@ -284,6 +286,7 @@ const begin = (served: Served, head: Head): void => {
     pause: gate.pause,
     resume: gate.resume,
   });
+  served.body.begin();
 };
 
 const closesAfter = ({ door, expires, isLeaving, state }: Served, { keepAlive }: Head): boolean =>

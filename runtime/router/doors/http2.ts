@@ -153,6 +153,7 @@ const serveStream = (head: RequestHead, stream: Stream, common: Connection): Str
   const fits = reservation.take(callBytes);
   if (fits) {
     calls.add(call);
+    body.begin();
     listen();
   } else refuse();
   return {

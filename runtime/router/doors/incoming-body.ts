@@ -8,6 +8,8 @@ import { createPieces } from "./pieces.ts";
 import type { Reservation } from "./reservation.ts";
 
 export type IncomingBody = {
+  /** Serves it at once where it is known to be too large to be kept. It may be answered, and released, before this returns. */
+  begin(): void;
   /** A piece has come. It may be kept. */
   push(piece: Buffer): void;
   /** The body is whole. */
@@ -119,8 +121,10 @@ export const createIncomingBody = (options: BodyOptions): IncomingBody => {
     if (!hasBegun && !ended && !released) pause();
   };
 
-  if (length !== undefined && length > MOST_KEPT_OF_ONE) stream();
   return {
+    begin: () => {
+      if (length !== undefined && length > MOST_KEPT_OF_ONE) stream();
+    },
     push: (piece) => {
       if (released) return;
       received += piece.length;
