@@ -67,163 +67,203 @@ type Told = Answer | "busy" | "failed" | "large";
 /** `revisions`: the two that are compared; `isSuspect`: of them an answer had lost its numbers when this pair was chosen. */
 type Pair = { kind: "canary" | "self"; message: Message; revisions: string; isSuspect: boolean };
 
-export const createShadow = (options: ShadowOptions): Shadow => {
-  const { cap, fleet, kept, random } = options;
-  const counters = createShadowCounters();
-  let copies = 0;
+/** `route`: of the revision that is asked once more. */
+type Pairing = { pair: Pair; route: Route };
+
+/** What is known of the copies so far. */
+type State = {
+  readonly options: ShadowOptions;
+  readonly counters: ShadowCounters;
+  /** Under way. */
+  copies: number;
   /** Of a stable revision: copies that went to it again. */
-  let self = { revision: "", copies: 0 };
+  self: { revision: string; copies: number };
   /** The two revisions of which an answer has lost its numbers. */
-  let suspects = "";
+  suspects: string;
   /** Answers are read one pair after another, so that no more than two are in memory as tensors. */
-  let judged: Promise<void> = Promise.resolve();
+  judged: Promise<void>;
+};
 
-  const selfShare = ({ revision }: Route): number => {
-    if (self.revision !== revision) self = { revision, copies: 0 };
-    return self.copies < FIRST_PAIRS ? SELF_SHARE.first : SELF_SHARE.later;
-  };
-  const note = (reason: string): void => {
-    counters.reason = reason.slice(0, 300);
-  };
-  const incomparable = (reason: string): void => {
-    counters.incomparable++;
-    note(reason);
-  };
-  const disagrees = (kind: "canary" | "self", outputs: readonly string[], reason: string | undefined): void => {
-    counters[kind].compared++;
-    counters[kind].disagreed++;
-    // what stable says of itself is no news of the canary
-    if (kind === "self") return;
-    if (reason !== undefined) note(reason);
-    for (const name of outputs) {
-      const known = counters.outputs.get(name);
-      if (known !== undefined || counters.outputs.size < MOST_OUTPUTS) counters.outputs.set(name, (known ?? 0) + 1);
-    }
-  };
+export const createShadow = (options: ShadowOptions): Shadow => {
+  const counters = createShadowCounters();
+  const self = { revision: "", copies: 0 };
+  const state: State = { options, counters, copies: 0, self, suspects: "", judged: Promise.resolve() };
+  return { counters, answered: (message) => answered(state, message) };
+};
 
-  const noteLoss = ({ isSuspect, kind, revisions }: Pair, isLost: boolean): void => {
-    if (isSuspect) {
-      counters.losses[kind].compared++;
-      if (isLost) counters.losses[kind].lost++;
-    }
-    if (isLost) suspects = revisions;
-  };
+const answered = (state: State, message: Message): Capture | undefined => {
+  const { counters, options } = state;
+  const { body } = message;
+  const pairing = choose(state, message);
+  if (pairing === undefined || body.kind !== "whole") return undefined;
+  const memory = takeMemory(options.kept, body.bytes);
+  if (state.copies >= MOST_COPIES || !hasRoom(options, pairing.route) || memory === undefined) {
+    memory?.give();
+    counters.dropped++;
+    return undefined;
+  }
+  return capture(state, pairing, memory);
+};
 
-  const weigh = async (pair: Pair, ours: Answer, theirs: Answer): Promise<void> => {
-    const { kind, message } = pair;
-    // other requests go on between two pairs
-    await setImmediate();
-    const stable = await readAnswer(message, ours, MOST_ANSWER);
-    const other = await readAnswer(message, theirs, MOST_THEIRS);
-    const judgement = judge(stable, other, options.tolerances());
-    if (judgement.kind === "incomparable") {
-      incomparable(judgement.reason);
-      return;
-    }
-    noteLoss(pair, judgement.kind === "disagrees" && judgement.isLost);
-    if (judgement.kind === "disagrees") disagrees(kind, judgement.outputs, judgement.reason);
-    else counters[kind].compared++;
-  };
-
-  /** Asks a pod of `route` once more; what its answer takes besides the `had` bytes of stable's is added to `memory`. */
-  const ask = (message: Message, route: Route, had: number, memory: Memory): Promise<Told> => {
-    const arm = fleet.arm(route.revision);
-    const { protocol } = message;
-    const up = arm.pods.filter(({ reach }) => reach[protocol].failures === 0);
-    const pod = leastOutstanding(up, Math.max(1, cap * BUSY_SHARE), random());
-    if (pod === undefined) return Promise.resolve("busy");
-    const slot = fleet.take(arm, pod, { protocol, isStream: false });
-    const { promise, resolve } = Promise.withResolvers<Told>();
-    let isShort = false;
-    const fits = (bytes: number): boolean => {
-      if (bytes > MOST_THEIRS) return false;
-      isShort = !memory.grow(had + bytes);
-      return !isShort;
-    };
-    const collected = collect(fits, (answer) => {
-      if (answer === "large") sent?.abort();
-      resolve(isShort ? "busy" : toldBy(answer));
-    });
-    let sent: Sent | undefined;
-    const timer = setTimeout(() => {
-      sent?.abort();
-      resolve("failed");
-    }, options.timeoutMs());
-    // a canary that takes longer than its client had time is slow, and the evidence knows it from requests of its own
-    sent = pod.client.send(withoutDeadline(message), {
-      reached: () => fleet.reached(slot),
-      head: collected.head,
-      data: collected.data,
-      flush: () => "kept",
-      end: collected.end,
-      failed: (kind) => {
-        if (kind === "unreachable") fleet.missed(slot);
-        // a request that has reached nobody says nothing
-        resolve(kind === "unreachable" || kind === "unseen" ? "busy" : "failed");
-      },
-    });
-    return promise.finally(() => {
-      clearTimeout(timer);
-      fleet.give(slot);
-    });
-  };
-
-  const copy = async (pair: Pair, route: Route, ours: Answer, memory: Memory): Promise<void> => {
-    const { kind, message } = pair;
-    const told = await ask(message, route, ours.bytes.length, memory);
-    if (told === "busy") counters.dropped++;
-    else if (told === "large") {
-      noteLoss(pair, true);
-      disagrees(kind, [], `the canary answers ${ours.bytes.length} bytes of stable with more than ${MOST_THEIRS}`);
-    } else if (told !== "failed") {
-      judged = judged.then(() => weigh(pair, ours, told)).catch((error) => incomparable(String(error)));
-      await judged;
-    } else if (kind === "self") disagrees(kind, [], undefined);
-    else counters.failed++;
-  };
-
-  /** The canary is not too busy with requests whose clients wait. */
-  const hasRoom = ({ revision }: Route): boolean =>
-    fleet.arm(revision).room.size() === 0 &&
-    fleet.arm(revision).pods.some(({ isReady, outstanding }) => isReady && outstanding < cap * BUSY_SHARE);
-
+/** Which pod's answer is to be compared, if any. */
+const choose = (state: State, message: Message): Pairing | undefined => {
+  const { options } = state;
+  const routes = options.table()?.routes ?? [];
+  const canary = routes.find(({ role }) => role === "canary");
+  const stable = routes.find(({ role }) => role === "stable");
+  if (canary === undefined || stable === undefined || message.body.kind !== "whole" || !isInference(message))
+    return undefined;
+  if (options.random() * 100 >= canary.shadow) return undefined;
+  const revisions = `${stable.revision} ${canary.revision}`;
+  const isSuspect = state.suspects === revisions;
+  const isSelf = options.random() < (isSuspect ? SUSPECT_SHARE : selfShare(state, stable));
   return {
-    counters,
-    answered(message) {
-      const { body } = message;
-      const routes = options.table()?.routes ?? [];
-      const canary = routes.find(({ role }) => role === "canary");
-      const stable = routes.find(({ role }) => role === "stable");
-      if (canary === undefined || stable === undefined || body.kind !== "whole" || !isInference(message)) return;
-      if (random() * 100 >= canary.shadow) return;
-      const revisions = `${stable.revision} ${canary.revision}`;
-      const isSuspect = suspects === revisions;
-      const route = random() < (isSuspect ? SUSPECT_SHARE : selfShare(stable)) ? stable : canary;
-      const pair: Pair = { kind: route === stable ? "self" : "canary", message, revisions, isSuspect };
-      const memory = takeMemory(kept, body.bytes);
-      if (copies >= MOST_COPIES || !hasRoom(route) || memory === undefined) {
-        memory?.give();
-        counters.dropped++;
-        return;
-      }
-      copies++;
-      if (route === stable) self.copies++;
-      const done = (): void => {
-        copies--;
-        memory.give();
-      };
-      const collected = collect(
-        (bytes) => bytes <= MOST_ANSWER,
-        (ours) => {
-          if (ours === "large")
-            incomparable(`an answer has more than ${MOST_ANSWER} bytes, and Berth does not compare it`);
-          if (typeof ours === "string" || ours.head.outcome >= 400) done();
-          else void copy(pair, route, ours, memory).finally(done);
-        },
-      );
-      return { head: collected.head, data: collected.data, end: collected.end, dropped: () => collected.drop() };
-    },
+    pair: { kind: isSelf ? "self" : "canary", message, revisions, isSuspect },
+    route: isSelf ? stable : canary,
   };
+};
+
+const selfShare = (state: State, { revision }: Route): number => {
+  if (state.self.revision !== revision) state.self = { revision, copies: 0 };
+  return state.self.copies < FIRST_PAIRS ? SELF_SHARE.first : SELF_SHARE.later;
+};
+
+/** The canary is not too busy with requests whose clients wait. */
+const hasRoom = ({ cap, fleet }: ShadowOptions, { revision }: Route): boolean =>
+  fleet.arm(revision).room.size() === 0 &&
+  fleet.arm(revision).pods.some(({ isReady, outstanding }) => isReady && outstanding < cap * BUSY_SHARE);
+
+/** Keeps stable's answer as it comes, and copies the request once it is whole. */
+const capture = (state: State, { pair, route }: Pairing, memory: Memory): Capture => {
+  state.copies++;
+  if (pair.kind === "self") state.self.copies++;
+  const done = (): void => {
+    state.copies--;
+    memory.give();
+  };
+  const collected = collect(
+    (bytes) => bytes <= MOST_ANSWER,
+    (ours) => {
+      if (ours === "large")
+        incomparable(state, `an answer has more than ${MOST_ANSWER} bytes, and Berth does not compare it`);
+      if (typeof ours === "string" || ours.head.outcome >= 400) done();
+      else void copy(state, pair, route, ours, memory).finally(done);
+    },
+  );
+  return { head: collected.head, data: collected.data, end: collected.end, dropped: () => collected.drop() };
+};
+
+const copy = async (state: State, pair: Pair, route: Route, ours: Answer, memory: Memory): Promise<void> => {
+  const { counters } = state;
+  const { kind, message } = pair;
+  const told = await ask(state.options, message, route, ours.bytes.length, memory);
+  if (told === "busy") counters.dropped++;
+  else if (told === "large") {
+    noteLoss(state, pair, true);
+    disagrees(state, kind, [], `the canary answers ${ours.bytes.length} bytes of stable with more than ${MOST_THEIRS}`);
+  } else if (told !== "failed") {
+    state.judged = state.judged
+      .then(() => weigh(state, pair, ours, told))
+      .catch((error) => incomparable(state, String(error)));
+    await state.judged;
+  } else if (kind === "self") disagrees(state, kind, [], undefined);
+  else counters.failed++;
+};
+
+const weigh = async (state: State, pair: Pair, ours: Answer, theirs: Answer): Promise<void> => {
+  const { counters, options } = state;
+  const { kind, message } = pair;
+  // other requests go on between two pairs
+  await setImmediate();
+  const stable = await readAnswer(message, ours, MOST_ANSWER);
+  const other = await readAnswer(message, theirs, MOST_THEIRS);
+  const judgement = judge(stable, other, options.tolerances());
+  if (judgement.kind === "incomparable") {
+    incomparable(state, judgement.reason);
+    return;
+  }
+  noteLoss(state, pair, judgement.kind === "disagrees" && judgement.isLost);
+  if (judgement.kind === "disagrees") disagrees(state, kind, judgement.outputs, judgement.reason);
+  else counters[kind].compared++;
+};
+
+const noteLoss = (state: State, { isSuspect, kind, revisions }: Pair, isLost: boolean): void => {
+  const { losses } = state.counters;
+  if (isSuspect) {
+    losses[kind].compared++;
+    if (isLost) losses[kind].lost++;
+  }
+  if (isLost) state.suspects = revisions;
+};
+
+const disagrees = (
+  { counters }: State,
+  kind: Pair["kind"],
+  outputs: readonly string[],
+  reason: string | undefined,
+): void => {
+  counters[kind].compared++;
+  counters[kind].disagreed++;
+  // what stable says of itself is no news of the canary
+  if (kind === "self") return;
+  if (reason !== undefined) note(counters, reason);
+  for (const name of outputs) {
+    const known = counters.outputs.get(name);
+    if (known !== undefined || counters.outputs.size < MOST_OUTPUTS) counters.outputs.set(name, (known ?? 0) + 1);
+  }
+};
+
+const incomparable = ({ counters }: State, reason: string): void => {
+  counters.incomparable++;
+  note(counters, reason);
+};
+
+const note = (counters: ShadowCounters, reason: string): void => {
+  counters.reason = reason.slice(0, 300);
+};
+
+/** Asks a pod of `route` once more; what its answer takes besides the `had` bytes of stable's is added to `memory`. */
+const ask = (options: ShadowOptions, message: Message, route: Route, had: number, memory: Memory): Promise<Told> => {
+  const { cap, fleet, random } = options;
+  const arm = fleet.arm(route.revision);
+  const { protocol } = message;
+  const up = arm.pods.filter(({ reach }) => reach[protocol].failures === 0);
+  const pod = leastOutstanding(up, Math.max(1, cap * BUSY_SHARE), random());
+  if (pod === undefined) return Promise.resolve("busy");
+  const slot = fleet.take(arm, pod, { protocol, isStream: false });
+  const { promise, resolve } = Promise.withResolvers<Told>();
+  let isShort = false;
+  const fits = (bytes: number): boolean => {
+    if (bytes > MOST_THEIRS) return false;
+    isShort = !memory.grow(had + bytes);
+    return !isShort;
+  };
+  const collected = collect(fits, (answer) => {
+    if (answer === "large") sent?.abort();
+    resolve(isShort ? "busy" : toldBy(answer));
+  });
+  let sent: Sent | undefined;
+  const timer = setTimeout(() => {
+    sent?.abort();
+    resolve("failed");
+  }, options.timeoutMs());
+  // a canary that takes longer than its client had time is slow, and the evidence knows it from requests of its own
+  sent = pod.client.send(withoutDeadline(message), {
+    reached: () => fleet.reached(slot),
+    head: collected.head,
+    data: collected.data,
+    flush: () => "kept",
+    end: collected.end,
+    failed: (kind) => {
+      if (kind === "unreachable") fleet.missed(slot);
+      // a request that has reached nobody says nothing
+      resolve(kind === "unreachable" || kind === "unseen" ? "busy" : "failed");
+    },
+  });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    fleet.give(slot);
+  });
 };
 
 /** Of the bytes that the router keeps: a request's body and its two answers, of which most are far smaller than the largest. */
