@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import type { Server } from "node:http";
 import type { FailureCode } from "../../contract/pod.ts";
 import { cpuLimit } from "../engine/cpu-limit.ts";
 import { writeTermination } from "../errors/termination.ts";
@@ -8,7 +9,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import { packageVersion } from "../telemetry/version.ts";
 import { listenAddress } from "../transport/listen-address.ts";
 import { type Budgets, serverBudgets } from "./budgets.ts";
-import { startDoor } from "./door-thread.ts";
+import { type DoorThread, startDoor } from "./door-thread.ts";
 import { curlExample } from "./example.ts";
 import type { DoorMessage, LoadedMessage, ReadyMessage } from "./messages.ts";
 import { renderMetrics } from "./metrics.ts";
@@ -34,185 +35,227 @@ const budgetsOf = ({ model, executionProvider, shards, maxBodyBytes }: ServeOpti
     maxBodyBytes,
   });
 
+/** What is known of the server, and how far it is. */
+type State = {
+  readonly options: ServeOptions;
+  readonly log: Logger;
+  readonly serverVersion: string;
+  /** On `performance.now`'s clock. */
+  readonly started: number;
+  readonly door: DoorThread;
+  readonly admin: Server;
+  /** The process ends with this exit code. */
+  readonly resolve: (code: number) => void;
+  loaded: LoadedMessage | undefined;
+  digest: string | undefined;
+  ready: ReadyMessage | undefined;
+  /** Why no shard is ready. */
+  reason: string;
+  isDraining: boolean;
+  isEnding: boolean;
+  shardRestarts: number;
+  /** Those that are ready. */
+  readonly shards: Set<number>;
+  snapshot: Snapshot | undefined;
+  collecting: Promise<void> | undefined;
+  onCollected: () => void;
+  onStopped: () => void;
+};
+
 /** Serves until it is told to end. Resolves to the exit code. */
 export const supervise = (options: ServeOptions, log: Logger): Promise<number> => {
   const { promise, resolve } = Promise.withResolvers<number>();
   const started = performance.now();
   const serverVersion = packageVersion();
   const budgets = budgetsOf(options);
-  let loaded: LoadedMessage | undefined;
-  let digest: string | undefined;
-  let ready: ReadyMessage | undefined;
-  let reason = "the model is loading";
-  let draining = false;
-  let ending = false;
-  let shardRestarts = 0;
-  const shards = new Set<number>();
-  let snapshot: Snapshot | undefined;
-  let collecting: Promise<void> | undefined;
-  let onCollected = (): void => undefined;
-  let onStopped = (): void => undefined;
-
-  const notReady = (): string | undefined =>
-    draining ? "the server is draining" : shards.size === 0 || ready === undefined ? reason : undefined;
-  const known = (): Known => ({
-    options,
-    serverVersion,
-    digest,
-    loaded,
-    ready,
-    notReady: notReady(),
-    shardRestarts,
-    readyShards: shards.size,
-  });
-  /** Those who ask while another's question is on its way share its answer. */
-  const collect = async (): Promise<void> => {
-    if (ready === undefined) return;
-    collecting ??= new Promise<void>((done) => {
-      const timer = setTimeout(done, COLLECT_MS);
-      onCollected = () => {
-        clearTimeout(timer);
-        done();
-      };
-      door.send({ type: "collect" });
-    }).finally(() => {
-      collecting = undefined;
-    });
-    await collecting;
-  };
   const admin = createAdminServer({
-    stuck: () => door.stuckMs(),
-    notReady,
+    stuck: () => state.door.stuckMs(),
+    notReady: () => notReady(state),
     async status() {
-      await collect();
-      return statusReport(known(), snapshot);
+      await collect(state);
+      return statusReport(known(state), state.snapshot);
     },
     async metrics() {
-      await collect();
-      return renderMetrics(known(), snapshot);
+      await collect(state);
+      return renderMetrics(known(state), state.snapshot);
     },
   });
-
-  const finish = (code: number): void => {
-    if (ending) return;
-    ending = true;
-    admin.close();
-    admin.closeAllConnections();
-    const timer = setTimeout(() => resolve(code), STOP_MS);
-    onStopped = () => {
-      clearTimeout(timer);
-      resolve(code);
-    };
-    door.send({ type: "stop" });
-  };
-  const fail = (code: FailureCode | undefined, message: string): void => {
-    if (ending) return;
-    log.error(code === undefined ? {} : { code }, message);
-    writeTermination(options.terminationLog, code === undefined ? message : { outcome: "failed", code, message });
-    finish(1);
-  };
-
-  const onMessage = (message: DoorMessage): void => {
-    switch (message.type) {
-      case "loaded":
-        loaded = message;
-        return;
-      case "ready":
-        ready = message;
-        announce(message);
-        return;
-      case "shard-ready":
-        shards.add(message.shard);
-        if (shardRestarts > 0) log.info(`shard ${message.shard} is ready again`);
-        return;
-      case "shard-lost":
-        shards.delete(message.shard);
-        shardRestarts++;
-        reason = `the shard is being restarted: ${message.message}`;
-        log.error(`shard ${message.shard} is being restarted: ${message.message}`);
-        return;
-      case "copy-dropped":
-        if (loaded !== undefined) loaded = { ...loaded, sharedWeights: false };
-        log.warn(message.message);
-        return;
-      case "digest":
-        digest = message.digest;
-        return;
-      case "warning":
-        log.warn(message.message);
-        return;
-      case "error":
-        log.error(message.message);
-        return;
-      case "failed":
-        fail(message.code, message.message);
-        return;
-      case "snapshot":
-        snapshot = message.snapshot;
-        onCollected();
-        return;
-      case "drained":
-        if (ending) return;
-        log.info("drained");
-        finish(0);
-        return;
-      case "stopped":
-        onStopped();
-    }
-  };
-
-  const announce = ({ httpPort, grpcPort, warmUp, warmUpSeconds, inputs, outputs }: ReadyMessage): void => {
-    if (warmUp.outcome === "unproven") {
-      log.warn(
-        `the first inference failed with all generated inputs (zeros, ones): the model is served unproven, and may fail for every request: ${warmUp.reason}`,
-      );
-    }
-    const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-    const where = `http://${host}:${httpPort}/v2/models/${options.name}`;
-    log.info(
-      { port: httpPort, grpcPort, warmUpSeconds, inputs, outputs },
-      `ready in ${((performance.now() - started) / 1000).toFixed(1)} s: ${where} (gRPC on ${host}:${grpcPort})`,
-    );
-    if (options.logFormat === "text") log.info(`try: ${curlExample(where, inputs, warmUp)}`);
-  };
-
-  const end = (signal: "SIGTERM" | "SIGINT"): void => {
-    if (draining && signal === "SIGINT") {
-      finish(130);
-      return;
-    }
-    if (draining) return;
-    draining = true;
-    log.info(`${signal}: draining`);
-    if (ready === undefined) {
-      finish(0);
-      return;
-    }
-    const acceptMs = options.drainTimeoutMs - Math.min(5000, options.drainTimeoutMs / 4);
-    door.send({ type: "drain", quietMs: signal === "SIGTERM" ? QUIET_MS : 0, acceptMs });
-    setTimeout(() => {
-      if (ending) return;
-      log.error("requests were still running at the end of --drain-timeout");
-      finish(1);
-    }, options.drainTimeoutMs).unref();
-  };
-  process.on("SIGTERM", () => end("SIGTERM"));
-  process.on("SIGINT", () => end("SIGINT"));
-
+  process.on("SIGTERM", () => end(state, "SIGTERM"));
+  process.on("SIGINT", () => end(state, "SIGINT"));
   // The door begins while the admin port opens: a cold start counts in milliseconds.
   const door = startDoor(
     { ...options, serverVersion, budgets },
     {
-      message: onMessage,
-      ended: (how) => fail(undefined, `the server's data thread failed: ${how}`),
+      message: (message) => onMessage(state, message),
+      ended: (how) => fail(state, undefined, `the server's data thread failed: ${how}`),
     },
   );
+  const state: State = {
+    ...{ options, log, serverVersion, started, door, admin, resolve },
+    ...{ loaded: undefined, digest: undefined, ready: undefined, reason: "the model is loading" },
+    ...{ isDraining: false, isEnding: false, shardRestarts: 0, shards: new Set<number>() },
+    ...{ snapshot: undefined, collecting: undefined },
+    onCollected: () => undefined,
+    onStopped: () => undefined,
+  };
+  listen(state);
+  return promise;
+};
+
+const listen = (state: State): void => {
+  const { admin, log, options } = state;
   admin.once("error", (error) => {
-    fail(undefined, notOpened("admin", error));
+    fail(state, undefined, notOpened("admin", error));
   });
   admin.listen({ port: options.adminPort, ...listenAddress(options.host) }, () => {
     const address = admin.address();
     log.info({ port: typeof address === "object" ? address?.port : undefined }, `loading ${options.model}`);
   });
-  return promise;
+};
+
+const notReady = ({ isDraining, ready, reason, shards }: State): string | undefined =>
+  isDraining ? "the server is draining" : shards.size === 0 || ready === undefined ? reason : undefined;
+
+const known = (state: State): Known => {
+  const { digest, loaded, options, ready, serverVersion, shardRestarts, shards } = state;
+  return {
+    ...{ options, serverVersion, digest, loaded, ready, shardRestarts },
+    notReady: notReady(state),
+    readyShards: shards.size,
+  };
+};
+
+/** Those who ask while another's question is on its way share its answer. */
+const collect = async (state: State): Promise<void> => {
+  if (state.ready === undefined) return;
+  state.collecting ??= new Promise<void>((done) => {
+    const timer = setTimeout(done, COLLECT_MS);
+    state.onCollected = () => {
+      clearTimeout(timer);
+      done();
+    };
+    state.door.send({ type: "collect" });
+  }).finally(() => {
+    state.collecting = undefined;
+  });
+  await state.collecting;
+};
+
+const finish = (state: State, code: number): void => {
+  const { admin, door, resolve } = state;
+  if (state.isEnding) return;
+  state.isEnding = true;
+  admin.close();
+  admin.closeAllConnections();
+  const timer = setTimeout(() => resolve(code), STOP_MS);
+  state.onStopped = () => {
+    clearTimeout(timer);
+    resolve(code);
+  };
+  door.send({ type: "stop" });
+};
+
+const fail = (state: State, code: FailureCode | undefined, message: string): void => {
+  const { log, options } = state;
+  if (state.isEnding) return;
+  log.error(code === undefined ? {} : { code }, message);
+  writeTermination(options.terminationLog, code === undefined ? message : { outcome: "failed", code, message });
+  finish(state, 1);
+};
+
+const onMessage = (state: State, message: DoorMessage): void => {
+  const { log } = state;
+  switch (message.type) {
+    case "loaded":
+      state.loaded = message;
+      return;
+    case "ready":
+      state.ready = message;
+      announce(state, message);
+      return;
+    case "shard-ready":
+    case "shard-lost":
+      onShard(state, message);
+      return;
+    case "copy-dropped":
+      if (state.loaded !== undefined) state.loaded = { ...state.loaded, sharedWeights: false };
+      log.warn(message.message);
+      return;
+    case "digest":
+      state.digest = message.digest;
+      return;
+    case "warning":
+      log.warn(message.message);
+      return;
+    case "error":
+      log.error(message.message);
+      return;
+    case "failed":
+      fail(state, message.code, message.message);
+      return;
+    case "snapshot":
+      state.snapshot = message.snapshot;
+      state.onCollected();
+      return;
+    case "drained":
+      if (state.isEnding) return;
+      log.info("drained");
+      finish(state, 0);
+      return;
+    case "stopped":
+      state.onStopped();
+  }
+};
+
+const onShard = (state: State, message: Extract<DoorMessage, { type: "shard-ready" | "shard-lost" }>): void => {
+  const { log, shards } = state;
+  if (message.type === "shard-ready") {
+    shards.add(message.shard);
+    if (state.shardRestarts > 0) log.info(`shard ${message.shard} is ready again`);
+    return;
+  }
+  shards.delete(message.shard);
+  state.shardRestarts++;
+  state.reason = `the shard is being restarted: ${message.message}`;
+  log.error(`shard ${message.shard} is being restarted: ${message.message}`);
+};
+
+const announce = (
+  { log, options, started }: State,
+  { httpPort, grpcPort, warmUp, warmUpSeconds, inputs, outputs }: ReadyMessage,
+): void => {
+  if (warmUp.outcome === "unproven") {
+    log.warn(
+      `the first inference failed with all generated inputs (zeros, ones): the model is served unproven, and may fail for every request: ${warmUp.reason}`,
+    );
+  }
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const where = `http://${host}:${httpPort}/v2/models/${options.name}`;
+  log.info(
+    { port: httpPort, grpcPort, warmUpSeconds, inputs, outputs },
+    `ready in ${((performance.now() - started) / 1000).toFixed(1)} s: ${where} (gRPC on ${host}:${grpcPort})`,
+  );
+  if (options.logFormat === "text") log.info(`try: ${curlExample(where, inputs, warmUp)}`);
+};
+
+const end = (state: State, signal: "SIGTERM" | "SIGINT"): void => {
+  const { door, isDraining, log, options, ready } = state;
+  if (isDraining && signal === "SIGINT") {
+    finish(state, 130);
+    return;
+  }
+  if (isDraining) return;
+  state.isDraining = true;
+  log.info(`${signal}: draining`);
+  if (ready === undefined) {
+    finish(state, 0);
+    return;
+  }
+  const acceptMs = options.drainTimeoutMs - Math.min(5000, options.drainTimeoutMs / 4);
+  door.send({ type: "drain", quietMs: signal === "SIGTERM" ? QUIET_MS : 0, acceptMs });
+  setTimeout(() => {
+    if (state.isEnding) return;
+    log.error("requests were still running at the end of --drain-timeout");
+    finish(state, 1);
+  }, options.drainTimeoutMs).unref();
 };
