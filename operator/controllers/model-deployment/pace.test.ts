@@ -15,14 +15,14 @@ test("the same status is not written", () => {
   assert.equal(createPace().wait(KEY, before, { ...before }, 5000), undefined);
 });
 
-test("progress is written once a second, for each object", () => {
+test("progress is written every two seconds, for each object", () => {
   const pace = createPace();
   const progress = { ...before, message: "1 of 2", pods: "1/2" };
   assert.equal(pace.wait(KEY, before, progress, 5000), 0);
   pace.wrote(KEY, 5000);
-  assert.equal(pace.wait(KEY, before, progress, 5400), 600);
+  assert.equal(pace.wait(KEY, before, progress, 5400), 1600);
   assert.equal(pace.wait({ ...KEY, name: "b" }, before, progress, 5400), 0);
-  assert.equal(pace.wait(KEY, before, progress, 6000), 0);
+  assert.equal(pace.wait(KEY, before, progress, 7000), 0);
   pace.forget(KEY);
   assert.equal(pace.wait(KEY, before, progress, 5400), 0);
 });

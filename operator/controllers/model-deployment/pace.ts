@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { findCondition, type ModelDeploymentStatus } from "../../api/v1alpha1/index.ts";
 import type { ObjectKey } from "../../platform/kube/objects.ts";
 
-/** A pod that gets its node, is ready, and then available, is news three times within a second or two. */
-const PROGRESS_MS = 1_000;
+/** A pod that gets its node, becomes ready, and then available, changes the status three times within a second or two: the news takes the rest along. */
+const PROGRESS_MS = 2_000;
 
 /** What somebody waits for, or acts on. */
 const newsOf = (status: ModelDeploymentStatus | undefined): unknown => [
@@ -33,7 +33,7 @@ export type Pace = {
   forget(key: ObjectKey): void;
 };
 
-/** How soon a new status is written: what somebody waits for at once, mere progress once a second. */
+/** How soon a new status is written: what somebody waits for at once, mere progress every two seconds. */
 export const createPace = (): Pace => {
   const written = new Map<string, number>();
   return {
