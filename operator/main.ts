@@ -141,16 +141,16 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
 
   const routerPods = createRouterPods(stores.pods);
 
-  // What is written is remembered until the caches have seen it.
+  // What is written goes into the caches as it is answered, and is remembered until they have it.
   const parents = { resource: MODEL_DEPLOYMENTS, store: stores.modelDeployments };
-  const consistency = createConsistency(caches.resourceVersion);
+  const consistency = createConsistency(caches.hasSeen);
   forgetGone(parents, consistency);
   const installed = createInstalledSchema(createReadServed(transport, API_VERSION), ownKinds, (news) => {
     logNews(log, news);
     for (const object of stores.modelDeployments.list()) for (const key of itself(object)) controller.add(key, "low");
   });
   void installed.run(stop, STARTED_MS);
-  const writer = recordWrites(installed.writer(client), consistency, caches.covers, parents);
+  const writer = recordWrites(installed.writer(client), consistency, caches, parents);
   const events = createEventRecorder({
     client,
     reportingController: "berth.dev/operator",

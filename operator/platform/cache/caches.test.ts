@@ -69,10 +69,56 @@ test("each namespace has lists and watches of its own, and readers see one store
   assert.equal(store.get({ namespace: "b", name: "one" })?.metadata.uid, "Parent/b/one");
   assert.equal(store.get({ namespace: "c", name: "one" }), undefined);
   // How far one namespace has been seen says nothing of another.
-  assert.deepEqual([caches.resourceVersion("Parent", "a"), caches.resourceVersion("Parent", "b")], ["100", "90"]);
+  const hasSeen = (kind: string, namespace: string) =>
+    caches.hasSeen({ kind, key: { namespace, name: "x" }, resourceVersion: "95" });
+  assert.deepEqual(
+    [hasSeen("Parent", "a"), hasSeen("Parent", "b"), hasSeen("Parent", "c"), hasSeen("Child", "b")],
+    [true, false, true, true],
+  );
   assert.deepEqual(
     ["a", "c"].map((namespace) => caches.covers(object("Parent", namespace, "x", "1"))),
     [true, false],
+  );
+  stop.abort();
+  await running;
+});
+
+test("an answer goes into the cache that covers it, as the watch would bring it", async () => {
+  const { client, come, watch } = serving();
+  const caches = createCaches(client, watch, (_kind, error) => assert.fail(error), ["a"]);
+  const [lean, full] = [caches.of(PARENT, { ours: "yes" }, undefined, { managedFields: "unused" }), caches.of(CHILD)];
+  const stop = new AbortController();
+  const running = caches.run(stop.signal);
+  come("Parent a");
+  come("Child a");
+  await quiet();
+  const managedFields = [
+    { manager: "someone", operation: "Update", fieldsV1: { "f:spec": { "f:template": { "f:spec": {} } } } },
+    { manager: "other", operation: "Update", fieldsV1: { "f:data": {} } },
+  ];
+  const answer = (kind: string, namespace: string, ours: string): KubeObject => {
+    const { metadata, ...rest } = object(kind, namespace, `${kind}-${ours}`, "101");
+    return { ...rest, metadata: { ...metadata, labels: { ours }, managedFields } };
+  };
+  const answers = [
+    answer("Parent", "a", "yes"),
+    answer("Parent", "a", "no"),
+    answer("Parent", "b", "yes"),
+    answer("Child", "a", "no"),
+    answer("Stranger", "a", "yes"),
+  ];
+  for (const one of answers) caches.learn(one);
+  assert.deepEqual(
+    [...lean.list()].map(({ metadata }) => [metadata.name, metadata.namespace, metadata.managedFields]),
+    [["Parent-yes", "a", undefined]],
+  );
+  assert.deepEqual(
+    [...full.list()].map(({ metadata }) => [metadata.name, metadata.managedFields]),
+    [["Child-no", [{ manager: "someone" }]]],
+  );
+  assert.ok(
+    answers.every(({ metadata }) => metadata.managedFields?.length === 2),
+    "the writer's own",
   );
   stop.abort();
   await running;

@@ -1,10 +1,13 @@
 import type { Client } from "../kube/client.ts";
+import { decode } from "../kube/decode.ts";
 import type { KubeError } from "../kube/errors.ts";
-import type { KubeObject, Resource } from "../kube/objects.ts";
+import type { KubeObject, ObjectKey, Resource } from "../kube/objects.ts";
 import type { Watch } from "../kube/watch.ts";
+import type { Written } from "./consistency.ts";
 import { createIndexedStore, type IndexedStore } from "./indexed-store.ts";
 import { joinStores, type WatchedStore } from "./joined-store.ts";
 import { createReflector, type Reflector } from "./reflector.ts";
+import { trim } from "./trim.ts";
 
 /** How much of a kind is read, where it is not all: `managedFields` of no use; specs that few updates change. */
 export type Reading = { managedFields?: "unused"; spec?: "seldomChanged" };
@@ -26,17 +29,20 @@ export type Caches = {
   hasSynced(): boolean;
   /** The kinds whose first list has not come yet, in one namespace or in any. */
   missing(namespace?: string): string[];
-  /** How far a kind's cache has seen in this namespace, or undefined where there is none. */
-  resourceVersion(kind: string, namespace: string): string | undefined;
+  /** Whether the cache of its kind has this state of an object, or what became of it since; also where there is no such cache. */
+  hasSeen(written: Written): boolean;
   /** Whether this object is one that its kind's cache is told of. */
   covers(object: KubeObject): boolean;
+  /** Takes in what a write of ours was answered with, where `covers` says so: the next pass need not wait for the watch. */
+  learn(object: KubeObject): void;
 };
 
 /** One kind in one namespace, or in all. */
 type Part = {
   reflector: Reflector;
   hasSynced(): boolean;
-  resourceVersion(): string;
+  hasSeen(key: ObjectKey, resourceVersion: string): boolean;
+  learn(object: KubeObject): void;
   /** Its first list was refused; a namespace may have been deleted, and our rights with it. */
   isForbidden: boolean;
 };
@@ -57,6 +63,11 @@ export const createCaches = (
   const partsIn = (place: string): Part[] => [...entries.values()].flatMap(({ parts }) => parts.get(place) ?? []);
   const isSynced = (place: string) => partsIn(place).every((part) => part.hasSynced());
   const isClosed = (place: string) => partsIn(place).every((part) => part.hasSynced() || part.isForbidden);
+  const covers = (object: KubeObject): boolean => {
+    const entry = entries.get(object.kind);
+    if (!entry?.parts.has(placeOf(object.metadata.namespace ?? ""))) return false;
+    return Object.entries(entry.labels).every(([name, value]) => object.metadata.labels?.[name] === value);
+  };
   return {
     of<T extends KubeObject>(
       resource: Resource<T>,
@@ -81,8 +92,10 @@ export const createCaches = (
             onFailure(kind, error, delayMs, namespace);
           },
         });
-        const { hasSynced, resourceVersion } = store;
-        const part: Part = { reflector, hasSynced, resourceVersion, isForbidden: false };
+        const { hasSeen, hasSynced } = store;
+        const isLean = managedFields === "unused";
+        const learn = (object: KubeObject) => store.learn(asWatched(decode("learn", resource, object), isLean));
+        const part: Part = { reflector, hasSeen, hasSynced, learn, isForbidden: false };
         return part;
       };
       entries.set(kind, {
@@ -102,11 +115,23 @@ export const createCaches = (
         where.some((place) => parts.get(place)?.hasSynced() === false);
       return [...entries].filter(([, entry]) => isMissing(entry)).map(([kind]) => kind);
     },
-    resourceVersion: (kind, namespace) => entries.get(kind)?.parts.get(placeOf(namespace))?.resourceVersion(),
-    covers(object) {
-      const entry = entries.get(object.kind);
-      if (!entry?.parts.has(placeOf(object.metadata.namespace ?? ""))) return false;
-      return Object.entries(entry.labels).every(([name, value]) => object.metadata.labels?.[name] === value);
+    hasSeen: ({ kind, key, resourceVersion }) =>
+      entries.get(kind)?.parts.get(placeOf(key.namespace))?.hasSeen(key, resourceVersion) ?? true,
+    covers,
+    learn(object) {
+      if (covers(object))
+        entries
+          .get(object.kind)
+          ?.parts.get(placeOf(object.metadata.namespace ?? ""))
+          ?.learn(object);
     },
   };
+};
+
+/** An answer as the watch would bring it; whoever wrote it still has all of it. */
+const asWatched = <T extends KubeObject>(answer: T, isLean: boolean): T => {
+  const { managedFields, ...metadata } = answer.metadata;
+  return isLean || managedFields === undefined
+    ? { ...answer, metadata }
+    : trim({ ...answer, metadata: { ...metadata, managedFields } });
 };

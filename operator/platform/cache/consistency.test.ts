@@ -2,30 +2,35 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "../kube/client.ts";
 import type { KubeObject, OwnerReference, Resource } from "../kube/objects.ts";
-import { createConsistency, forgetGone, recordWrites } from "./consistency.ts";
+import { createConsistency, forgetGone, recordWrites, type Written } from "./consistency.ts";
 import { createIndexedStore } from "./indexed-store.ts";
 
-test("an owner is current once every kind's cache has seen the latest write", () => {
-  const seen = new Map([
-    ["Service", "99"],
-    ["Deployment", "100"],
-  ]);
-  const consistency = createConsistency((kind) => seen.get(kind));
+const written = (kind: string, name: string, resourceVersion: string): Written => ({
+  ...{ kind, resourceVersion },
+  key: { namespace: "default", name },
+});
+
+test("an owner is current once the caches have the latest of each object that was written", () => {
+  const seen = new Set(["Service a 100"]);
+  const consistency = createConsistency(({ kind, key, resourceVersion }) =>
+    seen.has(`${kind} ${key.name} ${resourceVersion}`),
+  );
   assert.deepEqual(consistency.behind("uid"), []);
-  consistency.wrote("uid", "Service", "100", "default");
-  consistency.wrote("uid", "Service", "98", "default"); // an answer that overtook another
-  consistency.wrote("uid", "Deployment", "100", "default");
-  assert.deepEqual(consistency.behind("uid"), ["Service"]);
+  consistency.wrote("uid", written("Service", "a", "100"));
+  consistency.wrote("uid", written("Service", "a", "98")); // an answer that overtook another
+  consistency.wrote("uid", written("Deployment", "a", "100"));
+  consistency.wrote("uid", written("Deployment", "b", "99"));
+  assert.deepEqual(consistency.behind("uid"), ["Deployment"]);
   assert.deepEqual(consistency.behind("other"), []);
-  seen.set("Service", "100");
+  seen.add("Deployment a 100");
+  assert.deepEqual(consistency.behind("uid"), ["Deployment"], "one of two");
+  seen.add("Deployment b 99");
   assert.deepEqual(consistency.behind("uid"), []);
 });
 
-test("what has no cache, or no owner any more, is not waited for", () => {
-  const consistency = createConsistency((kind) => (kind === "Service" ? "1" : undefined));
-  consistency.wrote("uid", "Secret", "100", "default");
-  assert.deepEqual(consistency.behind("uid"), []);
-  consistency.wrote("uid", "Service", "2", "default");
+test("an owner that is gone is not waited for", () => {
+  const consistency = createConsistency(() => false);
+  consistency.wrote("uid", written("Service", "a", "2"));
   consistency.forget("uid");
   assert.deepEqual(consistency.behind("uid"), []);
 });
@@ -54,10 +59,11 @@ const controlledBy = ({ apiVersion, kind, metadata: { name, uid = "" } }: KubeOb
   controller: true,
 });
 
-/** Writes answer with the object that was written; the caches have seen everything up to 5. */
+/** Writes answer with the object that was written; the caches have everything up to 5, and never more. */
 const recording = () => {
   const store = createIndexedStore<KubeObject>();
-  const consistency = createConsistency(() => "5");
+  const consistency = createConsistency(({ resourceVersion }) => Number(resourceVersion) <= 5);
+  const learnt: string[] = [];
   const parents = { resource: PARENT, store };
   forgetGone(parents, consistency);
   const echo = async <T>(_: unknown, written: unknown): Promise<T> => JSON.parse(JSON.stringify(written));
@@ -71,14 +77,18 @@ const recording = () => {
     apply: echo,
     patch: echo,
   };
-  const writer = recordWrites(client, consistency, () => true, parents);
+  const caches = {
+    covers: ({ metadata }: KubeObject) => metadata.name !== "uncached",
+    learn: ({ metadata }: KubeObject) => void learnt.push(metadata.name),
+  };
+  const writer = recordWrites(client, consistency, caches, parents);
   const write = (written: KubeObject) =>
     writer.apply(written.kind === "Parent" ? PARENT : CHILD, written, { fieldManager: "test" });
-  return { consistency, store, write };
+  return { consistency, learnt, store, write };
 };
 
 test("a parent's own writes are its own, whoever controls it, and a child's are its parent's, whichever version made it", async () => {
-  const { consistency, store, write } = recording();
+  const { consistency, learnt, store, write } = recording();
   const platform = object({ ...CHILD, kind: "Platform" }, "platform", "platform", "1");
   const parent = object(PARENT, "a", "a", "2", controlledBy(platform));
   store.put(parent, "2");
@@ -86,7 +96,9 @@ test("a parent's own writes are its own, whoever controls it, and a child's are 
   assert.deepEqual([consistency.behind("a"), consistency.behind("platform")], [["Parent"], []]);
   const owner = { ...controlledBy(parent), apiVersion: "berth.dev/v1alpha1" };
   await write(object(CHILD, "child", "child", "8", owner));
+  await write(object(CHILD, "uncached", "uncached", "8", owner));
   assert.deepEqual(consistency.behind("a"), ["Parent", "Child"]);
+  assert.deepEqual(learnt, ["a", "child"]);
 });
 
 test("what a parent is not waited for: what has no parent, what another kind controls, and what comes after its end", async () => {

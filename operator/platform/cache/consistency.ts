@@ -1,14 +1,17 @@
 import type { Client } from "../kube/client.ts";
-import { isOfKind, type KubeObject, type Resource } from "../kube/objects.ts";
+import { isOfKind, type KubeObject, type ObjectKey, type Resource } from "../kube/objects.ts";
 import type { IndexedStore } from "./indexed-store.ts";
 import { compareResourceVersions } from "./resource-version.ts";
 
+/** What an object was after a write of ours. */
+export type Written = { kind: string; key: ObjectKey; resourceVersion: string };
+
 /**
- * Read your own writes: a reconcile that runs before the watch has brought back what the last one wrote would
- * decide on the past. Each write's resourceVersion is kept until the cache of its kind has seen it.
+ * Read your own writes: a reconcile that runs before the caches have what the last one wrote would decide on the past.
+ * Each write is kept until they have it: from its own answer as a rule, from the watch where a list of before came meanwhile.
  */
 export type Consistency = {
-  wrote(ownerUid: string, kind: string, resourceVersion: string, namespace: string): void;
+  wrote(ownerUid: string, written: Written): void;
   /** The kinds whose caches have yet to see what was written for this owner; empty: they have seen it all. */
   behind(ownerUid: string): readonly string[];
   /** The owner is gone. */
@@ -17,33 +20,35 @@ export type Consistency = {
 
 const NONE: readonly string[] = [];
 
-/** `seen` gives the resourceVersion up to which the cache of a kind has seen a namespace; undefined: no cache of this kind. */
-export const createConsistency = (seen: (kind: string, namespace: string) => string | undefined): Consistency => {
-  const written = new Map<string, Map<string, { resourceVersion: string; namespace: string }>>();
+/** @param hasSeen whether the cache of its kind has what was written, or what became of it since; true where there is no such cache */
+export const createConsistency = (hasSeen: (written: Written) => boolean): Consistency => {
+  /** By owner, then by object: the latest. */
+  const unseen = new Map<string, Map<string, Written>>();
   return {
-    wrote(ownerUid, kind, resourceVersion, namespace) {
-      const kinds = written.get(ownerUid) ?? new Map<string, { resourceVersion: string; namespace: string }>();
-      const last = kinds.get(kind)?.resourceVersion;
-      if (last === undefined || compareResourceVersions(last, resourceVersion) < 0)
-        kinds.set(kind, { resourceVersion, namespace });
-      written.set(ownerUid, kinds);
+    wrote(ownerUid, written) {
+      const { kind, key, resourceVersion } = written;
+      const objects = unseen.get(ownerUid) ?? new Map<string, Written>();
+      const name = `${kind} ${key.namespace}/${key.name}`;
+      const last = objects.get(name)?.resourceVersion;
+      if (last === undefined || compareResourceVersions(last, resourceVersion) < 0) objects.set(name, written);
+      unseen.set(ownerUid, objects);
     },
     behind(ownerUid) {
-      const kinds = written.get(ownerUid);
-      if (kinds === undefined) return NONE;
-      for (const [kind, { resourceVersion, namespace }] of kinds) {
-        const version = seen(kind, namespace);
-        if (version === undefined || compareResourceVersions(version, resourceVersion) >= 0) kinds.delete(kind);
-      }
-      if (kinds.size > 0) return [...kinds.keys()];
-      written.delete(ownerUid);
+      const objects = unseen.get(ownerUid);
+      if (objects === undefined) return NONE;
+      for (const [name, written] of objects) if (hasSeen(written)) objects.delete(name);
+      if (objects.size > 0) return [...new Set([...objects.values()].map(({ kind }) => kind))];
+      unseen.delete(ownerUid);
       return NONE;
     },
     forget(ownerUid) {
-      written.delete(ownerUid);
+      unseen.delete(ownerUid);
     },
   };
 };
+
+/** What takes answers in, and which: `Caches` do. */
+export type Answered = { covers(object: KubeObject): boolean; learn(object: KubeObject): void };
 
 /** The objects that a controller reconciles: what they and their children are written for. */
 export type Parents<T extends KubeObject> = {
@@ -64,20 +69,22 @@ export const forgetGone = <T extends KubeObject>({ store }: Parents<T>, consiste
  * The same client, whose writes are recorded under the parent that they are for: a parent's own under itself, whoever controls it,
  * and a child's under its controller. What belongs to no parent, or to one that is gone, is waited for by nobody.
  * Deletes are not recorded: their answer has no resourceVersion, and deleting again by uid does nothing.
- * `isCached` says whether the cache of its kind will be told of this object, as one outside its selector never is.
+ * @param caches take the answers in; what they do not cover, as what is outside their selector, is waited for by nobody
  */
 export const recordWrites = <P extends KubeObject>(
   client: Client,
   consistency: Consistency,
-  isCached: (object: KubeObject) => boolean,
+  caches: Answered,
   { resource: parent, store }: Parents<P>,
 ): Client => {
   const record = <T extends KubeObject>(object: T): T => {
-    const { namespace = "", resourceVersion } = object.metadata;
+    const { name, namespace = "", resourceVersion } = object.metadata;
+    if (resourceVersion === undefined || !caches.covers(object)) return object;
     const owner = parentOf(object, parent);
-    if (owner === undefined || resourceVersion === undefined || !isCached(object)) return object;
-    const isThere = store.get({ namespace, name: owner.name })?.metadata.uid === owner.uid;
-    if (isThere) consistency.wrote(owner.uid, object.kind, resourceVersion, namespace);
+    const isThere = owner !== undefined && store.get({ namespace, name: owner.name })?.metadata.uid === owner.uid;
+    const { kind } = object;
+    if (isThere) consistency.wrote(owner.uid, { kind, key: { namespace, name }, resourceVersion });
+    caches.learn(object);
     return object;
   };
   return {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import type { KubeObject } from "../kube/objects.ts";
 import { createIndexedStore } from "./indexed-store.ts";
 
@@ -76,7 +77,7 @@ test("the owner index follows changes and removals, and only controller owners c
 test("objects are found by the label that the store was made for, in their namespace", () => {
   const store = createIndexedStore("part-of");
   const labelled = (name: string, of: string, namespace = "n"): KubeObject => {
-    const plain = object(name, name);
+    const plain = object(name, "1");
     return { ...plain, metadata: { ...plain.metadata, namespace, labels: { "part-of": of } } };
   };
   store.replace(
@@ -144,4 +145,81 @@ test("a listener that throws keeps nothing from the others, and its error is not
   });
   assert.throws(() => store.replace([object("a", "1"), object("b", "2")], "2"), /a fault/);
   assert.deepEqual([told, store.resourceVersion()], [["a", "b"], "2"]);
+});
+
+test("an answer is here before the watch brings it, once, and nothing older takes its place", () => {
+  const { store, told } = recorded();
+  store.learn(object("early", "3"));
+  assert.deepEqual([...store.list()], [], "before the first list nothing is known");
+  store.replace([object("a", "1")], "5");
+  told.length = 0;
+  store.learn(object("a", "7"));
+  store.learn(object("b", "8"));
+  assert.ok(store.hasSeen({ namespace: "n", name: "b" }, "8") && !store.hasSeen({ namespace: "n", name: "c" }, "8"));
+  store.put(object("a", "6"), "6");
+  store.put(object("a", "7"), "7");
+  store.put(object("b", "8"), "8");
+  assert.deepEqual(told, ["updated a", "added b"]);
+  assert.equal(store.resourceVersion(), "8");
+  store.remove(object("b", "9"), "9");
+  store.learn(object("b", "8"));
+  assert.equal(store.get({ namespace: "n", name: "b" }), undefined, "the watch has brought its end already");
+});
+
+test("a list from before takes what was learnt back, and its writer waits for the watch", () => {
+  const { store } = recorded();
+  store.replace([], "5");
+  store.learn(object("a", "7"));
+  store.replace([], "6");
+  assert.equal(store.get({ namespace: "n", name: "a" }), undefined);
+  assert.equal(store.hasSeen({ namespace: "n", name: "a" }, "7"), false);
+  store.put(object("a", "7"), "7");
+  assert.equal(store.hasSeen({ namespace: "n", name: "a" }, "7"), true);
+});
+
+test("whenever answers come, the store is never behind them or the watch, and ends as the server", () => {
+  const step = fc.record({ name: fc.constantFrom("a", "b"), deletes: fc.boolean(), ours: fc.boolean() });
+  const order = fc.array(fc.record({ watch: fc.boolean(), pick: fc.nat() }), { maxLength: 40 });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20 }), order, (steps, turns) => {
+      const alive = new Map<string, KubeObject>();
+      const events = steps.map(({ name, deletes, ours }, index) => {
+        const resourceVersion = String(index + 2);
+        const old = alive.get(name);
+        const object_ = object(name, resourceVersion, undefined, old?.metadata.uid ?? `${name}${resourceVersion}`);
+        const isDeleted = deletes && old !== undefined;
+        if (isDeleted) alive.delete(name);
+        else alive.set(name, object_);
+        return { object: object_, resourceVersion, isDeleted, ours: ours && !isDeleted };
+      });
+      const { store } = recorded();
+      store.replace([], "1");
+      const answers = events.filter(({ ours }) => ours);
+      const known = new Map<string, number>();
+      let watched = 0;
+      const watch = () => {
+        const event = events[watched++];
+        if (event === undefined) return;
+        if (event.isDeleted) store.remove(event.object, event.resourceVersion);
+        else store.put(event.object, event.resourceVersion);
+        note(event.object);
+      };
+      const note = ({ metadata: { name, resourceVersion } }: KubeObject) =>
+        known.set(name, Math.max(known.get(name) ?? 0, Number(resourceVersion)));
+      for (const turn of [...turns, ...events.map(() => ({ watch: true, pick: 0 }))]) {
+        if (turn.watch) watch();
+        else {
+          const [answer] = answers.splice(turn.pick % Math.max(1, answers.length), 1);
+          if (answer !== undefined) {
+            store.learn(answer.object);
+            note(answer.object);
+          }
+        }
+        for (const { metadata } of store.list())
+          assert.ok(Number(metadata.resourceVersion) >= (known.get(metadata.name) ?? 0));
+      }
+      for (const { object: late } of answers) store.learn(late);
+      assert.deepEqual(new Map([...store.list()].map((one) => [one.metadata.name, one])), alive);
+    }),
+  );
 });

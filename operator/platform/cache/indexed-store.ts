@@ -1,6 +1,7 @@
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import { indexBy } from "./index-by.ts";
+import { compareResourceVersions } from "./resource-version.ts";
 import { withSameSpec } from "./same-spec.ts";
 import type { Store } from "./store.ts";
 
@@ -14,7 +15,7 @@ export type Listener<T extends KubeObject> = (change: Change<T>) => void;
 export type IndexedStore<T extends KubeObject> = Store<T> & {
   /** Whether a whole list has been taken in; until then an object that is not here may well exist. */
   hasSynced(): boolean;
-  /** Everything that the server wrote to this kind up to here has been seen; empty before the first list. */
+  /** Everything that the server wrote to this kind up to here has been listed or watched; empty before the first list. */
   resourceVersion(): string;
   /** Tells of every change from now on, after it was made. Objects that are already there are told as added. */
   subscribe(listener: Listener<T>): void;
@@ -22,6 +23,10 @@ export type IndexedStore<T extends KubeObject> = Store<T> & {
   replace(objects: T[], resourceVersion: string): void;
   put(object: T, resourceVersion: string): void;
   remove(object: T, resourceVersion: string): void;
+  /** Takes in what a write was answered with, before the watch brings it. What the watch has brought already, or a later state, stays. */
+  learn(object: T): void;
+  /** Whether this state of the object, or what became of it since, is here. */
+  hasSeen(key: ObjectKey, resourceVersion: string): boolean;
   /** Nothing changed up to this resourceVersion. */
   advance(resourceVersion: string): void;
 };
@@ -88,6 +93,12 @@ export const createIndexedStore = <T extends KubeObject>(label?: string, keepsSp
     if (failed !== undefined) throw failed.error;
   };
 
+  const hasSeen = (key: { namespace?: string; name: string }, resourceVersion: string): boolean => {
+    if (seen !== "" && compareResourceVersions(seen, resourceVersion) >= 0) return true;
+    const known = objects.get(keyOf(key))?.metadata.resourceVersion;
+    return known !== undefined && compareResourceVersions(known, resourceVersion) >= 0;
+  };
+
   return {
     get: (key: ObjectKey) => read(keyOf(key)),
     list: () => objects.values(),
@@ -109,12 +120,22 @@ export const createIndexedStore = <T extends KubeObject>(label?: string, keepsSp
     },
     put(object, resourceVersion) {
       seen = resourceVersion;
-      tell([set(object, false)]);
+      const known = objects.get(keyOf(object.metadata));
+      // what was learnt is ahead of the watch: an older state that it still brings is past
+      if (known === undefined || !isLater(known, resourceVersion)) tell([set(object, false)]);
     },
     remove(object, resourceVersion) {
       seen = resourceVersion;
-      tell([unset(keyOf(object.metadata))]);
+      const key = keyOf(object.metadata);
+      const known = objects.get(key);
+      if (known !== undefined && !isLater(known, resourceVersion)) tell([unset(key)]);
     },
+    learn(object) {
+      const { resourceVersion } = object.metadata;
+      if (seen === "" || resourceVersion === undefined || hasSeen(object.metadata, resourceVersion)) return;
+      tell([set(object, false)]);
+    },
+    hasSeen,
     advance(resourceVersion) {
       seen = resourceVersion;
     },
@@ -125,3 +146,6 @@ const isSame = (a: KubeObject, b: KubeObject): boolean =>
   a.metadata.uid === b.metadata.uid &&
   a.metadata.resourceVersion !== undefined &&
   a.metadata.resourceVersion === b.metadata.resourceVersion;
+
+const isLater = ({ metadata }: KubeObject, resourceVersion: string): boolean =>
+  metadata.resourceVersion !== undefined && compareResourceVersions(metadata.resourceVersion, resourceVersion) > 0;

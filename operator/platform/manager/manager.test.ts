@@ -27,7 +27,8 @@ const managed = () => {
         },
         hasSynced: () => isSynced,
         missing: () => [],
-        resourceVersion: () => undefined,
+        hasSeen: () => true,
+        learn: () => undefined,
         covers: () => false,
       },
       controllers: [
