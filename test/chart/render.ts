@@ -39,6 +39,7 @@ export type PodSpec = z.infer<typeof PodSpec>;
 export const Rule = z.strictObject({
   apiGroups: z.array(z.string()),
   resources: z.array(z.string()),
+  resourceNames: z.array(z.string()).optional(),
   verbs: z.array(z.string()),
 });
 const Manifest = z.looseObject({

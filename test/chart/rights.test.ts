@@ -3,14 +3,15 @@ import { test } from "node:test";
 import { z } from "zod";
 import { type Manifest, render } from "./render.ts";
 
-/** "get,list Role of its namespace (absent: of the cluster), name, group/resource". */
+/** "kind, name of the role, its namespace (absent: of the cluster), group/resource, perhaps /name, verbs". */
 const rulesOf = (manifests: readonly Manifest[]) =>
   manifests.flatMap(({ kind, metadata, rules = [] }) =>
     rules.flatMap((rule) =>
       rule.resources.flatMap((resource) =>
         rule.apiGroups.map((group) => {
           const where = kind === "Role" && metadata.namespace !== "berth-system" ? ` in ${metadata.namespace}` : "";
-          return `${kind} ${metadata.name}${where} ${group || "core"}/${resource} ${rule.verbs.join(",")}`;
+          const names = (rule.resourceNames ?? []).map((name) => `/${name}`).join("");
+          return `${kind} ${metadata.name}${where} ${group || "core"}/${resource}${names} ${rule.verbs.join(",")}`;
         }),
       ),
     ),
@@ -85,7 +86,11 @@ const MODES: [string[], string[]][] = [
     ["watchNamespaces={a,b}"],
     [
       ...AGGREGATED,
-      ...of("ClusterRole berth-operator:berth-system", ["core/pods list", ...OF_THE_CLUSTER]),
+      ...of("ClusterRole berth-operator:berth-system", [
+        "core/pods list",
+        "core/configmaps/cluster-autoscaler-status get",
+        ...OF_THE_CLUSTER,
+      ]),
       ...inNamespaces("a", "b"),
       ...ITS_OWN,
     ],
