@@ -35,7 +35,7 @@ import { notOpened } from "./not-opened.ts";
  * compiles kernels. It says nothing of how long a request takes.
  */
 const WARM_UP_MS = { cpu: 60_000, device: 600_000 };
-/** Loading may take as long as the pod's startupProbe waits (600 × 1 s): a graph whose constants are endless never loads. */
+/** A graph whose constants are endless never loads. */
 const LOAD_MS = 600_000;
 /** Requests that may wait. Far more than can be answered in time by most models: the predicted wait refuses before. */
 const MAX_QUEUED = 10_000;

@@ -51,30 +51,30 @@ export const SERVE_HELP = `Serve an ONNX model over HTTP and gRPC (Open Inferenc
   npm run serve -- --model FILE.onnx [options]
 
   --model FILE                the ONNX model (required)
-  --name NAME                 the model's name in URLs (default: the file's base name)
+  --name NAME                 the model's name in URLs (default: the file's name without extension)
   --model-version VERSION     shown in the metadata and accepted in URLs (default: 1)
   --host ADDRESS              address to listen on (default: 127.0.0.1; in a pod ::, IPv6 and IPv4 alike)
   --http-port PORT            inference over HTTP (default: ${HTTP_PORT}; 0 = any free port)
   --grpc-port PORT            inference over gRPC (default: ${GRPC_PORT}; 0 = any free port)
   --admin-port PORT           /livez /readyz /metrics /statusz (default: ${ADMIN_PORT}; 0 = any free port)
   --execution-provider EP     cpu, cuda or tensorrt; never falls back to another (default: cpu)
-  --shards N                  processes that run the model side by side, and share its weights
+  --shards N                  processes that run the model concurrently, and share its weights
                               (default: the CPU limit, at most ${MAX_DEFAULT_SHARDS}, fewer where the memory limit is
                               small; 1 on a device)
-  --max-batch-size N          the most requests' items that one run takes together; 1 = never (default: 32). Batching
-                              begins only when it was proved that answers do not change, and stays where it gains
-  --max-delay DURATION        how long a request may wait for others to join its batch though a shard is free
-                              (default: 0s: batches form from what waits while the shards are busy)
-  --batching-ended-file FILE  once FILE is there, requests share no runs any more: it says where an answer of a batch was
-                              found to be another one than alone (default: none; looked for every 10 s)
-  --request-timeout DURATION  a request that takes longer fails; a run that hangs this long is killed (default: 30s)
-  --drain-timeout DURATION    after SIGTERM, end at the latest after this long (default: 20s)
-  --max-body SIZE             largest request body, before and after decompression, and gRPC message (default: 64Mi, less
-                              under a memory limit below 1Gi: 24Mi under 512Mi, 4Mi under 256Mi)
-  --max-connection-age DURATION  a connection that is older is closed after its answer, so that clients spread over
-                              new servers (default: 5m)
+  --max-batch-size N          maximum number of items in one run; 1 = no batching (default: 32). Batching begins only
+                              after a proof that answers stay the same, and continues while it saves time
+  --max-delay DURATION        how long a request may wait for others to join its batch although a shard is idle
+                              (default: 0s, batches form from what waits while the shards are busy)
+  --batching-ended-file FILE  when FILE exists, batching ends; FILE says in which batch an answer differed from the one
+                              alone (default: none; checked every 10 s)
+  --request-timeout DURATION  a request that exceeds it fails; a run that exceeds it is killed (default: 30s)
+  --drain-timeout DURATION    maximum time from SIGTERM to exit (default: 20s)
+  --max-body SIZE             maximum size of a body, before and after decompression, and of a gRPC message (default:
+                              64Mi, less under a memory limit below 1Gi: 24Mi under 512Mi, 4Mi under 256Mi)
+  --max-connection-age DURATION  age at which a connection is closed after an answer, so that clients spread over new
+                              servers (default: 5m)
   --cors-origins ORIGINS      origins of web pages that may call over HTTP, separated by commas, such as
-                              https://app.example.com,http://localhost:3000; * is all (default: none)
+                              https://app.example.com,http://localhost:3000; * allows all (default: none)
   --log-format FORMAT         json or text (default: text on a terminal, else json)
   --termination-log FILE      file for the reason of a failure (default: ${TERMINATION_LOG}, if it is there)
   --help

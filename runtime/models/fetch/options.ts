@@ -25,16 +25,17 @@ export const FETCH_HELP = `Download a model, check it, and put it in place.
 
   --uri URI               https://…, http://… (with --allow-http) or pvc://claim/path (required)
   --to FILE               where the model goes, whole and verified or not at all (required)
-  --sha256 HEX            refuse other bytes
-  --pin-file FILE         if FILE exists it holds "sha256:HEX": refuse other bytes
-  --ca-file FILE          PEM certificates to trust besides the system's, if FILE exists
-  --credentials DIR       if DIR exists: its file "token" (Bearer), or "username" and "password" (Basic);
-                          sent to the hosts alone that its file "hosts" names
-  --proxy URL             fetch through this proxy: http://host[:port] or https://host[:port] (default: none; variables such as HTTPS_PROXY are not read)
-  --no-proxy HOSTS        reached directly, with all below them: names and IP addresses, separated by commas
+  --sha256 HEX            the digest that the model must have
+  --pin-file FILE         if FILE exists: "sha256:HEX", the digest that the model must have
+  --ca-file FILE          if FILE exists: PEM certificates to trust in addition to the system's
+  --credentials DIR       its file "token" (Bearer), or "username" and "password" (Basic); sent to the URI's own
+                          origin only, and only if the file "hosts" lists its host
+  --proxy URL             fetch through this proxy: http://host[:port] or https://host[:port] (default: none;
+                          variables such as HTTPS_PROXY have no effect)
+  --no-proxy HOSTS        hosts to reach directly: names, subdomains included, and IP addresses, separated by commas
   --claim-directory DIR   where the claim of a pvc:// URI is mounted (default: ${CLAIM_DIRECTORY})
   --allow-http            accept http:// too
-  --disk-limit SIZE       the most bytes that the model may have (default: what is free on the disk)
+  --disk-limit SIZE       maximum size of the model (default: the free space on the disk)
   --progress-port PORT    serve the progress on this port: ${PROGRESS_PATH} (default: none)
   --termination-log FILE  file for the outcome (default: ${TERMINATION_LOG}, if it is there)
   --help`;
