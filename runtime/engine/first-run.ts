@@ -85,7 +85,7 @@ export const warmUp = async (engine: Engine, now: () => number = () => performan
     }
     smallest = false;
   }
-  return { outcome: "unproven", reason: reason ?? "nothing could be tried" };
+  return { outcome: "unproven", reason: reason ?? "no sample input could be generated" };
 };
 
 const isHopeless = (message: string, smallest: boolean): boolean =>

@@ -36,7 +36,7 @@ export const holdRequest = (life: Life, moves: Moves, route: Route, arm: Arm): v
   const ticket = room.enter({ lane, bytes: body.kind === "whole" ? body.bytes : 0, go, expire }, life.place);
   if (typeof ticket === "string") {
     counters.refused++;
-    const what = ticket === "requests" ? "too many requests wait" : "requests of too many bytes wait";
+    const what = ticket === "requests" ? "too many requests wait" : "too many bytes of requests wait";
     moves.refuse(life, 503, `${what} for a pod of ${revision}`, "forNow");
     return;
   }

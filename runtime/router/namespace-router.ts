@@ -120,7 +120,7 @@ export const createNamespaceRouter = (options: NamespaceOptions): NamespaceRoute
     router.listener.stop();
     retire(router.listener, router.settings().requestTimeoutMs);
     for (const { revision } of router.fleet.arms()) router.fleet.setPods(revision, []);
-    log.info(`${name}: gone`);
+    log.info(`${name}: deleted; its port is closed`);
   };
 
   return {

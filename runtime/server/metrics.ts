@@ -18,7 +18,7 @@ const own = (known: Known): Metric[] => {
   };
   return [
     single("gauge", "berth_model_info", "The model that is served.", 1, labels),
-    single("gauge", "berth_ready", "1 while requests are wanted.", known.notReady === undefined ? 1 : 0),
+    single("gauge", "berth_ready", "1 while the server is ready.", known.notReady === undefined ? 1 : 0),
     single("gauge", "berth_shards_ready", "Shards that can run the model now.", known.readyShards),
     single("counter", "berth_shard_restarts_total", "Shards that ended and were started again.", known.shardRestarts),
     ...(loaded === undefined
@@ -81,7 +81,7 @@ const load = ({ http, grpc, scheduler, statistics, memory, longestTurnMs }: Snap
     single(
       "gauge",
       "berth_batching_ended",
-      "1 where an answer in a batch was not the one alone, and requests run apart for good.",
+      "1 once batching has ended for good, because an answer in a batch differed from the one alone.",
       scheduler.batching.state === "ended" ? 1 : 0,
     ),
     metric(

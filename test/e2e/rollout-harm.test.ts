@@ -28,7 +28,7 @@ describe("a canary that does harm", () => {
     await applied("lookup-failing.onnx", { ...rollout, analysis: { latency: { mode: "off" } } });
     const after = await seen("rejected", isStalled);
     assert.equal(conditionOf(after, "Stalled")?.reason, "RolledBack");
-    assert.match(after.status.message ?? "", /worse than stable by its errors/);
+    assert.match(after.status.message ?? "", /regressed on errors/);
     assert.equal(after.status.stable?.revision, before.status.stable?.revision);
     await prober.stopUnharmed();
   });
@@ -38,7 +38,7 @@ describe("a canary that does harm", () => {
     const prober = probed();
     await applied("lookup-wrong.onnx", shadow);
     const wrong = await seen("rejected", (object) => isStalled(object) && /outputs/.test(object.status.message ?? ""));
-    assert.match(wrong.status.message ?? "", /worse than stable by its outputs/);
+    assert.match(wrong.status.message ?? "", /regressed on outputs/);
     // not even the same tensors: named, and the data plane goes on
     await applied("lookup-shape.onnx", shadow);
     const shape = await seen(
@@ -62,7 +62,7 @@ describe("a canary that does harm", () => {
     const prober = probed();
     await applied("lookup-nan.onnx", { strategy: "shadow", stepDuration: { min: "10s" } });
     const after = await seen("rejected", (object) => isStalled(object) && /NaN/.test(JSON.stringify(object.status)));
-    assert.match(after.status.message ?? "", /worse than stable by its outputs/);
+    assert.match(after.status.message ?? "", /regressed on outputs/);
     const [, disagreed = "", compared = ""] =
       /outputs: ([\d,]+) of ([\d,]+) pairs disagree/.exec(JSON.stringify(after.status)) ?? [];
     const [lost, pairs] = [disagreed, compared].map((text) => Number(text.replaceAll(",", "")));

@@ -37,7 +37,7 @@ describe("a canary that is half as slow again", () => {
       "decided",
       (object) => isStalled(object) || object.status.stable?.revision !== before.status.stable?.revision,
     );
-    assert.match(after.status.message ?? "", /worse than stable by its latency/);
+    assert.match(after.status.message ?? "", /regressed on latency/);
     assert.equal(after.status.stable?.revision, before.status.stable?.revision);
     await prober.stopUnharmed();
   });

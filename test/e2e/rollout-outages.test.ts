@@ -67,7 +67,7 @@ describe("a rollout in trouble", () => {
     assert.equal(conditionOf(after, "Available")?.status, "True");
     await prober.stopUnharmed();
     const { stdout } = await world().cluster.kubectl(["get", "modelrollouts", "-n", namespace, "-o", "yaml"]);
-    assert.match(stdout, /stable answered no request, and its pods did/);
+    assert.match(stdout, /stable answered no request, and the new revision did/);
     await world().cluster.kubectl(["delete", "mdeploy", key.name, "-n", namespace]);
   });
 

@@ -97,5 +97,5 @@ export const shareLeft = ({ revision, weight }: GivingBack): Share | undefined =
 
 /** `digits-2 gives its pods back to stable before anything else begins: 3 beside 1, 25 % of the requests` */
 export const givingBackInWords = ({ capacity, revision, weight }: GivingBack): string =>
-  `${revision.name} returns its share to stable first: it still has ${weight} % of the requests and ` +
+  `${revision.name} is shifting traffic back to stable: it still has ${weight} % of the requests and ` +
   `${capacity.canary} of the pods, stable ${capacity.stable}`;

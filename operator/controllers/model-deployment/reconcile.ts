@@ -227,7 +227,7 @@ const answerOrders = async (
     } catch (error) {
       const refused = refusalIn(error);
       if (refused === undefined || !("message" in refused)) throw error;
-      log.warn({ err: error }, "a command that is done cannot be taken off its ModelRollout");
+      log.warn({ err: error }, "the annotation of a finished command cannot be removed from its ModelRollout");
       events.event(order.record, "Warning", "WriteRefused", "Command", refused.message);
       againAfterMs = LOOK_AGAIN_MS.refused;
     }
@@ -244,7 +244,7 @@ const unlessOutdated = (error: unknown): Error => {
 /** A status that missing rights or a webhook keep out is told of by an event; nobody who mends that waits for the queue's minutes. */
 const whenDenied = (error: Error, log: ReconcileContext["log"]): Result => {
   if (refusalIn(error) === undefined) throw error;
-  log.error({ err: error }, "the API server takes no status");
+  log.error({ err: error }, "the API server refuses the status");
   return { requeueAfterMs: DENIED_AGAIN_MS };
 };
 

@@ -130,7 +130,7 @@ const SUPERSEDED = "the spec asks for another revision";
 /** It is superseded, and still has a share. */
 const returning = (one: ModelRollout, { weight }: Pick<GivingBack, "weight">): Action[] => {
   if (one.status === undefined) return [];
-  const verdict = `${SUPERSEDED}; it returns its share to stable`;
+  const verdict = `${SUPERSEDED}; its traffic is shifting back to stable`;
   return written(one, { ...withoutMemory(one.status), state: "Superseded", weight: `${weight}%`, verdict });
 };
 

@@ -30,7 +30,7 @@ const capacityInWords = ({ capacity }: Trial): string => {
   const told =
     plan === "swap"
       ? "its pods take the place of stable's"
-      : `stable hands its pods over, and has ${stable} beside ${canary}`;
+      : `it replaces stable's pods stepwise: ${stable} stable, ${canary} canary`;
   const full = fullSince === undefined ? "" : "; the load needs more pods, and no node has room for them";
   return `; capacity ${plan}: ${told} (${why})${full}`;
 };

@@ -72,9 +72,9 @@ describe("a canary", () => {
     assert.equal(reason(world), "RolledBack");
     assert.deepEqual(routes(world), ["stable 100"]);
     const { message, rollout } = statusOf(world);
-    assert.match(message ?? "", /was rolled back: worse than stable by its errors.*; digits-.* still serves/);
+    assert.match(message ?? "", /was rolled back: regressed on errors.*; digits-.* still serves/);
     const [rejected] = rollout?.rejected ?? [];
-    assert.match(rejected?.message ?? "", /harm: errors \(e-value .*, 200 decides\); canary: .* requests failed/);
+    assert.match(rejected?.message ?? "", /harm: errors \(e-value .*, threshold 200\); canary: .* requests failed/);
     await world.settle();
     assert.equal(world.get(DEPLOYMENTS, rejected?.revision ?? ""), undefined, "its pods go when the routers follow");
     // an edit that changes nothing of it, and a way there and back
@@ -99,7 +99,7 @@ describe("a canary", () => {
     world.quality = (revision) => ({ errors: 0, slower: revision === old ? 1 : 2 });
     world.put(spec("two"));
     await until(world, () => isStalled(world));
-    assert.match(statusOf(world).message ?? "", /worse than stable by its latency/);
+    assert.match(statusOf(world).message ?? "", /regressed on latency/);
     assert.equal(stable(world), old);
   });
 
@@ -295,7 +295,7 @@ describe("a canary whose answers are compared", () => {
     world.quality = (revision) => ({ errors: 0, slower: 1, disagrees: revision === old ? 0 : 0.2 });
     world.put(spec("two", outputs));
     await until(world, () => isStalled(world));
-    assert.match(statusOf(world).message ?? "", /worse than stable by its outputs/);
+    assert.match(statusOf(world).message ?? "", /regressed on outputs/);
     assert.match(statusOf(world).rollout?.rejected?.[0]?.message ?? "", /outputs: \d+ of \d+ pairs disagree/);
     assert.equal(stable(world), old);
   });
@@ -343,7 +343,7 @@ describe("a revision that gets copies only", () => {
     world.put(spec("two", shadow));
     const weights = await weightsUntil(world, () => isStalled(world));
     assert.deepEqual([weights, stable(world)], [[0], old]);
-    assert.match(statusOf(world).message ?? "", /worse than stable by its outputs/);
+    assert.match(statusOf(world).message ?? "", /regressed on outputs/);
   });
 
   it("is rejected where one answer in 25 has NaN for stable's number", async () => {
@@ -353,7 +353,7 @@ describe("a revision that gets copies only", () => {
     world.put(spec("two", shadow));
     const weights = await weightsUntil(world, () => isStalled(world) || stable(world) !== old);
     assert.deepEqual([weights, stable(world)], [[0], old]);
-    assert.match(statusOf(world).message ?? "", /worse than stable by its outputs/);
+    assert.match(statusOf(world).message ?? "", /regressed on outputs/);
   });
 });
 
@@ -455,7 +455,7 @@ describe("where there is no room for both", () => {
       if (statusOf(world).rollout?.phase === "observing" && seen.has("handover 3+1"))
         assert.match(
           statusOf(world).message ?? "",
-          /capacity handover: stable hands its pods over.*room for 0 of 4 more/,
+          /capacity handover: it replaces stable's pods stepwise.*room for 0 of 4 more/,
         );
       return stable(world) !== old;
     });
@@ -537,9 +537,9 @@ describe("where there is no room for both", () => {
     assert.deepEqual([stable(world), routes(world)], [old, ["stable 100"]]);
     assert.match(
       statusOf(world).rollout?.capacity?.why ?? "",
-      /room for 0 of 1 more; it waits: a start and the way back take 113 s/,
+      /room for 0 of 1 more; it waits: startup plus rollback takes 113 s/,
     );
-    assert.match(statusOf(world).message ?? "", /a start and the way back take/);
+    assert.match(statusOf(world).message ?? "", /startup plus rollback takes/);
   });
 
   it("is stable's again first where the spec changes in the middle of a swap", async () => {

@@ -549,7 +549,7 @@ describe("explain", () => {
     const many = ["1", "2", "3500m", "0", "250m"].map((cpu, index) => room(`n${index}`, { cpu }));
     assert.match(
       asks("cpu", "4", many) ?? "",
-      /\(n2 lacks 0\.5: 3\.5 of 16 free; n1 lacks 2: 2 of 16 free; n0 lacks 3: 1 of 16 free; 2 more nodes just as short\)/,
+      /\(n2 lacks 0\.5: 3\.5 of 16 free; n1 lacks 2: 2 of 16 free; n0 lacks 3: 1 of 16 free; 2 more nodes with no smaller shortfall\)/,
     );
   });
 

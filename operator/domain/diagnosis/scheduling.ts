@@ -83,13 +83,13 @@ const inWords = (
 /** So many nodes are named: those that come nearest. */
 const NAMED_NODES = 3;
 
-/** Reads like ` (node1 lacks 1: 0 of 4 are free; 2 more nodes just as short)`. */
+/** Reads like ` (node1 lacks 1: 0 of 4 are free; 2 more nodes with no smaller shortfall)`. */
 const byHowMuch = ({ spec }: Pod, resource: string, rooms: readonly Room[]): string => {
   const shortages = spec === undefined ? [] : shortagesOf(rooms, spec, resource);
   if (shortages.length === 0) return "";
   const told = shortages.slice(0, NAMED_NODES).map((one) => lack(one, (amount) => sized(amount, resource)));
   const others = shortages.length - told.length;
-  const rest = others === 0 ? [] : [`${others} more ${others === 1 ? "node" : "nodes"} just as short`];
+  const rest = others === 0 ? [] : [`${others} more ${others === 1 ? "node" : "nodes"} with no smaller shortfall`];
   return ` (${[...told, ...rest].join("; ")})`;
 };
 

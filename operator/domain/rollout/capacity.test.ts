@@ -30,9 +30,9 @@ describe("where a new revision finds room", () => {
     };
     waits(
       { startMs: 30_000 },
-      /a start and the way back take 75 s, longer than requests may wait \(spec.traffic.queue.maxWait, 60 s\)/,
+      /startup plus rollback takes 75 s, longer than requests may wait \(spec.traffic.queue.maxWait, 60 s\)/,
     );
-    waits({ rival: "other/pod" }, /other\/pod would take what stable gives up/);
+    waits({ rival: "other/pod" }, /other\/pod would be scheduled into the freed capacity/);
     waits({ startMs: undefined }, /the start time of a pod is unknown/);
     waits({ strategy: "shadow" }, /needs all pods of both revisions/);
     waits({ strategy: "blueGreen", replicas: 2 }, /needs all pods of both revisions/);

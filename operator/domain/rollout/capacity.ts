@@ -66,11 +66,11 @@ export const choosePlan = (situation: Situation): Chosen => {
     return { ...swap(`${lack}, and stable, which holds the rest, answers no request`), readyWithinMs: brokenForMs };
   if (strategy === "shadow" || replicas > 1)
     return surge(`${lack}; strategy ${strategy} needs all pods of both revisions, and waits for room`);
-  if (rival !== undefined) return surge(`${lack}; it waits: ${rival} would take what stable gives up`);
+  if (rival !== undefined) return surge(`${lack}; it waits: ${rival} would be scheduled into the freed capacity`);
   if (startMs === undefined) return surge(`${lack}; it waits: the start time of a pod is unknown`);
   if (startMs * SLACK * 2 > maxWaitMs)
     return surge(
-      `${lack}; it waits: a start and the way back take ${seconds(startMs * SLACK * 2)}, longer than requests may wait (spec.traffic.queue.maxWait, ${seconds(maxWaitMs)})`,
+      `${lack}; it waits: startup plus rollback takes ${seconds(startMs * SLACK * 2)}, longer than requests may wait (spec.traffic.queue.maxWait, ${seconds(maxWaitMs)})`,
     );
   return swap(`${lack}, and a pod starts in ${seconds(startMs)}: the routers hold requests meanwhile`);
 };

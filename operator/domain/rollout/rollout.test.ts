@@ -253,21 +253,21 @@ describe("a rollout in words", () => {
     const course = { errors: [{ harm: Math.log(350), safe: -3 }], latency: [{ harm: -1, safe: Math.log(42) }] };
     assert.equal(
       judged({ kind: "harm", by: ["errors"] }, course, LEVELS, pace(5)),
-      "harm: errors (e-value 350, 200 decides)",
+      "harm: errors (e-value 350, threshold 200)",
     );
     assert.equal(
       judged({ kind: "inconclusive", missing: ["latency"], etaIntervals: 12 }, course, LEVELS, pace(5)),
-      "not enough evidence on latency (no harm so far: e-value 42, 100 decides); about 600 more requests of the canary, 2 min at the present rate",
+      "not enough evidence on latency (no harm so far: e-value 42, threshold 100); about 600 more requests of the canary, 2 min at the present rate",
     );
     assert.match(
       judged({ kind: "inconclusive", missing: ["errors"] }, course, LEVELS, pace(5)),
-      /^not enough evidence on errors \(looks harmful so far: e-value 350, 200 decides\);/,
+      /^not enough evidence on errors \(looks harmful so far: e-value 350, threshold 200\);/,
     );
     assert.match(judged({ kind: "inconclusive", missing: [] }, {}, LEVELS, pace(0)), /^no requests were counted yet$/);
     assert.match(
       judged({ kind: "inconclusive", missing: ["latency"] }, course, LEVELS, pace(0)),
       /; no requests of the canary came recently; the rollout waits for traffic$/,
     );
-    assert.match(rejected({ why: "harm", by: ["errors", "latency"] }), /worse than stable by its errors and latency/);
+    assert.match(rejected({ why: "harm", by: ["errors", "latency"] }), /regressed on errors and latency/);
   });
 });

@@ -17,7 +17,7 @@ export const failed = ({ errors, requests }: { errors: number; requests: number 
 export const counted = ({ canary, incomparable, pairs, self, stable }: Totals): string => {
   const said = [
     ...(pairs.compared === 0 ? [] : [`outputs: ${disagree(pairs)}`]),
-    ...(self.disagreed === 0 ? [] : [`stable against itself: ${disagree(self)}`]),
+    ...(self.disagreed === 0 ? [] : [`baseline: ${disagree(self)}`]),
     ...(incomparable.count === 0 ? [] : [`${count(incomparable.count)} answers could not be compared`]),
     ...(incomparable.reason === undefined ? [] : [`such as: ${incomparable.reason}`]),
   ];
@@ -41,8 +41,8 @@ export const judged = (verdict: Verdict, course: Course, levels: Levels, pace: P
   });
   const harmFrom = latest.length / levels.harm;
   const safeFrom = 1 / levels.safe;
-  const harm = (metric: Metric): string => `e-value ${value(course, metric, "harm")}, ${count(harmFrom)} decides`;
-  const safe = (metric: Metric): string => `e-value ${value(course, metric, "safe")}, ${count(safeFrom)} decides`;
+  const harm = (metric: Metric): string => `e-value ${value(course, metric, "harm")}, threshold ${count(harmFrom)}`;
+  const safe = (metric: Metric): string => `e-value ${value(course, metric, "safe")}, threshold ${count(safeFrom)}`;
   switch (verdict.kind) {
     case "harm":
       return `harm: ${verdict.by.map((metric) => `${NAMES[metric]} (${harm(metric)})`).join(", ")}`;
@@ -64,7 +64,7 @@ export const judged = (verdict: Verdict, course: Course, levels: Levels, pace: P
 const outlook = (intervals: number | undefined, { perSecond, what }: Pace): string => {
   if (perSecond === 0) return `no ${what} came recently; the rollout waits for traffic`;
   if (intervals === undefined)
-    return "no decision is in sight at the present rate; send more traffic, or raise the weight";
+    return "no decision is expected at the present rate; send more traffic, or raise the weight";
   const seconds = intervals * INTERVAL_S;
   return `about ${count(Math.ceil(seconds * perSecond))} more ${what}, ${time(seconds)} at the present rate`;
 };
@@ -72,7 +72,7 @@ const outlook = (intervals: number | undefined, { perSecond, what }: Pace): stri
 export const rejected = (rejection: Rejection): string => {
   switch (rejection.why) {
     case "harm":
-      return `worse than stable by its ${rejection.by.map((metric) => NAMES[metric]).join(" and ")}`;
+      return `regressed on ${rejection.by.map((metric) => NAMES[metric]).join(" and ")}`;
     case "fault":
       return rejection.message;
     case "inconclusive":
@@ -93,7 +93,7 @@ export const promoted = (by: Proof): string => {
     case "command":
       return "promoted by a command";
     case "rescue":
-      return "stable answered no request, and its pods did";
+      return "stable answered no request, and the new revision did";
   }
 };
 

@@ -83,7 +83,7 @@ export const createReflector = <T extends KubeObject>(options: ReflectorOptions<
         const error =
           thrown instanceof KubeError
             ? thrown
-            : new KubeError(`follow ${options.resource.kind}: ${thrown}`, {
+            : new KubeError(`watch ${options.resource.kind}: ${thrown}`, {
                 kind: "retryable",
                 reason: "Unexpected",
                 cause: thrown,

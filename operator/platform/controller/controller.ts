@@ -56,7 +56,7 @@ export const createController = (options: ControllerOptions): Controller => {
   const stale = createStaleKeys(systemTimers.now, (what) =>
     options.log.warn(
       { controller: name, ...what },
-      "the caches have not seen what was written: these objects wait for them",
+      "the caches have not seen the operator's own writes yet: these objects wait",
     ),
   );
   const passOf = async (key: ObjectKey, signal: AbortSignal): Promise<void> => {

@@ -25,6 +25,6 @@ export const keepRunning = async (
 /** A promise that is rejected while nobody waits for it is logged; Node would end the process. */
 export const containRejections = (from: Pick<NodeJS.EventEmitter, "on">, log: Logger): void => {
   from.on("unhandledRejection", (error: unknown) =>
-    log.error({ err: error }, "a bug in the operator, in a task that nothing waits for"),
+    log.error({ err: error }, "a bug in the operator ended a background task"),
   );
 };

@@ -99,7 +99,7 @@ const synced = async (caches: Caches, log: Logger, stop: AbortSignal): Promise<v
     await new Promise((resolve) => setTimeout(resolve, SYNC_POLL_MS));
     if (performance.now() < complainAt) continue;
     complainAt += SYNC_COMPLAINT_MS;
-    log.warn({ missing: caches.missing() }, "still waiting for the first lists");
+    log.warn({ missing: caches.missing() }, "the caches have not synced yet");
   }
   if (!stop.aborted) log.info({ seconds: (performance.now() - start) / 1000 }, "caches synced");
 };

@@ -23,10 +23,10 @@ export const createMetrics = (registry: Registry) => {
         }
       },
     });
-  heldGauge("workqueue_unfinished_work_seconds", "Time that workers have held their keys, added up.", (all) =>
+  heldGauge("workqueue_unfinished_work_seconds", "Time that the reconciles in progress have taken, added up.", (all) =>
     all.reduce((sum, one) => sum + one, 0),
   );
-  heldGauge("workqueue_longest_running_processor_seconds", "Time that the slowest worker has held its key.", (all) =>
+  heldGauge("workqueue_longest_running_processor_seconds", "Time that the longest reconcile in progress has taken.", (all) =>
     Math.max(0, ...all),
   );
   return {
@@ -91,24 +91,24 @@ export const createMetrics = (registry: Registry) => {
     queue: {
       /** `read`: for how long each worker of the controller has held its key, in milliseconds. */
       watchHeld: (controller: string, read: () => number[]): void => void held.set(controller, read),
-      depth: new Gauge({ name: "workqueue_depth", help: "Keys that are due and wait.", labelNames: queue, registers }),
-      adds: new Counter({ name: "workqueue_adds_total", help: "Keys that became due.", labelNames: queue, registers }),
+      depth: new Gauge({ name: "workqueue_depth", help: "Objects that wait in the queue to be reconciled.", labelNames: queue, registers }),
+      adds: new Counter({ name: "workqueue_adds_total", help: "Objects that were added to the queue.", labelNames: queue, registers }),
       retries: new Counter({
         name: "workqueue_retries_total",
-        help: "Keys put back with backoff.",
+        help: "Objects that were added to the queue again with back-off.",
         labelNames: queue,
         registers,
       }),
       waitSeconds: new Histogram({
         name: "workqueue_queue_duration_seconds",
-        help: "Time that a due key waits for a worker.",
+        help: "Time that an object waits in the queue.",
         labelNames: queue,
         buckets: QUEUE_SECONDS,
         registers,
       }),
       workSeconds: new Histogram({
         name: "workqueue_work_duration_seconds",
-        help: "Time that a worker holds a key.",
+        help: "Time that a worker takes for an object.",
         labelNames: queue,
         buckets: QUEUE_SECONDS,
         registers,

@@ -101,7 +101,7 @@ test("an answer that was another one in a batch ends batching, and none that com
   assert.equal(ended.length, 1);
   assert.match(
     ended[0] ?? "",
-    /^batching of model rows has ended.*4 requests at 20\d\d-.*Z, have gone out, and earlier ones may be wrong.*Export the model.*maxBatchSize/,
+    /^batching of model rows has ended.*4 requests at 20\d\d-.*Z, were already sent, and earlier ones may be wrong.*Export the model.*maxBatchSize/,
   );
   assert.equal(checks.different, 1);
   assert.ok(

@@ -187,11 +187,11 @@ const inWords = ({ alone, element, output, together }: Difference, { requests, r
 /** Of the process's life: what was wrong once is not tried again. */
 const end = (state: State, sample: Sample, what: string): void => {
   state.checks.counts.different += 1;
-  const reason = `a request ${what}: its answer depended on the requests beside it`;
+  const reason = `a request ${what}: its answer depended on the other requests of the batch`;
   const answeredAt = new Date(sample.answeredAt).toISOString();
   endSharing(
     state,
     reason,
-    `the answers of that batch, ${sample.requests} requests at ${answeredAt}, have gone out, and earlier ones may be wrong as well`,
+    `the answers of that batch, ${sample.requests} requests at ${answeredAt}, were already sent, and earlier ones may be wrong as well`,
   );
 };

@@ -88,7 +88,7 @@ const changes = (name: string, size: number): Coupled =>
   new Coupled(`output "${name}" changes when ${size} requests run together`);
 
 const beside = (name: string): Coupled =>
-  new Coupled(`output "${name}" of one request changes with the requests beside it`);
+  new Coupled(`output "${name}" of one request changes with the other requests of the batch`);
 
 /** Takes outputs apart, along axes that the first batch shows. */
 const newParts = (

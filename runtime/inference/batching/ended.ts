@@ -16,7 +16,7 @@ export const endSharing = (state: State, reason: string, aftermath: string): voi
   if (sharing.state === "ended") return;
   stopSharing(sharing, groups, live.active, model, "ended", reason);
   state.onEnded(
-    `batching of model ${model.name} has ended, and requests run apart until the server starts again: ${reason}; ${aftermath}. ${CURE}`,
+    `batching of model ${model.name} has ended; each request runs alone until the server restarts: ${reason}; ${aftermath}. ${CURE}`,
   );
 };
 
@@ -26,6 +26,6 @@ export const endSharingToo = (state: State, found: string): void => {
   if (sharing.state !== "proving" && sharing.state !== "on") return;
   stopSharing(sharing, groups, live.active, model, "ended", `found in ${found}`);
   state.onEnded(
-    `batching of model ${model.name} has ended, and requests run apart: another server of it has found, in ${found}. ${CURE}`,
+    `batching of model ${model.name} has ended; each request runs alone: another server of this model found, in ${found}. ${CURE}`,
   );
 };

@@ -103,8 +103,8 @@ export const createScheduler = (
         conclude(sharing, groups, model, proof);
         if (proof.proved || proof.byGraph !== true) return;
         beside.onRefused?.(
-          `requests of model ${model.name} run apart: ${proof.reason}. To batch them, export the model so that this works ` +
-            "on each row alone; else nothing is to be done",
+          `requests of model ${model.name} are not batched: ${proof.reason}. To batch them, export the model so that this works ` +
+            "on each row alone; otherwise no action is needed",
         );
       },
       () => {

@@ -117,11 +117,11 @@ export const again = (live: Live, entries: readonly Entry[], retries: Group, now
 
 /** Its own deadline may be earlier than the server's limit; which of them it was decides what there is to do. */
 const overdue = (live: Live, { state, arrivedAt, deadline }: Entry, now: number): RequestError => {
-  const place = state === "waiting" ? "while it waited for its turn" : "while the model ran it";
-  const took = `no answer after ${Math.round(now - arrivedAt)} ms: its time was over ${place}`;
+  const place = state === "waiting" ? "while it waited in the queue" : "while the model ran it";
+  const took = `no answer after ${Math.round(now - arrivedAt)} ms: its deadline passed ${place}`;
   const why =
     deadline < arrivedAt + live.requestTimeoutMs
-      ? "it came with this deadline; give it more time"
+      ? "the client set this deadline; raise it"
       : `the limit is --request-timeout (${live.requestTimeoutMs / 1000} s); send less at once, or raise it`;
   return new RequestError("DeadlineExceeded", `${took}; ${why}`);
 };

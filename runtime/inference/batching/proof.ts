@@ -129,7 +129,7 @@ const proveOne = async (
     measured.push({ items: size, ms });
     perItemMs = ms / size;
   }
-  if (measured.length === 1) throw new Refuted("there was nothing to try");
+  if (measured.length === 1) throw new Refuted("no batch could be tried");
   const axes = { inputs: candidate.inputs, outputs: comparison.axes() };
   return { proved: true, name: candidate.name, axes, shapes, measured };
 };
@@ -199,13 +199,13 @@ const proveSize = async (
 const tellingRows = (outputs: readonly string[], { plain, wide }: Rows): readonly Row[] => {
   for (const name of outputs) {
     if (plain.some(({ answer }) => isVoid(answer.get(name) ?? EMPTY))) {
-      throw new Refuted(`output "${name}" has no finite number for made-up inputs`);
+      throw new Refuted(`output "${name}" has no finite number for generated inputs`);
     }
   }
   if (tells(outputs, plain)) return plain;
   const all = [...wide, ...plain];
   if (tells(outputs, all)) return all;
-  throw new Refuted("the model answers all made-up inputs alike, so nothing can be shown");
+  throw new Refuted("the model gives all generated inputs the same answer, so row independence cannot be verified");
 };
 
 const EMPTY = { datatype: "BOOL", shape: [0], bytes: new Uint8Array(0) } as const;

@@ -54,7 +54,7 @@ export const startRun = (state: State, taken: readonly Entry[], now: number, pum
     state.running -= 1;
     group.running -= 1;
     noteEnd(group, items);
-    failAll(state, entries, new RequestError("Internal", "the request cannot be joined with others"), now);
+    failAll(state, entries, new RequestError("Internal", "the request cannot be batched"), now);
     return;
   }
   const run: Run = { entries, items, group, inputMs: startedAt - now };

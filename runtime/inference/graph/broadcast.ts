@@ -13,7 +13,7 @@ const broadcastSize = (symbols: Symbols, sizes: readonly Term[]): Term => {
     else if (isConstant(other)) size = other;
     else
       size =
-        symbols.derived("broadcast", [size, other].sort(byName), true) ?? refuse("sizes that differ meet the rows");
+        symbols.derived("broadcast", [size, other].sort(byName), true) ?? refuse("it broadcasts rows to sizes that may differ");
   }
   return size;
 };
@@ -37,7 +37,7 @@ export const broadcast = (
     if (operand.rows === undefined) continue;
     const axis = operand.rows.axis + rank - (shapes[i]?.length ?? 0);
     if (rows !== undefined && (rows.axis !== axis || !sameRows(rows, operand.rows))) {
-      refuse("it lays rows over each other that lie along different axes, so that each meets all");
+      refuse("it broadcasts rows along different axes, so that every row is combined with all rows");
     }
     rows = { ...operand.rows, axis };
   }
@@ -77,9 +77,9 @@ export const broadcastOnto = (symbols: Symbols, target: Tensor, others: readonly
   for (const other of others) {
     if (other === undefined) continue;
     const result = broadcast(symbols, [target, other]);
-    if (other.rows !== undefined && rows === undefined) refuse("a tensor without rows takes some from another");
+    if (other.rows !== undefined && rows === undefined) refuse("it broadcasts rows to a tensor without rows");
     if (rows !== undefined && result !== undefined && result.shape.length > shapeOf(target).length) {
-      refuse("it is laid over more axes than it has");
+      refuse("it is broadcast to more axes than it has");
     }
   }
 };

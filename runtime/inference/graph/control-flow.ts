@@ -106,18 +106,18 @@ const repeat = (
     const outputs = round(carried);
     const next = carried.map((value, at) => {
       const after = outputs[at];
-      return after === undefined ? refuse("its body gives too little") : either(work.symbols, value, after);
+      return after === undefined ? refuse("its body has too few outputs") : either(work.symbols, value, after);
     });
     if (next.every((value, at) => settled(starts[at] ?? value, carried[at] ?? value, value)))
       return { carried: next, outputs };
     carried = next.map((value) => (isUnproved(value) || isSizedTensor(value) ? value : { ...value, data: undefined }));
   }
-  return refuse("what it carries over does not settle");
+  return refuse("its loop-carried state does not converge");
 };
 
 const stacked = (value: Value, axis: number, size: Term): Value => {
   if (isUnproved(value)) return value;
-  if (isSizedTensor(value)) return refuse("it gives out the number of rows in the batch");
+  if (isSizedTensor(value)) return refuse("it outputs the number of rows in the batch");
   if (value.shape === undefined && value.rows === undefined) return fixed(value.type, undefined);
   const shape = shapeOf(value);
   const at = axis < 0 ? axis + shape.length + 1 : axis;
@@ -152,7 +152,7 @@ const scan: Flow = (flowing) => {
   const { work, node, inputs, place } = flowing;
   if ((place.opsets.get("") ?? 0) < 9) refuse("before version 9 it has a batch of its own");
   const count = node.attributes.get("num_scan_inputs");
-  if (count?.kind !== "int") return refuse("it does not say how many inputs it goes along");
+  if (count?.kind !== "int") return refuse("its attribute num_scan_inputs is missing");
   const body = graphOf(node, "body");
   const states = inputs.length - count.value;
   const axes = node.attributes.get("scan_input_axes");
@@ -166,11 +166,11 @@ const scan: Flow = (flowing) => {
   let size: Term | undefined;
   const slices = inputs.slice(states).map((tensor, i): Value => {
     const x = present(tensor);
-    if (isSizedTensor(x)) refuse("it goes along the number of rows in the batch");
+    if (isSizedTensor(x)) refuse("it scans over the number of rows in the batch");
     if (x.shape === undefined && x.rows === undefined) return fixed(x.type, undefined);
     const shape = shapeOf(x);
     const axis = axisIn(at(axes, i), shape.length);
-    if (axis === x.rows?.axis) refuse("it goes along the batch");
+    if (axis === x.rows?.axis) refuse("it scans along the batch");
     size ??= shape[axis];
     const rest = reshaped(x, shape.toSpliced(axis, 1));
     return x.rows === undefined

@@ -31,7 +31,7 @@ export const evaluateGraph: EvaluateGraph = (work, graph, scope, place) => {
 export const evaluateNodes = (work: Work, nodes: readonly GraphNode[], scope: Scope, place: Place): void => {
   if (place.depth > MAX_DEPTH) throw new Exhausted(`its graphs and functions are more than ${MAX_DEPTH} deep`);
   for (const node of nodes) {
-    if (--work.budget.left < 0) throw new Exhausted("its functions and loops are too many to look at");
+    if (--work.budget.left < 0) throw new Exhausted("it has too many functions and loops to examine");
     const outputs = evaluate(work, node, scope, place);
     for (const [i, name] of node.outputs.entries()) {
       const value = outputs[i] ?? unproved(node, `its output ${i + 1} is not known`);

@@ -116,7 +116,7 @@ export const stop = (state: PoolState): Promise<void> => {
   preparation.stop();
   for (const slot of slots) {
     slot.timer?.close();
-    slot.process?.kill("the server is ending");
+    slot.process?.kill("the server is shutting down");
   }
   return new Promise((resolve) => {
     state.onAllGone = () => {

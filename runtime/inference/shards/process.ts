@@ -88,7 +88,7 @@ export const startShardProcess = (requestTimeoutMs: number, events: ShardProcess
       read(piece);
     } catch (error) {
       kill(
-        `it sent what cannot be understood: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`,
+        `it sent a malformed frame: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`,
       );
     }
   });

@@ -43,7 +43,7 @@ export const describeGiveUp = (end: End, everReady: boolean): { code?: FailureCo
   const step = { load: "loading the model", "warm-up": "running its first inference", serving: "serving" }[end.step];
   const message = `the server's process keeps ending while ${step}: ${end.how}`;
   if (end.signal === "SIGKILL") {
-    return { message: `${message}; most likely the memory was not enough: raise spec.resources.limits.memory` };
+    return { message: `${message}; it most likely ran out of memory: raise spec.resources.limits.memory` };
   }
   if (everReady) return { message };
   return { code: end.step === "load" ? "ModelInvalid" : "WarmUpFailed", message };

@@ -51,7 +51,7 @@ const serviceFor = (id: number, request: Request): Service => ({
   ready: () => true,
   infer: (call) => inferFor(id, request, call),
   statistics: () => {
-    throw new Error("nothing that is answered beside the door asks for statistics");
+    throw new Error("the offload worker has no statistics");
   },
 });
 
@@ -59,7 +59,7 @@ const answer = async (service: Service, request: Request, asked: Asked): Promise
   if (asked.kind === "grpc") return { kind: "grpc", message: await answerGrpc(service, request, asked) };
   const router = createRouter([createOpenInference(service, now), createRoutes(service)]);
   const handle = router.find("POST", asked.path);
-  if (typeof handle !== "function") throw new Error(`nothing beside the door answers ${asked.path}`);
+  if (typeof handle !== "function") throw new Error(`the offload worker has no handler for ${asked.path}`);
   const http: HttpRequest = {
     method: "POST",
     path: asked.path,
@@ -89,7 +89,7 @@ const answerGrpc = async (
   const unary = found?.methods[method];
   const codec = found?.codecs?.[method];
   if (unary === undefined || !("answer" in unary) || codec === undefined) {
-    throw new Error(`nothing beside the door answers ${path}`);
+    throw new Error(`the offload worker has no handler for ${path}`);
   }
   const call: UnaryCall = { deadline, onCancelled: undefined };
   request.onGone = () => call.onCancelled?.();

@@ -195,8 +195,8 @@ test("what breaks the rules ends the connection with the reason", async (t) => {
     [/padding/, ...opened, frame(http2.DATA, http2.PADDED, 1, Buffer.from([9, 1]))],
     [/too many streams/, ...opened, ...resets(2000)],
     [/too many streams/, PREFACE, ...provoked(2000)],
-    [/move nothing/, PREFACE, ...Array<Buffer>(12_000).fill(frame(http2.PING, 0, 0, Buffer.alloc(8)))],
-    [/move nothing/, ...opened, ...Array<Buffer>(12_000).fill(frame(http2.DATA, 0, 1))],
+    [/carry nothing/, PREFACE, ...Array<Buffer>(12_000).fill(frame(http2.PING, 0, 0, Buffer.alloc(8)))],
+    [/carry nothing/, ...opened, ...Array<Buffer>(12_000).fill(frame(http2.DATA, 0, 1))],
     [/2\^31-1/, PREFACE, frame(http2.WINDOW_UPDATE, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff]))],
   ];
   for (const [reason, ...frames] of cases) assert.match(await told(port, Buffer.concat(frames)), reason);

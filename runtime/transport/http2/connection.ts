@@ -103,7 +103,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     close();
     return false;
   };
-  const idle = (): boolean => mayIdle(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many frames that move nothing");
+  const idle = (): boolean => mayIdle(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many frames that carry nothing");
   const resets = (): boolean => mayReset(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many streams that were reset");
 
   const streams = createStreams({

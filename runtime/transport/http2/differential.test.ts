@@ -19,14 +19,14 @@ type Difference = readonly [said: RegExp, why: string];
 /** What ends a connection here, by the reason in our GOAWAY, and not there. */
 const ENDS_HERE: readonly Difference[] = [
   [
-    /HEADERS of a stream that is closed/,
+    /HEADERS on a stream that is closed/,
     "RFC 9113 (5.1.1) wants that; nghttp2 passes over streams that it has refused itself",
   ],
   [
     /more padding than payload/,
     "RFC 9113 (6.1) wants that; nghttp2 passes over DATA of streams that are gone before it looks",
   ],
-  [/PRIORITY of no stream/, "RFC 9113 (6.3) wants that; nghttp2 no longer looks at priorities"],
+  [/PRIORITY on stream 0/, "RFC 9113 (6.3) wants that; nghttp2 no longer looks at priorities"],
 ];
 /** What ends a connection there, by the code and the reason of GOAWAY, and not here. */
 const ENDS_THERE: readonly Difference[] = [

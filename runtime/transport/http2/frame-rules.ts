@@ -28,32 +28,32 @@ export const faultOf = (
   const isIdle = stream > lastId || stream % 2 === 0;
   switch (type) {
     case http2.DATA:
-      if (stream === 0 || isIdle) return wrong("DATA of a stream that is not open");
-      return length > window ? wrong("more than the window", http2.FLOW_CONTROL_ERROR) : undefined;
+      if (stream === 0 || isIdle) return wrong("DATA on a stream that is not open");
+      return length > window ? wrong("more DATA than the flow-control window", http2.FLOW_CONTROL_ERROR) : undefined;
     case http2.HEADERS:
-      return stream % 2 === 0 ? wrong("HEADERS of a stream that no client opens") : undefined;
+      return stream % 2 === 0 ? wrong("HEADERS on a stream that a client cannot open") : undefined;
     case http2.PRIORITY:
-      if (stream === 0) return wrong("PRIORITY of no stream");
+      if (stream === 0) return wrong("PRIORITY on stream 0");
       return length === 5 ? undefined : wrongSize("PRIORITY that is not 5 bytes long");
     case http2.RST_STREAM:
-      if (stream === 0 || isIdle) return wrong("RST_STREAM of a stream that is not open");
+      if (stream === 0 || isIdle) return wrong("RST_STREAM on a stream that is not open");
       return length === 4 ? undefined : wrongSize("RST_STREAM that is not 4 bytes long");
     case http2.SETTINGS:
-      if (stream !== 0) return wrong("SETTINGS of a stream");
-      return (flags & http2.ACK) !== 0 && length > 0 ? wrongSize("an acknowledgement that says something") : undefined;
+      if (stream !== 0) return wrong("SETTINGS on a stream other than 0");
+      return (flags & http2.ACK) !== 0 && length > 0 ? wrongSize("SETTINGS acknowledgement with a payload") : undefined;
     case http2.PUSH_PROMISE:
-      return wrong("PUSH_PROMISE of a client");
+      return wrong("PUSH_PROMISE from a client");
     case http2.PING:
-      if (stream !== 0) return wrong("PING of a stream");
+      if (stream !== 0) return wrong("PING on a stream other than 0");
       return length === 8 ? undefined : wrongSize("PING that is not 8 bytes long");
     case http2.GOAWAY:
-      if (stream !== 0) return wrong("GOAWAY of a stream");
+      if (stream !== 0) return wrong("GOAWAY on a stream other than 0");
       return length >= 8 ? undefined : wrongSize("GOAWAY that is too short");
     case http2.WINDOW_UPDATE:
       if (length !== 4) return wrongSize("WINDOW_UPDATE that is not 4 bytes long");
-      return stream !== 0 && isIdle ? wrong("WINDOW_UPDATE of a stream that is not open") : undefined;
+      return stream !== 0 && isIdle ? wrong("WINDOW_UPDATE on a stream that is not open") : undefined;
     case http2.CONTINUATION:
-      return blockOf === 0 ? wrong("CONTINUATION of nothing") : undefined;
+      return blockOf === 0 ? wrong("CONTINUATION without HEADERS") : undefined;
     default:
       return undefined;
   }

@@ -264,7 +264,7 @@ export const createStreams = (host: Host): Streams => {
     onHeaders(id, headers, ended) {
       const stream = streams.get(id);
       if (stream === undefined && id <= lastId) {
-        return resetByUs.delete(id) ? true : fail(http2.STREAM_CLOSED, "HEADERS of a stream that is closed");
+        return resetByUs.delete(id) ? true : fail(http2.STREAM_CLOSED, "HEADERS on a stream that is closed");
       }
       if (headers === undefined) {
         lastId = Math.max(lastId, id);
@@ -272,7 +272,7 @@ export const createStreams = (host: Host): Streams => {
         return idle();
       }
       if (stream === undefined) return open(id, headers, ended);
-      if (stream.remoteEnded) return fail(http2.STREAM_CLOSED, "HEADERS of a stream that the client has ended");
+      if (stream.remoteEnded) return fail(http2.STREAM_CLOSED, "HEADERS on a stream that the client has ended");
       return ended && areTrailers(headers) ? endRemote(stream) : refuseStream(id, http2.PROTOCOL_ERROR);
     },
     beginData(frame) {

@@ -242,7 +242,7 @@ const reverseSequence: Rule = (call) => {
   if (x.rows === undefined && lengths.rows === undefined) return [{ ...x, data: undefined }];
   const axis = intOf(call, "batch_axis") ?? 1;
   if (x.rows?.axis !== axis || lengths.rows?.axis !== 0 || !sameRows(x.rows, lengths.rows)) {
-    refuse("it turns sequences around whose lengths are not those of the rows");
+    refuse("it reverses sequences by lengths that are not those of the rows");
   }
   return [{ ...x, data: undefined }];
 };

@@ -9,7 +9,7 @@ const contracted = (): never => refuse("it sums over the batch");
 /** Where rows of both sides must come to lie together. */
 const meet = (one: Rows | undefined, other: Rows | undefined): Rows | undefined => {
   if (one === undefined || other === undefined) return one ?? other;
-  if (one.axis !== other.axis || !sameRows(one, other)) return refuse("each row meets all rows");
+  if (one.axis !== other.axis || !sameRows(one, other)) return refuse("it combines every row with all rows");
   return one;
 };
 
@@ -130,7 +130,7 @@ export const einsum: Rule = (call) => {
     }
     if (operand.rows === undefined) continue;
     const own = letters[operand.rows.axis] ?? "";
-    if (rows !== undefined && (own !== letter || !sameRows(rows, operand.rows))) refuse("each row meets all rows");
+    if (rows !== undefined && (own !== letter || !sameRows(rows, operand.rows))) refuse("it combines every row with all rows");
     letter = own;
     rows = operand.rows;
   }

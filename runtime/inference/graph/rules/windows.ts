@@ -178,7 +178,7 @@ const gridSample: Rule = (call) => {
   const [x, grid] = [input(call, 0), input(call, 1)];
   if (x.rows === undefined && grid.rows === undefined) return [fixed(x.type, undefined)];
   if (x.rows === undefined || grid.rows === undefined) return refuse("only one of image and grid has rows");
-  if (!sameRows(x.rows, grid.rows)) refuse("rows of images meet other rows of where to look");
+  if (!sameRows(x.rows, grid.rows)) refuse("its images and grids do not have the same rows");
   const shape = images(x) ?? [];
   const places = images(grid) ?? [];
   return [like(x, [shape[0] ?? ONE, shape[1] ?? ONE, ...places.slice(1, -1)])];
@@ -237,7 +237,7 @@ export const WINDOW_RULES: Readonly<Record<string, Rule>> = {
       if (own === undefined) continue;
       if ((own.rows === undefined) !== (rows === undefined)) refuse("its offsets have no rows");
       if (own.rows !== undefined && rows !== undefined && !sameRows(own.rows, rows))
-        refuse("rows of images meet offsets of other rows");
+        refuse("its images and offsets do not have the same rows");
       images(own);
     }
     return imagewise()({ ...call, inputs: [call.inputs[0], call.inputs[1], undefined, call.inputs[3]] });
