@@ -23,6 +23,7 @@ import { askServerCurve } from "./cluster/pod-clients/server-curve.ts";
 import { createRouterPods } from "./cluster/routers/router-pods.ts";
 import { createAskCounts, createAskRouters, readyRouters, together } from "./cluster/routers/routers.ts";
 import { type Config, ConfigError, parseConfig, USAGE } from "./config.ts";
+import { createScalingMetrics, showScale } from "./controllers/autoscaler/metrics.ts";
 import { createScaler } from "./controllers/autoscaler/scaler.ts";
 import { createObserver } from "./controllers/evidence/observer.ts";
 import { isServer, readyServers } from "./controllers/model-deployment/observe.ts";
@@ -67,7 +68,7 @@ import { createInstalledSchema, logNews, type OwnKind } from "./platform/manager
 import { createLeaderElection } from "./platform/manager/leader-election.ts";
 import { runManager } from "./platform/manager/manager.ts";
 import { createLogger } from "./platform/telemetry/logger.ts";
-import { createMetrics, requestObserver, showScale } from "./platform/telemetry/metrics.ts";
+import { createMetrics, requestObserver } from "./platform/telemetry/metrics.ts";
 
 /** Namespaces whose routers are looked at together. */
 const ROUTER_WORKERS = 4;
@@ -82,6 +83,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
   const log = createLogger(config.logLevel);
   containRejections(process, log);
   const metrics = createMetrics(new Registry());
+  const scaling = createScalingMetrics(metrics.registry);
 
   // The API server: one set of connections for the work, one for the lease.
   const credentials = readKubeConfig(config.kubeconfig);
@@ -173,7 +175,7 @@ const run = async (config: Config, stop: AbortSignal): Promise<number> => {
     ),
     clock,
     changed: (key) => controller.add(key),
-    report: (key, scale, uncapped) => showScale(metrics, key, scale, uncapped),
+    report: (key, scale, uncapped) => showScale(scaling, key, scale, uncapped),
     failed: (error, key) =>
       log.error({ err: error, ...key }, "the load could not be read; the operator tries again in 1 s"),
   });

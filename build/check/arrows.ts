@@ -105,7 +105,7 @@ export const RULES: readonly Rule[] = [
   ...["autoscaler", "evidence", "namespace-router", "model-deployment"].map((name) => ({
     folder: `operator/controllers/${name}`,
     folders: [...API, "operator/apply", "operator/cluster", "operator/domain", "operator/platform"],
-    packages: ["zod", "pino", "node:crypto", "node:util", "node:timers/promises"],
+    packages: ["zod", "pino", "prom-client", "node:crypto", "node:util", "node:timers/promises"],
   })),
   // Pure parts of a controller.
   {

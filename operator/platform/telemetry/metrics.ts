@@ -26,8 +26,10 @@ export const createMetrics = (registry: Registry) => {
   heldGauge("workqueue_unfinished_work_seconds", "Time that the reconciles in progress have taken, added up.", (all) =>
     all.reduce((sum, one) => sum + one, 0),
   );
-  heldGauge("workqueue_longest_running_processor_seconds", "Time that the longest reconcile in progress has taken.", (all) =>
-    Math.max(0, ...all),
+  heldGauge(
+    "workqueue_longest_running_processor_seconds",
+    "Time that the longest reconcile in progress has taken.",
+    (all) => Math.max(0, ...all),
   );
   return {
     registry,
@@ -91,8 +93,18 @@ export const createMetrics = (registry: Registry) => {
     queue: {
       /** `read`: for how long each worker of the controller has held its key, in milliseconds. */
       watchHeld: (controller: string, read: () => number[]): void => void held.set(controller, read),
-      depth: new Gauge({ name: "workqueue_depth", help: "Objects that wait in the queue to be reconciled.", labelNames: queue, registers }),
-      adds: new Counter({ name: "workqueue_adds_total", help: "Objects that were added to the queue.", labelNames: queue, registers }),
+      depth: new Gauge({
+        name: "workqueue_depth",
+        help: "Objects that wait in the queue to be reconciled.",
+        labelNames: queue,
+        registers,
+      }),
+      adds: new Counter({
+        name: "workqueue_adds_total",
+        help: "Objects that were added to the queue.",
+        labelNames: queue,
+        registers,
+      }),
       retries: new Counter({
         name: "workqueue_retries_total",
         help: "Objects that were added to the queue again with back-off.",
@@ -129,28 +141,6 @@ export const createMetrics = (registry: Registry) => {
         registers,
       }),
     },
-    scaling: {
-      /** By ModelDeployment, the reason that is shown: a gauge forgets only what it is named in full. */
-      shown: new Map<string, string>(),
-      wanted: new Gauge({
-        name: "berth_scaling_wanted_replicas",
-        help: "Pods that the load of a ModelDeployment asks for, or its bounds.",
-        labelNames: ["namespace", "name"] as const,
-        registers,
-      }),
-      replicas: new Gauge({
-        name: "berth_scaling_replicas",
-        help: "Pods that a ModelDeployment is to have: those wanted, within maxReplicas and what the nodes have room for.",
-        labelNames: ["namespace", "name"] as const,
-        registers,
-      }),
-      reason: new Gauge({
-        name: "berth_scaling_reason",
-        help: "1 for what decided the last number of pods (status.scale.why).",
-        labelNames: ["namespace", "name", "why"] as const,
-        registers,
-      }),
-    },
     watchFailures: new Counter({
       name: "berth_watch_failures_total",
       help: "Lists and watches that failed, by kind and the API's reason.",
@@ -164,29 +154,6 @@ export const createMetrics = (registry: Registry) => {
       registers,
     }),
   };
-};
-
-/** Shows a decision of scaling; undefined: the ModelDeployment has none any more. */
-export const showScale = (
-  { scaling }: Metrics,
-  { name, namespace }: { name: string; namespace: string },
-  scale: { wanted: number; why: string } | undefined,
-  uncapped: number,
-): void => {
-  const labels = { namespace, name };
-  const key = `${namespace}/${name}`;
-  const before = scaling.shown.get(key);
-  if (before !== undefined && before !== scale?.why) scaling.reason.remove({ ...labels, why: before });
-  if (scale === undefined) {
-    scaling.wanted.remove(labels);
-    scaling.replicas.remove(labels);
-    scaling.shown.delete(key);
-    return;
-  }
-  scaling.wanted.set(labels, uncapped);
-  scaling.replicas.set(labels, scale.wanted);
-  scaling.shown.set(key, scale.why);
-  scaling.reason.set({ ...labels, why: scale.why }, 1);
 };
 
 /** Counts a request as the transport reports it. */
