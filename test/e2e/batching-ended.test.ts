@@ -63,7 +63,7 @@ describe("a model whose live batches differ", () => {
     assert.deepEqual(failures, []);
     assert.ok(wrong > 0 && right > 0, `${wrong} answers of batches were wrong, ${right} right`);
     const { message = "", reason } = conditionOf(ended, "BatchingEnded") ?? {};
-    assert.equal(reason, "AnswersDiffered");
+    assert.equal(reason, "BatchResultsDiffer");
     assert.match(
       message,
       /^batching has ended for all pods of magnified-\w+: magnified-\S+: a request had \S+ at element \d+ of its output/,
@@ -75,7 +75,7 @@ describe("a model whose live batches differ", () => {
     assert.match(metrics, /^berth_batch_checks_total\{result="different"\} 1$/m);
     assert.match(await kubectl("logs", asked), /batching of model magnified has ended.*requests at 20\d\d-/);
     await eventually("an event tells it", async () =>
-      /AnswersDiffered/.test(await kubectl("events", "--for", `modeldeployment/${key.name}`)),
+      /BatchResultsDiffer/.test(await kubectl("events", "--for", `modeldeployment/${key.name}`)),
     );
   });
 

@@ -9,7 +9,7 @@ describe("the number of pods", () => {
   it("follows the load: from 1 to 4 and back, and no request fails", async () => {
     await applied({ minReplicas: 1, maxReplicas: 4, target: { utilization: "6%" } });
     await seen("ready", isReady);
-    await seen("heard", ({ status }) => status.conditions.some(({ reason }) => reason === "Heard"));
+    await seen("heard", ({ status }) => status.conditions.some(({ reason }) => reason === "RouterMetricsAvailable"));
     const loaded = load({ count: 1000, perSecond: 20 });
     await seen("four pods", (object) => object.status.stable?.ready === 4 && isReady(object));
     const { answered, failures } = await loaded;

@@ -125,6 +125,8 @@ export type World = {
   changeLeader(): void;
   /** As after a restore from a backup. */
   loseStatus(): void;
+  /** Its conditions have other reasons, as an operator of another version wrote them. */
+  renameReasons(names: Readonly<Record<string, string>>): void;
   /** Reconcile and let the cluster act, until nothing changes. */
   settle(): Promise<void>;
 };
@@ -531,6 +533,12 @@ export const createWorld = (): World => {
     loseStatus: () => {
       const { status: _, ...rest } = existing(keyOf(MODEL_DEPLOYMENTS, NAME));
       store(keyOf(MODEL_DEPLOYMENTS, NAME), rest);
+    },
+    renameReasons: (names) => {
+      const object = world.deployment();
+      const conditions = object.status?.conditions.map((one) => ({ ...one, reason: names[one.reason] ?? one.reason }));
+      const status = { ...object.status, conditions };
+      store(keyOf(MODEL_DEPLOYMENTS, NAME), { ...existing(keyOf(MODEL_DEPLOYMENTS, NAME)), status });
     },
     settle: async () => {
       const { isOneOperator } = world;

@@ -81,12 +81,12 @@ export const REASONS = {
     means: "The load needs more pods than the matching nodes have room for; the running pods keep serving.",
     cure: "Free devices or add nodes; the message says how many are missing. Berth tries again every ten seconds.",
   },
-  Heard: { means: "Every router reports its counts.", cure: "" },
-  RouterNotHeard: {
+  RouterMetricsAvailable: { means: "Every router reports its counts.", cure: "" },
+  RouterMetricsUnavailable: {
     means: "A router does not report its counts to the operator, so Berth removes no pod.",
     cure: "Let the operator reach port 9090 of the pods `berth-router`: a NetworkPolicy, or a mesh with mutual TLS on that port, blocks it.",
   },
-  AnswersDiffered: {
+  BatchResultsDiffer: {
     means:
       "`BatchingEnded`: a request got one answer in a batch and another one alone, so its answer depends on the other requests of the batch. All pods of the revision stop batching; earlier answers may be wrong.",
     cure: "Export the model so that each row has its own scales, maxima and means (dynamic quantisation has one scale for the whole batch), or set `spec.server.batching.maxBatchSize: 1`. Either makes a new revision, which Berth proves anew.",

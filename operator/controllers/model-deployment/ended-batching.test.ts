@@ -32,16 +32,29 @@ const ended = async (): Promise<World> => {
 test("batching that has ended in a pod is told by a condition, an event, and nothing else", async () => {
   const world = await ended();
   const { status, reason, message } = conditionOf(world, "BatchingEnded") ?? {};
-  assert.deepEqual([status, reason], ["True", "AnswersDiffered"]);
+  assert.deepEqual([status, reason], ["True", "BatchResultsDiffer"]);
   assert.match(message ?? "", /^batching has ended for all pods of digits-\w+: \S+: a request had 1 at element 0/);
   assert.equal(conditionOf(world, "Ready")?.status, "True");
   assert.deepEqual(
-    world.events.filter((event) => event.includes("Answers")),
-    ["Warning AnswersDiffered"],
+    world.events.filter((event) => event.includes("Batch")),
+    ["Warning BatchResultsDiffer"],
   );
   const writes = world.writes.length;
   await world.reconcile();
   assert.equal(world.writes.length, writes);
+});
+
+test("an older operator's name of the reason gives way to the new one, in the same condition and without another event", async () => {
+  const world = await ended();
+  const { conditions } = world.deployment().status ?? {};
+  world.renameReasons({ BatchResultsDiffer: "AnswersDiffered" });
+  assert.equal(conditionOf(world, "BatchingEnded")?.reason, "AnswersDiffered");
+  const events = world.events.length;
+  world.now += 60_000;
+  world.changeLeader();
+  await world.settle();
+  assert.deepEqual(world.deployment().status?.conditions, conditions);
+  assert.deepEqual(world.events.slice(events), []);
 });
 
 test("it ends for all pods of the revision, which read it in a file, and stays so when the pod that found it is gone", async () => {

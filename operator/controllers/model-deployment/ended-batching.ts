@@ -51,7 +51,7 @@ export const endedBatchingMarks = (
     const message = oneLine(
       `batching has ended ${isTold(revision) ? "for all pods" : "in a pod"} of ${revision.name}: ${found}`,
     );
-    return [{ type: "BatchingEnded", status: "True", reason: "AnswersDiffered", message }];
+    return [{ type: "BatchingEnded", status: "True", reason: "BatchResultsDiffer", message }];
   }
   return [];
 };

@@ -145,10 +145,26 @@ describe("a ModelDeployment whose number of pods follows the load", () => {
   it("says which router is not heard", async () => {
     const world = await serving({ deaf: "router berth-router-x does not report its counts (timeout)", why: "blind" });
     assert.deepEqual(conditionOf(world, "SignalsAvailable"), {
-      ...{ status: "False", reason: "RouterNotHeard" },
+      ...{ status: "False", reason: "RouterMetricsUnavailable" },
       message: "router berth-router-x does not report its counts (timeout); no pod is removed",
     });
   });
+
+  for (const [is, was, decided] of [
+    ["RouterMetricsAvailable", "Heard", {}],
+    ["RouterMetricsUnavailable", "RouterNotHeard", { deaf: "no router is ready", why: "blind" }],
+  ] as const)
+    it(`has ${is} in the place of an older operator's ${was}, in the same condition and of the same time`, async () => {
+      const world = await serving(decided);
+      const { conditions } = statusOf(world);
+      assert.equal(conditionOf(world, "SignalsAvailable").reason, is);
+      world.renameReasons({ [is]: was });
+      assert.equal(conditionOf(world, "SignalsAvailable").reason, was);
+      world.now += 60_000;
+      world.changeLeader();
+      await world.settle();
+      assert.deepEqual(statusOf(world).conditions, conditions);
+    });
 
   it("has no Service for clients before the routers follow its table: none comes past those who count", async () => {
     const world = createWorld();
@@ -181,7 +197,7 @@ describe("a ModelDeployment whose number of pods follows the load", () => {
     assert.deepEqual([isCounted, conditionOf(world, "SignalsAvailable").reason], [false, "Routing"]);
     world.now += 400_000;
     await world.settle();
-    assert.deepEqual([isCounted, conditionOf(world, "SignalsAvailable").reason], [true, "Heard"]);
+    assert.deepEqual([isCounted, conditionOf(world, "SignalsAvailable").reason], [true, "RouterMetricsAvailable"]);
   });
 });
 

@@ -136,12 +136,12 @@ export const signalMarks = (observed: Observed, scale: Scale | undefined, now: n
     return [{ type, status: "Unknown", reason: "Routing", message }];
   }
   return scale.deaf === undefined
-    ? [{ type, status: "True", reason: "Heard", message: "every router reports its counts" }]
+    ? [{ type, status: "True", reason: "RouterMetricsAvailable", message: "every router reports its counts" }]
     : [
         {
           type,
           status: "False",
-          reason: "RouterNotHeard",
+          reason: "RouterMetricsUnavailable",
           message: `${scale.deaf}; no pod is removed`,
         },
       ];
