@@ -104,6 +104,26 @@ test("what the program compares, imports or looks for is no message, nor is what
   );
 });
 
+test("a rule in CEL, the source of a thread and a list of words are no messages, wherever they stand", () => {
+  assert.deepEqual(
+    lines(
+      [
+        "const IS_NVIDIA = \"has(self.vendor) && self.vendor == 'nvidia'\";",
+        "const SOURCE = `const { rmSync } = require('node:fs');\\nrmSync(#{directory});`;",
+        'const names = "Abs Acos Acosh".split(" ");',
+        "const rule = { messageExpression: \"'spec.env: ' + self.name + ' cannot be set; remove it'\" };",
+        'const cure = "return the device; it is const from then on";',
+      ]
+        .map(filled)
+        .join("\n"),
+    ),
+    [
+      "rule.messageExpression: 'spec.env: ' + self.name + ' cannot be set; remove it'",
+      "cure: return the device; it is const from then on",
+    ],
+  );
+});
+
 test("what the chart refuses is found in its templates", () => {
   const template =
     '{{- fail "a: must be set" -}}\n{{- fail (printf "b: %q is not \\"c\\"" .b) -}}\n{{ include "d" . }}';

@@ -5,7 +5,7 @@
 import { isExpression, isTypeNode, type Node } from "typescript/unstable/ast";
 import { codedElsewhere, describedBy, isSaid, isUnread, labelOf } from "./place.ts";
 import { eachTree } from "./sources.ts";
-import { isText, partsOf, textOf } from "./text.ts";
+import { isCode, isText, partsOf, textOf } from "./text.ts";
 
 /** `label`: the reason or code, and the function that makes it. */
 export type Message = { label: string; text: string };
@@ -23,7 +23,7 @@ function* messagesIn(node: Node): Generator<Message> {
   if (described !== undefined) return yield* messagesIn(described);
   if (isExpression(node) && isText(node)) {
     const text = textOf(node);
-    if (!isUnread(node) && (isProse(text) || (isSaid(node) && /[a-z]/i.test(text))))
+    if (!isUnread(node) && !isCode(text) && (isProse(text) || (isSaid(node) && /[a-z]/i.test(text))))
       yield { label: labelOf(node), text };
     for (const part of partsOf(node)) yield* messagesIn(part);
     return;

@@ -53,6 +53,9 @@ export const isUnread = (node: Node): boolean => {
       return isBinaryExpression(parent) && COMPARISONS.has(parent.operatorToken.kind);
     case SyntaxKind.CallExpression:
       return isCallExpression(parent) && parent.arguments[0] === node && isLook(parent.expression);
+    case SyntaxKind.PropertyAccessExpression:
+      // words in a row, which are a list
+      return isPropertyAccessExpression(parent) && parent.name.text === "split";
     default:
       return false;
   }

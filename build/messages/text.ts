@@ -23,6 +23,14 @@ export const isText = (node: Node): boolean =>
     node.operatorToken.kind === SyntaxKind.PlusToken &&
     (isText(node.left) || isText(node.right)));
 
+/** A rule in CEL: it compares fields of `self`. A message in CEL only adds texts and fields up. */
+const CEL = /\bself\.\w+[\s\S]*(?:&&|\|\||[=!<>]=)|(?:&&|\|\||[=!<>]=)[\s\S]*\bself\.\w+/;
+/** A line of JavaScript that ends a statement. */
+const STATEMENT = /^\s*(?:const|let|import|return)\b.*;$/m;
+
+/** Whether a text is a program for somebody else: a rule of the CRD, or the source of a thread. */
+export const isCode = (text: string): boolean => CEL.test(text) || STATEMENT.test(text);
+
 const isLiteral = (node: Node) => isStringLiteral(node) || isNoSubstitutionTemplateLiteral(node);
 
 /** The text that `node` makes; what another function makes stands there by its name. */
