@@ -9,8 +9,10 @@ import { fileURLToPath } from "node:url";
 import { violations } from "./arrows.ts";
 import { circlesIn } from "./circles.ts";
 import { readsOfTheClock } from "./clock.ts";
+import { ideasInEngine } from "./engine.ts";
 import { filesOf, importsOf, sourcesOf } from "./imports.ts";
 import { lostIn } from "./links.ts";
+import { isReadme, lostInTables, withoutReadme } from "./readmes.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -30,10 +32,10 @@ const complaintsOf = (command: string, args: string[]): Promise<string> =>
     child.on("close", (code) => resolve(code === 0 ? "" : output || `${command} ended with ${code}`));
   });
 
-const ownClocks = async (): Promise<string> => {
+const inSources = async (findings: (file: string, source: string) => string[]): Promise<string> => {
   const found: string[] = [];
   for (const file of await sourcesOf(root)) {
-    found.push(...readsOfTheClock(file, await readFile(join(root, file), "utf8").catch(() => "")));
+    found.push(...findings(file, await readFile(join(root, file), "utf8").catch(() => "")));
   }
   return found.join("\n");
 };
@@ -43,6 +45,15 @@ const lostNames = async (): Promise<string> => {
   const found: string[] = [];
   for (const page of files.filter((file) => file.endsWith(".md"))) {
     found.push(...lostIn(page, await readFile(join(root, page), "utf8").catch(() => ""), files));
+  }
+  return found.join("\n");
+};
+
+const readmes = async (): Promise<string> => {
+  const files = await filesOf(root, "*");
+  const found = withoutReadme(files);
+  for (const page of files.filter(isReadme)) {
+    found.push(...lostInTables(page, await readFile(join(root, page), "utf8").catch(() => ""), files));
   }
   return found.join("\n");
 };
@@ -60,8 +71,10 @@ const parts: readonly Part[] = [
         .map((files) => `a circle: ${files.join(", ")}`)
         .join("\n"),
   },
-  { name: "one clock", run: ownClocks },
+  { name: "one clock", run: () => inSources(readsOfTheClock) },
+  { name: "the engine knows nothing of Berth", run: () => inSources(ideasInEngine) },
   { name: "pages name what is there", run: lostNames },
+  { name: "each folder has a README", run: readmes },
   {
     name: "generated files are current",
     run: () => complaintsOf(process.execPath, [join(root, "build/generate/main.ts"), "--check"]),
