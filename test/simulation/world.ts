@@ -536,7 +536,7 @@ export const createWorld = (): World => {
     },
     renameReasons: (names) => {
       const object = world.deployment();
-      const conditions = object.status?.conditions.map((one) => ({ ...one, reason: names[one.reason] ?? one.reason }));
+      const conditions = object.status?.conditions?.map((one) => ({ ...one, reason: names[one.reason] ?? one.reason }));
       const status = { ...object.status, conditions };
       store(keyOf(MODEL_DEPLOYMENTS, NAME), { ...existing(keyOf(MODEL_DEPLOYMENTS, NAME)), status });
     },

@@ -1,4 +1,4 @@
-/** How many pods whoever serves is to have: between the status and `../scaling/`. Pure. */
+/** How many pods whoever serves is to have: between the status and `../../domain/scaling/`. Pure. */
 import { devicesOf, isScaled, type Mark, MODEL_DEPLOYMENT_LABEL, type ScaleStatus } from "../../api/v1alpha1/index.ts";
 import type { Learnt, Phases, Scale, Subject } from "../../domain/scaling/scale.ts";
 import { scalingSettings } from "../../domain/scaling/settings.ts";

@@ -1,4 +1,4 @@
-/** What explain/ is asked about: one revision, as it is observed. Pure. */
+/** What `domain/diagnosis/` is asked about: one revision, as it is observed. Pure. */
 import { devicesOf } from "../../api/v1alpha1/index.ts";
 import type { Mount, Subject } from "../../domain/diagnosis/cause.ts";
 import type { Room } from "../../domain/placement/room.ts";

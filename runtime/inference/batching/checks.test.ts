@@ -126,7 +126,7 @@ test("what another server of the model has found ends batching here, whether it 
   assert.equal(ended.length, 1);
   assert.match(
     ended[0] ?? "",
-    /^batching of model rows has ended.*another server of it has found, in m-7d-x2: .*Export the model/,
+    /^batching of model rows has ended.*another server of this model found, in m-7d-x2: .*Export the model/,
   );
   const [before, asked] = [sizes().length, answers.length];
   await load(5000);

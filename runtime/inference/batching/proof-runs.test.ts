@@ -66,7 +66,7 @@ describe("rows that depend on each other", () => {
       const { proof } = await proofOf(file());
       assert.match(
         proof.proved ? "proved" : proof.reason,
-        /changes (when \d+ requests run together|with the requests)/,
+        /changes (when \d+ requests run together|with the other requests)/,
       );
     });
   }
