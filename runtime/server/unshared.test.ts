@@ -39,7 +39,9 @@ test("rows that meet by the graph never share a run; /statusz and the log name t
     reason,
     /^along "batch", node "node\/ReduceMax_\d+" \(ReduceMax\): it reduces all axes, the batch among them$/,
   );
-  await until("the log", () => server.log.some((line) => line.startsWith("requests of model m are not batched: along ")));
+  await until("the log", () =>
+    server.log.some((line) => line.startsWith("requests of model m are not batched: along ")),
+  );
   const infer = async (value: number): Promise<number[]> => {
     const input = { name: "x", datatype: "FP32", shape: [1, 2], data: [value, 1] };
     const told = await fetch(server.url("/v2/models/m/infer"), {

@@ -79,7 +79,9 @@ describe("a rollout without spare devices", () => {
     const prober = await probed();
     await applied("lookup-again", 2);
     await planned("handover");
-    await seen("told", (object) => /capacity handover: it replaces stable's pods stepwise/.test(object.status.message ?? ""));
+    await seen("told", (object) =>
+      /capacity handover: it replaces stable's pods stepwise/.test(object.status.message ?? ""),
+    );
     await seen("promoted", onAnother(status.stable?.revision));
     await prober.stopUnharmed();
   });

@@ -127,7 +127,10 @@ export const createLeaderElection = (options: ElectionOptions): LeaderElection =
         const current = await read(signal);
         if (current?.claim.holder === identity) await take(current);
       } catch (error) {
-        log.debug({ err: error }, "the lease could not be read before the caches synced; it is read again when they have");
+        log.debug(
+          { err: error },
+          "the lease could not be read before the caches synced; it is read again when they have",
+        );
       }
     },
     async acquire(signal) {

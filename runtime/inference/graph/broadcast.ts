@@ -13,7 +13,8 @@ const broadcastSize = (symbols: Symbols, sizes: readonly Term[]): Term => {
     else if (isConstant(other)) size = other;
     else
       size =
-        symbols.derived("broadcast", [size, other].sort(byName), true) ?? refuse("it broadcasts rows to sizes that may differ");
+        symbols.derived("broadcast", [size, other].sort(byName), true) ??
+        refuse("it broadcasts rows to sizes that may differ");
   }
   return size;
 };

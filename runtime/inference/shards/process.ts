@@ -87,9 +87,7 @@ export const startShardProcess = (requestTimeoutMs: number, events: ShardProcess
     try {
       read(piece);
     } catch (error) {
-      kill(
-        `it sent a malformed frame: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`,
-      );
+      kill(`it sent a malformed frame: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`);
     }
   });
   // "close" and not "exit": its last words have been read by then.

@@ -130,7 +130,8 @@ export const einsum: Rule = (call) => {
     }
     if (operand.rows === undefined) continue;
     const own = letters[operand.rows.axis] ?? "";
-    if (rows !== undefined && (own !== letter || !sameRows(rows, operand.rows))) refuse("it combines every row with all rows");
+    if (rows !== undefined && (own !== letter || !sameRows(rows, operand.rows)))
+      refuse("it combines every row with all rows");
     letter = own;
     rows = operand.rows;
   }
