@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { errorFromStatus, errorWithoutAnswer } from "../platform/kube/errors.ts";
-import { gathered, refusalIn, worstOf } from "./obstacle.ts";
+import { gathered, othersInWords, refusalIn, worstOf } from "./obstacle.ts";
 
 const answer = (status: number, message: string) => errorFromStatus("create Service a/b", status, { message });
 const webhook =
@@ -49,6 +49,22 @@ describe("what a failed write is", () => {
       assert.equal(is, expected);
     });
   }
+
+  it("names the other writes that are not taken", () => {
+    const refused = (write: string) =>
+      ({ kind: "refused", message: `${write}: no: never`, isHopeless: false }) as const;
+    const late = { kind: "unanswered", message: "apply Service a/z: no answer within 30 s" } as const;
+    assert.deepEqual(worstOf([refused("apply Service a/b")]), refused("apply Service a/b"));
+    const worst = worstOf([
+      late,
+      refused("apply Service a/b"),
+      refused("apply Service a/b"),
+      refused("create Pod a/c"),
+    ]);
+    assert.deepEqual(worst, { ...refused("apply Service a/b"), others: ["apply Service a/z", "create Pod a/c"] });
+    assert.equal(othersInWords(), "");
+    assert.equal(othersInWords(["a", "b", "c", "d", "e", "f", "g"]), "; not written either: a, b, c, d, e and 2 more");
+  });
 
   it("names all strangers at once, before anything else", () => {
     const refused = { kind: "refused", message: "no", isHopeless: false } as const;

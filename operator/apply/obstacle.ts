@@ -10,9 +10,9 @@ export type Obstacle =
   /** A child of an earlier ModelDeployment of this name, which is on its way out. */
   | { kind: "leaving"; object: string }
   /** The API server does not take what we write: a quota, an admission policy or webhook, missing rights, or a wrong value. */
-  | { kind: "refused"; message: string; isHopeless: boolean }
+  | { kind: "refused"; message: string; isHopeless: boolean; others?: readonly string[] }
   /** No answer in time: an admission webhook that takes longer than we wait, or the API server itself. */
-  | { kind: "unanswered"; message: string };
+  | { kind: "unanswered"; message: string; others?: readonly string[] };
 
 export type Refused = { action: Action; obstacle: Obstacle };
 
@@ -43,8 +43,29 @@ export const refusalIn = (error: unknown): Obstacle | undefined => {
   return { kind: "refused", message: error.message, isHopeless: isTerminal && !isAdmission };
 };
 
-/** What is told of, where there are several: what somebody must remove, what nobody can mend by waiting, the rest. */
-export const worstOf = (obstacles: readonly Obstacle[]): Obstacle | undefined =>
+/** What is told of, where there are several: what somebody must remove, what nobody can mend by waiting, the rest; `others`: the other writes that are not taken. */
+export const worstOf = (obstacles: readonly Obstacle[]): Obstacle | undefined => {
+  const worst = first(obstacles);
+  if (worst === undefined || !("message" in worst)) return worst;
+  const own = writeIn(worst);
+  const others = new Set(obstacles.flatMap((one) => ("message" in one ? [writeIn(one)] : [])));
+  others.delete(own);
+  return others.size === 0 ? worst : { ...worst, others: [...others].sort() };
+};
+
+/** `apply Service a/digits: no answer within 30 s` */
+const writeIn = ({ message }: { message: string }): string => message.split(": ", 1)[0] ?? "";
+
+const MOST_TOLD = 5;
+
+/** The other writes that are not taken, to be added to a message about the first. */
+export const othersInWords = (others: readonly string[] = []): string => {
+  if (others.length === 0) return "";
+  const rest = others.length - MOST_TOLD;
+  return `; not written either: ${others.slice(0, MOST_TOLD).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+};
+
+const first = (obstacles: readonly Obstacle[]): Obstacle | undefined =>
   obstacles.find(({ kind }) => kind === "stranger") ??
   obstacles.find((one) => one.kind === "refused" && one.isHopeless) ??
   obstacles.find(({ kind }) => kind === "refused") ??

@@ -10,6 +10,7 @@ import type { Fault } from "./faults.ts";
 import {
   availableOf,
   deadlineOf,
+  deploymentOf,
   isAvailable,
   isReachable,
   lacksRoom,
@@ -23,6 +24,7 @@ import { pinOf } from "./pin.ts";
 import { holdersOf, roomFor, sharedRoom } from "./shared-room.ts";
 import type { Acknowledged } from "./traffic.ts";
 import { assigned, type Trial } from "./trial.ts";
+import { UNSCALED } from "./trial-words.ts";
 
 /** What a pass has found out about it. */
 export type Findings = {
@@ -61,15 +63,21 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
   });
   const isHeld = command === "pause" && (state.phase === "preparing" || state.phase === "finishing");
   const isBack = isLate && fault === "cluster" && state.phase === "preparing" && capacity !== undefined;
-  const after = isBack ? { ...capacity, retryAt: now + progressMs(observed) } : withoutRetry(capacity, state);
+  const after = isBack
+    ? { ...capacity, retryAt: now + progressMs(observed), ...(isUnscaled(trial, observed) ? { why: UNSCALED } : {}) }
+    : withoutRetry(capacity, state);
   return assigned({ ...trial, state, isHeld, capacity: after }, observed, acknowledged, now);
 };
 
 const withoutRetry = (capacity: Trial["capacity"], { phase }: Rollout): Trial["capacity"] => {
   if (capacity === undefined || phase === "preparing") return capacity;
-  const { retryAt: _, ...rest } = capacity;
-  return rest;
+  const { retryAt: _, why, ...rest } = capacity;
+  return { ...rest, why: why === UNSCALED ? "spec.rollout.capacity" : why };
 };
+
+/** Its Deployment was never asked for the pods: that write is not taken. */
+const isUnscaled = ({ capacity, revision }: Trial, observed: Observed): boolean =>
+  (deploymentOf(observed, revision)?.spec?.replicas ?? 0) < (capacity?.canary ?? 0);
 
 /** Its share is in the table, or about to be: in a swap, stable's pods are gone. */
 const hasMoved = (state: Rollout): boolean => state.phase === "observing" || state.phase === "paused";

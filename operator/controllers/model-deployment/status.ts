@@ -14,7 +14,7 @@ import {
   serviceUrl,
   toConditions,
 } from "../../api/v1alpha1/index.ts";
-import type { Obstacle } from "../../apply/obstacle.ts";
+import { type Obstacle, othersInWords } from "../../apply/obstacle.ts";
 import { type Cause, oneLine } from "../../domain/diagnosis/cause.ts";
 import { explain, givenUp } from "../../domain/diagnosis/explain.ts";
 import { refusalOf } from "../../domain/diagnosis/refusal.ts";
@@ -301,11 +301,12 @@ const hindered = ({ name }: Owner, obstacle: Obstacle, still: string): Verdict =
     }
     case "refused": {
       const { reason = "WriteRefused", message } = refusalOf(obstacle.message);
-      const told = oneLine(`the API server refused a write: ${message}`);
+      const told = oneLine(`the API server refused a write: ${message}`) + othersInWords(obstacle.others);
       return failing({ reason, message: told, stalled: obstacle.isHopeless }, still);
     }
     case "unanswered": {
-      const told = oneLine(`the API server has not answered a write: ${refusalOf(obstacle.message).message}`);
+      const { message } = refusalOf(obstacle.message);
+      const told = oneLine(`the API server has not answered a write: ${message}`) + othersInWords(obstacle.others);
       return failing({ reason: "WriteRefused", message: told, stalled: false }, still);
     }
     case "leaving":

@@ -2,6 +2,9 @@
 import { ACTION_ANNOTATION } from "../../api/v1alpha1/index.ts";
 import { isPausedBySpec, type Trial, trialWeight } from "./trial.ts";
 
+/** Why a swap was given up whose pods were never asked for. */
+export const UNSCALED = "the API server did not accept the write that was to start its pods";
+
 /** `step 2 of 3: 25 % of the requests go to digits-2` */
 export const stepInWords = (trial: Trial): string => {
   const { revision, settings, state, steps } = trial;
@@ -25,7 +28,8 @@ const capacityInWords = ({ capacity }: Trial): string => {
   const { canary, fullSince, plan, retryAt, stable, why } = capacity;
   if (retryAt !== undefined) {
     const at = new Date(retryAt).toISOString().slice(11, 19);
-    return `; capacity swap: its pods did not start in time in stable's place; Berth tries again at ${at} UTC`;
+    const told = why === UNSCALED ? why : "its pods did not start in time in stable's place";
+    return `; capacity swap: ${told}; Berth tries again at ${at} UTC`;
   }
   const told =
     plan === "swap"
