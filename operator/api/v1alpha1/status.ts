@@ -159,6 +159,11 @@ const rolloutStatusSchema = z
       .max(10)
       .optional()
       .describe("Rejected revisions. A revision stays rejected when the spec changes and later returns to it."),
+    retried: z
+      .array(z.string().max(80))
+      .max(10)
+      .optional()
+      .describe("ModelRollouts whose command `retry` Berth follows, until it has removed the annotation."),
   })
   .describe("State of a rollout with strategy `canary`, `shadow` or `blueGreen`, and the rejected revisions.");
 

@@ -4,17 +4,18 @@ import { CONTROLLER_REVISIONS } from "../../platform/kube/resources.ts";
 import { revisionMarks } from "./children/controller-revision.ts";
 import { named } from "./findings.ts";
 import type { Observed } from "./observed.ts";
+import { type Rejected, rejectionsOf } from "./rejections.ts";
 import type { Revision } from "./revision.ts";
 
-/** Follows the status, which is the authority; a status that was lost changes no mark. */
+/** Follows the status, which is the authority; what was lost with a status changes no mark. */
 export const markActions = (observed: Observed, stable: Revision | undefined): Action[] => {
-  const { controllerRevisions, modelDeployment, owner, revisions } = observed;
-  const { status } = modelDeployment;
+  const { controllerRevisions, owner, revisions } = observed;
+  const rejections = rejectionsOf(observed);
   const latest = Math.max(0, ...revisions.map(({ promoted }) => promoted ?? 0));
   return revisions.flatMap((revision) => {
     const isUnmarked = revision.name === stable?.name && revision.promoted !== latest;
     const { rejected: before, ...rest } = revision;
-    const rejected = status?.stable === undefined ? before : rejectionIn(observed, revision);
+    const rejected = rejectionIn(rejections, revision);
     const existing = named(controllerRevisions, revision.name);
     const isSame = before?.analysis === rejected?.analysis && before?.message === rejected?.message;
     if (existing === undefined || (!isUnmarked && isSame)) return [];
@@ -27,7 +28,7 @@ export const markActions = (observed: Observed, stable: Revision | undefined): A
   });
 };
 
-const rejectionIn = ({ modelDeployment }: Observed, { name }: Revision): Revision["rejected"] => {
-  const found = modelDeployment.status?.rollout?.rejected?.find(({ revision }) => revision === name);
+const rejectionIn = (rejections: readonly Rejected[], { name }: Revision): Revision["rejected"] => {
+  const found = rejections.find(({ revision }) => revision === name);
   return found && { analysis: found.analysis, message: found.message };
 };

@@ -39,6 +39,7 @@ import { createPace } from "./pace.ts";
 import { plan } from "./plan.ts";
 import { createReclaim } from "./reclaim.ts";
 import { isDone, nextName, ordersOf, refusalOf } from "./record.ts";
+import { isRetryFollowed } from "./rejections.ts";
 import { isRepair } from "./repair.ts";
 import type { Revision } from "./revision.ts";
 import { rolesOf } from "./roles.ts";
@@ -216,8 +217,9 @@ const answerOrders = async (
 ): Promise<number | undefined> => {
   let againAfterMs: number | undefined;
   for (const order of ordersOf(observed)) {
-    if (!isDone(order, trial)) continue;
     const refusal = refusalOf(order, trial);
+    const isRetry = refusal === undefined && order.word === "retry";
+    if (!(isRetry ? isRetryFollowed(observed, order) : isDone(order, trial))) continue;
     if (refusal !== undefined) events.event(order.record, "Warning", "CommandRefused", "Command", refusal);
     else events.event(order.record, "Normal", "CommandDone", "Command", `${order.word}: done`);
     const { name, namespace = "", uid = "" } = order.record.metadata;

@@ -39,13 +39,9 @@ export const commandFor = (observed: Observed, { name }: Pick<Trial, "name">): C
   return word === "promote" || word === "abort" || word === "pause" || word === "resume" ? word : undefined;
 };
 
-/** Revisions whose rejection is taken back: their last ModelRollout was rolled back, and says `retry`. */
-export const retried = (observed: Observed): ReadonlySet<string> =>
-  new Set(
-    ordersOf(observed).flatMap(({ record, word }) =>
-      word === "retry" && record.status?.state === "RolledBack" ? [record.status.to] : [],
-    ),
-  );
+/** Those that take a rejection back: their ModelRollout was rolled back, and says `retry`. */
+export const retriesOf = (observed: Observed): Order[] =>
+  ordersOf(observed).filter(({ record, word }) => word === "retry" && record.status?.state === "RolledBack");
 
 /** What is to be said of an order that cannot be followed; undefined where it can, or may be when the rollout has come so far. */
 export const refusalOf = ({ record, word }: Order, trial: Trial | undefined): string | undefined => {
@@ -62,9 +58,9 @@ export const refusalOf = ({ record, word }: Order, trial: Trial | undefined): st
   return `${name}: ${word} has no effect: ${why}`;
 };
 
-/** Whether the rollout, as this pass leaves it, has done what the order says; or never will. */
+/** Whether the rollout, as this pass leaves it, has done what the order says; or never will. A retry is followed by the status. */
 export const isDone = (order: Order, trial: Trial | undefined): boolean => {
-  if (refusalOf(order, trial) !== undefined || order.word === "retry") return true;
+  if (refusalOf(order, trial) !== undefined) return true;
   const phase = trial?.state.phase;
   if (order.word === "pause") return phase === "paused" || phase === "promoted" || phase === "rejected";
   if (order.word === "resume") return phase !== "paused";

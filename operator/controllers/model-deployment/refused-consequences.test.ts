@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  during,
   readyPods,
+  replicasOf,
   serving,
   spec,
   stable,
@@ -10,6 +12,7 @@ import {
   until,
   withoutTraffic,
 } from "../../../test/simulation/passes.ts";
+import { ACTION_ANNOTATION, MODEL_ROLLOUTS } from "../../api/v1alpha1/index.ts";
 import { errorFromStatus } from "../../platform/kube/errors.ts";
 
 describe("a swap whose pods are never asked for", () => {
@@ -32,5 +35,38 @@ describe("a swap whose pods are never asked for", () => {
     assert.equal(statusOf(world).rollout?.rejected, undefined);
     world.refuses = () => undefined;
     await until(world, () => stable(world) !== old);
+  });
+});
+
+describe("a retry that cannot be taken off its ModelRollout", () => {
+  it("takes one rejection back, and none that comes later; once it can, it goes", async () => {
+    const world = await serving({ steps: [{ weight: "50%" }] });
+    world.isOneOperator = true;
+    const old = stable(world);
+    const digest = `sha256:${"a".repeat(64)}`;
+    world.fate = (revision) => (revision === old ? { ready: true, digest } : { ready: false, ended: { exitCode: 1 } });
+    const rejections = () => world.events.filter((event) => event === "Warning RolledBack").length;
+    world.put(spec("two", { steps: [{ weight: "50%" }] }));
+    await until(world, () => rejections() === 1);
+    const [record] = world.all(MODEL_ROLLOUTS);
+    world.annotate(MODEL_ROLLOUTS, record?.metadata.name ?? "", ACTION_ANNOTATION, "retry");
+    world.refuses = (write) =>
+      /ModelRollout/.test(write) && !/ModelDeployment/.test(write)
+        ? errorFromStatus(write, 403, { message: 'admission webhook "policy.example.com" denied the request: no' })
+        : undefined;
+    await until(world, () => rejections() === 2);
+    for (const isNew of [false, true]) {
+      if (isNew) world.changeLeader();
+      await during(world, 60);
+      assert.equal(rejections(), 2);
+      assert.deepEqual(Object.keys(replicasOf(world)), [old]);
+    }
+    world.refuses = () => undefined;
+    await during(world, 5);
+    assert.equal(
+      world.get(MODEL_ROLLOUTS, record?.metadata.name ?? "")?.metadata.annotations?.[ACTION_ANNOTATION],
+      undefined,
+    );
+    assert.deepEqual([rejections(), statusOf(world).rollout?.retried], [2, undefined]);
   });
 });

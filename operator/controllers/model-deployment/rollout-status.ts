@@ -4,6 +4,7 @@ import { oneLine } from "../../domain/diagnosis/cause.ts";
 import { capacityStatus } from "./applied.ts";
 import type { GivingBack } from "./giving-back.ts";
 import type { Observed } from "./observed.ts";
+import { retriesOf } from "./record.ts";
 import { rejectionOf, rejectionsAfter } from "./rejections.ts";
 import type { Trial } from "./trial.ts";
 
@@ -12,20 +13,23 @@ export const rolloutStatus = (
   observed: Observed,
   { givingBack, trial }: { trial: Trial | undefined; givingBack: GivingBack | undefined },
   words: string | undefined,
-  retried: ReadonlySet<string>,
   now: number,
 ): RolloutStatus | undefined => {
   const latest =
     trial?.state.phase === "rejected"
       ? rejectionOf(trial.revision, trial.settings.analysisKey, trial.state.rejection, words)
       : undefined;
-  const rejections = rejectionsAfter(observed, retried, latest);
-  const list = rejections.length === 0 ? {} : { rejected: [...rejections] };
+  const rejections = rejectionsAfter(observed, latest);
+  const retried = retriesOf(observed).map(({ record }) => record.metadata.name);
+  const list = {
+    ...(rejections.length === 0 ? {} : { rejected: [...rejections] }),
+    ...(retried.length === 0 ? {} : { retried }),
+  };
   if (givingBack !== undefined) return { ...retreatStatus(givingBack), ...list };
   if (trial?.state.phase === "rejected" && mayKeepShare(trial))
     return { ...retreatStatus(asLeft(trial, now)), ...list };
   if (trial === undefined || trial.state.phase === "rejected" || trial.state.phase === "promoted")
-    return rejections.length === 0 ? undefined : list;
+    return Object.keys(list).length === 0 ? undefined : list;
   return { ...trialStatus(trial, words), ...list };
 };
 

@@ -42,7 +42,6 @@ import { type GivingBack, givingBackInWords, shareLeft } from "./giving-back.ts"
 import type { Observed } from "./observed.ts";
 import { pinOf } from "./pin.ts";
 import { progress } from "./progress.ts";
-import { retried } from "./record.ts";
 import { restartOf } from "./restart.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./revision-roles.ts";
@@ -102,7 +101,7 @@ export const statusOf = (
   const devices = shown && devicesHeld(observed, shown);
   const share = sharedWith(observed, roles, trial, givingBack);
   const traffic = trafficOf(observed, stable, share, now);
-  const rollout = rolloutStatus(observed, { trial, givingBack }, evidence, retried(observed), now);
+  const rollout = rolloutStatus(observed, { trial, givingBack }, evidence, now);
   return {
     observedGeneration: generation,
     phase: verdict.stalled ? "Degraded" : verdict.reconciling ? "Progressing" : "Healthy",
