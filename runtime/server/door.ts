@@ -21,6 +21,7 @@ import { createRoutes as createTensorflowRoutes } from "../protocols/tensorflow-
 import { createGrpcServer, type GrpcServer } from "../transport/grpc/server.ts";
 import { createHttpServer, type HttpServer } from "../transport/http/index.ts";
 import { createPace } from "../transport/pace.ts";
+import { checkedNs } from "./beside/calls.ts";
 import { BESIDE_MS } from "./beside/cost.ts";
 import { createBeside, inferBeside } from "./beside/index.ts";
 import { createLong, createLongCalls } from "./beside/long.ts";
@@ -119,7 +120,8 @@ const open = async (model: PoolModel): Promise<void> => {
     memory,
   });
   const turns = createTurns();
-  const long = createLong(beside, turns, memory);
+  const plainNs = checkedNs(inputs);
+  const long = createLong(beside, turns, memory, plainNs);
   /** Of handlers whose answers can be written beside. */
   const writing: Service = { ...service, infer: inferBeside(scheduler.infer, BESIDE_MS, turns.take) };
   const { maxConnectionAgeMs } = start;
@@ -142,7 +144,7 @@ const open = async (model: PoolModel): Promise<void> => {
       maxMessageBytes: maxBodyBytes,
       memory,
       pace,
-      long: createLongCalls(beside),
+      long: createLongCalls(beside, plainNs),
       maxConnectionAgeMs,
       graceMs: start.requestTimeoutMs,
       healthNames: [start.name],

@@ -5,9 +5,10 @@ import { createTurns } from "../../event-loop/turns.ts";
 import { createMemory } from "../../memory/shares.ts";
 import type { HttpRequest, HttpResponse } from "../../transport/http/types.ts";
 import { createLong } from "./long.ts";
+import type { Asked, Response } from "./messages.ts";
 
-/** Takes milliseconds to read, and is read by the door. */
-const BYTES = 400_000;
+/** Takes three milliseconds to read, and is read by the door. */
+const BYTES = 300_000;
 const answer: HttpResponse = { status: 200, headers: {}, parts: [] };
 
 /** Requests that come in one turn of the event loop, and fill the memory. `turn`: the next one. */
@@ -19,6 +20,7 @@ const start = (count: number) => {
     beside,
     createTurns((run) => later.push(run)),
     memory,
+    0,
   );
   const outcomes: string[] = [];
   const requests = Array.from({ length: count }, (_, i): HttpRequest => {
@@ -75,4 +77,38 @@ test("whose client has gone while it waited is not read", async () => {
   await settled();
   assert.ok(outcomes.includes("19 Cancelled"), outcomes.join());
   while (outcomes.length < 20) await turn();
+});
+
+test("what is dear to read goes beside, however small, and what is cheap does not, however large", () => {
+  const asked: number[] = [];
+  const beside = {
+    ask: (one: Asked) => {
+      asked.push(one.kind === "http" ? one.body.length : 0);
+      return { answer: new Promise<Response>(() => undefined), cancel: () => undefined };
+    },
+  };
+  const memory = createMemory(1e9, () => 0);
+  const isHandled = (body: Buffer, json?: number): boolean => {
+    let done = false;
+    const header = (name: string) => (name === "inference-header-content-length" ? json?.toString() : undefined);
+    const request: HttpRequest = { method: "POST", path: "/", query: "", header, onGone: undefined, body };
+    const long = createLong(
+      beside,
+      createTurns(() => undefined),
+      memory,
+      5,
+    );
+    void long.handle(request, () => {
+      done = true;
+      return answer;
+    });
+    return done;
+  };
+  const many = (element: string, count: number) => Buffer.from(Array<string>(count).fill(element).join(","));
+  assert.equal(isHandled(many("0.12345", 100_000)), true);
+  assert.equal(isHandled(many('{"x":1}', 10_000)), false);
+  assert.equal(isHandled(many('"\\n"', 40_000)), false);
+  assert.deepEqual(asked, [79_999, 199_999]);
+  assert.equal(isHandled(Buffer.alloc(2_000_000), 100), true, "two megabytes in binary form");
+  assert.equal(isHandled(Buffer.alloc(4_000_000), 100), false, "four, which are looked at");
 });

@@ -4,17 +4,25 @@ import type { Turns } from "../../event-loop/turns.ts";
 import { crowdedOut, type Memory } from "../../memory/shares.ts";
 import type { LongCalls, PendingAnswer } from "../../transport/grpc/types.ts";
 import type { Handle, HttpRequest, HttpResponse, Long } from "../../transport/http/types.ts";
-import { BESIDE_MS, readingMs } from "./cost.ts";
+import { messageMs } from "./calls.ts";
+import { BESIDE_MS } from "./cost.ts";
 import { AnswerBeside, type Beside } from "./index.ts";
 import type { Asked, Done, Response } from "./messages.ts";
+import { readingMs } from "./reading.ts";
 
-/** What is shorter is done at once. */
-const SHORT_BYTES = 16 * 1024;
+/** What is shorter is done at once: all else that is done for a request takes about as long as to read so little. */
+const SHORT_BYTES = 512;
 const EMPTY = new Uint8Array();
 /** Those that the handlers of paths that infer look at. */
 const HEADERS = ["content-type", "inference-header-content-length"];
 
-export const createLong = (beside: Pick<Beside, "ask">, turns: Turns, memory: Pick<Memory, "unread">): Long => {
+/** @param plainNs for each byte of a tensor in binary form */
+export const createLong = (
+  beside: Pick<Beside, "ask">,
+  turns: Turns,
+  memory: Pick<Memory, "unread">,
+  plainNs: number,
+): Long => {
   const ask = async (request: HttpRequest, done: Done | undefined): Promise<HttpResponse> => {
     const headers = Object.fromEntries(HEADERS.map((name) => [name, request.header(name)]));
     const { path, query, body } = request;
@@ -57,7 +65,8 @@ export const createLong = (beside: Pick<Beside, "ask">, turns: Turns, memory: Pi
   return {
     handle(request, handle) {
       if (request.body.length < SHORT_BYTES || request.method !== "POST") return handle(request);
-      const ms = readingMs(jsonBytesOf(request));
+      const json = jsonOf(request);
+      const ms = readingMs(json) + (request.body.length - json.length) * plainNs * 1e-6;
       if (ms > BESIDE_MS) return ask(request, undefined);
       const wait = turns.take(ms);
       return wait === undefined ? handle(request) : handleIn(wait, request, handle);
@@ -66,30 +75,26 @@ export const createLong = (beside: Pick<Beside, "ask">, turns: Turns, memory: Pi
   };
 };
 
-/** Tensors in binary form are used as they are. */
-const jsonBytesOf = ({ body, header }: HttpRequest): number => {
+/** Tensors in binary form, behind it, are used as they are. */
+const jsonOf = ({ body, header }: HttpRequest): Uint8Array => {
   const json = Number(header("inference-header-content-length") ?? body.length);
-  return json >= 0 ? Math.min(json, body.length) : 0;
+  return body.subarray(0, Math.max(json, 0));
 };
-
-/** Those whose messages take long to read or to write where they are large. */
-const METHODS: ReadonlySet<string> = new Set([
-  "/inference.GRPCInferenceService/ModelInfer",
-  ...["Predict", "Classify", "Regress", "MultiInference"].map(
-    (name) => `/tensorflow.serving.PredictionService/${name}`,
-  ),
-]);
 
 const gone = (): RequestError => new RequestError("Cancelled", "the client closed the connection");
 
-export const createLongCalls = (beside: Pick<Beside, "ask">): LongCalls => {
-  const ask = (asked: Extract<Asked, { kind: "grpc" }>, forget?: () => void): PendingAnswer | undefined => {
-    if (!METHODS.has(asked.path)) return undefined;
+/** @param plainNs for each byte of a tensor that is used as it came */
+export const createLongCalls = (beside: Pick<Beside, "ask">, plainNs: number): LongCalls => {
+  const ask = (asked: Extract<Asked, { kind: "grpc" }>, forget?: () => void): PendingAnswer => {
     const { answer, cancel } = beside.ask(asked, forget);
     return { answer: answer.then(messageOf), cancel };
   };
   return {
-    ask: (path, message, deadline, forget) => ask({ kind: "grpc", path, message, deadline, done: undefined }, forget),
+    ask(path, message, deadline, forget) {
+      const ms = messageMs(path, message, plainNs);
+      if (ms === undefined || ms <= BESIDE_MS) return undefined;
+      return ask({ kind: "grpc", path, message, deadline, done: undefined }, forget);
+    },
     resume: (path, message, deadline, error) =>
       error instanceof AnswerBeside ? ask({ kind: "grpc", path, message, deadline, done: error.done }) : undefined,
   };

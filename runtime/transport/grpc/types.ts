@@ -64,7 +64,7 @@ export type StreamCall = {
 /** Calls whose message is read, or whose answer is written, for longer than others should wait for. `path` is the call's. */
 export type LongCalls = {
   /**
-   * Answers elsewhere; undefined for methods that are answered here.
+   * Answers elsewhere; undefined for what is answered here.
    * @param forget gives back at once what the message is counted for
    */
   ask(path: string, message: Buffer, deadline: number, forget: () => void): PendingAnswer | undefined;

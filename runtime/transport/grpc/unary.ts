@@ -4,8 +4,8 @@ import type { Received } from "./message-reader.ts";
 import { CallError, STATUS } from "./status.ts";
 import type { Codec, PendingAnswer, UnaryCall, UnaryMethod } from "./types.ts";
 
-/** Reading typed contents takes about 10 ns for each byte. */
-const LONG_BYTES = 2 * 1024 ** 2;
+/** Whatever is in it, less takes some milliseconds at most. */
+const SHORT_BYTES = 16 * 1024;
 
 /** Serves a call of one message that is answered by one. */
 export const serveUnary = (
@@ -42,7 +42,7 @@ export const serveUnary = (
   const { long } = options;
   const answer = (message: Buffer, by: Codec): void => {
     const asked =
-      message.length > LONG_BYTES ? long?.ask(calls.method, message, head.deadline, call.release) : undefined;
+      message.length > SHORT_BYTES ? long?.ask(calls.method, message, head.deadline, call.release) : undefined;
     if (asked !== undefined) {
       relay(asked);
       return;
