@@ -19,6 +19,7 @@ const start = (mostBytes = 1_000_000) => {
       for (const piece of pieces) state.unsent += piece.length;
     },
     queued: () => state.unsent,
+    flush: () => state.unsent === 0,
     room: () => 0,
     end: note,
     reset: () => state.reset++,

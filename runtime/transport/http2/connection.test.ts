@@ -162,6 +162,24 @@ test("a client that may not be sent more gets the rest when it can, and holds no
   assert.equal((await answerOf(slow)).taken, 2_000_000);
 });
 
+test("a stream tells whether all that was written has gone", async (t) => {
+  const told: boolean[] = [];
+  const { port } = await start(t, (head, stream) => ({
+    ...counting(head, stream),
+    end: () => {
+      stream.headers([[":status", "200"]], false);
+      stream.write(Buffer.alloc(10));
+      told.push(stream.flush());
+      // more than the client's window
+      stream.write(Buffer.alloc(100_000));
+      told.push(stream.flush());
+      stream.end([]);
+    },
+  }));
+  const { taken } = await ask(client(t, port), Buffer.alloc(1));
+  assert.deepEqual([told, taken], [[true, false], 100_010]);
+});
+
 test("streams beyond the most are refused, and may be tried again", async (t) => {
   const { port } = await start(t);
   const open = Array.from({ length: 120 }, (_, i) => frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, HEADS));

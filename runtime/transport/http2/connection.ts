@@ -1,18 +1,17 @@
 import type { Socket } from "node:net";
 import { type HeadLimits, SERVER_LIMITS } from "../http/request-rules.ts";
 import { createPace, type Gate } from "../pace.ts";
+import { IDLE_FRAMES, LINGER_MS, MOST_UNSENT_BYTES } from "./bounds.ts";
 import { createControl } from "./control.ts";
-import { dependsOnItself, faultOf, unpadded } from "./frame-rules.ts";
-import { createFrameReader, type FrameHead } from "./frames.ts";
-import { createHeaderBlock } from "./header-block.ts";
 import { createHeaderEncoder } from "./header-encoder.ts";
-import { createHpackDecoder } from "./hpack.ts";
+import { createIncoming } from "./incoming.ts";
+import { CONNECTION_WINDOW, createIntake, STREAM_WINDOW } from "./intake.ts";
 import { createOutbox } from "./outbox.ts";
 import { createPreface } from "./preface.ts";
 import * as http2 from "./protocol.ts";
 import { createRate } from "./rate.ts";
-import { defaultClientSettings, readSettings, writeSettings } from "./settings.ts";
-import { CONNECTION_WINDOW, createStreams, STREAM_WINDOW } from "./streams.ts";
+import { defaultPeerSettings, readSettings, writeSettings } from "./settings.ts";
+import { createStreams } from "./streams.ts";
 import type { Connection, OnRequest } from "./types.ts";
 import { createFrameWriter } from "./writer.ts";
 
@@ -35,18 +34,12 @@ export type ConnectionOptions = {
 
 /** The preface and the header blocks must come within this. */
 const HEAD_MS = 10_000;
-/** A client that is told of an error, or that is done, may take this long to close. */
-const LINGER_MS = 1000;
 /** A client that does nothing wrong, but is slow, has this long to hear that it is to leave, and once more to close; gRPC in Go waits as long. */
 const LEAVE_MS = 5000;
 /** Clients acknowledge a ping before they have told their calls of the GOAWAY that came with it. */
 const SETTLE_MS = 100;
-/** Reading stops where answers to frames that the client sends pile up. */
-const MOST_UNSENT_BYTES = 2 * 1024 ** 2;
 /** A client may take calls back that were not answered, but not always: to open and reset streams is cheaper for it than for us. */
 const RESETS = { burst: 1000, perSecond: 500 };
-/** Frames that move nothing: pings, settings, priorities, empty data, frames of streams that are closed. */
-const IDLE_FRAMES = { burst: 10_000, perSecond: 1000 };
 /** The ping that asks whether the client has heard of GOAWAY, and the one that asks for a sign of life. */
 const LEAVE_PING = Buffer.from("leaving.");
 const ALIVE_PING = Buffer.from("alive...");
@@ -57,14 +50,12 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const writer = createFrameWriter(socket);
   const control = createControl(writer);
   const outbox = createOutbox(writer);
-  const decoder = createHpackDecoder({ tableBytes: 4096, listBytes: headLimits.bytes });
+  const intake = createIntake(control);
   const encoder = createHeaderEncoder();
-  const client = defaultClientSettings();
+  const client = defaultPeerSettings();
   const mayReset = createRate(RESETS);
   const mayIdle = createRate(IDLE_FRAMES);
   const preface = createPreface();
-  const headerBlock = createHeaderBlock();
-  let settled = false;
   let over = false;
   let leaving = false;
   /** Which stream is the last that is served. */
@@ -107,43 +98,20 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   const resets = (): boolean => mayReset(now()) || fail(http2.ENHANCE_YOUR_CALM, "too many streams that were reset");
 
   const streams = createStreams({
-    ...{ control, outbox, encoder, client, onRequest, fail, idle, resets },
+    ...{ control, outbox, intake, encoder, client, onRequest, fail, idle, resets },
     ...{ firstWindow, headLimits },
     maxConcurrentStreams: options.maxConcurrentStreams,
+    flush: () => {
+      writer.flush();
+      return writer.unsent() === 0;
+    },
     gone: () => {
       if (streams.size === 0) idleSince = now();
       if (toldToLeave && streams.size === 0) close(true);
     },
   });
 
-  const onHeaders = (id: number, block: Buffer, ended: boolean): boolean => {
-    const decoded = decoder.decode(block);
-    if (decoded === undefined) return fail(http2.COMPRESSION_ERROR, "a header block is damaged");
-    return streams.onHeaders(id, decoded.tooLarge ? undefined : decoded.headers, ended);
-  };
-
-  // The frame that is being read.
-  let frame: FrameHead = { length: 0, type: 0, flags: 0, stream: 0 };
-  let parts: Buffer[] = [];
-  // The stream whose header block is being read, and whether it ends with it.
-  let blockOf = 0;
-  let blockEnds = false;
-
-  const takeBlock = (bytes: Buffer): boolean => {
-    const last = (frame.flags & http2.END_HEADERS) !== 0;
-    const block = headerBlock.take(bytes, last);
-    if (block === "too large") return fail(http2.ENHANCE_YOUR_CALM, "a header block that is too large");
-    if (block === undefined) {
-      blockOf = frame.stream;
-      return true;
-    }
-    blockOf = 0;
-    return onHeaders(frame.stream, block, blockEnds);
-  };
-
   const onSettings = (payload: Buffer): boolean => {
-    settled = true;
-    if ((frame.flags & http2.ACK) !== 0) return idle();
     const before = client.initialWindow;
     const fault = readSettings(payload, client);
     if (fault !== undefined) return fail(fault.code, fault.reason);
@@ -156,77 +124,25 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     return idle();
   };
 
-  const onPing = (payload: Buffer): boolean => {
-    if ((frame.flags & http2.ACK) === 0) control.ping(http2.ACK, payload);
+  const onPing = (isAnswer: boolean, payload: Buffer): boolean => {
+    if (!isAnswer) control.ping(http2.ACK, payload);
     else if (leaving && LEAVE_PING.equals(payload)) setTimeout(leaveNow, SETTLE_MS).unref();
     // clients measure how fast data flow by a ping after each piece of them
     return streams.hasMoved() || idle();
   };
 
-  const onFrame = (payload: Buffer): boolean => {
-    switch (frame.type) {
-      case http2.DATA: {
-        const data = unpadded(payload, frame.flags);
-        return data === undefined
-          ? fail(http2.PROTOCOL_ERROR, "more padding than payload")
-          : streams.onData(frame, data, true);
-      }
-      case http2.HEADERS: {
-        const fields = unpadded(payload, frame.flags);
-        const skip = (frame.flags & http2.WITH_PRIORITY) === 0 ? 0 : 5;
-        if (fields === undefined || fields.length < skip) {
-          return fail(http2.PROTOCOL_ERROR, "more padding than payload");
-        }
-        if (skip > 0 && dependsOnItself(fields, frame.stream)) {
-          return fail(http2.PROTOCOL_ERROR, "a stream that depends on itself");
-        }
-        blockEnds = (frame.flags & http2.END_STREAM) !== 0;
-        return takeBlock(fields.subarray(skip));
-      }
-      case http2.CONTINUATION:
-        return takeBlock(payload);
-      case http2.RST_STREAM:
-        return streams.onReset(frame.stream);
-      case http2.SETTINGS:
-        return onSettings(payload);
-      case http2.PING:
-        return onPing(payload);
-      case http2.WINDOW_UPDATE:
-        return streams.onWindowUpdate(frame.stream, payload.readUInt32BE() % 2 ** 31);
-      case http2.PRIORITY:
-        if (dependsOnItself(payload, frame.stream)) {
-          return fail(http2.PROTOCOL_ERROR, "a stream that depends on itself");
-        }
-        return idle();
-      case http2.GOAWAY:
-        // it opens no more streams; those that are open are answered
-        return idle();
-      default:
-        return idle();
-    }
-  };
-
-  const read = createFrameReader({
-    head: (head) => {
-      frame = head;
-      const fault = faultOf(head, { settled, blockOf, lastId: streams.lastId(), window: streams.window() });
-      if (fault !== undefined) return fail(fault.code, fault.reason);
-      return frame.type !== http2.DATA || streams.beginData(frame);
-    },
-    payload: (bytes, last) => {
-      if (frame.type === http2.DATA && (frame.flags & http2.PADDED) === 0) return streams.onData(frame, bytes, last);
-      if (!last) {
-        parts.push(bytes);
-        return true;
-      }
-      const whole = parts.length === 0 ? bytes : Buffer.concat([...parts, bytes]);
-      parts = [];
-      const goesOn = onFrame(whole);
+  const incoming = createIncoming({
+    ...{ client: "they", listBytes: headLimits.bytes, lastId: streams.lastId, window: intake.window, fail, idle },
+    ...{ beginData: streams.beginData, onData: streams.onData, onHeaders: streams.onHeaders },
+    ...{ onReset: streams.onReset, onWindowUpdate: streams.onWindowUpdate, onSettings, onPing },
+    // it opens no more streams; those that are open are answered
+    onGoAway: idle,
+    frameEnded: () => {
       // the next frame has its own time
-      if (settled && blockOf === 0) headDue = Number.POSITIVE_INFINITY;
-      return goesOn;
+      if (incoming.isSettled() && !incoming.isInBlock()) headDue = Number.POSITIVE_INFINITY;
     },
   });
+  const isWithinHead = (): boolean => !incoming.isSettled() || incoming.isInBlock() || incoming.isInFrame();
 
   const leaveNow = (): void => {
     if (over || toldToLeave) return;
@@ -243,9 +159,8 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
     asked = 0;
     const frames = preface.whole() ? chunk : preface.take(chunk);
     if (frames === undefined) fail(http2.PROTOCOL_ERROR, "this port speaks HTTP/2");
-    else if (frames.length > 0) read(frames);
-    if (!settled || blockOf !== 0 || parts.length > 0) headDue = Math.min(headDue, heard + HEAD_MS);
-    else headDue = Number.POSITIVE_INFINITY;
+    else if (frames.length > 0) incoming.read(frames);
+    headDue = isWithinHead() ? Math.min(headDue, heard + HEAD_MS) : Number.POSITIVE_INFINITY;
     if (!over && writer.unsent() > MOST_UNSENT_BYTES) gate.pause();
   });
   socket.on("drain", () => {
@@ -304,7 +219,7 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
       } else if (time - asked > options.keepaliveTimeoutMs) socket.destroy();
     },
     waiting: () => writer.unsent() + outbox.queued(),
-    idleSince: () => (streams.size === 0 && blockOf === 0 && !gate.waits() ? idleSince : undefined),
+    idleSince: () => (streams.size === 0 && !incoming.isInBlock() && !gate.waits() ? idleSince : undefined),
     destroy: () => socket.destroy(),
   };
 };

@@ -2,10 +2,10 @@ import { frameOf } from "./frames.ts";
 import * as http2 from "./protocol.ts";
 import type { FrameWriter } from "./writer.ts";
 
-/** Sends the frames that carry no part of an answer. */
+/** Sends the frames that carry no part of a request or an answer. */
 export type Control = {
   settings(flags: number): void;
-  /** The client may send so many bytes more, on the stream `id`, or on the connection where that is 0. */
+  /** The other side may send so many bytes more, on the stream `id`, or on the connection where that is 0. */
   windowUpdate(id: number, bytes: number): void;
   reset(id: number, code: number): void;
   ping(flags: number, payload: Buffer): void;

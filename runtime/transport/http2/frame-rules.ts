@@ -3,20 +3,22 @@ import * as http2 from "./protocol.ts";
 
 /** What a connection knows when a frame begins. */
 export type Surroundings = {
-  /** The client's first SETTINGS have come. */
+  /** Who opens the streams, and so is the client. */
+  client: "they" | "we";
+  /** Their first SETTINGS have come. */
   settled: boolean;
   /** The stream whose header block has begun and not ended; 0 for none. */
   blockOf: number;
-  /** The last stream that the client has opened. */
+  /** The last stream that was opened. */
   lastId: number;
-  /** What the client may send on the connection, in bytes. */
+  /** What they may send on the connection, in bytes. */
   window: number;
 };
 
 /** What is wrong with a frame, by its head alone: of it the connection ends (RFC 9113, 5.1, 5.4.1 and 6). */
 export const faultOf = (
   { length, type, flags, stream }: FrameHead,
-  { settled, blockOf, lastId, window }: Surroundings,
+  { client, settled, blockOf, lastId, window }: Surroundings,
 ): http2.Fault | undefined => {
   if (length > http2.FRAME_BYTES) return wrongSize("a frame of more than 16384 bytes");
   if (!settled && (type !== http2.SETTINGS || (flags & http2.ACK) !== 0))
@@ -24,13 +26,14 @@ export const faultOf = (
   if (blockOf !== 0 && (type !== http2.CONTINUATION || stream !== blockOf)) {
     return wrong("a header block is interrupted");
   }
-  // those of even numbers would be ours to open
+  // those of even numbers would be a server's to open
   const isIdle = stream > lastId || stream % 2 === 0;
   switch (type) {
     case http2.DATA:
       if (stream === 0 || isIdle) return wrong("DATA on a stream that is not open");
       return length > window ? wrong("more DATA than the flow-control window", http2.FLOW_CONTROL_ERROR) : undefined;
     case http2.HEADERS:
+      if (client === "we") return isIdle ? wrong("HEADERS on a stream that is not open") : undefined;
       return stream % 2 === 0 ? wrong("HEADERS on a stream that a client cannot open") : undefined;
     case http2.PRIORITY:
       if (stream === 0) return wrong("PRIORITY on stream 0");
@@ -42,7 +45,7 @@ export const faultOf = (
       if (stream !== 0) return wrong("SETTINGS on a stream other than 0");
       return (flags & http2.ACK) !== 0 && length > 0 ? wrongSize("SETTINGS acknowledgement with a payload") : undefined;
     case http2.PUSH_PROMISE:
-      return wrong("PUSH_PROMISE from a client");
+      return wrong(client === "we" ? "PUSH_PROMISE, which our settings forbid" : "PUSH_PROMISE from a client");
     case http2.PING:
       if (stream !== 0) return wrong("PING on a stream other than 0");
       return length === 8 ? undefined : wrongSize("PING that is not 8 bytes long");

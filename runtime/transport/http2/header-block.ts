@@ -1,5 +1,3 @@
-/** With Huffman's code a header list takes less than it counts; without it, about as much. */
-const MOST_BYTES = 2 * 16_384;
 /** Of nearly empty frames, too, there is an end. */
 const MOST_FRAMES = 32;
 
@@ -9,18 +7,21 @@ export type HeaderBlock = {
   take(bytes: Buffer, last: boolean): Buffer | "too large" | undefined;
 };
 
-export const createHeaderBlock = (): HeaderBlock => {
+/** @param listBytes what the headers may count; with Huffman's code they take less than that, without it about as much */
+export const createHeaderBlock = (listBytes: number): HeaderBlock => {
+  const mostBytes = 2 * listBytes;
   let parts: Buffer[] = [];
   let length = 0;
   return {
     take: (bytes, last) => {
       length += bytes.length;
-      if (length > MOST_BYTES || parts.length === MOST_FRAMES) return "too large";
+      if (length > mostBytes || parts.length === MOST_FRAMES) return "too large";
       if (last && parts.length === 0) {
         length = 0;
         return bytes;
       }
-      parts.push(bytes);
+      // what comes next may be read to the same place
+      parts.push(Buffer.from(bytes));
       if (!last) return undefined;
       const whole = Buffer.concat(parts, length);
       parts = [];

@@ -39,7 +39,9 @@ const listen = () => {
 
 const start = (writerRoom = () => 1_000_000_000) => {
   const client = listen();
-  const outbox = createOutbox({ push: client.read, room: writerRoom, unsent: () => 0, close: () => undefined });
+  const outbox = createOutbox({
+    ...{ push: client.read, room: writerRoom, unsent: () => 0, flush: () => undefined, close: () => undefined },
+  });
   const stream = (id: number, window: number): Outgoing & { done: boolean } => {
     const out = {
       ...{ id, window, queue: [], queued: 0, joined: undefined, filled: 0, trailers: undefined, done: false },

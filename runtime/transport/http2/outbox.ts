@@ -11,17 +11,21 @@ import {
 } from "./protocol.ts";
 import type { FrameWriter } from "./writer.ts";
 
-/** What one stream has to send. */
-export type Outgoing = {
-  id: number;
-  /** What the client takes of it now, in bytes; below 0 where it has made its window smaller. */
-  window: number;
+/** Pieces that wait. */
+export type Queue = {
   queue: Buffer[];
   /** What the last of `queue` is the beginning of, if small pieces are joined there, and how far that goes. */
   joined: Buffer | undefined;
   filled: number;
   /** Bytes of `queue`. */
   queued: number;
+};
+
+/** What one stream has to send. */
+export type Outgoing = Queue & {
+  id: number;
+  /** What the other side takes of it now, in bytes; below 0 where it has made its window smaller. */
+  window: number;
   /** Encodes the headers that end the stream, once all else has gone; without a byte, an empty piece of data ends it. */
   trailers: (() => Buffer) | undefined;
   /** The last frame has gone. */
@@ -29,6 +33,12 @@ export type Outgoing = {
   /** The queue is empty. */
   drained(): void;
 };
+
+/** @param window what the other side takes of a stream at first, in bytes */
+export const outgoingOf = (id: number, window: number, drained: () => void): Outgoing => ({
+  ...emptyQueue(),
+  ...{ id, window, trailers: undefined, drained, ended: () => undefined },
+});
 
 const EMPTY = Buffer.alloc(0);
 
@@ -55,11 +65,13 @@ const MOST_JOINED_BYTES = 16 * 1024;
 const LEAST_JOINED_BYTES = 256;
 const NEVER_COPIED_BYTES = 256 * 1024;
 
-/** Adds a piece that has to wait. What came with it is not kept alive for it. */
-const enqueue = (stream: Outgoing, piece: Buffer): void => {
+export const emptyQueue = (): Queue => ({ queue: [], joined: undefined, filled: 0, queued: 0 });
+
+/** Adds a piece that has to wait. What came with it is not kept alive for it. `isView`: it must be copied whatever its size. */
+export const enqueue = (stream: Queue, piece: Buffer, isView = false): void => {
   const { filled, joined, queue } = stream;
   stream.queued += piece.length;
-  const isMost = piece.length * 4 >= piece.buffer.byteLength || piece.length >= NEVER_COPIED_BYTES;
+  const isMost = !isView && (piece.length * 4 >= piece.buffer.byteLength || piece.length >= NEVER_COPIED_BYTES);
   if (piece.length >= MOST_JOINED_BYTES && isMost) {
     queue.push(piece);
     stream.joined = undefined;

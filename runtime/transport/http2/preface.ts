@@ -1,5 +1,5 @@
 /** What each client sends first (RFC 9113, 3.4). */
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 export type Preface = {
   /** What follows it in `chunk`; undefined where this is no HTTP/2. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { areTrailers } from "./field-rules.ts";
 import type { Header } from "./header-table.ts";
-import { areTrailers, headerOf, readRequestHead } from "./request-head.ts";
+import { headerOf, readRequestHead } from "./request-head.ts";
 
 const PSEUDO: Header[] = [
   [":method", "POST"],

@@ -1,14 +1,6 @@
 import { Refusal } from "../http/refusal.ts";
-import {
-  checkHost,
-  checkMethod,
-  isFieldValue,
-  isToken,
-  parseExpect,
-  parseLength,
-  parseTarget,
-  tooManyFields,
-} from "../http/request-rules.ts";
+import { checkHost, checkMethod, parseExpect, parseLength, parseTarget, tooManyFields } from "../http/request-rules.ts";
+import { isRegular, isValue } from "./field-rules.ts";
 import type { Header } from "./header-table.ts";
 
 export type RequestHead = {
@@ -26,25 +18,6 @@ export type RequestHead = {
  * HTTP/1.1 would be either, and is answered as that.
  */
 export type RefusedHead = { status: number; error: string; malformed: boolean };
-
-/** Of HTTP/1 only: a request that has one is malformed (RFC 9113, 8.2.2). */
-const CONNECTION_HEADERS = new Set([
-  "connection",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-const isName = (name: string): boolean => isToken(name) && name === name.toLowerCase();
-
-const isValue = (value: string): boolean =>
-  isFieldValue(value) && !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(value.length - 1));
-const isBlank = (code: number): boolean => code === 32 || code === 9;
-
-const isRegular = ([name, value]: Header): boolean =>
-  isName(name) && isValue(value) && !CONNECTION_HEADERS.has(name) && (name !== "te" || value === "trailers");
 
 /** What begins a request, by RFC 9113 (8.2 and 8.3) and by the rules of HTTP/1.1, as which a proxy may pass it on. */
 export const readRequestHead = (list: readonly Header[], mostFields: number): RequestHead | RefusedHead => {
@@ -119,9 +92,6 @@ const readHeaders = (
   checkHost(host);
   return { contentLength, expectContinue };
 };
-
-/** Headers after the body; their pseudo-headers are malformed. */
-export const areTrailers = (list: readonly Header[]): boolean => list.every(isRegular);
 
 export const headerOf = (headers: readonly Header[], name: string): string | undefined => {
   for (const header of headers) if (header[0] === name) return header[1];

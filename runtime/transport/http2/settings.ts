@@ -17,22 +17,28 @@ const INITIAL_WINDOW_SIZE = 4;
 const MAX_FRAME_SIZE = 5;
 const MAX_HEADER_LIST_SIZE = 6;
 
-/** What the client has told of itself, of that which matters to a server. */
-export type ClientSettings = {
+/** What the other side has told of itself, of that which matters here. */
+export type PeerSettings = {
   /** The smallest that it has ever asked for: a table that was made smaller once is not used again. */
   headerTableBytes: number;
   initialWindow: number;
   frameBytes: number;
+  /** Streams that we may have open at a time. */
+  concurrentStreams: number;
+  /** Of our headers. */
+  headerListBytes: number;
 };
 
-export const defaultClientSettings = (): ClientSettings => ({
+export const defaultPeerSettings = (): PeerSettings => ({
   headerTableBytes: 4096,
   initialWindow: DEFAULT_WINDOW,
   frameBytes: FRAME_BYTES,
+  concurrentStreams: Number.POSITIVE_INFINITY,
+  headerListBytes: Number.POSITIVE_INFINITY,
 });
 
 /** Takes what a SETTINGS frame says over into `settings`; or what is wrong with it. */
-export const readSettings = (payload: Buffer, settings: ClientSettings): Fault | undefined => {
+export const readSettings = (payload: Buffer, settings: PeerSettings): Fault | undefined => {
   if (payload.length % 6 !== 0)
     return { code: FRAME_SIZE_ERROR, reason: "SETTINGS of a length that is no multiple of 6" };
   for (let at = 0; at < payload.length; at += 6) {
@@ -44,7 +50,9 @@ export const readSettings = (payload: Buffer, settings: ClientSettings): Fault |
     else if (name === INITIAL_WINDOW_SIZE) {
       if (value > MOST_WINDOW) return { code: FLOW_CONTROL_ERROR, reason: "INITIAL_WINDOW_SIZE is above 2^31-1" };
       settings.initialWindow = value;
-    } else if (name === MAX_FRAME_SIZE) {
+    } else if (name === MAX_CONCURRENT_STREAMS) settings.concurrentStreams = value;
+    else if (name === MAX_HEADER_LIST_SIZE) settings.headerListBytes = value;
+    else if (name === MAX_FRAME_SIZE) {
       if (value < FRAME_BYTES || value >= 2 ** 24) {
         return { code: PROTOCOL_ERROR, reason: "MAX_FRAME_SIZE is not between 2^14 and 2^24-1" };
       }
@@ -54,13 +62,17 @@ export const readSettings = (payload: Buffer, settings: ClientSettings): Fault |
   return undefined;
 };
 
-/** The server's SETTINGS. */
-export const writeSettings = (own: { concurrentStreams: number; window: number; headerListBytes: number }): Buffer => {
-  const values: [name: number, value: number][] = [
-    [MAX_CONCURRENT_STREAMS, own.concurrentStreams],
-    [INITIAL_WINDOW_SIZE, own.window],
-    [MAX_HEADER_LIST_SIZE, own.headerListBytes],
-  ];
+/** Our own SETTINGS. `push`: what a client alone can say. `concurrentStreams`: what the other side may open. */
+export const writeSettings = (own: {
+  push?: false;
+  concurrentStreams?: number;
+  window: number;
+  headerListBytes: number;
+}): Buffer => {
+  const values: [name: number, value: number][] = [];
+  if (own.push === false) values.push([ENABLE_PUSH, 0]);
+  if (own.concurrentStreams !== undefined) values.push([MAX_CONCURRENT_STREAMS, own.concurrentStreams]);
+  values.push([INITIAL_WINDOW_SIZE, own.window], [MAX_HEADER_LIST_SIZE, own.headerListBytes]);
   const frame = Buffer.alloc(HEAD_BYTES + values.length * 6);
   writeHead(frame, 0, values.length * 6, SETTINGS, 0, 0);
   for (const [i, [name, value]] of values.entries()) {

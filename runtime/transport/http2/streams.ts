@@ -1,20 +1,17 @@
 /** The requests of one connection: their bodies within flow control, their answering sides, and what was reset of late. */
 import type { HeadLimits } from "../http/request-rules.ts";
 import type { Control } from "./control.ts";
+import { areTrailers } from "./field-rules.ts";
 import type { FrameHead } from "./frames.ts";
 import type { HeaderEncoder } from "./header-encoder.ts";
 import type { Header } from "./header-table.ts";
-import type { Outbox, Outgoing } from "./outbox.ts";
+import type { Inflow, Intake } from "./intake.ts";
+import { type Outbox, type Outgoing, outgoingOf } from "./outbox.ts";
 import * as http2 from "./protocol.ts";
-import { areTrailers, headerOf, type RefusedHead, readRequestHead } from "./request-head.ts";
-import type { ClientSettings } from "./settings.ts";
+import { headerOf, type RefusedHead, readRequestHead } from "./request-head.ts";
+import { createResetByUs } from "./reset-by-us.ts";
+import type { PeerSettings } from "./settings.ts";
 import type { OnRequest, Stream, StreamHandler } from "./types.ts";
-
-/** What a client may send before it must wait for what takes it, in bytes: of a stream, and of all. */
-export const STREAM_WINDOW = 1024 ** 2;
-export const CONNECTION_WINDOW = 16 * STREAM_WINDOW;
-/** So many streams that we have reset are remembered: of those the client may not know it yet. */
-const RESET_BY_US = 1024;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -22,8 +19,9 @@ const EMPTY = Buffer.alloc(0);
 export type Host = {
   control: Control;
   outbox: Outbox;
+  intake: Intake;
   encoder: HeaderEncoder;
-  client: ClientSettings;
+  client: PeerSettings;
   maxConcurrentStreams: number;
   /** What a client may send of a stream at first, in bytes; it grows up to STREAM_WINDOW as that is taken. */
   firstWindow: number;
@@ -35,6 +33,8 @@ export type Host = {
   idle(): boolean;
   /** Counts a stream that was reset. */
   resets(): boolean;
+  /** Writes what there is now. Whether nothing of the connection waits any more. */
+  flush(): boolean;
   /** A stream is gone. */
   gone(): void;
 };
@@ -43,8 +43,6 @@ export type Streams = {
   readonly size: number;
   /** The last one that the client has opened. */
   lastId(): number;
-  /** What the client may send on the connection, in bytes. */
-  window(): number;
   /** Whether a part of a request or an answer has moved since this was asked last. */
   hasMoved(): boolean;
   /** Streams above `id` are refused. */
@@ -67,26 +65,18 @@ export type Streams = {
 type Open = {
   handler: StreamHandler | undefined;
   out: Outgoing;
-  /** What the client may still send, and what of it we have taken since we last gave it back. */
-  window: number;
-  taken: number;
-  /** What `window` is when all of it was given back. */
-  widest: number;
-  paused: boolean;
+  inflow: Inflow;
   remoteEnded: boolean;
   expected: number | undefined;
   received: number;
 };
 
 export const createStreams = (host: Host): Streams => {
-  const { control, outbox, encoder, client, fail, idle, resets } = host;
+  const { control, outbox, intake, encoder, client, fail, idle, resets } = host;
   const streams = new Map<number, Open>();
-  /** What their clients may still have on the way, in bytes. */
-  const resetByUs = new Map<number, number>();
+  const resetByUs = createResetByUs();
   let lastId = 0;
   let lastServed = http2.MOST_WINDOW;
-  let window = CONNECTION_WINDOW;
-  let taken = 0;
   let moved = false;
 
   const abandon = (stream: Open): void => {
@@ -99,12 +89,8 @@ export const createStreams = (host: Host): Streams => {
   };
   const resetStream = (id: number, code: number): void => {
     control.reset(id, code);
-    for (const oldest of resetByUs.keys()) {
-      if (resetByUs.size < RESET_BY_US) break;
-      resetByUs.delete(oldest);
-    }
     const stream = streams.get(id);
-    resetByUs.set(id, stream?.window ?? host.firstWindow);
+    resetByUs.add(id, stream?.inflow.window ?? host.firstWindow);
     if (stream !== undefined) abandon(stream);
   };
   /** For what a client does wrong with a call: it must not be a cheaper way to end many than to reset them. */
@@ -113,20 +99,8 @@ export const createStreams = (host: Host): Streams => {
     return resets();
   };
 
-  /** Gives back what was taken, in pieces that are worth a frame. */
-  const giveBack = (stream: Open | undefined): void => {
-    if (taken >= CONNECTION_WINDOW / 4) {
-      control.windowUpdate(0, taken);
-      window += taken;
-      taken = 0;
-    }
-    if (stream === undefined || stream.paused || stream.remoteEnded || stream.taken < stream.widest / 4) return;
-    const widest = Math.min(STREAM_WINDOW, 4 * stream.widest);
-    const bytes = stream.taken + widest - stream.widest;
-    control.windowUpdate(stream.out.id, bytes);
-    stream.window += bytes;
-    stream.widest = widest;
-    stream.taken = 0;
+  const giveBack = ({ inflow, out, remoteEnded }: Open): void => {
+    if (!remoteEnded) intake.giveBackOf(out.id, inflow);
   };
 
   const answerSide = (stream: Open): Stream => {
@@ -149,6 +123,7 @@ export const createStreams = (host: Host): Streams => {
         if (isOpen()) outbox.data(out, pieces);
       },
       queued: () => out.queued,
+      flush: () => host.flush() && out.queued === 0,
       room: () => outbox.room(out),
       end: (trailers) => {
         if (isOpen()) outbox.trailers(out, () => encoder.encode(trailers));
@@ -157,10 +132,10 @@ export const createStreams = (host: Host): Streams => {
         if (isOpen()) resetStream(out.id, code);
       },
       pause: () => {
-        stream.paused = true;
+        stream.inflow.paused = true;
       },
       resume: () => {
-        stream.paused = false;
+        stream.inflow.paused = false;
         if (isOpen()) giveBack(stream);
       },
     };
@@ -175,23 +150,11 @@ export const createStreams = (host: Host): Streams => {
     return true;
   };
 
-  const outgoing = (id: number, drained: () => void): Outgoing => ({
-    id,
-    window: client.initialWindow,
-    queue: [],
-    queued: 0,
-    joined: undefined,
-    filled: 0,
-    trailers: undefined,
-    ended: () => undefined,
-    drained,
-  });
-
   /** Answers what is no request, and ends its stream. What does not fit into the client's windows is left out. */
   const refuse = (id: number, list: readonly Header[], refused: RefusedHead, ended: boolean): boolean => {
     const { error, malformed, status } = refused;
     const body = Buffer.from(JSON.stringify({ error }));
-    const out = outgoing(id, () => undefined);
+    const out = outgoingOf(id, client.initialWindow, () => undefined);
     const fits = outbox.room(out) >= body.length && headerOf(list, ":method") !== "HEAD";
     const headers: Header[] = [[":status", String(status)]];
     if (fits) headers.push(["content-type", "application/json"], ["content-length", String(body.length)]);
@@ -214,11 +177,8 @@ export const createStreams = (host: Host): Streams => {
     if ("error" in head) return refuse(id, list, head, ended);
     const stream: Open = {
       handler: undefined,
-      out: outgoing(id, () => stream.handler?.drained()),
-      window: host.firstWindow,
-      taken: 0,
-      widest: host.firstWindow,
-      paused: false,
+      out: outgoingOf(id, client.initialWindow, () => stream.handler?.drained()),
+      inflow: intake.open(host.firstWindow),
       remoteEnded: ended,
       expected: head.contentLength,
       received: 0,
@@ -236,15 +196,10 @@ export const createStreams = (host: Host): Streams => {
   };
 
   /** What was on its way to a stream when we reset it is no fault of the client. */
-  const beginLateData = ({ flags, length, stream: id }: FrameHead): boolean => {
-    const left = resetByUs.get(id);
-    if (left === undefined) {
-      resetStream(id, http2.STREAM_CLOSED);
-      return idle();
-    }
-    if ((flags & http2.END_STREAM) !== 0) resetByUs.delete(id);
-    else resetByUs.set(id, left - length);
-    return (left >= length && length > 0) || idle();
+  const beginLateData = (frame: FrameHead): boolean => {
+    const wasOnItsWay = resetByUs.take(frame);
+    if (wasOnItsWay === undefined) resetStream(frame.stream, http2.STREAM_CLOSED);
+    return wasOnItsWay === true || idle();
   };
 
   return {
@@ -252,7 +207,6 @@ export const createStreams = (host: Host): Streams => {
       return streams.size;
     },
     lastId: () => lastId,
-    window: () => window,
     hasMoved() {
       const before = moved;
       moved = false;
@@ -264,7 +218,7 @@ export const createStreams = (host: Host): Streams => {
     onHeaders(id, headers, ended) {
       const stream = streams.get(id);
       if (stream === undefined && id <= lastId) {
-        return resetByUs.delete(id) ? true : fail(http2.STREAM_CLOSED, "HEADERS on a stream that is closed");
+        return resetByUs.forget(id) ? true : fail(http2.STREAM_CLOSED, "HEADERS on a stream that is closed");
       }
       if (headers === undefined) {
         lastId = Math.max(lastId, id);
@@ -277,14 +231,11 @@ export const createStreams = (host: Host): Streams => {
     },
     beginData(frame) {
       const { flags, length, stream: id } = frame;
-      window -= length;
-      taken += length;
+      intake.take(length);
       const stream = streams.get(id);
       if (stream === undefined) return beginLateData(frame);
       if (stream.remoteEnded) return refuseStream(id, http2.STREAM_CLOSED);
-      if (length > stream.window) return refuseStream(id, http2.FLOW_CONTROL_ERROR);
-      stream.window -= length;
-      stream.taken += length;
+      if (!intake.takeOf(stream.inflow, length)) return refuseStream(id, http2.FLOW_CONTROL_ERROR);
       return length > 0 || (flags & http2.END_STREAM) !== 0 || idle();
     },
     onData({ flags, stream: id }, bytes, last) {
@@ -300,12 +251,13 @@ export const createStreams = (host: Host): Streams => {
       // what was taken with the frame is given back at its end
       const ended = (flags & http2.END_STREAM) !== 0;
       const isOpen = stream !== undefined && streams.get(id) === stream;
-      giveBack(isOpen && !ended ? stream : undefined);
+      intake.giveBack();
+      if (isOpen && !ended) giveBack(stream);
       return isOpen && ended ? endRemote(stream) : true;
     },
     onReset(id) {
       const stream = streams.get(id);
-      if (stream === undefined) return resetByUs.delete(id) || idle();
+      if (stream === undefined) return resetByUs.forget(id) || idle();
       abandon(stream);
       return resets();
     },

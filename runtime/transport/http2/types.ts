@@ -23,6 +23,8 @@ export type Stream = {
   write(...pieces: Buffer[]): void;
   /** What was written and could not be sent yet, in bytes. */
   queued(): number;
+  /** Writes what there is now. Returns whether all that was ever written has gone. */
+  flush(): boolean;
   /** What can be written now without being queued, in bytes. */
   room(): number;
   /** Ends the answer, after what was written. */

@@ -7,11 +7,13 @@ export type FrameWriter = {
   room(): number;
   /** What is not in the kernel yet, in bytes. */
   unsent(): number;
+  /** Writes what there is now, since more of this turn need not be waited for. */
+  flush(): void;
   /** Writes what there is, and ignores what is pushed from now on: the socket is about to be ended. */
   close(): void;
 };
 
-/** More than this waits only where it must: answers to the client's frames, and ends of streams. */
+/** More than this waits only where it must: answers to the other side's frames, and ends of streams. */
 const CONGESTED_BYTES = 512 * 1024;
 /** Less is copied into one piece: that is faster than to hand many to the kernel. */
 const JOINED_BYTES = 64 * 1024;
@@ -45,6 +47,7 @@ export const createFrameWriter = (socket: Socket): FrameWriter => {
     },
     room: () => CONGESTED_BYTES - bytes - socket.writableLength,
     unsent: () => bytes + socket.writableLength,
+    flush,
     close: () => {
       flush();
       closed = true;
