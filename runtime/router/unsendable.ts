@@ -1,5 +1,5 @@
 /** What a request over HTTP/2 cannot have, or not twice: what sends it refuses to, and so do others on its way. */
-import type { Message } from "./message.ts";
+import type { Fields, Message } from "./message.ts";
 
 /** Of one connection alone (RFC 9113, 8.2.2; RFC 9110, 7.6.1; `http2-settings`: RFC 7540, 3.2.1). */
 const OF_A_CONNECTION: ReadonlySet<string> = new Set([
@@ -32,8 +32,10 @@ const SINGLE: ReadonlySet<string> = new Set([
 ]);
 
 /** What is wrong with a call; undefined where nothing is. */
-export const unsendable = ({ fields, method }: Message): string | undefined => {
-  if (method !== "POST") return `a gRPC call must be a POST, and this is a ${method}`;
+export const unsendable = ({ fields, method }: Message): string | undefined =>
+  method === "POST" ? unsendableField(fields) : `a gRPC call must be a POST, and this is a ${method}`;
+
+export const unsendableField = (fields: Fields): string | undefined => {
   let seen: Set<string> | undefined;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? "";

@@ -68,7 +68,7 @@ export const createReply = (stream: Stream, { ended, now, reservation, settle }:
       return !cut && queued < MOST_QUEUED;
     },
     // what waits is bounded by what `data` returns
-    flush: () => "kept",
+    flush: () => (stream.flush() ? "taken" : "kept"),
     end: (trailers) => {
       // the stream may be gone with its last frame: the exchange must have been let go by then
       ended();

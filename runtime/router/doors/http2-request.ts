@@ -16,10 +16,3 @@ export const fieldsOf = ({ authority, headers }: RequestHead): Fields => {
   if (cookies.length > 0) fields.push("cookie", cookies.join("; "));
   return fields;
 };
-
-/** As RFC 9113 (6.5.2) counts them. */
-export const listBytes = (headers: readonly Header[]): number => {
-  let bytes = 0;
-  for (const [name, value] of headers) bytes += name.length + value.length + 32;
-  return bytes;
-};

@@ -3,7 +3,14 @@ import type { Socket } from "node:net";
 import type { After } from "../../event-loop/after.ts";
 import { isBrisk, YOUNG_MS } from "../../memory/shares.ts";
 import { CLIENT_LIMITS } from "../../transport/http/request-rules.ts";
-import { CANCEL, type RequestHead, type Stream, type StreamHandler, serveHttp2 } from "../../transport/http2/index.ts";
+import {
+  CANCEL,
+  listBytes,
+  type RequestHead,
+  type Stream,
+  type StreamHandler,
+  serveHttp2,
+} from "../../transport/http2/index.ts";
 import type { Gate } from "../../transport/pace.ts";
 import { fieldsToPod, senderOf } from "../forwarded.ts";
 import type { Body, Exchange, Message } from "../message.ts";
@@ -11,7 +18,7 @@ import { refuseWith } from "../refuse.ts";
 import type { Client } from "../stream-slots.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { createReply, type Http2Reply } from "./http2-reply.ts";
-import { fieldsOf, isGrpc, listBytes } from "./http2-request.ts";
+import { fieldsOf, isGrpc } from "./http2-request.ts";
 import { createIncomingBody } from "./incoming-body.ts";
 import { createAmount, createReservation, type Reservation } from "./reservation.ts";
 

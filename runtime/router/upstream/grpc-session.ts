@@ -1,26 +1,28 @@
 /** One connection to a pod over HTTP/2, and whether the pod is still there. */
-import { type ClientHttp2Session, connect } from "node:http2";
+import { connect } from "node:net";
+import { type Client, createHttp2Client } from "../../transport/http2/index.ts";
 import type { Address } from "./http1-connection.ts";
+import { createRooms } from "./read-rooms.ts";
+import { ANSWER_LIMITS } from "./response-head.ts";
 
-export type Session = {
-  readonly http2: ClientHttp2Session;
-  /** Under way. */
-  calls: number;
+export type Session = Pick<Client, "call" | "calls" | "close"> & {
+  /** What calls name where they name nothing. */
+  readonly authority: string;
   /** It takes another one. */
   isOpen(): boolean;
-  /** What the pod says it has not begun with when it went away, and will not: the calls above this one. */
-  lastServed(): number;
-  /** Something has come from the pod. */
-  heard(): void;
   /** To be called about once a second. */
   sweep(now: number): void;
 };
 
-/** What a pod may send before it must wait for the client, in bytes: of a call, and of all on a connection. */
-const STREAM_WINDOW = 1024 ** 2;
-const CONNECTION_WINDOW = 16 * STREAM_WINDOW;
-/** Where the pod has not said how many calls it takes on a connection yet. */
-const MOST_STREAMS = 100;
+export type Host = {
+  now(): number;
+  /** How many calls the pod has said that it takes on a connection. */
+  settled(most: number): void;
+  /** It has no call any more. */
+  idle(session: Session): void;
+  closed(session: Session): void;
+};
+
 const CONNECT_MS = 2000;
 /** A pod that says nothing for so long, while calls wait for it, is asked for a sign of life, */
 const SILENT_MS = 10_000;
@@ -33,66 +35,61 @@ const DOUBT_MS = 1000;
  * after twice the silence of the one before.
  */
 const MOST_PINGS = 3;
-/** One without calls is closed after this, unless it is the last. */
-export const IDLE_MS = 60_000;
 
+/** @param mostCalls of which the pod may be sent the first before it has said how many it takes, and the others then */
 export const openSession = (
   { host, port }: Address,
-  now: () => number,
-  closed: (session: Session) => void,
+  mostCalls: number,
+  { closed, idle, now, settled }: Host,
 ): Session => {
-  const settings = { initialWindowSize: STREAM_WINDOW, enablePush: false };
-  const http2 = connect(`http://${host.includes(":") ? `[${host}]` : host}:${port}`, { settings });
-  const connecting = setTimeout(() => http2.destroy(new Error(`no connection within ${CONNECT_MS} ms`)), CONNECT_MS);
-  let isLeaving = false;
-  let lastServed = Number.POSITIVE_INFINITY;
+  const rooms = createRooms();
+  const callback = (bytes: number): boolean => {
+    const isTaken = client.read(rooms.now().subarray(0, bytes));
+    rooms.flushed(isTaken ? "taken" : "kept");
+    return true;
+  };
+  const socket = connect({ host, port, noDelay: true, onread: { buffer: rooms.next, callback } });
+  const connecting = setTimeout(() => client.close(`no connection within ${CONNECT_MS} ms`), CONNECT_MS);
   let heardAt = now();
   let pings = 0;
   let pingedAt: number | undefined;
 
-  http2.once("connect", () => {
+  socket.once("connect", () => {
     clearTimeout(connecting);
     heardAt = now();
-    http2.setLocalWindowSize(CONNECTION_WINDOW);
   });
-  // the pod is leaving: what runs goes on, and the next call goes elsewhere
-  http2.on("goaway", (_code: number, last: number) => {
-    isLeaving = true;
-    lastServed = Math.min(lastServed, last);
-  });
-  // each call is told by its own error
-  http2.on("error", () => undefined);
-  http2.once("close", () => {
-    clearTimeout(connecting);
-    closed(session);
-  });
-
-  const ping = (time: number): void => {
-    pings++;
-    pingedAt = time;
-    http2.ping((error) => {
-      if (error === null) pingedAt = undefined;
-    });
-  };
-  const session: Session = {
-    http2,
-    calls: 0,
-    isOpen: () => {
-      const most = http2.remoteSettings?.maxConcurrentStreams ?? MOST_STREAMS;
-      const isDoubtful = pingedAt !== undefined && now() - pingedAt > DOUBT_MS;
-      return !isLeaving && !isDoubtful && !http2.closed && !http2.destroyed && session.calls < most;
-    },
-    lastServed: () => lastServed,
-    heard: () => {
+  const client = createHttp2Client(socket, {
+    ...{ now, headLimits: ANSWER_LIMITS, mostCalls, settled },
+    moved: () => {
       heardAt = now();
       pings = 0;
       pingedAt = undefined;
     },
+    ponged: () => {
+      pingedAt = undefined;
+    },
+    idle: () => idle(session),
+    closed: () => {
+      clearTimeout(connecting);
+      closed(session);
+    },
+  });
+
+  const session: Session = {
+    authority: `${host.includes(":") ? `[${host}]` : host}:${port}`,
+    call: client.call,
+    calls: client.calls,
+    close: client.close,
+    isOpen: () => client.isOpen() && !(pingedAt !== undefined && now() - pingedAt > DOUBT_MS),
     sweep: (time) => {
-      if (http2.destroyed || http2.connecting) return;
+      if (!client.isConnected()) return;
       if (pingedAt !== undefined) {
-        if (time - pingedAt >= PING_MS) http2.destroy(new Error(`no answer to a ping within ${PING_MS / 1000} s`));
-      } else if (session.calls > 0 && pings < MOST_PINGS && time - heardAt >= SILENT_MS * 2 ** pings) ping(time);
+        if (time - pingedAt >= PING_MS) client.close(`no answer to a ping within ${PING_MS / 1000} s`);
+      } else if (client.calls() > 0 && pings < MOST_PINGS && time - heardAt >= SILENT_MS * 2 ** pings) {
+        pings++;
+        pingedAt = time;
+        client.ping();
+      }
     },
   };
   return session;
