@@ -58,6 +58,8 @@ const PARTS: readonly Part[] = [
       ["the same requests as nghttp2, on made-up frames", "runtime/transport/http2/differential.test.ts"],
       ["HPACK: the examples of RFC 7541", "runtime/transport/http2/hpack.test.ts"],
       ["resets, pings, settings and headers without an end", "test/faults/server/flood.test.ts"],
+      ["made-up answers of pods, split at any byte", "runtime/transport/http2/client-splits.test.ts"],
+      ["nghttp2 and our own server as pods", "runtime/router/upstream/grpc-peers.test.ts"],
     ],
   },
   {
