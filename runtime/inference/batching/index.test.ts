@@ -349,7 +349,7 @@ test("a batch that cannot be joined or taken apart fails alone, and its shard st
   const broken = scheduler.infer({ inputs: new Map(), outputs: ["y"] });
   send(1);
   await Promise.all([
-    assert.rejects(broken.result, { code: "Internal", message: /cannot be joined/ }),
+    assert.rejects(broken.result, { code: "Internal", message: /cannot be batched/ }),
     time.runUntil(clock.now() + 100),
   ]);
   const { run } = shard;

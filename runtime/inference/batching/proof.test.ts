@@ -94,7 +94,10 @@ test("rows that meet are found out", async () => {
 });
 
 test("answers that show nothing prove nothing", async () => {
-  await refuted((_, rows) => ({ shape: [rows, 2], values: new Array(2 * rows).fill(1) }), /answers all .* alike/);
+  await refuted(
+    (_, rows) => ({ shape: [rows, 2], values: new Array(2 * rows).fill(1) }),
+    /gives all generated inputs the same answer/,
+  );
   await refuted((_, rows) => ({ shape: [rows, 2], values: new Array(2 * rows).fill(Number.NaN) }), /no finite number/);
 });
 
