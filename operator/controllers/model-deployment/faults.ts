@@ -1,7 +1,7 @@
 /** Whose fault it is that a revision on trial is not ready: its own ends the rollout, the cluster's holds it. Pure. */
 import type { Reason } from "../../api/v1alpha1/index.ts";
 import type { Cause } from "../../domain/diagnosis/cause.ts";
-import { type ContainerStatus, isReady } from "../../domain/pods/pods.ts";
+import { type ContainerStatus, isOver, isReady } from "../../domain/pods/pods.ts";
 import type { Pod } from "../../platform/kube/objects.ts";
 
 /** What the cluster lacks, forbids or has lost; another revision would meet the same. */
@@ -36,7 +36,8 @@ export type Fault =
  * @param isOverdue it had its time to become ready
  */
 export const faultOf = (cause: Cause | undefined, pods: readonly Pod[], isOverdue: boolean): Fault => {
-  const live = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  // one that its node gave up (evicted, preempted) is replaced, and stays to be read: it tells of the node
+  const live = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && !isOver(pod));
   if (live.some(hasLostNode)) return "cluster";
   // a pod without a node has not begun yet: whatever holds it up knows nothing of the revision
   if (cause === undefined) return !isOverdue ? "none" : live.some(hasBegun) ? "revision" : "cluster";

@@ -7,7 +7,7 @@ import {
   serviceName,
 } from "../../api/v1alpha1/index.ts";
 import { covers } from "../../apply/drift.ts";
-import { dequeuedAt, isGated, isOver, revisionOf, unscheduled, unscheduledSince } from "../../domain/pods/pods.ts";
+import { isGated, isOver, placedAt, revisionOf, unscheduled, unscheduledSince } from "../../domain/pods/pods.ts";
 import type { Deployment, KubeObject, Pod } from "../../platform/kube/objects.ts";
 import { routedPortOf } from "./children/service.ts";
 import type { Observed } from "./observed.ts";
@@ -70,7 +70,8 @@ export const placedOf = (observed: Observed, revision: Revision): Pod[] =>
 
 /**
  * When (ms since 1970) an unready candidate is given up on; undefined while it has no Deployment, and while pods of
- * it wait in a queue: that is what queues are for, so the time begins again with the last pod that comes out of it.
+ * it wait in a queue: that is what queues are for. The time begins again with the last pod that gets its node: how long it waited for that,
+ * for a gate, a claim or room, tells nothing of the revision.
  */
 export const deadlineOf = (observed: Observed, candidate: Revision): number | undefined => {
   const pods = podsOf(observed, candidate);
@@ -79,7 +80,7 @@ export const deadlineOf = (observed: Observed, candidate: Revision): number | un
   const { capacity, revision } = observed.modelDeployment.status?.rollout ?? {};
   // pods that came with a later step have their time from then on
   const scaled = revision === candidate.name ? Date.parse(capacity?.since ?? "") || 0 : 0;
-  return Math.max(created, scaled, ...pods.flatMap((pod) => dequeuedAt(pod) ?? [])) + progressMs(observed);
+  return Math.max(created, scaled, ...pods.flatMap((pod) => placedAt(pod) ?? [])) + progressMs(observed);
 };
 
 /** A pod that has just lost its device to another revision of the same deployment is found one again within this time, or not at all. */

@@ -1,6 +1,6 @@
 /** What a pod's status says, in one word each. Pure. */
 import { z } from "zod";
-import { FETCH_CONTAINER, QUEUE_LABEL, REVISION_LABEL, type TerminationMessage } from "../../api/v1alpha1/index.ts";
+import { FETCH_CONTAINER, REVISION_LABEL, type TerminationMessage } from "../../api/v1alpha1/index.ts";
 import type { Pod } from "../../platform/kube/objects.ts";
 
 export type ContainerStatus = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>[number];
@@ -41,9 +41,9 @@ export const unscheduledSince = (pod: Pod): number | undefined => {
 /** Kept from the scheduler, by Kueue or another gatekeeper. */
 export const isGated = (pod: Pod): boolean => unscheduled(pod, "SchedulingGated") !== undefined;
 
-/** When (ms since 1970) a pod of a queue was placed on a node. */
-export const dequeuedAt = (pod: Pod): number | undefined => {
-  const condition = pod.metadata.labels?.[QUEUE_LABEL] === undefined ? undefined : scheduled(pod);
+/** When (ms since 1970) it was placed on a node. */
+export const placedAt = (pod: Pod): number | undefined => {
+  const condition = scheduled(pod);
   const at = Date.parse(condition?.lastTransitionTime ?? "");
   return condition?.status !== "True" || Number.isNaN(at) ? undefined : at;
 };
