@@ -197,8 +197,8 @@ export const rolloutSchema = z
       ),
     progressDeadline: duration(
       "progressDeadline",
-      "How long the pods of a revision may take to become ready, with every strategy, from `10s` to `168h`. Time in a queue does not " +
-        "count. A revision that exceeds it during a rollout is rejected; any other is reported as failed. Default: `10m`.",
+      "How long the pods of a revision may take to become ready, with every strategy, from `10s` to `168h`. Time before they " +
+        "have their nodes does not count. A revision that exceeds it during a rollout is rejected; any other is reported as failed. Default: `10m`.",
     ),
     paused: z
       .boolean()
