@@ -12,6 +12,9 @@ import { afterOutcome, type Outcome as Ending, isRefusal } from "./replay.ts";
 import type { Route } from "./table.ts";
 import { countEnded, countRefusal, countUnanswered, forget, judgeRefusal } from "./tally.ts";
 
+/** At least, of an answer that its client takes slowly, in bytes: two of the places that it is read to (`upstream/read-rooms.ts`). */
+const HELD_BYTES = 128 * 1024;
+
 export const REVISION_FIELD = "x-berth-revision";
 
 /** @param patienceMs to the first byte of an answer */
@@ -82,6 +85,7 @@ const close = ({ attempt, capture, life, seconds, slot }: Asked, outcome: Outcom
   if (outcome !== "ok" && outcome !== "clientError") capture?.dropped();
   if (outcome !== undefined) countEnded(life.tally, slot.arm, slot.pod, outcome, seconds);
   if (slot.isStream) life.port.streams.give(life.client);
+  if (attempt?.wasPaused === true) life.port.freed(HELD_BYTES);
   if (attempt !== undefined) closeAttempt(attempt);
 };
 

@@ -41,6 +41,8 @@ export type Attempt = {
   isMeasured: boolean;
   /** The client does not take more for now. */
   isPaused: boolean;
+  /** The client did not take all at once: what was read meanwhile has not gone to the same places. */
+  wasPaused: boolean;
   /** The clock is set for an answer that goes on. */
   isSettled: boolean;
   isOver: boolean;
@@ -92,6 +94,7 @@ export const startAttempt = <T>(options: AttemptOptions, events: AttemptEvents<T
     streamAt: startedAt + STREAM_AFTER_MS,
     isMeasured: upload.isMeasured,
     isPaused: false,
+    wasPaused: false,
     isSettled: false,
     isOver: false,
     alarm: NO_ALARM,
@@ -119,14 +122,14 @@ export const startAttempt = <T>(options: AttemptOptions, events: AttemptEvents<T
     data: (piece) => {
       attempt.movedAt = now();
       if (events.data(of, piece)) return;
-      attempt.isPaused = true;
+      attempt.isPaused = attempt.wasPaused = true;
       attempt.sent?.pause();
     },
     flush: () => {
       const flushed = events.flush(of);
       if (attempt.isOver) return flushed;
       if (flushed === "full" && !attempt.isPaused) {
-        attempt.isPaused = true;
+        attempt.isPaused = attempt.wasPaused = true;
         attempt.sent?.pause();
       }
       if (attempt.isSettled || attempt.beganAt === NEVER) return flushed;

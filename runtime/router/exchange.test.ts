@@ -217,3 +217,26 @@ describe("a request that cannot be sent", () => {
     assert.equal(one.tries.length, 0);
   });
 });
+
+describe("an answer that its client does not take", () => {
+  const many: Deed = { kind: "answers", status: 200, ms: 5, pieces: 50, everyMs: 1, last: "end" };
+
+  it("leaves memory to collect when the client goes, or has taken all in the end; one that is taken at once leaves none", () => {
+    const whole = world({ a1: always(many) }, { table: ONLY });
+    whole.ask();
+    whole.clock.pass(100);
+    assert.deepEqual(whole.freed, []);
+    for (const leaves of [true, false]) {
+      const one = world({ a1: always(many) }, { table: ONLY });
+      const asked = one.ask({ reads: false });
+      one.clock.pass(50);
+      assert.deepEqual(one.freed, [], "while it waits");
+      if (leaves) asked.exchange.gone();
+      for (let taken = 0; taken < 60; taken++) {
+        asked.exchange.drained();
+        one.clock.pass(10);
+      }
+      assert.ok(one.freed.length === 1 && (one.freed[0] ?? 0) >= 64 * 1024, `${one.freed}`);
+    }
+  });
+});

@@ -9,6 +9,8 @@ export type KeptBytes = Pick<Memory, "nextShare"> & {
   take(bytes: number): boolean;
   give(bytes: number): void;
   used(): number;
+  /** So many bytes that are not counted here are not held any more either, such as those that an answer was read to. */
+  freed(bytes: number): void;
 };
 
 /** A body that is larger is never kept: it could be sent again only at the cost of many others. In bytes. */
@@ -31,5 +33,6 @@ export const createKeptBytes = (
     take: (bytes) => usedBytes() + bytes <= most * SPARE && take(bytes),
     give,
     used: usedBytes,
+    freed,
   };
 };

@@ -29,6 +29,8 @@ export type Port = {
   shortage(): string | undefined;
   /** A revision has no pod that is ready, and somebody waits for one. */
   wanted(arm: Arm): void;
+  /** So many bytes, which an answer was read to, are not held any more. */
+  freed(bytes: number): void;
   /** Stable has answered a request that counts: it may be asked again, of the canary, for comparison. */
   answered(message: Message): Capture | undefined;
 };

@@ -115,6 +115,7 @@ export const createModelRouter = (
     wakes: () => settings.wakes === true,
     shortage: () => settings.shortage,
     answered: shadow.answered,
+    freed: kept.freed,
   };
   const door = {
     ...{ kept, times, pace, now, after, closing: options.closing },

@@ -107,6 +107,8 @@ export type World = {
   fleet: Fleet;
   tries: Try[];
   wanted: string[];
+  /** In bytes, each time that some are not held any more. */
+  freed: number[];
   /** All are ready but these. */
   setPods(notReady: ReadonlySet<string>): void;
   ask(
@@ -130,6 +132,7 @@ export const world = (
   const clock = handClock();
   const tries: Try[] = [];
   const wanted: string[] = [];
+  const freed: number[] = [];
   const fleet = createFleet({
     limits: () => ({ maxRequests: 20, maxBytes: 1000, maxWaitMs: MAX_WAIT_MS }),
     ...{ cap, maxStreams, now: clock.now, after: clock.after },
@@ -140,6 +143,7 @@ export const world = (
     ...{ timeoutMs: () => TIMEOUT_MS, idleMs: () => IDLE_MS, now: clock.now, after: clock.after },
     ...{ wakes: () => false, shortage: () => undefined, answered: () => undefined },
     wanted: ({ revision }) => void wanted.push(revision),
+    freed: (bytes) => void freed.push(bytes),
   };
   const setPods = (notReady: ReadonlySet<string>): void => {
     for (const revision of ["a", "b"])
@@ -180,7 +184,7 @@ export const world = (
     );
     return asked;
   };
-  return { clock, fleet, tries, wanted, setPods, ask };
+  return { clock, fleet, tries, wanted, freed, setPods, ask };
 };
 const NO_EXCHANGE: Exchange = { gone: () => undefined, drained: () => undefined, isHeld: () => false };
 
