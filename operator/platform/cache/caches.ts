@@ -63,10 +63,11 @@ export const createCaches = (
   const partsIn = (place: string): Part[] => [...entries.values()].flatMap(({ parts }) => parts.get(place) ?? []);
   const isSynced = (place: string) => partsIn(place).every((part) => part.hasSynced());
   const isClosed = (place: string) => partsIn(place).every((part) => part.hasSynced() || part.isForbidden);
-  const covers = (object: KubeObject): boolean => {
-    const entry = entries.get(object.kind);
-    if (!entry?.parts.has(placeOf(object.metadata.namespace ?? ""))) return false;
-    return Object.entries(entry.labels).every(([name, value]) => object.metadata.labels?.[name] === value);
+  /** The part that is told of this object. */
+  const partCovering = ({ kind, metadata }: KubeObject): Part | undefined => {
+    const { labels = {}, parts } = entries.get(kind) ?? {};
+    const hasLabels = Object.entries(labels).every(([name, value]) => metadata.labels?.[name] === value);
+    return hasLabels ? parts?.get(placeOf(metadata.namespace ?? "")) : undefined;
   };
   return {
     of<T extends KubeObject>(
@@ -117,14 +118,8 @@ export const createCaches = (
     },
     hasSeen: ({ kind, key, resourceVersion }) =>
       entries.get(kind)?.parts.get(placeOf(key.namespace))?.hasSeen(key, resourceVersion) ?? true,
-    covers,
-    learn(object) {
-      if (covers(object))
-        entries
-          .get(object.kind)
-          ?.parts.get(placeOf(object.metadata.namespace ?? ""))
-          ?.learn(object);
-    },
+    covers: (object) => partCovering(object) !== undefined,
+    learn: (object) => partCovering(object)?.learn(object),
   };
 };
 
