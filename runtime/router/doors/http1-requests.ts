@@ -1,7 +1,7 @@
 /** The requests of one connection over HTTP/1.1, one after the other: each is read, served, and its answer ended. */
 import { evicted } from "../../memory/shares.ts";
 import { type Chunks, createChunks } from "../../transport/http/chunks.ts";
-import { awaitHead, type ConnectionState, isReading, linger } from "../../transport/http/connection-state.ts";
+import { awaitHead, type ConnectionState, linger, readOn, type Steps } from "../../transport/http/connection-state.ts";
 import type { Head } from "../../transport/http/head.ts";
 import type { Input } from "../../transport/http/input.ts";
 import { Refusal } from "../../transport/http/refusal.ts";
@@ -47,17 +47,7 @@ export type Served = {
 export const counted = (bytes: number): number => (bytes > UNCOUNTED_BYTES ? bytes : 0);
 
 /** Reads and answers as far as what has come goes. */
-export const advance = (served: Served): void => {
-  const { state } = served;
-  if (state.isAdvancing || state.isGone) return;
-  state.isAdvancing = true;
-  try {
-    while (isReading(state) && (state.phase === "body" ? readBody(served) : readHead(served)));
-  } catch (error) {
-    refuse(served, error);
-  }
-  state.isAdvancing = false;
-};
+export const advance = (served: Served): void => readOn(served, STEPS);
 
 /** Returns whether a head was there. */
 const readHead = (served: Served): boolean => {
@@ -195,3 +185,5 @@ export const finish = (served: Served, close: boolean): void => {
   state.gate.resume();
   if (!state.isAdvancing && (input.pending() > 0 || state.hasEnded)) advance(served);
 };
+
+const STEPS: Steps<Served> = { head: readHead, body: readBody, failed: refuse };

@@ -91,6 +91,22 @@ export const createConnectionState = (
 export const isReading = ({ phase }: ConnectionState): boolean =>
   phase === "idle" || phase === "head" || phase === "body";
 
+/** How one side reads a request; `head` and `body` say whether it was there whole. */
+export type Steps<T> = { head(of: T): boolean; body(of: T): boolean; failed(of: T, error: unknown): void };
+
+/** Reads and answers as far as what has come goes. */
+export const readOn = <T extends { readonly state: ConnectionState }>(of: T, steps: Steps<T>): void => {
+  const { state } = of;
+  if (state.isAdvancing || state.isGone) return;
+  state.isAdvancing = true;
+  try {
+    while (isReading(state) && (state.phase === "body" ? steps.body(of) : steps.head(of)));
+  } catch (error) {
+    steps.failed(of, error);
+  }
+  state.isAdvancing = false;
+};
+
 /** Since when it has nothing to do; undefined while it has. */
 export const idleSince = ({ active, gate, phase }: ConnectionState): number | undefined =>
   phase === "idle" && !gate.waits() ? active : undefined;

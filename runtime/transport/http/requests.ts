@@ -1,6 +1,6 @@
 /** The requests of one connection, one after the other: read, handled, answered. */
 import type { Lease } from "../../memory/shares.ts";
-import { awaitHead, type ConnectionState, isReading, linger } from "./connection-state.ts";
+import { awaitHead, type ConnectionState, linger, readOn, type Steps } from "./connection-state.ts";
 import { countDuration, countStatus } from "./counters.ts";
 import type { Handling } from "./handling.ts";
 import type { Head } from "./head.ts";
@@ -31,17 +31,7 @@ export type Served = {
 const serverFailed = () => jsonError(500, "the server failed; its log says why");
 
 /** Reads and answers as far as what has come goes. */
-export const advance = (served: Served): void => {
-  const { state } = served;
-  if (state.isAdvancing || state.isGone) return;
-  state.isAdvancing = true;
-  try {
-    while (isReading(state) && (state.phase === "body" ? readBody(served) : readHead(served)));
-  } catch (error) {
-    answerError(served, error, true);
-  }
-  state.isAdvancing = false;
-};
+export const advance = (served: Served): void => readOn(served, STEPS);
 
 /** Returns whether a head was there. */
 const readHead = (served: Served): boolean => {
@@ -199,4 +189,10 @@ const awaitClient = (state: ConnectionState, length: number): void => {
   state.phase = "writing";
   state.deadline = state.active + state.times.transferMs + length / MIN_BYTES_PER_MS;
   state.gate.pause();
+};
+
+const STEPS: Steps<Served> = {
+  head: readHead,
+  body: readBody,
+  failed: (served, error) => answerError(served, error, true),
 };
