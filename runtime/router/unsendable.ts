@@ -1,15 +1,6 @@
 /** What a request over HTTP/2 cannot have, or not twice: what sends it refuses to, and so do others on its way. */
+import { CONNECTION_HEADERS } from "../transport/http2/index.ts";
 import type { Fields, Message } from "./message.ts";
-
-/** Of one connection alone (RFC 9113, 8.2.2; RFC 9110, 7.6.1; `http2-settings`: RFC 7540, 3.2.1). */
-const OF_A_CONNECTION: ReadonlySet<string> = new Set([
-  "connection",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** Fields of a request that are no lists (RFC 9110): a second one contradicts the first. */
 const SINGLE: ReadonlySet<string> = new Set([
@@ -39,7 +30,7 @@ export const unsendableField = (fields: Fields): string | undefined => {
   let seen: Set<string> | undefined;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? "";
-    if (OF_A_CONNECTION.has(name)) return `the header ${name} cannot be sent over HTTP/2; leave it out`;
+    if (CONNECTION_HEADERS.has(name)) return `the header ${name} cannot be sent over HTTP/2; leave it out`;
     if (!SINGLE.has(name)) continue;
     seen ??= new Set();
     if (seen.has(name)) return `the header ${name} is there twice, and may be there once; leave one out`;

@@ -12,7 +12,7 @@ import { createOutbox } from "./outbox.ts";
 import { PREFACE } from "./preface.ts";
 import * as http2 from "./protocol.ts";
 import { createRate } from "./rate.ts";
-import { defaultPeerSettings, readSettings, writeSettings } from "./settings.ts";
+import { defaultPeerSettings, followSettings, writeSettings } from "./settings.ts";
 import { createFrameWriter } from "./writer.ts";
 
 const PING = Buffer.from("alive...");
@@ -88,14 +88,12 @@ export const createHttp2Client = (socket: Socket, options: ClientOptions): Clien
   };
 
   const onSettings = (payload: Buffer): boolean => {
-    const before = server.initialWindow;
-    const fault = readSettings(payload, server);
+    const widenAll = (bytes: number): boolean => {
+      options.settled(server.concurrentStreams);
+      return calls.widenAll(bytes);
+    };
+    const fault = followSettings(payload, { settings: server, control, encoder, outbox, widenAll });
     if (fault !== undefined) return fail(fault.code, fault.reason);
-    control.settings(http2.ACK);
-    encoder.resize(server.headerTableBytes);
-    outbox.setFrameBytes(server.frameBytes);
-    options.settled(server.concurrentStreams);
-    if (!calls.widenAll(server.initialWindow - before)) return fail(http2.FLOW_CONTROL_ERROR, "a window above 2^31-1");
     schedule();
     return idle();
   };

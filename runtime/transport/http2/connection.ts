@@ -10,7 +10,7 @@ import { createOutbox } from "./outbox.ts";
 import { createPreface } from "./preface.ts";
 import * as http2 from "./protocol.ts";
 import { createRate } from "./rate.ts";
-import { defaultPeerSettings, readSettings, writeSettings } from "./settings.ts";
+import { defaultPeerSettings, followSettings, writeSettings } from "./settings.ts";
 import { createStreams } from "./streams.ts";
 import type { Connection, OnRequest } from "./types.ts";
 import { createFrameWriter } from "./writer.ts";
@@ -112,16 +112,9 @@ export const serveHttp2 = (socket: Socket, options: ConnectionOptions, onRequest
   });
 
   const onSettings = (payload: Buffer): boolean => {
-    const before = client.initialWindow;
-    const fault = readSettings(payload, client);
-    if (fault !== undefined) return fail(fault.code, fault.reason);
-    control.settings(http2.ACK);
-    encoder.resize(client.headerTableBytes);
-    outbox.setFrameBytes(client.frameBytes);
-    if (!streams.widenAll(client.initialWindow - before)) {
-      return fail(http2.FLOW_CONTROL_ERROR, "a window above 2^31-1");
-    }
-    return idle();
+    const { widenAll } = streams;
+    const fault = followSettings(payload, { settings: client, control, encoder, outbox, widenAll });
+    return fault === undefined ? idle() : fail(fault.code, fault.reason);
   };
 
   const onPing = (isAnswer: boolean, payload: Buffer): boolean => {

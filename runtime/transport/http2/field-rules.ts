@@ -2,8 +2,8 @@
 import { isFieldValue, isToken } from "../http/request-rules.ts";
 import type { Header } from "./header-table.ts";
 
-/** Of HTTP/1 only: what has one is malformed (RFC 9113, 8.2.2). */
-const CONNECTION_HEADERS = new Set([
+/** Of one connection alone: a message over HTTP/2 that has one is malformed (RFC 9113, 8.2.2; RFC 9110, 7.6.1; `http2-settings`: RFC 7540, 3.2.1). */
+export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   "connection",
   "http2-settings",
   "keep-alive",

@@ -10,7 +10,7 @@
 export { createHttp2Client } from "./client.ts";
 export type { Call, CallEvents, CallFailure, Client, ClientOptions } from "./client-types.ts";
 export { type ConnectionOptions, serveHttp2 } from "./connection.ts";
-export { isRegular, listBytes } from "./field-rules.ts";
+export { CONNECTION_HEADERS, isRegular, listBytes } from "./field-rules.ts";
 export type { Header } from "./header-table.ts";
 export { CANCEL } from "./protocol.ts";
 export { headerOf, type RequestHead } from "./request-head.ts";

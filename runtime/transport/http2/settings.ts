@@ -1,5 +1,9 @@
+import type { Control } from "./control.ts";
 import { HEAD_BYTES, writeHead } from "./frames.ts";
+import type { HeaderEncoder } from "./header-encoder.ts";
+import type { Outbox } from "./outbox.ts";
 import {
+  ACK,
   DEFAULT_WINDOW,
   type Fault,
   FLOW_CONTROL_ERROR,
@@ -60,6 +64,32 @@ export const readSettings = (payload: Buffer, settings: PeerSettings): Fault | u
     }
   }
   return undefined;
+};
+
+/** What of a connection goes by the other side's settings. */
+type Ruled = {
+  settings: PeerSettings;
+  control: Pick<Control, "settings">;
+  encoder: Pick<HeaderEncoder, "resize">;
+  outbox: Pick<Outbox, "setFrameBytes">;
+  /** Makes the windows of all streams so much larger. False where one would be too large. */
+  widenAll(bytes: number): boolean;
+};
+
+/** Takes a SETTINGS frame over, acknowledges it, and goes by it; or what is wrong with it. */
+export const followSettings = (
+  payload: Buffer,
+  { control, encoder, outbox, settings, widenAll }: Ruled,
+): Fault | undefined => {
+  const before = settings.initialWindow;
+  const fault = readSettings(payload, settings);
+  if (fault !== undefined) return fault;
+  control.settings(ACK);
+  encoder.resize(settings.headerTableBytes);
+  outbox.setFrameBytes(settings.frameBytes);
+  return widenAll(settings.initialWindow - before)
+    ? undefined
+    : { code: FLOW_CONTROL_ERROR, reason: "a window above 2^31-1" };
 };
 
 /** Our own SETTINGS. `push`: what a client alone can say. `concurrentStreams`: what the other side may open. */
