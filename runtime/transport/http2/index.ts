@@ -6,7 +6,7 @@
  * frames, frame-rules, header-block, incoming, preface: what comes in. hpack, header-table, huffman: its headers. field-rules,
  * request-head, response-head: what they must be. intake, reset-by-us: the windows of what comes. outbox, header-encoder, control,
  * writer: what goes out. settings, rate, bounds: what either side may do. streams, stream-state, stream-requests: a server's;
- * client-calls: a client's.
+ * client-calls, call-state, call-requests, call-answers: a client's.
  */
 export { createHttp2Client } from "./client.ts";
 export type { Call, CallEvents, CallFailure, Client, ClientOptions } from "./client-types.ts";
