@@ -36,8 +36,11 @@ const PARTS: readonly Part[] = [
     name: "HTTP/1.1: requests to pods",
     decision: [16, "0016-our-own-router.md"],
     code: [
+      "runtime/router/upstream/http1-answer.ts",
       "runtime/router/upstream/http1-connection.ts",
       "runtime/router/upstream/http1-pool.ts",
+      "runtime/router/upstream/http1-request.ts",
+      "runtime/router/upstream/http1-state.ts",
       "runtime/router/upstream/response-head.ts",
     ],
     library: "undici",
