@@ -77,134 +77,165 @@ type Entry = {
   delayed?: { at: number; cancel(): void };
 };
 
-export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQueue => {
-  const entries = new Map<string, Entry>();
-  const due: Record<Priority, Set<Entry>> = { normal: new Set(), low: new Set() };
-  const depth = (): number => due.normal.size + due.low.size;
-  const takers: ((key: ObjectKey | undefined) => void)[] = [];
-  let open = true;
+type QueueState = {
+  readonly timers: Timers;
+  readonly observe: QueueObserver;
+  readonly entries: Map<string, Entry>;
+  readonly due: Readonly<Record<Priority, Set<Entry>>>;
+  readonly takers: ((key: ObjectKey | undefined) => void)[];
+  isOpen: boolean;
   /** A key will be given in the next turn. */
-  let isHanding = false;
+  isHanding: boolean;
+};
 
-  const entryOf = (key: ObjectKey): Entry => {
-    const id = `${key.namespace}/${key.name}`;
-    const known = entries.get(id);
-    if (known !== undefined) return known;
-    const made: Entry = {
-      key: { namespace: key.namespace, name: key.name },
-      state: "idle",
-      dueSince: 0,
-      heldSince: 0,
-      priority: "low",
-      failures: 0,
-    };
-    entries.set(id, made);
-    return made;
-  };
-  const dropIfUnused = (entry: Entry) => {
-    if (entry.state !== "idle" || entry.failures > 0 || entry.delayed !== undefined) return;
-    entries.delete(`${entry.key.namespace}/${entry.key.name}`);
-  };
-  const cancelDelay = (entry: Entry) => {
-    entry.delayed?.cancel();
-    delete entry.delayed;
-  };
-
-  const makeDue = (entry: Entry, priority: Priority) => {
-    cancelDelay(entry);
-    if (entry.state === "due" || entry.state === "again") {
-      if (priority === "normal" && entry.priority === "low") raise(entry);
-      return;
-    }
-    entry.priority = priority;
-    observe.added();
-    entry.dueSince = timers.now();
-    if (entry.state === "held") entry.state = "again";
-    else offer(entry);
-  };
-  const raise = (entry: Entry) => {
-    entry.priority = "normal";
-    if (due.low.delete(entry)) due.normal.add(entry);
-  };
-  const offer = (entry: Entry) => {
-    entry.state = "due";
-    due[entry.priority].add(entry);
-    observe.depth(depth());
-    hand();
-  };
-  const hand = () => {
-    if (isHanding || takers.length === 0 || depth() === 0) return;
-    isHanding = true;
-    timers.turn(() => {
-      isHanding = false;
-      if (!open) return;
-      takers.shift()?.(hold());
-      hand();
-    });
-  };
-  const hold = (): ObjectKey | undefined => {
-    const [entry] = due.normal.size > 0 ? due.normal : due.low;
-    if (entry === undefined) return undefined;
-    due[entry.priority].delete(entry);
-    observe.depth(depth());
-    const now = timers.now();
-    observe.taken(now - entry.dueSince);
-    entry.state = "held";
-    entry.heldSince = now;
-    return entry.key;
-  };
-  const delay = (entry: Entry, asked: number) => {
-    if (entry.state === "due" || entry.state === "again") return;
-    const ms = Math.min(asked, MOST_TIMER_MS);
-    const at = timers.now() + ms;
-    if (entry.delayed !== undefined && entry.delayed.at <= at) return;
-    cancelDelay(entry);
-    entry.delayed = { at, ...timers.after(ms, () => makeDue(entry, "normal")) };
-  };
-
+export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQueue => {
+  const due = { normal: new Set<Entry>(), low: new Set<Entry>() };
+  const queue: QueueState = { timers, observe, entries: new Map(), due, takers: [], isOpen: true, isHanding: false };
   return {
     add(key, priority = "normal") {
-      if (open) makeDue(entryOf(key), priority);
+      if (queue.isOpen) makeDue(queue, entryOf(queue, key), priority);
     },
     addAfter(key, ms) {
-      if (open) delay(entryOf(key), ms);
+      if (queue.isOpen) delay(queue, entryOf(queue, key), ms);
     },
-    retry(key) {
-      if (!open) return;
-      const entry = entryOf(key);
-      observe.retried();
-      delay(entry, retryDelay(entry.failures));
-      entry.failures++;
-    },
-    forget(key) {
-      const entry = entryOf(key);
-      entry.failures = 0;
-      dropIfUnused(entry);
-    },
-    take() {
-      if (!open) return Promise.resolve(undefined);
-      const { promise, resolve } = Promise.withResolvers<ObjectKey | undefined>();
-      takers.push(resolve);
-      hand();
-      return promise;
-    },
-    done(key) {
-      const entry = entryOf(key);
-      observe.finished(timers.now() - entry.heldSince);
-      if (entry.state === "again" && open) offer(entry);
-      else entry.state = "idle";
-      dropIfUnused(entry);
-    },
-    held() {
-      const now = timers.now();
-      const isHeld = ({ state }: Entry): boolean => state === "held" || state === "again";
-      return [...entries.values()].filter(isHeld).map(({ heldSince }) => now - heldSince);
-    },
-    shutDown() {
-      open = false;
-      for (const some of Object.values(due)) some.clear();
-      for (const entry of entries.values()) cancelDelay(entry);
-      for (const taker of takers.splice(0)) taker(undefined);
-    },
+    retry: (key) => retry(queue, key),
+    forget: (key) => forget(queue, key),
+    take: () => take(queue),
+    done: (key) => done(queue, key),
+    held: () => held(queue),
+    shutDown: () => shutDown(queue),
   };
+};
+
+const idOf = ({ name, namespace }: ObjectKey): string => `${namespace}/${name}`;
+
+const entryOf = ({ entries }: QueueState, key: ObjectKey): Entry => {
+  const id = idOf(key);
+  const known = entries.get(id);
+  if (known !== undefined) return known;
+  const made: Entry = {
+    key: { namespace: key.namespace, name: key.name },
+    state: "idle",
+    dueSince: 0,
+    heldSince: 0,
+    priority: "low",
+    failures: 0,
+  };
+  entries.set(id, made);
+  return made;
+};
+
+const dropIfUnused = ({ entries }: QueueState, entry: Entry): void => {
+  if (entry.state === "idle" && entry.failures === 0 && entry.delayed === undefined) entries.delete(idOf(entry.key));
+};
+
+const cancelDelay = (entry: Entry): void => {
+  entry.delayed?.cancel();
+  delete entry.delayed;
+};
+
+const depth = ({ due }: QueueState): number => due.normal.size + due.low.size;
+
+const makeDue = (queue: QueueState, entry: Entry, priority: Priority): void => {
+  cancelDelay(entry);
+  if (entry.state === "due" || entry.state === "again") {
+    if (priority === "normal" && entry.priority === "low") raise(queue, entry);
+    return;
+  }
+  entry.priority = priority;
+  queue.observe.added();
+  entry.dueSince = queue.timers.now();
+  if (entry.state === "held") entry.state = "again";
+  else offer(queue, entry);
+};
+
+const raise = ({ due }: QueueState, entry: Entry): void => {
+  entry.priority = "normal";
+  if (due.low.delete(entry)) due.normal.add(entry);
+};
+
+const offer = (queue: QueueState, entry: Entry): void => {
+  entry.state = "due";
+  queue.due[entry.priority].add(entry);
+  queue.observe.depth(depth(queue));
+  hand(queue);
+};
+
+/** Gives a key in the next turn, if there is one and somebody to take it. */
+const hand = (queue: QueueState): void => {
+  const { takers, timers } = queue;
+  if (queue.isHanding || takers.length === 0 || depth(queue) === 0) return;
+  queue.isHanding = true;
+  timers.turn(() => {
+    queue.isHanding = false;
+    if (!queue.isOpen) return;
+    takers.shift()?.(hold(queue));
+    hand(queue);
+  });
+};
+
+const hold = (queue: QueueState): ObjectKey | undefined => {
+  const { due, observe, timers } = queue;
+  const [entry] = due.normal.size > 0 ? due.normal : due.low;
+  if (entry === undefined) return undefined;
+  due[entry.priority].delete(entry);
+  observe.depth(depth(queue));
+  const now = timers.now();
+  observe.taken(now - entry.dueSince);
+  entry.state = "held";
+  entry.heldSince = now;
+  return entry.key;
+};
+
+const delay = (queue: QueueState, entry: Entry, asked: number): void => {
+  if (entry.state === "due" || entry.state === "again") return;
+  const { timers } = queue;
+  const ms = Math.min(asked, MOST_TIMER_MS);
+  const at = timers.now() + ms;
+  if (entry.delayed !== undefined && entry.delayed.at <= at) return;
+  cancelDelay(entry);
+  entry.delayed = { at, ...timers.after(ms, () => makeDue(queue, entry, "normal")) };
+};
+
+const retry = (queue: QueueState, key: ObjectKey): void => {
+  if (!queue.isOpen) return;
+  const entry = entryOf(queue, key);
+  queue.observe.retried();
+  delay(queue, entry, retryDelay(entry.failures));
+  entry.failures++;
+};
+
+const forget = (queue: QueueState, key: ObjectKey): void => {
+  const entry = entryOf(queue, key);
+  entry.failures = 0;
+  dropIfUnused(queue, entry);
+};
+
+const take = (queue: QueueState): Promise<ObjectKey | undefined> => {
+  if (!queue.isOpen) return Promise.resolve(undefined);
+  const { promise, resolve } = Promise.withResolvers<ObjectKey | undefined>();
+  queue.takers.push(resolve);
+  hand(queue);
+  return promise;
+};
+
+const done = (queue: QueueState, key: ObjectKey): void => {
+  const entry = entryOf(queue, key);
+  queue.observe.finished(queue.timers.now() - entry.heldSince);
+  if (entry.state === "again" && queue.isOpen) offer(queue, entry);
+  else entry.state = "idle";
+  dropIfUnused(queue, entry);
+};
+
+const held = ({ entries, timers }: QueueState): number[] => {
+  const now = timers.now();
+  const isHeld = ({ state }: Entry): boolean => state === "held" || state === "again";
+  return [...entries.values()].filter(isHeld).map(({ heldSince }) => now - heldSince);
+};
+
+const shutDown = (queue: QueueState): void => {
+  queue.isOpen = false;
+  for (const some of Object.values(queue.due)) some.clear();
+  for (const entry of queue.entries.values()) cancelDelay(entry);
+  for (const taker of queue.takers.splice(0)) taker(undefined);
 };
