@@ -40,133 +40,166 @@ export type ElectionOptions = {
   log: Logger;
 };
 
+type ElectionState = ElectionOptions & {
+  /** What the lease was when it was seen last, and since when. */
+  observed: Observed | undefined;
+  /** When it was renewed by us last, on the clock `monotonic`; undefined: it never was, or is given up. */
+  renewedAt: number | undefined;
+  /** For people to read, as the Lease has them. */
+  acquiredAt: string;
+  transitions: number;
+};
+
+const monotonic = (): number => performance.now();
+
 export const createLeaderElection = (options: ElectionOptions): LeaderElection => {
-  const { annotations, client, clock, namespace, name, identity, times, log } = options;
-  const key = { namespace, name };
-  const now = () => performance.now();
-  let observed: Observed | undefined;
-  let renewedAt: number | undefined;
-  let acquiredAt = "";
-  let transitions = 0;
-
-  const see = (lease: Lease): Observed => {
-    const { holderIdentity = "", leaseDurationSeconds = 0, leaseTransitions = 0 } = lease.spec ?? {};
-    const claim = {
-      holder: holderIdentity,
-      durationMs: leaseDurationSeconds * 1000,
-      resourceVersion: lease.metadata.resourceVersion ?? "",
-    };
-    transitions = leaseTransitions;
-    observed = observe(observed, claim, now());
-    return observed;
+  const state: ElectionState = {
+    ...options,
+    observed: undefined,
+    renewedAt: undefined,
+    acquiredAt: "",
+    transitions: 0,
   };
-
-  /** The resourceVersion makes the write fail with a conflict when anybody else wrote since. */
-  const write = async (holderIdentity: string, durationMs: number, resourceVersion: string | undefined) => {
-    const spec = {
-      holderIdentity,
-      leaseDurationSeconds: durationMs / 1000,
-      acquireTime: acquiredAt,
-      renewTime: microTime(clock()),
-      leaseTransitions: transitions,
-    };
-    const metadata = { ...key, annotations, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
-    const lease: Lease = { apiVersion: LEASES.apiVersion, kind: LEASES.kind, metadata, spec };
-    const options = { fieldManager: FIELD_MANAGER };
-    // The time before the request, for the lease may have started to run when it arrived.
-    const at = now();
-    see(
-      await (resourceVersion === undefined
-        ? client.create(LEASES, lease, options)
-        : client.apply(LEASES, lease, options)),
-    );
-    return at;
-  };
-
-  const read = async (signal: AbortSignal): Promise<Observed | undefined> => {
-    try {
-      return see(await client.get(LEASES, key, signal));
-    } catch (error) {
-      if (error instanceof KubeError && error.kind === "notFound") return undefined;
-      throw error;
-    }
-  };
-
-  const take = async (current: Observed | undefined): Promise<void> => {
-    acquiredAt = microTime(clock());
-    if (current !== undefined && current.claim.holder !== identity) transitions++;
-    renewedAt = await write(identity, times.leaseMs, current?.claim.resourceVersion);
-  };
-  const tryAcquire = async (signal: AbortSignal): Promise<boolean> => {
-    const current = await read(signal);
-    if (current !== undefined && !mayClaim(current, identity, now())) return false;
-    await take(current);
-    return true;
-  };
-  /** As a leader's is between two renewals. */
-  const isFresh = () => renewedAt !== undefined && now() - renewedAt < times.retryMs;
-
-  const renew = async (signal: AbortSignal): Promise<"renewed" | "lost"> => {
-    try {
-      renewedAt = await write(identity, times.leaseMs, observed?.claim.resourceVersion);
-      return "renewed";
-    } catch (error) {
-      if (!(error instanceof KubeError) || error.kind !== "conflict") throw error;
-      // Somebody wrote: perhaps we ourselves, in a renewal whose answer was lost, and then the next one succeeds.
-      const current = await read(signal);
-      if (current !== undefined && current.claim.holder !== identity) return "lost";
-      throw error;
-    }
-  };
-
-  const pause = (signal: AbortSignal) =>
-    sleep(retryAfter(Math.random(), times), undefined, { signal }).catch(() => undefined);
   return {
-    async prepare(signal) {
-      try {
-        const current = await read(signal);
-        if (current?.claim.holder === identity) await take(current);
-      } catch (error) {
-        log.debug(
-          { err: error },
-          "the lease could not be read before the caches synced; it is read again when they have",
-        );
-      }
-    },
-    async acquire(signal) {
-      log.info({ lease: `${namespace}/${name}`, identity }, "waiting for the lease");
-      while (!signal.aborted) {
-        try {
-          if (isFresh() || (await tryAcquire(signal))) {
-            log.info({ lease: `${namespace}/${name}`, identity }, "leading");
-            return true;
-          }
-        } catch (error) {
-          const lostRace = error instanceof KubeError && error.kind === "conflict";
-          if (!signal.aborted && !lostRace) log.warn({ err: error }, "the lease is not available yet");
-        }
-        await pause(signal);
-      }
-      return false;
-    },
-    async hold(signal) {
-      for (;;) {
-        await pause(signal);
-        if (signal.aborted) return true;
-        try {
-          if ((await renew(signal)) === "lost") return false;
-        } catch (error) {
-          log.warn({ err: error }, "the lease was not renewed");
-        }
-        if (!isValid(renewedAt, now(), times)) return signal.aborted;
-      }
-    },
-    async release() {
-      if (!isValid(renewedAt, now(), times)) return;
-      renewedAt = undefined;
-      await write("", 1000, observed?.claim.resourceVersion);
-      log.info("released the lease");
-    },
-    isLeader: () => isValid(renewedAt, now(), times),
+    prepare: (signal) => prepare(state, signal),
+    acquire: (signal) => acquire(state, signal),
+    hold: (signal) => hold(state, signal),
+    release: () => release(state),
+    isLeader: () => isLeader(state),
   };
+};
+
+const isLeader = ({ renewedAt, times }: ElectionState): boolean => isValid(renewedAt, monotonic(), times);
+
+/** As a leader's is between two renewals. */
+const isFresh = ({ renewedAt, times }: ElectionState): boolean =>
+  renewedAt !== undefined && monotonic() - renewedAt < times.retryMs;
+
+const see = (state: ElectionState, lease: Lease): Observed => {
+  const { holderIdentity = "", leaseDurationSeconds = 0, leaseTransitions = 0 } = lease.spec ?? {};
+  const claim = {
+    holder: holderIdentity,
+    durationMs: leaseDurationSeconds * 1000,
+    resourceVersion: lease.metadata.resourceVersion ?? "",
+  };
+  const observed = observe(state.observed, claim, monotonic());
+  state.transitions = leaseTransitions;
+  state.observed = observed;
+  return observed;
+};
+
+/** The resourceVersion makes the write fail with a conflict when anybody else wrote since. */
+const write = async (
+  state: ElectionState,
+  holderIdentity: string,
+  durationMs: number,
+  resourceVersion: string | undefined,
+): Promise<number> => {
+  const { acquiredAt, annotations, client, clock, name, namespace, transitions } = state;
+  const spec = {
+    holderIdentity,
+    leaseDurationSeconds: durationMs / 1000,
+    acquireTime: acquiredAt,
+    renewTime: microTime(clock()),
+    leaseTransitions: transitions,
+  };
+  const metadata = { namespace, name, annotations, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+  const lease: Lease = { apiVersion: LEASES.apiVersion, kind: LEASES.kind, metadata, spec };
+  const options = { fieldManager: FIELD_MANAGER };
+  // The time before the request, for the lease may have started to run when it arrived.
+  const at = monotonic();
+  const isNew = resourceVersion === undefined;
+  see(state, await (isNew ? client.create(LEASES, lease, options) : client.apply(LEASES, lease, options)));
+  return at;
+};
+
+const read = async (state: ElectionState, signal: AbortSignal): Promise<Observed | undefined> => {
+  const { client, name, namespace } = state;
+  try {
+    return see(state, await client.get(LEASES, { namespace, name }, signal));
+  } catch (error) {
+    if (error instanceof KubeError && error.kind === "notFound") return undefined;
+    throw error;
+  }
+};
+
+const take = async (state: ElectionState, current: Observed | undefined): Promise<void> => {
+  const { clock, identity, times } = state;
+  state.acquiredAt = microTime(clock());
+  if (current !== undefined && current.claim.holder !== identity) state.transitions++;
+  state.renewedAt = await write(state, identity, times.leaseMs, current?.claim.resourceVersion);
+};
+
+const prepare = async (state: ElectionState, signal: AbortSignal): Promise<void> => {
+  try {
+    const current = await read(state, signal);
+    if (current?.claim.holder === state.identity) await take(state, current);
+  } catch (error) {
+    state.log.debug(
+      { err: error },
+      "the lease could not be read before the caches synced; it is read again when they have",
+    );
+  }
+};
+
+const acquire = async (state: ElectionState, signal: AbortSignal): Promise<boolean> => {
+  const { identity, log, name, namespace } = state;
+  log.info({ lease: `${namespace}/${name}`, identity }, "waiting for the lease");
+  while (!signal.aborted) {
+    try {
+      if (isFresh(state) || (await tryAcquire(state, signal))) {
+        log.info({ lease: `${namespace}/${name}`, identity }, "leading");
+        return true;
+      }
+    } catch (error) {
+      const lostRace = error instanceof KubeError && error.kind === "conflict";
+      if (!signal.aborted && !lostRace) log.warn({ err: error }, "the lease is not available yet");
+    }
+    await pause(state, signal);
+  }
+  return false;
+};
+
+const tryAcquire = async (state: ElectionState, signal: AbortSignal): Promise<boolean> => {
+  const current = await read(state, signal);
+  if (current !== undefined && !mayClaim(current, state.identity, monotonic())) return false;
+  await take(state, current);
+  return true;
+};
+
+const hold = async (state: ElectionState, signal: AbortSignal): Promise<boolean> => {
+  for (;;) {
+    await pause(state, signal);
+    if (signal.aborted) return true;
+    try {
+      if ((await renew(state, signal)) === "lost") return false;
+    } catch (error) {
+      state.log.warn({ err: error }, "the lease was not renewed");
+    }
+    if (!isLeader(state)) return signal.aborted;
+  }
+};
+
+const renew = async (state: ElectionState, signal: AbortSignal): Promise<"renewed" | "lost"> => {
+  const { identity, observed, times } = state;
+  try {
+    state.renewedAt = await write(state, identity, times.leaseMs, observed?.claim.resourceVersion);
+    return "renewed";
+  } catch (error) {
+    if (!(error instanceof KubeError) || error.kind !== "conflict") throw error;
+    // Somebody wrote: perhaps we ourselves, in a renewal whose answer was lost, and then the next one succeeds.
+    const current = await read(state, signal);
+    if (current !== undefined && current.claim.holder !== identity) return "lost";
+    throw error;
+  }
+};
+
+const pause = ({ times }: ElectionState, signal: AbortSignal): Promise<void> =>
+  sleep(retryAfter(Math.random(), times), undefined, { signal }).catch(() => undefined);
+
+const release = async (state: ElectionState): Promise<void> => {
+  if (!isLeader(state)) return;
+  state.renewedAt = undefined;
+  await write(state, "", 1000, state.observed?.claim.resourceVersion);
+  state.log.info("released the lease");
 };
