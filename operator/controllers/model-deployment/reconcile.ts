@@ -1,13 +1,6 @@
 /** The life of a ModelDeployment: observe → decide → status where requests move → writes → status. */
 import { isDeepStrictEqual } from "node:util";
-import {
-  ACTION_ANNOTATION,
-  boundedStatus,
-  MODEL_DEPLOYMENTS,
-  MODEL_ROLLOUTS,
-  type ModelDeploymentStatus,
-} from "../../api/v1alpha1/index.ts";
-import { FIELD_MANAGER } from "../../apply/actions.ts";
+import { boundedStatus, MODEL_DEPLOYMENTS, type ModelDeploymentStatus } from "../../api/v1alpha1/index.ts";
 import { gathered, type Obstacle, refusalIn, worstOf } from "../../apply/obstacle.ts";
 import { recordContests } from "../../apply/record-contests.ts";
 import type { AskRouterNews } from "../../apply/router-news.ts";
@@ -24,6 +17,7 @@ import { KubeError } from "../../platform/kube/errors.ts";
 import type { KubeObject, ObjectKey, Resource } from "../../platform/kube/objects.ts";
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../../platform/kube/resources.ts";
 import { adopting } from "./adopt.ts";
+import { answerOrders } from "./answer-orders.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import type { EndedIn } from "./ended-batching.ts";
 import { recordTransitions } from "./events.ts";
@@ -38,8 +32,7 @@ import { brokenAt } from "./outage.ts";
 import { createPace } from "./pace.ts";
 import { plan } from "./plan.ts";
 import { createReclaim } from "./reclaim.ts";
-import { isDone, nextName, ordersOf, refusalOf } from "./record.ts";
-import { isRetryFollowed } from "./rejections.ts";
+import { nextName } from "./record.ts";
 import { isRepair } from "./repair.ts";
 import type { Revision } from "./revision.ts";
 import { rolesOf } from "./roles.ts";
@@ -48,7 +41,7 @@ import { scaledSubject, withReplicas } from "./scale.ts";
 import { promotedTo, statusOf } from "./status.ts";
 import { subjectOf } from "./subject.ts";
 import { strayUntil, waitsForRouter } from "./traffic.ts";
-import { type Trial, trialOf } from "./trial.ts";
+import { trialOf } from "./trial.ts";
 import { createStatusWriter } from "./write-status.ts";
 
 export type Dependencies = {
@@ -80,161 +73,196 @@ const LOOK_AGAIN_MS = { stranger: 30_000, refused: 30_000, unanswered: 30_000, l
 
 const DENIED_AGAIN_MS = 10_000;
 
-export const modelDeploymentController = (dependencies: Dependencies): Reconcile => {
-  const { client, clock, endedIn, events, observer, operator, scaler, settings, stores, survey } = dependencies;
-  const named = operator === undefined ? {} : { operator };
-  const pace = createPace();
-  const writes = createWritePace();
-  const fetches = createFetchWatch(dependencies.askProgress);
-  const statuses = createStatusWriter(client, events);
-  const reclaim = createReclaim(client);
+/** What the passes over all ModelDeployments have in common: what they ask, and what they remember. */
+type Reconciler = Dependencies & {
+  pace: ReturnType<typeof createPace>;
+  writes: ReturnType<typeof createWritePace>;
+  fetches: ReturnType<typeof createFetchWatch>;
+  statuses: ReturnType<typeof createStatusWriter>;
+  reclaim: ReturnType<typeof createReclaim>;
   /** What stood in the way when it was last tried. */
-  const hindrances = new Map<string, Obstacle>();
+  hindrances: Map<string, Obstacle>;
+};
 
-  const forget = async (key: ObjectKey): Promise<Result> => {
-    for (const memory of [pace, writes, statuses, reclaim]) memory.forget(key);
-    hindrances.delete(nameOf(key));
-    await fetches.look(key, undefined, 0);
-    await observer.look(key, undefined, 0);
-    scaler.look(key, undefined, 0);
-    return {};
+/** One pass over one of them. */
+type Pass = { key: ObjectKey; now: number; log: ReconcileContext["log"]; signal: AbortSignal };
+
+type Decided = Awaited<ReturnType<typeof decide>>;
+type Inquired = Awaited<ReturnType<typeof inquire>>;
+
+export const modelDeploymentController = (dependencies: Dependencies): Reconcile => {
+  const { askProgress, client, clock, events } = dependencies;
+  const reconciler: Reconciler = {
+    ...dependencies,
+    pace: createPace(),
+    writes: createWritePace(),
+    fetches: createFetchWatch(askProgress),
+    statuses: createStatusWriter(client, events),
+    reclaim: createReclaim(client),
+    hindrances: new Map(),
   };
+  return (key, { log, signal }) => reconcile(reconciler, { key, now: clock(), log, signal });
+};
 
-  /** Everything that the pass decides by, and what it decides. Nothing is written. */
-  const decide = async (key: ObjectKey, seen: Observed, now: number) => {
-    const roles = rolesOf(seen, settings);
-    const scale = scaler.look(key, scaledSubject(seen, roles, now), now);
-    const observed = withReplicas(seen, roles, scale);
-    const acknowledged = await acknowledgement(dependencies.askRouters, observed, roles);
-    const isStableBroken = now >= (brokenAt(observed, roles.stable) ?? Number.POSITIVE_INFINITY);
-    const givingBack = givingBackOf(observed, roles, acknowledged, isStableBroken, now);
-    const begun = trialOf(observed, roles, givingBack !== undefined, (revision) => nextName(observed, revision));
-    const judged = await judge(observer, survey, observed, begun, acknowledged, now);
-    const { observation, trial } = judged;
-    const { operatorNamespace } = dependencies;
-    const circumstances = { operatorNamespace, acknowledged, givingBack, trial, evidence: observation, endedIn };
-    const { actions, againAfterMs, promoted } = plan(observed, roles, circumstances, now);
-    const after = promoted === undefined ? roles : promotedTo(roles, promoted);
-    const left = promoted === undefined ? givingBack : undefined;
-    const waits = [againAfterMs, judged.againAfterMs, givingBack && GIVING_BACK_MS];
-    return {
-      observed,
-      roles,
-      after,
-      scale,
-      acknowledged,
-      trial,
-      observation,
-      givingBack: left,
-      actions: adopting(observed, actions),
-      waits,
-    };
-  };
+const reconcile = async (reconciler: Reconciler, pass: Pass): Promise<Result> => {
+  const { client, reclaim, stores } = reconciler;
+  const { key, now, signal } = pass;
+  const seen = observe(stores, key, now);
+  if (seen === undefined) return await forget(reconciler, key);
+  if (await reclaim.look(seen, now, signal)) return { requeueAfterMs: GONE_MS };
+  const decided = await decide(reconciler, key, seen, now);
+  const { actions, observed, roles } = decided;
+  if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal)))
+    return { requeueAfterMs: GONE_MS };
+  const inquired = await inquire(reconciler, key, observed, roles.candidate ?? roles.stable, now);
+  return await carryOut(reconciler, pass, decided, inquired);
+};
 
-  /** What the caches do not hold of the newest revision, for people to read. */
-  const inquire = async (key: ObjectKey, observed: Observed, newest: Revision | undefined, now: number) => {
-    const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
-    const isShort = newest !== undefined && lacksRoom(observed, newest);
-    const rooms = isShort ? (await survey(now))?.rooms : undefined;
-    const waits = [
-      fetching.againAfterMs,
-      newest && patience(subjectOf(observed, newest, now)),
-      isShort && rooms === undefined ? SURVEY_AGAIN_MS : undefined,
-    ];
-    return { fetch: fetching.progress, rooms, waits };
-  };
+const forget = async (reconciler: Reconciler, key: ObjectKey): Promise<Result> => {
+  const { fetches, hindrances, observer, pace, reclaim, scaler, statuses, writes } = reconciler;
+  for (const memory of [pace, writes, statuses, reclaim]) memory.forget(key);
+  hindrances.delete(nameOf(key));
+  await fetches.look(key, undefined, 0);
+  await observer.look(key, undefined, 0);
+  scaler.look(key, undefined, 0);
+  return {};
+};
 
-  return async (key, { log, signal }): Promise<Result> => {
-    const now = clock();
-    const seen = observe(stores, key, now);
-    if (seen === undefined) return await forget(key);
-    if (await reclaim.look(seen, now, signal)) return { requeueAfterMs: GONE_MS };
-    const { acknowledged, actions, after, givingBack, observation, observed, roles, scale, trial, waits } =
-      await decide(key, seen, now);
-    if (isRepair(observed, actions) && !(await isStillThere(client, observed, signal)))
-      return { requeueAfterMs: GONE_MS };
-    const { waits: curious, ...inquired } = await inquire(key, observed, roles.candidate ?? roles.stable, now);
-    const isRouterAwaited = waitsForRouter(observed, acknowledged, trial);
-    const router = isRouterAwaited ? routerObstacle(dependencies.askRouterNews(key.namespace), now) : undefined;
-    const asked = { ...inquired, trial, givingBack, evidence: observation?.words, scale, router, endedIn };
-    const statusWith = (obstacle: Obstacle | undefined): ModelDeploymentStatus =>
-      boundedStatus({ ...statusOf(observed, after, obstacle, now, asked), ...named });
-    /** Milliseconds until the status may be written; undefined: it is, or is as it should be. */
-    const write = async (status: ModelDeploymentStatus): Promise<(number | undefined)[]> => {
-      const wait = pace.wait(key, observed.modelDeployment.status, status, now);
-      if (wait === undefined || wait > 0) return [wait];
-      const written = await statuses.write(key, observed, status, now, { log, signal });
-      pace.wrote(key, now);
-      recordTransitions(events, observed.modelDeployment, written.status);
-      return [written.againAfterMs];
-    };
-
-    // who gets requests and who serves is told before anything else is written, and whatever becomes of that
-    const before = hindrances.get(nameOf(key));
-    const first = statusWith(before);
-    const isFirst = movesRequests(observed.modelDeployment.status, first);
-    // a status that cannot be written holds up no other write: those follow from the one before
-    const untilFirst = isFirst ? await write(first).catch(unlessOutdated) : [];
-
-    const { againAfterMs: untilRepeated, contested, due, hindering } = writes.due(key, actions, now);
-    const { done, error, obstacles: met, refused } = await execute(client, observed.owner, due, signal);
-    const obstacles = gathered([...met, ...hindering]);
-    const obstacle = worstOf(obstacles);
-    // a webhook that hangs has taken its time
-    const untilTried = writes.done(key, done, clock(), refused);
-    await recordContests(client, events, [observed.modelDeployment], contested, signal);
-    if (obstacle === undefined) hindrances.delete(nameOf(key));
-    else hindrances.set(nameOf(key), obstacle);
-
-    // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
-    const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirstChild(resource));
-    const isDue = !isFirst && (!isBeginning || obstacle !== undefined || error !== undefined);
-    const latest = obstacle === before ? first : statusWith(obstacle);
-    const untilStatus = isDue ? await write(latest).catch(unlessOutdated) : untilFirst;
-    if (untilStatus instanceof Error) return whenDenied(untilStatus, log);
-    // only once the status says what they have led to: a command must not be lost with the operator
-    const isTold = isFirst || untilStatus.every((wait) => wait === undefined);
-    const untilAnswered = isTold ? await answerOrders(client, observed, trial, events, { log, signal }) : undefined;
-    if (obstacle !== undefined) log.warn({ obstacles }, "the objects cannot be written as planned");
-    // a write that failed keeps nobody from learning where requests go
-    if (error !== undefined) throw error;
-    const stray = scale && strayUntil(observed);
-    const untilAllCounted = stray === undefined || stray <= now ? undefined : stray - now;
-    const untilScaled = observed.external?.until === undefined ? undefined : observed.external.until - now;
-    const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
-    const untilDue = [untilRepeated, untilTried, untilAnswered, untilAllCounted, untilScaled, hindered];
-    return soonest([...waits, ...curious, ...untilStatus, ...untilDue]);
+/** Everything that the pass decides by, and what it decides. Nothing is written. */
+const decide = async (reconciler: Reconciler, key: ObjectKey, seen: Observed, now: number) => {
+  const { askRouters, endedIn, observer, operatorNamespace, scaler, settings, survey } = reconciler;
+  const roles = rolesOf(seen, settings);
+  const scale = scaler.look(key, scaledSubject(seen, roles, now), now);
+  const observed = withReplicas(seen, roles, scale);
+  const acknowledged = await acknowledgement(askRouters, observed, roles);
+  const isStableBroken = now >= (brokenAt(observed, roles.stable) ?? Number.POSITIVE_INFINITY);
+  const givingBack = givingBackOf(observed, roles, acknowledged, isStableBroken, now);
+  const begun = trialOf(observed, roles, givingBack !== undefined, (revision) => nextName(observed, revision));
+  const judged = await judge(observer, survey, observed, begun, acknowledged, now);
+  const { observation, trial } = judged;
+  const circumstances = { operatorNamespace, acknowledged, givingBack, trial, evidence: observation, endedIn };
+  const { actions, againAfterMs, promoted } = plan(observed, roles, circumstances, now);
+  const after = promoted === undefined ? roles : promotedTo(roles, promoted);
+  const left = promoted === undefined ? givingBack : undefined;
+  const waits = [againAfterMs, judged.againAfterMs, givingBack && GIVING_BACK_MS];
+  return {
+    observed,
+    roles,
+    after,
+    scale,
+    acknowledged,
+    trial,
+    observation,
+    givingBack: left,
+    actions: adopting(observed, actions),
+    waits,
   };
 };
 
-/** Takes the commands off that are done, or cannot be followed: that is told by an event. When to try again (ms) what is not taken off. */
-const answerOrders = async (
-  client: Client,
+/** What the caches do not hold of the newest revision, for people to read. */
+const inquire = async (
+  { fetches, survey }: Reconciler,
+  key: ObjectKey,
   observed: Observed,
-  trial: Trial | undefined,
-  events: EventRecorder,
-  { log, signal }: Pick<ReconcileContext, "log" | "signal">,
-): Promise<number | undefined> => {
-  let againAfterMs: number | undefined;
-  for (const order of ordersOf(observed)) {
-    const refusal = refusalOf(order, trial);
-    const isRetry = refusal === undefined && order.word === "retry";
-    if (!(isRetry ? isRetryFollowed(observed, order) : isDone(order, trial))) continue;
-    if (refusal !== undefined) events.event(order.record, "Warning", "CommandRefused", "Command", refusal);
-    else events.event(order.record, "Normal", "CommandDone", "Command", `${order.word}: done`);
-    const { name, namespace = "", uid = "" } = order.record.metadata;
-    const metadata = { name, namespace, uid, annotations: { [ACTION_ANNOTATION]: null } };
-    try {
-      await client.patch(MODEL_ROLLOUTS, { metadata }, { fieldManager: FIELD_MANAGER, signal });
-    } catch (error) {
-      const refused = refusalIn(error);
-      if (refused === undefined || !("message" in refused)) throw error;
-      log.warn({ err: error }, "the annotation of a finished command cannot be removed from its ModelRollout");
-      events.event(order.record, "Warning", "WriteRefused", "Command", refused.message);
-      againAfterMs = LOOK_AGAIN_MS.refused;
-    }
-  }
-  return againAfterMs;
+  newest: Revision | undefined,
+  now: number,
+) => {
+  const fetching = await fetches.look(key, newest && fetchingOf(observed, newest), now);
+  const isShort = newest !== undefined && lacksRoom(observed, newest);
+  const rooms = isShort ? (await survey(now))?.rooms : undefined;
+  const waits = [
+    fetching.againAfterMs,
+    newest && patience(subjectOf(observed, newest, now)),
+    isShort && rooms === undefined ? SURVEY_AGAIN_MS : undefined,
+  ];
+  return { fetch: fetching.progress, rooms, waits };
+};
+
+/** Writes what was decided, and the status before or after it. */
+const carryOut = async (reconciler: Reconciler, pass: Pass, decided: Decided, inquired: Inquired): Promise<Result> => {
+  const { client, events, hindrances } = reconciler;
+  const { key, log, now, signal } = pass;
+  const { observed, trial } = decided;
+  const statusWith = statusOfPass(reconciler, pass, decided, inquired);
+  const write = (status: ModelDeploymentStatus) => writeStatus(reconciler, pass, observed, status);
+
+  // who gets requests and who serves is told before anything else is written, and whatever becomes of that
+  const before = hindrances.get(nameOf(key));
+  const first = statusWith(before);
+  const isFirst = movesRequests(observed.modelDeployment.status, first);
+  // a status that cannot be written holds up no other write: those follow from the one before
+  const untilFirst = isFirst ? await write(first).catch(unlessOutdated) : [];
+  const { due, error, obstacle, obstacles, waits: untilTried } = await writeChildren(reconciler, pass, decided);
+
+  // A revision that is being stored, or whose Deployment is, is told of in the next pass, which sees what came of it.
+  const isBeginning = due.some(({ verb, resource }) => verb === "create" && isFirstChild(resource));
+  const isDue = !isFirst && (!isBeginning || obstacle !== undefined || error !== undefined);
+  const latest = obstacle === before ? first : statusWith(obstacle);
+  const untilStatus = isDue ? await write(latest).catch(unlessOutdated) : untilFirst;
+  if (untilStatus instanceof Error) return whenDenied(untilStatus, log);
+  // only once the status says what they have led to: a command must not be lost with the operator
+  const isTold = isFirst || untilStatus.every((wait) => wait === undefined);
+  const untilAnswered = isTold ? await answerOrders(client, observed, trial, events, { log, signal }) : undefined;
+  if (obstacle !== undefined) log.warn({ obstacles }, "the objects cannot be written as planned");
+  // a write that failed keeps nobody from learning where requests go
+  if (error !== undefined) throw error;
+  const hindered = obstacle && LOOK_AGAIN_MS[obstacle.kind];
+  const untilDue = [...untilTried, untilAnswered, ...untilCounted(decided, now), hindered];
+  return soonest([...decided.waits, ...inquired.waits, ...untilStatus, ...untilDue]);
+};
+
+/** The status of this pass, where something is in the way, or nothing. */
+const statusOfPass = (
+  { askRouterNews, endedIn, operator }: Reconciler,
+  { key, now }: Pass,
+  { acknowledged, after, givingBack, observation, observed, scale, trial }: Decided,
+  { fetch, rooms }: Inquired,
+): ((obstacle: Obstacle | undefined) => ModelDeploymentStatus) => {
+  const named = operator === undefined ? {} : { operator };
+  const isRouterAwaited = waitsForRouter(observed, acknowledged, trial);
+  const router = isRouterAwaited ? routerObstacle(askRouterNews(key.namespace), now) : undefined;
+  const asked = { fetch, rooms, trial, givingBack, evidence: observation?.words, scale, router, endedIn };
+  return (obstacle) => boundedStatus({ ...statusOf(observed, after, obstacle, now, asked), ...named });
+};
+
+/** Milliseconds until the status may be written; undefined: it is, or is as it should be. */
+const writeStatus = async (
+  { events, pace, statuses }: Reconciler,
+  { key, log, now, signal }: Pass,
+  observed: Observed,
+  status: ModelDeploymentStatus,
+): Promise<(number | undefined)[]> => {
+  const wait = pace.wait(key, observed.modelDeployment.status, status, now);
+  if (wait === undefined || wait > 0) return [wait];
+  const written = await statuses.write(key, observed, status, now, { log, signal });
+  pace.wrote(key, now);
+  recordTransitions(events, observed.modelDeployment, written.status);
+  return [written.againAfterMs];
+};
+
+/** `waits`: until what is not written yet may be tried. */
+const writeChildren = async (
+  { client, clock, events, hindrances, writes }: Reconciler,
+  { key, now, signal }: Pass,
+  { actions, observed }: Decided,
+) => {
+  const { againAfterMs: untilRepeated, contested, due, hindering } = writes.due(key, actions, now);
+  const { done, error, obstacles: met, refused } = await execute(client, observed.owner, due, signal);
+  const obstacles = gathered([...met, ...hindering]);
+  const obstacle = worstOf(obstacles);
+  // a webhook that hangs has taken its time
+  const untilTried = writes.done(key, done, clock(), refused);
+  await recordContests(client, events, [observed.modelDeployment], contested, signal);
+  if (obstacle === undefined) hindrances.delete(nameOf(key));
+  else hindrances.set(nameOf(key), obstacle);
+  return { due, error, obstacle, obstacles, waits: [untilRepeated, untilTried] };
+};
+
+/** Until all requests are counted, and until somebody else's number of pods holds no more. */
+const untilCounted = ({ observed, scale }: Decided, now: number): (number | undefined)[] => {
+  const stray = scale && strayUntil(observed);
+  const { until } = observed.external ?? {};
+  return [stray === undefined || stray <= now ? undefined : stray - now, until === undefined ? undefined : until - now];
 };
 
 /** Who decided on an object that has changed since observes again, before anything else. */
