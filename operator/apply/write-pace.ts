@@ -23,8 +23,8 @@ const PACES = {
 /** Without that write for so long (ms), nobody undoes it any more. */
 const FORGET_MS = 2 * MOST_WAIT_MS;
 
-/** The same write, so often in a row, the last time at `at` (ms). */
-type Repeated = { intent: string; times: number; at: number };
+/** The same write, so often in a row, the last time at `at` (ms). `intent`: what was written; undefined for a first write, which takes long to spell and mostly is the last. */
+type Repeated = { intent: string | undefined; times: number; at: number };
 
 /** Milliseconds until the same write may be repeated. */
 const waitAfter = (last: Repeated, now: number, { firstMs, free, mostMs }: Pace): number => {
@@ -34,8 +34,10 @@ const waitAfter = (last: Repeated, now: number, { firstMs, free, mostMs }: Pace)
   return Math.max(0, Math.min(wait, last.at + wait - now));
 };
 
-const repeated = (last: Repeated | undefined, intent: string, now: number): Repeated => {
-  const isSame = last !== undefined && last.intent === intent && now - last.at <= FORGET_MS;
+/** A second write counts as the same as a first that was not spelt. */
+const repeated = (last: Repeated | undefined, action: Action, now: number, { free }: Pace): Repeated => {
+  const intent = last === undefined && free > 1 ? undefined : intentOf(action);
+  const isSame = last !== undefined && (last.intent ?? intent) === intent && now - last.at <= FORGET_MS;
   return { intent, times: isSame ? last.times + 1 : 1, at: now };
 };
 
@@ -104,7 +106,7 @@ export const createWritePace = (): WritePace => {
       for (const [write, { at }] of ofRefused) if (now - at > FORGET_MS) ofRefused.delete(write);
       for (const action of actions) ofRefused.delete(writeOf(action));
       const waits = refused.map(({ action, obstacle }) => {
-        const next = repeated(ofRefused.get(writeOf(action)), intentOf(action), now);
+        const next = repeated(ofRefused.get(writeOf(action)), action, now, PACES.refused);
         ofRefused.set(writeOf(action), { ...next, obstacle });
         return waitAfter(next, now, PACES.refused);
       });
@@ -114,7 +116,7 @@ export const createWritePace = (): WritePace => {
       for (const [write, { at, generation }] of ofKey)
         if (generation === undefined && now - at > FORGET_MS) ofKey.delete(write);
       for (const action of actions) {
-        const next = repeated(ofKey.get(writeOf(action)), intentOf(action), now);
+        const next = repeated(ofKey.get(writeOf(action)), action, now, paceOf(action));
         const generation = action.verb === "restore" ? { generation: action.generation } : {};
         ofKey.set(writeOf(action), { ...next, ...generation, isTold: false });
       }
@@ -130,7 +132,7 @@ export const createWritePace = (): WritePace => {
 
 const keyed = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
 
-const paceOf = ({ verb }: Action) => (verb === "restore" ? PACES.restore : PACES.other);
+const paceOf = ({ verb }: Action): Pace => (verb === "restore" ? PACES.restore : PACES.other);
 
 /** What is written where, whatever is in it. */
 const writeOf = (action: Action): string => {

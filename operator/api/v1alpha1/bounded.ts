@@ -72,11 +72,12 @@ const bounded = (schema: JsonSchema, value: unknown): unknown => {
 };
 
 const boundedObject = ({ properties = {}, required = [] }: JsonSchema, value: Record<string, unknown>): unknown => {
-  const fields = Object.entries(properties).flatMap(([name, schema]) => {
-    const field = Object.hasOwn(value, name) ? bounded(schema, value[name]) : undefined;
-    return field === undefined ? [] : [[name, field] as const];
-  });
-  const object = Object.fromEntries(fields);
+  const object: Record<string, unknown> = {};
+  for (const name of Object.keys(value)) {
+    const schema = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    const field = schema === undefined ? undefined : bounded(schema, value[name]);
+    if (field !== undefined) object[name] = field;
+  }
   return required.every((name) => Object.hasOwn(object, name)) ? object : undefined;
 };
 

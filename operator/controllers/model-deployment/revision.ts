@@ -3,6 +3,7 @@
  * its ControllerRevision. Pure.
  */
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { PROMOTED_ANNOTATION, REJECTED_ANNOTATION, revisionName, specSchema } from "../../api/v1alpha1/index.ts";
 import { byIdentity } from "../../platform/cache/by-identity.ts";
@@ -39,7 +40,9 @@ export const isSameSpec = (
 ): boolean => {
   if (one.isForeign === true || other.isForeign === true) return false;
   try {
-    return canonical(one.spec) === canonical(other.spec);
+    const wanted = canonical(other.spec);
+    // as a rule nothing but the key order differs, and a rendered pod costs ten times as much
+    return isDeepStrictEqual(one.spec, other.spec) || canonical(one.spec) === wanted;
   } catch {
     return false;
   }
@@ -116,8 +119,9 @@ const rejectionSchema = z.object({ analysis: z.string(), message: z.string() });
 
 /** Anybody may have written there: what is not ours says nothing. */
 const rejectionMark = (mark: string | undefined): Pick<Revision, "rejected"> => {
+  if (mark === undefined) return {};
   try {
-    const { data } = rejectionSchema.safeParse(JSON.parse(mark ?? ""));
+    const { data } = rejectionSchema.safeParse(JSON.parse(mark));
     return data === undefined ? {} : { rejected: data };
   } catch {
     return {};
