@@ -25,25 +25,29 @@ const SETS: ReadonlySet<string> = new Set([
 
 /** Throws on a spec with a value that no pod can be rendered from. */
 export const canonical: (spec: RevisionSpec) => string = byIdentity((spec) =>
-  sortedJson(inOneSpelling(podTemplate("name", "revision", spec, SETTINGS), "template")),
+  JSON.stringify(inOneSpelling(podTemplate("name", "revision", spec, SETTINGS), "template")),
 );
 
-/** Empty lists and maps say what absent ones say, and so does a default of Kubernetes' own. */
+/** With keys in order. Empty lists and maps say what absent ones say, and so does a default of Kubernetes' own. */
 const inOneSpelling = (value: unknown, field: string): unknown => {
   if (Array.isArray(value)) return value.length === 0 ? undefined : list(value, field);
   if (!isMap(value)) return field === "serviceAccountName" && value === "default" ? undefined : value;
   const whole = field === "resources" ? withImpliedRequests(value) : value;
-  const entries = Object.entries(whole).flatMap(([key, inner]) => {
-    const spelt = isAmounts(field) ? quantity(inner) : inOneSpelling(inner, key);
-    return spelt === undefined ? [] : [[key, spelt] as const];
-  });
+  const result: Record<string, unknown> = Object.create(null);
+  let isEmpty = true;
+  for (const key of Object.keys(whole).sort()) {
+    const inner = isAmounts(field) ? quantity(whole[key]) : inOneSpelling(whole[key], key);
+    if (inner === undefined) continue;
+    result[key] = inner;
+    isEmpty = false;
+  }
   // an emptyDir is empty, and there
-  return entries.length === 0 && field !== "emptyDir" ? undefined : Object.fromEntries(entries);
+  return isEmpty && field !== "emptyDir" ? undefined : result;
 };
 
 const list = (items: readonly unknown[], field: string): unknown[] => {
   const spelt = items.map((item) => inOneSpelling(item, field));
-  return SETS.has(field) ? [...new Set(spelt.map(sortedJson))].toSorted() : spelt;
+  return SETS.has(field) ? [...new Set(spelt.map((item) => JSON.stringify(item)))].sort() : spelt;
 };
 
 const isAmounts = (field: string): boolean => field === "requests" || field === "limits";
@@ -68,6 +72,7 @@ export const sortedJson = (value: unknown): string => JSON.stringify(inKeyOrder(
 export const inKeyOrder = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(inKeyOrder);
   if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, inKeyOrder(inner)]));
+  const source: Record<string, unknown> = { ...value };
+  const keys = Object.keys(source).sort();
+  return Object.fromEntries(keys.map((key) => [key, inKeyOrder(source[key])]));
 };
