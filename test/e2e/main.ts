@@ -21,6 +21,8 @@ const SLOW = [
   "rotation",
   "refused-writes",
   "families",
+  "causes",
+  "batching-ended",
 ];
 /** And this one wants the machine for itself: it measures. It runs only when it is named or all are asked for. */
 const SLOWEST = ["rollout-latency"];
