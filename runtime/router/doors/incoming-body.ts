@@ -3,8 +3,8 @@
  * again. Once it is too large, or there is no memory to keep it, or its door says that it may never end, it is served as a stream.
  */
 import { MOST_KEPT_OF_ONE } from "../kept-bytes.ts";
-import type { Body } from "../message.ts";
-import { createPieces } from "./pieces.ts";
+import type { Body, Source } from "../message.ts";
+import { createPieces, type Pieces } from "./pieces.ts";
 import type { Reservation } from "./reservation.ts";
 
 export type IncomingBody = {
@@ -38,116 +38,143 @@ export type BodyOptions = {
 /** Smaller bodies that come in one piece are not counted: a connection of HTTP/1.1 has one of them at most. */
 export const UNCOUNTED_BYTES = 4 * 1024;
 
-export const createIncomingBody = (options: BodyOptions): IncomingBody => {
-  const { length, overloaded, pause, reservation, resume, serve } = options;
-  const waiting = createPieces();
-  let received = 0;
+type BodyState = {
+  readonly options: BodyOptions;
+  /** What has come and is not passed on. */
+  readonly waiting: Pieces;
+  received: number;
   /** Of the reservation. */
-  let taken = 0;
-  let ended = false;
-  let served = false;
-  let released = false;
-  let reading: { onData(piece: Buffer): void; onEnd(): void } | undefined;
+  taken: number;
+  ended: boolean;
+  served: boolean;
+  released: boolean;
+  /** It is read, or was. */
+  hasBegun: boolean;
+  reading: { onData(piece: Buffer): void; onEnd(): void } | undefined;
   /** Who reads has enough for now. */
-  let stopped = false;
+  stopped: boolean;
+};
 
-  const give = (): void => {
-    reservation.give(taken);
-    taken = 0;
+export const createIncomingBody = (options: BodyOptions): IncomingBody => {
+  const state: BodyState = {
+    options,
+    waiting: createPieces(),
+    received: 0,
+    taken: 0,
+    ended: false,
+    served: false,
+    released: false,
+    hasBegun: false,
+    reading: undefined,
+    stopped: false,
   };
-  const release = (): void => {
-    released = true;
-    waiting.takeAll();
-    give();
-  };
-
-  /** Passes on what waits, as long as it is taken. */
-  const deliver = (): void => {
-    if (reading === undefined) return;
-    const pieces = waiting.takeAll();
-    let at = 0;
-    while (!stopped && at < pieces.length) {
-      const piece = pieces[at++];
-      if (piece !== undefined) reading.onData(piece);
-    }
-    give();
-    for (const piece of pieces.slice(at)) keep(piece);
-    if (ended && !stopped && waiting.isEmpty()) finish();
-  };
-  const finish = (): void => {
-    const reader = reading;
-    reading = undefined;
-    reader?.onEnd();
-  };
-
-  /** False where there is no room for it; it waits all the same. */
-  const keep = (piece: Buffer): boolean => {
-    const bytes = waiting.add(piece);
-    if (taken === 0 && received <= UNCOUNTED_BYTES) return true;
-    if (!reservation.take(bytes)) return false;
-    taken += bytes;
-    return true;
-  };
-
-  const stream = (isConversation = false): void => {
-    if (served) return;
-    served = true;
-    let hasBegun = false;
-    serve({
-      kind: "stream",
-      length,
-      isConversation,
-      source: {
-        read: (onData, onEnd) => {
-          hasBegun = true;
-          reading = { onData, onEnd };
-          resume();
-          deliver();
-        },
-        pause: () => {
-          stopped = true;
-          pause();
-        },
-        resume: () => {
-          if (!stopped) return;
-          stopped = false;
-          deliver();
-          if (!stopped) resume();
-        },
-        isWhole: () => ended,
-      },
-    });
-    // nobody takes what comes until then
-    if (!hasBegun && !ended && !released) pause();
-  };
-
   return {
     begin: () => {
-      if (length !== undefined && length > MOST_KEPT_OF_ONE) stream();
+      const { length } = options;
+      if (length !== undefined && length > MOST_KEPT_OF_ONE) serveStream(state, false);
     },
-    push: (piece) => {
-      if (released) return;
-      received += piece.length;
-      if (reading !== undefined && !stopped) {
-        reading.onData(piece);
-        return;
-      }
-      const fits = keep(piece);
-      // what a pod takes at once does not wait
-      if (!served && (!fits || received > MOST_KEPT_OF_ONE)) stream();
-      if (!fits && !released && !waiting.isEmpty()) overloaded();
-    },
-    end: () => {
-      if (ended || released) return;
-      ended = true;
-      if (!served) {
-        served = true;
-        serve({ kind: "whole", pieces: waiting.takeAll(), bytes: received });
-      } else if (!stopped && waiting.isEmpty()) finish();
-    },
-    stream,
-    received: () => received,
-    isServed: () => served,
-    release,
+    push: (piece) => push(state, piece),
+    end: () => end(state),
+    stream: (isConversation = false) => serveStream(state, isConversation),
+    received: () => state.received,
+    isServed: () => state.served,
+    release: () => release(state),
   };
+};
+
+const push = (state: BodyState, piece: Buffer): void => {
+  if (state.released) return;
+  state.received += piece.length;
+  if (state.reading !== undefined && !state.stopped) {
+    state.reading.onData(piece);
+    return;
+  }
+  const fits = keep(state, piece);
+  // what a pod takes at once does not wait
+  if (!state.served && (!fits || state.received > MOST_KEPT_OF_ONE)) serveStream(state, false);
+  if (!fits && !state.released && !state.waiting.isEmpty()) state.options.overloaded();
+};
+
+/** False where there is no room for it; it waits all the same. */
+const keep = (state: BodyState, piece: Buffer): boolean => {
+  const bytes = state.waiting.add(piece);
+  if (state.taken === 0 && state.received <= UNCOUNTED_BYTES) return true;
+  if (!state.options.reservation.take(bytes)) return false;
+  state.taken += bytes;
+  return true;
+};
+
+const end = (state: BodyState): void => {
+  const { options, received, waiting } = state;
+  if (state.ended || state.released) return;
+  state.ended = true;
+  if (!state.served) {
+    state.served = true;
+    options.serve({ kind: "whole", pieces: waiting.takeAll(), bytes: received });
+  } else if (!state.stopped && waiting.isEmpty()) finish(state);
+};
+
+const serveStream = (state: BodyState, isConversation: boolean): void => {
+  const { length, pause, serve } = state.options;
+  if (state.served) return;
+  state.served = true;
+  serve({ kind: "stream", length, isConversation, source: sourceOf(state) });
+  // nobody takes what comes until then
+  if (!state.hasBegun && !state.ended && !state.released) pause();
+};
+
+const sourceOf = (state: BodyState): Source => {
+  const { pause, resume } = state.options;
+  return {
+    read: (onData, onEnd) => {
+      state.hasBegun = true;
+      state.reading = { onData, onEnd };
+      resume();
+      deliver(state);
+    },
+    pause: () => {
+      state.stopped = true;
+      pause();
+    },
+    resume: () => {
+      if (!state.stopped) return;
+      state.stopped = false;
+      deliver(state);
+      if (!state.stopped) resume();
+    },
+    isWhole: () => state.ended,
+  };
+};
+
+/** Passes on what waits, as long as it is taken. */
+const deliver = (state: BodyState): void => {
+  const { reading, waiting } = state;
+  if (reading === undefined) return;
+  const pieces = waiting.takeAll();
+  let at = 0;
+  while (!state.stopped && at < pieces.length) {
+    const piece = pieces[at++];
+    if (piece !== undefined) reading.onData(piece);
+  }
+  give(state);
+  for (const piece of pieces.slice(at)) keep(state, piece);
+  if (state.ended && !state.stopped && waiting.isEmpty()) finish(state);
+};
+
+/** All of it was passed on. */
+const finish = (state: BodyState): void => {
+  const { reading } = state;
+  state.reading = undefined;
+  reading?.onEnd();
+};
+
+const give = (state: BodyState): void => {
+  state.options.reservation.give(state.taken);
+  state.taken = 0;
+};
+
+const release = (state: BodyState): void => {
+  state.released = true;
+  state.waiting.takeAll();
+  give(state);
 };
