@@ -11,7 +11,8 @@ import { createRoutes } from "../../protocols/tensorflow-serving/rest.ts";
 import { bytesOf, type Datatype, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 import { createRouter } from "../../transport/http/router.ts";
-import { AnswerBeside, type BesideOptions, createBeside, inferBeside } from "./index.ts";
+import { type BesideOptions, createBeside } from "./index.ts";
+import { AnswerBeside, inferBeside } from "./infer-beside.ts";
 import type { Asked, Response } from "./messages.ts";
 
 const info = (name: string, datatype: Datatype): TensorInfo => ({ name, datatype, shape: [null], symbols: ["n"] });

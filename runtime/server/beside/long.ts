@@ -6,7 +6,8 @@ import type { LongCalls, PendingAnswer } from "../../transport/grpc/types.ts";
 import type { Handle, HttpRequest, HttpResponse, Long } from "../../transport/http/types.ts";
 import { messageMs } from "./calls.ts";
 import { BESIDE_MS } from "./cost.ts";
-import { AnswerBeside, type Beside } from "./index.ts";
+import type { Beside } from "./index.ts";
+import { AnswerBeside } from "./infer-beside.ts";
 import type { Asked, Done, Response } from "./messages.ts";
 import { readingMs } from "./reading.ts";
 

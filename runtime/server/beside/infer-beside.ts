@@ -1,0 +1,31 @@
+/** Inferences of the door's handlers, whose outputs may be too large for the door to write. */
+import type { Infer } from "../../inference/index.ts";
+import { writingAllMs } from "./cost.ts";
+import type { Done, Outputs } from "./messages.ts";
+
+/** Rejects an inference whose answer is to be written beside: the same request is asked there, with the outputs. */
+export class AnswerBeside extends Error {
+  readonly done: Done;
+  constructor(done: Done) {
+    super("the answer is too large to be written by the door");
+    this.done = done;
+  }
+}
+
+/** `infer` for handlers of the door: outputs that take more than `mostMs` to write are not given to them. */
+export const inferBeside =
+  (infer: Infer, mostMs: number, turn: (ms: number) => Promise<void> | undefined): Infer =>
+  (call) => {
+    const { result, cancel } = infer(call);
+    const checked = result.then((outputs): Outputs | Promise<Outputs> => {
+      const ms = writingAllMs(outputs);
+      if (ms > mostMs) throw new AnswerBeside({ call, outputs });
+      const wait = ms > 1 ? turn(ms) : undefined;
+      return wait === undefined ? outputs : wait.then(() => outputs);
+    });
+    const leave = (): void => {
+      checked.catch(() => undefined);
+      cancel();
+    };
+    return { result: checked, cancel: leave };
+  };
