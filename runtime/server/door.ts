@@ -145,7 +145,7 @@ const open = async (model: PoolModel): Promise<void> => {
       maxMessageBytes: maxBodyBytes,
       memory,
       pace,
-      long: createLongCalls(beside, plainNs),
+      long: createLongCalls(beside, turns, memory, plainNs),
       maxConnectionAgeMs,
       graceMs: start.requestTimeoutMs,
       healthNames: [start.name],

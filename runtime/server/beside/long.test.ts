@@ -4,7 +4,7 @@ import { RequestError } from "../../errors/request-error.ts";
 import { createTurns } from "../../event-loop/turns.ts";
 import { createMemory } from "../../memory/shares.ts";
 import type { HttpRequest, HttpResponse } from "../../transport/http/types.ts";
-import { createLong } from "./long.ts";
+import { createLong, createLongCalls } from "./long.ts";
 import type { Asked, Response } from "./messages.ts";
 
 /** Takes three milliseconds to read, and is read by the door. */
@@ -111,4 +111,72 @@ test("what is dear to read goes beside, however small, and what is cheap does no
   assert.deepEqual(asked, [79_999, 199_999]);
   assert.equal(isHandled(Buffer.alloc(2_000_000), 100), true, "two megabytes in binary form");
   assert.equal(isHandled(Buffer.alloc(4_000_000), 100), false, "four, which are looked at");
+});
+
+/** Four milliseconds to read, by the estimate: as typed contents each byte is taken apart. */
+const TYPED = Buffer.concat([Buffer.from([5 * 8 + 2, 0x84, 0xde, 0x02, 8, 1]), Buffer.alloc(44_802, 8)]);
+/** As many bytes of raw contents, which are used as they came. */
+const RAW = Buffer.concat([Buffer.from([7 * 8 + 2, 0x80, 0xde, 0x02]), Buffer.alloc(44_800)]);
+const MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer";
+
+const calls = () => {
+  let later: (() => void)[] = [];
+  const memory = createMemory(6 * TYPED.length, () => 0);
+  const long = createLongCalls(
+    { ask: () => assert.fail("it is read by the door") },
+    createTurns((run) => later.push(run)),
+    memory,
+    0,
+  );
+  const forgotten: number[] = [];
+  const outcomes: string[] = [];
+  /** Calls that come together; they wait only where that is said. */
+  const asked = Array.from({ length: 6 }, (_, i) => {
+    assert.ok(memory.take(TYPED.length));
+    const asked = long.ask(MODEL_INFER, TYPED, Number.POSITIVE_INFINITY, () => {
+      forgotten.push(i);
+      memory.give(TYPED.length);
+    });
+    if (asked === undefined) outcomes.push(`${i} at once`);
+    else if (!("turn" in asked)) assert.fail("it is read by the door");
+    else
+      asked.turn.then(
+        () => outcomes.push(`${i} in its turn`),
+        (error: unknown) => outcomes.push(`${i} ${error instanceof RequestError ? error.code : String(error)}`),
+      );
+    return asked;
+  });
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const turn = async (): Promise<void> => {
+    const due = later;
+    later = [];
+    for (const run of due) run();
+    await settled();
+  };
+  return { long, memory, asked, forgotten, outcomes, settled, turn };
+};
+
+test("calls that come together are read in turns of ten milliseconds; raw contents wait for nobody", async () => {
+  const { long, outcomes, settled, turn } = calls();
+  await settled();
+  assert.deepEqual(outcomes.splice(0), ["0 at once", "1 at once"]);
+  assert.equal(
+    long.ask(MODEL_INFER, RAW, Number.POSITIVE_INFINITY, () => undefined),
+    undefined,
+  );
+  await turn();
+  assert.deepEqual(outcomes.splice(0), ["2 in its turn", "3 in its turn"]);
+  await turn();
+  assert.deepEqual(outcomes, ["4 in its turn", "5 in its turn"]);
+});
+
+test("a call that waits for its turn makes room for what was read, and one that was cancelled has none", async () => {
+  const { asked, forgotten, memory, outcomes, settled, turn } = calls();
+  asked[2]?.cancel();
+  assert.ok(memory.admit(TYPED.length));
+  await settled();
+  await turn();
+  await turn();
+  assert.deepEqual(forgotten, [5]);
+  assert.deepEqual(outcomes, ["0 at once", "1 at once", "5 Overloaded", "3 in its turn", "4 in its turn"]);
 });

@@ -2,7 +2,7 @@
 import { RequestError } from "../../errors/request-error.ts";
 import type { Turns } from "../../event-loop/turns.ts";
 import { crowdedOut, type Memory } from "../../memory/shares.ts";
-import type { LongCalls, PendingAnswer } from "../../transport/grpc/types.ts";
+import type { LongCalls, PendingAnswer, PendingTurn } from "../../transport/grpc/types.ts";
 import type { Handle, HttpRequest, HttpResponse, Long } from "../../transport/http/types.ts";
 import { messageMs } from "./calls.ts";
 import { BESIDE_MS } from "./cost.ts";
@@ -13,6 +13,8 @@ import { readingMs } from "./reading.ts";
 
 /** What is shorter is done at once: all else that is done for a request takes about as long as to read so little. */
 const SHORT_BYTES = 512;
+/** A call takes about as long whatever is in its message. */
+const SHORT_MS = 0.1;
 const EMPTY = new Uint8Array();
 /** Those that the handlers of paths that infer look at. */
 const HEADERS = ["content-type", "inference-header-content-length"];
@@ -38,30 +40,21 @@ export const createLong = (
   /** Handles it when its turn comes, unless the memory that it holds is needed before. */
   const handleIn = (turn: Promise<void>, request: HttpRequest, handle: Handle): Promise<HttpResponse> =>
     new Promise((resolve, reject) => {
-      let over = false;
-      const end = (error: RequestError): void => {
-        over = true;
+      const waiting = unreadUntil(turn, memory, request.body.length, () => {
         request.body = EMPTY;
-        reject(error);
-      };
-      const begun = memory.unread(request.body.length, () => {
-        end(crowdedOut());
         request.forget?.();
       });
       request.onGone = () => {
-        begun();
-        end(gone());
+        waiting.cancel();
+        request.body = EMPTY;
+        reject(gone());
       };
-      void turn.then(() => {
-        if (over) return;
-        begun();
-        request.onGone = undefined;
-        try {
+      waiting.turn
+        .then(() => {
+          request.onGone = undefined;
           resolve(handle(request));
-        } catch (error) {
-          reject(error);
-        }
-      });
+        })
+        .catch(reject);
     });
   return {
     handle(request, handle) {
@@ -84,8 +77,39 @@ const jsonOf = ({ body, header }: HttpRequest): Uint8Array => {
 
 const gone = (): RequestError => new RequestError("Cancelled", "the client closed the connection");
 
+/** Resolves when the turn comes; rejects where the memory of what waits is needed before. Neither once it is cancelled. */
+const unreadUntil = (
+  turn: Promise<void>,
+  memory: Pick<Memory, "unread">,
+  bytes: number,
+  forget: () => void,
+): PendingTurn => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let over = false;
+  const begun = memory.unread(bytes, () => {
+    over = true;
+    reject(crowdedOut());
+    forget();
+  });
+  void turn.then(() => {
+    if (over) return;
+    begun();
+    resolve();
+  });
+  const cancel = (): void => {
+    over = true;
+    begun();
+  };
+  return { turn: promise, cancel };
+};
+
 /** @param plainNs for each byte of a tensor that is used as it came */
-export const createLongCalls = (beside: Pick<Beside, "ask">, plainNs: number): LongCalls => {
+export const createLongCalls = (
+  beside: Pick<Beside, "ask">,
+  turns: Turns,
+  memory: Pick<Memory, "unread">,
+  plainNs: number,
+): LongCalls => {
   const ask = (asked: Extract<Asked, { kind: "grpc" }>, forget?: () => void): PendingAnswer => {
     const { answer, cancel } = beside.ask(asked, forget);
     return { answer: answer.then(messageOf), cancel };
@@ -93,8 +117,10 @@ export const createLongCalls = (beside: Pick<Beside, "ask">, plainNs: number): L
   return {
     ask(path, message, deadline, forget) {
       const ms = messageMs(path, message, plainNs);
-      if (ms === undefined || ms <= BESIDE_MS) return undefined;
-      return ask({ kind: "grpc", path, message, deadline, done: undefined }, forget);
+      if (ms === undefined || ms <= SHORT_MS) return undefined;
+      if (ms > BESIDE_MS) return ask({ kind: "grpc", path, message, deadline, done: undefined }, forget);
+      const turn = turns.take(ms);
+      return turn === undefined ? undefined : unreadUntil(turn, memory, message.length, forget);
     },
     resume: (path, message, deadline, error) =>
       error instanceof AnswerBeside ? ask({ kind: "grpc", path, message, deadline, done: error.done }) : undefined,

@@ -15,7 +15,7 @@ import { YOUNG_MS } from "../../memory/shares.ts";
 import { AS_BYTES } from "./as-bytes.ts";
 import { createGrpcServer, type GrpcServerOptions } from "./server.ts";
 import { CallError, STATUS } from "./status.ts";
-import type { GrpcService, UnaryMethod } from "./types.ts";
+import type { GrpcService, LongCalls, UnaryMethod } from "./types.ts";
 
 const OPTIONS: GrpcServerOptions = {
   maxMessageBytes: 1024 * 1024,
@@ -180,6 +180,46 @@ test("calls are counted by method and status; what a handler throws is Internal 
   assert.equal(of("ServerLive")?.codes[status.INTERNAL], 1);
   client.close();
   server.close();
+});
+
+test("a call that is long to read is answered in its turn, unless its client has gone meanwhile", async (t) => {
+  const turns: { go(): void; cancelled: boolean }[] = [];
+  const long: LongCalls = {
+    ask() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const one = { go: resolve, cancelled: false };
+      turns.push(one);
+      const cancel = () => {
+        one.cancelled = true;
+      };
+      return { turn: promise, cancel };
+    },
+    resume: () => undefined,
+  };
+  let read = 0;
+  const { port, server } = await startServer({ long }, async () => read++);
+  const client = connect(`127.0.0.1:${port}`);
+  t.after(() => {
+    client.close();
+    server.close();
+  });
+  const { path, requestDeserialize, requestSerialize } = methodOf(inference, "ModelInfer");
+  const large = { id: "x".repeat(20_000) };
+
+  const answered = ask(client, methodOf(inference, "ModelInfer"), large);
+  await until("the call waits", () => turns.length === 1);
+  assert.equal(read, 0);
+  turns[0]?.go();
+  assert.equal((await answered).error, null);
+  assert.deepEqual([read, turns[0]?.cancelled], [1, false]);
+
+  const left = client.makeUnaryRequest(path, requestSerialize, requestDeserialize, large, () => undefined);
+  await until("the next one waits", () => turns.length === 2);
+  left.cancel();
+  await until("it waits no more", () => turns[1]?.cancelled === true);
+  turns[1]?.go();
+  assert.equal((await ask(client, methodOf(inference, "ModelInfer"))).error, null);
+  assert.equal(read, 2, "the second was not read, and the third was short");
 });
 
 test("a client that holds what it sends loses it before others are refused", async (t) => {

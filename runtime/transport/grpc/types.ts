@@ -64,13 +64,16 @@ export type StreamCall = {
 /** Calls whose message is read, or whose answer is written, for longer than others should wait for. `path` is the call's. */
 export type LongCalls = {
   /**
-   * Answers elsewhere; undefined for what is answered here.
+   * Answers elsewhere, or says when it may be answered here; undefined: at once.
    * @param forget gives back at once what the message is counted for
    */
-  ask(path: string, message: Buffer, deadline: number, forget: () => void): PendingAnswer | undefined;
+  ask(path: string, message: Buffer, deadline: number, forget: () => void): PendingAnswer | PendingTurn | undefined;
   /** Goes on where a handler has been told that its answer is to be written elsewhere; undefined for any other error. */
   resume(path: string, message: Buffer, deadline: number, error: unknown): PendingAnswer | undefined;
 };
+
+/** Rejects where the memory that the message holds is needed before. `cancel`: nobody waits for the answer any more. */
+export type PendingTurn = { turn: Promise<void>; cancel(): void };
 
 /** `cancel`: nobody waits for the answer any more. */
 export type PendingAnswer = { answer: Promise<Buffer>; cancel(): void };

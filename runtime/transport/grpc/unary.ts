@@ -2,7 +2,7 @@ import type { Stream, StreamHandler } from "../http2/index.ts";
 import { type Bound, beginCall, type CallHead, type CallOptions, decoded } from "./call.ts";
 import type { Received } from "./message-reader.ts";
 import { CallError, STATUS } from "./status.ts";
-import type { Codec, PendingAnswer, UnaryCall, UnaryMethod } from "./types.ts";
+import type { Codec, PendingAnswer, PendingTurn, UnaryCall, UnaryMethod } from "./types.ts";
 
 /** Whatever is in it, less takes some milliseconds at most. */
 const SHORT_BYTES = 16 * 1024;
@@ -43,10 +43,22 @@ export const serveUnary = (
   const answer = (message: Buffer, by: Codec): void => {
     const asked =
       message.length > SHORT_BYTES ? long?.ask(calls.method, message, head.deadline, call.release) : undefined;
-    if (asked !== undefined) {
-      relay(asked);
-      return;
-    }
+    if (asked === undefined) answerHere(message, by);
+    else if ("turn" in asked) answerIn(asked, message, by);
+    else relay(asked);
+  };
+  /** What would hold the others up waits for its turn. */
+  const answerIn = ({ cancel, turn }: PendingTurn, message: Buffer, by: Codec): void => {
+    told.onCancelled = cancel;
+    turn
+      .then(() => {
+        if (call.isOver()) return;
+        told.onCancelled = undefined;
+        answerHere(message, by);
+      })
+      .catch(failWith);
+  };
+  const answerHere = (message: Buffer, by: Codec): void => {
     const failed = (error: unknown): void => {
       const resumed = call.isOver() ? undefined : long?.resume(calls.method, message, head.deadline, error);
       if (resumed === undefined) failWith(error);
