@@ -14,8 +14,11 @@ const FIXED: Readonly<Record<string, readonly Differs[]>> = {
     (one, other) =>
       isDeployment(one) && isDeployment(other) && !covers(one.spec?.selector, other.spec?.selector, "podSelector"),
   ],
-  // headless or not
   Service: [
+    // a name for something else has given its address up, and nothing of what is applied takes the name away
+    (one, other) =>
+      isService(one) && isService(other) && other.spec?.type === EXTERNAL && one.spec?.type !== other.spec.type,
+    // headless or not
     (one, other) =>
       isService(one) && isService(other) && (one.spec?.clusterIP === "None") !== (other.spec?.clusterIP === "None"),
   ],
@@ -28,6 +31,8 @@ const FIXED: Readonly<Record<string, readonly Differs[]>> = {
       other.spec?.minAvailable !== undefined,
   ],
 };
+
+const EXTERNAL = "ExternalName";
 
 const isBinding = (object: KubeObject): object is RoleBinding => object.kind === "RoleBinding";
 const isDeployment = (object: KubeObject): object is Deployment => object.kind === "Deployment";
