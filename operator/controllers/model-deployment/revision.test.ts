@@ -147,6 +147,15 @@ describe("parseRevision", () => {
     assert.deepEqual(read(base), { name: "a-00000000", spec: base, template, number: 3, promoted: 2 });
   });
 
+  it("takes no number that no life comes to, since no other could follow it", () => {
+    const most = stored(base);
+    for (const number of [2 ** 53 - 1, 2 ** 63, -1, 0.5]) {
+      const annotations = { "berth.dev/promoted": String(number) };
+      const read = parseRevision({ ...most, metadata: { name: "a-00000000", annotations }, revision: number });
+      assert.deepEqual([read?.number, read?.promoted], [0, undefined]);
+    }
+  });
+
   it("leaves out a field that this version does not know, as its API server does in the ModelDeployment", () => {
     const revision = read({ ...base, router: { retries: 3 }, server: { executionProvider: "cpu", warmUp: 2 } });
     assert.equal(revision.isForeign, undefined);

@@ -94,16 +94,22 @@ const read = ({ metadata, revision, data }: ControllerRevision): Revision | unde
     name: metadata.name,
     ...readSpec(parsed.data.spec),
     template: parsed.data.template,
-    number: revision,
+    number: isCount(revision) ? revision : 0,
     ...marksOn(metadata),
   };
 };
+
+/** No life has as many revisions. One more than a larger number may be the same number, or none that the API server takes. */
+const MOST_REVISIONS = 1_000_000_000;
+
+/** Anybody may have written it. */
+const isCount = (number: number): boolean => Number.isInteger(number) && number >= 0 && number <= MOST_REVISIONS;
 
 /** What is written on a ControllerRevision, whether it can be read or not. */
 export const marksOn = ({ annotations }: ObjectMeta): Pick<Revision, "promoted" | "rejected"> => {
   const promoted = Number(annotations?.[PROMOTED_ANNOTATION]);
   return {
-    ...(Number.isSafeInteger(promoted) && promoted > 0 ? { promoted } : {}),
+    ...(isCount(promoted) && promoted > 0 ? { promoted } : {}),
     ...rejectionMark(annotations?.[REJECTED_ANNOTATION]),
   };
 };
