@@ -1,5 +1,5 @@
 /** A trial's next step, from what a pass has found out about it. Pure. */
-import { isScaled } from "../../api/v1alpha1/index.ts";
+import { findCondition, isScaled } from "../../api/v1alpha1/index.ts";
 import type { Cause } from "../../domain/diagnosis/cause.ts";
 import { neededPods } from "../../domain/rollout/assignment.ts";
 import { choosePlan, type Situation as Room, SWAP_STEPS } from "../../domain/rollout/capacity.ts";
@@ -15,6 +15,7 @@ import {
   isReachable,
   lacksRoom,
   placedOf,
+  podsOf,
   progressMs,
   routedPort,
   unreadySince,
@@ -48,7 +49,7 @@ export const advance = (trial: Trial, observed: Observed, findings: Findings, no
   const isSwap = capacity?.plan === "swap";
   const isServing = availableOf(observed, revision) > 0;
   const isOut = isSwap && !isServing && hasMoved(trial.state);
-  const isLate = isOut && now >= (swapDeadlineOf(trial, observed) ?? Number.POSITIVE_INFINITY);
+  const isLate = isOut && now >= (swapDeadlineOf(trial, observed, now) ?? Number.POSITIVE_INFINITY);
   const fatal = fault === "revision" && cause !== undefined ? `${cause.reason}: ${cause.message}` : undefined;
   const state = next(trial.state, {
     ...{ now, minMs, maxMs, onInconclusive, isSplitRight, verdict, steps, isSwap, isStableBroken },
@@ -184,14 +185,26 @@ export const isOverdue = (trial: Trial, observed: Observed, now: number): boolea
       ? !isAvailable(observed, trial.revision)
       : availableOf(observed, trial.revision) === 0;
   if (!isMissing) return false;
-  const swapDeadline = swapDeadlineOf(trial, observed) ?? Number.POSITIVE_INFINITY;
+  const swapDeadline = swapDeadlineOf(trial, observed, now) ?? Number.POSITIVE_INFINITY;
   return now >= Math.min(trialDeadlineOf(trial, observed), swapDeadline);
 };
 
 /** When (ms since 1970) stable's pods are brought back, if none of the pods that have taken their place is ready by then. */
-export const swapDeadlineOf = ({ capacity, revision, state }: Trial, observed: Observed): number | undefined => {
+export const swapDeadlineOf = (
+  { capacity, revision, state }: Trial,
+  observed: Observed,
+  now: number,
+): number | undefined => {
   const { readyWithinMs } = capacity ?? {};
   if (readyWithinMs === undefined || (state.phase !== "observing" && state.phase !== "paused")) return undefined;
   if (availableOf(observed, revision) > 0) return undefined;
-  return Math.max(state.since, unreadySince(observed, revision)) + readyWithinMs;
+  const since = podsOf(observed, revision).length > 0 ? unreadySince(observed, revision) : goneSince(observed, now);
+  return Math.max(state.since, since) + readyWithinMs;
+};
+
+/** Since when (ms since 1970) whoever gets all requests has no pod that is ready, where no pod is left to tell: by the status, which outlives a leader. */
+const goneSince = ({ modelDeployment: { status } }: Observed, now: number): number => {
+  const available = findCondition(status?.conditions, "Available");
+  if (available?.status === "True" && available.reason === "Serving") return now;
+  return Date.parse(available?.lastTransitionTime ?? "") || 0;
 };

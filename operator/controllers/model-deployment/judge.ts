@@ -84,8 +84,8 @@ export const judge = async (
       ? SURVEY_AGAIN_MS
       : undefined,
     // what is past was acted on in this pass, as far as it could be
-    ...[swapDeadlineOf(ready, observed), brokenFrom, ready.capacity?.retryAt, askedAgainAt(ready.capacity)].map((at) =>
-      at === undefined || at <= now ? undefined : at - now,
+    ...[swapDeadlineOf(ready, observed, now), brokenFrom, ready.capacity?.retryAt, askedAgainAt(ready.capacity)].map(
+      (at) => (at === undefined || at <= now ? undefined : at - now),
     ),
   ].filter((wait) => wait !== undefined);
   return { trial, observation, againAfterMs: waits.length === 0 ? undefined : Math.min(...waits) };
@@ -115,7 +115,7 @@ const troubleOf = (trial: Trial, observed: Observed, now: number) => {
   const fault = faultOf(known, podsOf(observed, trial.revision), isLate);
   if (fault !== "revision" || !isLate) return { cause: known, fault };
   const { readyWithinMs } = trial.capacity ?? {};
-  const isSwap = swapDeadlineOf(trial, observed) !== undefined && readyWithinMs !== undefined;
+  const isSwap = swapDeadlineOf(trial, observed, now) !== undefined && readyWithinMs !== undefined;
   const within = isSwap
     ? `${Math.ceil(readyWithinMs / 1000)} s (spec.traffic.queue.maxWait, less the start time of stable's pods)`
     : `${progressDeadlineOf(observed.modelDeployment.spec)} (spec.rollout.progressDeadline)`;
