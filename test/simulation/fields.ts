@@ -37,3 +37,40 @@ export const patched = (before: unknown, patch: unknown): unknown => {
   }
   return fields;
 };
+
+/** What of `fields` is so in `object`. */
+export const agreeing = (fields: Fields, object: Fields): Fields => {
+  const same: Fields = {};
+  for (const [name, value] of Object.entries(fields)) {
+    const other = object[name];
+    if (isFields(value) && isFields(other)) same[name] = agreeing(value, other);
+    else if (JSON.stringify(value) === JSON.stringify(other)) same[name] = value;
+  }
+  return same;
+};
+
+/** What `object` has and `fields` has not. */
+export const beside = (fields: Fields, object: Fields): Fields => {
+  const rest: Fields = {};
+  for (const [name, value] of Object.entries(object)) {
+    const other = fields[name];
+    if (other === undefined) rest[name] = value;
+    else if (isFields(value) && isFields(other)) {
+      const inner = beside(other, value);
+      if (Object.keys(inner).length > 0) rest[name] = inner;
+    }
+  }
+  return rest;
+};
+
+/** `fields` without what `over` has otherwise: whoever applies another value takes the field. */
+export const standing = (fields: Fields, over: Fields): Fields => ({
+  ...beside(over, fields),
+  ...Object.fromEntries(
+    Object.entries(fields).flatMap(([name, value]): [string, unknown][] => {
+      const other = over[name];
+      if (isFields(value) && isFields(other)) return [[name, standing(value, other)]];
+      return other !== undefined && JSON.stringify(value) === JSON.stringify(other) ? [[name, value]] : [];
+    }),
+  ),
+});

@@ -5,7 +5,7 @@
  */
 import { pino } from "pino";
 import type { z } from "zod";
-import type { ModelDeployment, ModelDeploymentSpec } from "../../operator/api/v1alpha1/index.ts";
+import type { ModelDeployment, ModelDeploymentSpec, ModelDeploymentStatus } from "../../operator/api/v1alpha1/index.ts";
 import {
   API_VERSION,
   FETCH_CONTAINER,
@@ -42,7 +42,7 @@ import {
   PODS,
   SERVICES,
 } from "../../operator/platform/kube/resources.ts";
-import { type Fields, isFields, merge, patched, subtract } from "./fields.ts";
+import { agreeing, beside, type Fields, isFields, merge, patched, standing, subtract } from "./fields.ts";
 import { createTraffic, type Quality } from "./traffic.ts";
 
 type Stored = KubeObject & Fields;
@@ -125,6 +125,8 @@ export type World = {
   changeLeader(): void;
   /** As after a restore from a backup. */
   loseStatus(): void;
+  /** As `kubectl edit --subresource=status` does: who changes a field owns it, and no other's apply removes it. */
+  editStatus(status: ModelDeploymentStatus): void;
   /** Its conditions have other reasons, as an operator of another version wrote them. */
   renameReasons(names: Readonly<Record<string, string>>): void;
   /** Reconcile and let the cluster act, until nothing changes. */
@@ -159,6 +161,8 @@ export const createWorld = (): World => {
   const objects = new Map<string, Stored>();
   const applied = new Map<string, Fields>();
   const posted = new Map<string, Fields>();
+  /** What somebody else owns of the status. */
+  let edited: Fields = {};
   let version = 0;
 
   const isOf =
@@ -208,6 +212,16 @@ export const createWorld = (): World => {
       }
       const key = keyOf(resource, name);
       const object = existing(key);
+      if (resource.kind === KIND && Object.keys(edited).length > 0) {
+        const of = {
+          apiVersion: object.apiVersion,
+          manager: "kubectl-edit",
+          operation: "Update",
+          subresource: "status",
+        };
+        const managedFields = [{ ...of, fieldsV1: { "f:status": {} } }];
+        return cast(resource, { ...object, metadata: { ...object.metadata, managedFields } });
+      }
       if (!posted.has(`${key} ${FIELD_MANAGER} undefined`)) return cast(resource, object);
       const own = { apiVersion: object.apiVersion, manager: FIELD_MANAGER, operation: "Update" };
       const managedFields = [...(object.metadata.managedFields ?? []), own];
@@ -239,18 +253,29 @@ export const createWorld = (): World => {
       const intent: Fields = JSON.parse(JSON.stringify(object));
       if (isFields(intent.metadata)) delete intent.metadata.resourceVersion;
       const manager = `${key} ${fieldManager} ${subresource}`;
-      const after = merge(subtract(before, applied.get(manager) ?? {}, intent), intent);
+      const isEdited = subresource !== undefined && object.kind === KIND;
+      const own = isEdited ? beside(edited, applied.get(manager) ?? {}) : (applied.get(manager) ?? {});
+      const after = merge(subtract(before, own, intent), intent);
+      const refusal = subresource === undefined ? undefined : refusedByCrd({ ...object, status: after.status });
+      if (refusal !== undefined) throw refusal;
       applied.set(manager, intent);
+      if (isEdited) edited = standing(edited, intent);
       return cast(resource, store(key, { ...before, ...after }));
     },
-    patch: async (resource, object, { fieldManager }) => {
+    patch: async (resource, object, { fieldManager, subresource }) => {
       const key = keyOf(resource, object.metadata.name);
-      write(`patch ${key}`);
+      write(`patch ${key}${subresource ? `/${subresource}` : ""}`);
       const before = existing(key);
       const { uid, resourceVersion } = { uid: undefined, resourceVersion: undefined, ...object.metadata };
       const isOther = resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion;
       if (uid !== before.metadata.uid || isOther) {
         throw new Refused("conflict", `${key}: changed since`);
+      }
+      if (subresource !== undefined) {
+        const own = `${key} ${fieldManager} ${subresource}`;
+        applied.set(own, merge(edited, applied.get(own) ?? {}));
+        edited = {};
+        return cast(resource, store(key, { ...before }));
       }
       const { managedFields, ...metadata } = before.metadata;
       const given = JSON.parse(JSON.stringify(object));
@@ -533,6 +558,14 @@ export const createWorld = (): World => {
     loseStatus: () => {
       const { status: _, ...rest } = existing(keyOf(MODEL_DEPLOYMENTS, NAME));
       store(keyOf(MODEL_DEPLOYMENTS, NAME), rest);
+    },
+    editStatus: (status) => {
+      const key = keyOf(MODEL_DEPLOYMENTS, NAME);
+      const own = `${key} ${FIELD_MANAGER} status`;
+      const after: Fields = { status: structuredClone(status) };
+      applied.set(own, { ...applied.get(own), ...agreeing({ status: applied.get(own)?.status ?? {} }, after) });
+      edited = beside(applied.get(own) ?? {}, after);
+      store(key, { ...existing(key), ...after });
     },
     renameReasons: (names) => {
       const object = world.deployment();

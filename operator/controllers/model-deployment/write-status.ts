@@ -6,11 +6,14 @@ import {
   findCondition,
   KIND,
   MODEL_DEPLOYMENTS,
+  type ModelDeployment,
   type ModelDeploymentStatus,
   minimalStatus,
 } from "../../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../../apply/actions.ts";
+import { covers } from "../../apply/drift.ts";
 import { refusalIn } from "../../apply/obstacle.ts";
+import { takeStatus } from "../../apply/take-over.ts";
 import { oneLine } from "../../domain/diagnosis/cause.ts";
 import { refusalOf as refusalOfWrite } from "../../domain/diagnosis/refusal.ts";
 import type { EventRecorder } from "../../platform/controller/events.ts";
@@ -53,7 +56,7 @@ export const createStatusWriter = (client: Client, events: EventRecorder): Statu
         return { status: written, againAfterMs: known.at + AGAIN_MS - now };
       }
       try {
-        await apply(client, observed, status, signal);
+        await applyAlone(client, observed, status, signal);
         refusals.delete(nameOf(key));
         denied.delete(nameOf(key));
         return { status };
@@ -115,13 +118,31 @@ const writeMinimal = async (
   }
 };
 
+/** The status is as it was written, and nothing of what somebody else has set is left in it. */
+const applyAlone = async (
+  client: Client,
+  observed: Of,
+  status: ModelDeploymentStatus,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { name, namespace } = observed.owner;
+  const written = await apply(client, observed, status, signal).catch((error: unknown) => {
+    if (!(error instanceof Error) || refusalOf(error) === undefined) throw error;
+    return error;
+  });
+  if (!(written instanceof Error) && covers(written.status, status)) return;
+  const taken = await takeStatus(client, MODEL_DEPLOYMENTS, { namespace, name }, FIELD_MANAGER, signal);
+  if (taken !== undefined) await apply(client, { ...observed, modelDeployment: taken }, status, signal);
+  else if (written instanceof Error) throw written;
+};
+
 /** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */
 const apply = async (
   client: Client,
   observed: Of,
   status: ModelDeploymentStatus,
   signal: AbortSignal,
-): Promise<void> => {
+): Promise<ModelDeployment> => {
   const { resourceVersion } = observed.modelDeployment.metadata;
   const { name, namespace, uid } = observed.owner;
   const object = {
@@ -130,5 +151,5 @@ const apply = async (
     metadata: { name, namespace, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
     status,
   };
-  await client.apply(MODEL_DEPLOYMENTS, object, { fieldManager: FIELD_MANAGER, subresource: "status", signal });
+  return await client.apply(MODEL_DEPLOYMENTS, object, { fieldManager: FIELD_MANAGER, subresource: "status", signal });
 };
