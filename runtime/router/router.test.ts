@@ -30,6 +30,7 @@ describe("the routing table", () => {
     const [route] = table(50).routes;
     assert.equal(refusal({ epoch: 3, routes: [route, route] }), "invalid");
     assert.deepEqual(refusal(table(50, 2)), table(5, 2));
+    assert.equal(refusal(table(50, Number.MAX_SAFE_INTEGER)), "invalid", "no table would come after it");
   });
 
   it("adds up in tenths, too", () => {

@@ -1,5 +1,6 @@
 /** The routing table of one ModelDeployment, as its `status.traffic` has it. Pure. */
 import { z } from "zod";
+import { LAST_EPOCH } from "../../contract/epoch.ts";
 
 const route = z.object({
   revision: z.string().min(1),
@@ -13,7 +14,7 @@ const route = z.object({
 const table = z
   .object({
     /** Grows with each table that the operator writes. */
-    epoch: z.int().min(1),
+    epoch: z.int().min(1).max(LAST_EPOCH),
     routes: z.array(route).max(2),
   })
   .refine(({ routes }) => new Set(routes.map(({ role }) => role)).size === routes.length, {

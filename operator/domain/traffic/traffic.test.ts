@@ -16,6 +16,12 @@ describe("the table", () => {
     assert.equal(second.epoch, 5001);
     assert.equal(nextTraffic(second, 20_001, routes("b"), 5_000_200).epoch, 5002);
   });
+
+  it("overtakes a later one that routers follow, though nothing changes", () => {
+    const put = { epoch: 5, port: 20_000, routes: routes("a") };
+    assert.deepEqual(nextTraffic(put, 20_000, routes("a"), 5_000_000, 7000), { ...put, epoch: 7001 });
+    assert.equal(nextTraffic(put, 20_000, routes("a"), 5_000_000, 5), put);
+  });
 });
 
 describe("the ports of a namespace", () => {
