@@ -5,6 +5,7 @@ import { refusalIn } from "../../apply/obstacle.ts";
 import type { EventRecorder } from "../../platform/controller/events.ts";
 import type { ReconcileContext } from "../../platform/controller/result.ts";
 import type { Client } from "../../platform/kube/client.ts";
+import { KubeError } from "../../platform/kube/errors.ts";
 import type { Observed } from "./observed.ts";
 import { isDone, ordersOf, refusalOf } from "./record.ts";
 import { isRetryFollowed } from "./rejections.ts";
@@ -33,6 +34,8 @@ export const answerOrders = async (
     try {
       await client.patch(MODEL_ROLLOUTS, { metadata }, { fieldManager: FIELD_MANAGER, signal });
     } catch (error) {
+      // a record that leaves nothing to be read goes with its command
+      if (error instanceof KubeError && error.kind === "notFound") continue;
       const refused = refusalIn(error);
       if (refused === undefined || !("message" in refused)) throw error;
       log.warn({ err: error }, "the annotation of a finished command cannot be removed from its ModelRollout");

@@ -28,15 +28,22 @@ export const SURVEY_AGAIN_MS = 15_000;
 /** The rate of requests is taken over some seconds. */
 const RATE_MS = 5_500;
 
+/** `ahead`: the epoch of a later table than that of the status, which a router follows: somebody has put the status back. */
+export type Followed = { acknowledged: Acknowledged; ahead?: number };
+
 /** Whether the routers follow the table of the status, where something waits for that. */
-export const acknowledgement = async (ask: AskRouters, observed: Observed, roles: Roles): Promise<Acknowledged> => {
+export const acknowledgement = async (ask: AskRouters, observed: Observed, roles: Roles): Promise<Followed> => {
   const { rollout, traffic: table } = observed.modelDeployment.status ?? {};
-  if (table === undefined) return undefined;
+  if (table === undefined) return { acknowledged: undefined };
   const isMoving =
     rollout?.phase === "shifting" ||
     rollout?.capacity?.plan === "handover" ||
     leftRollout(observed, roles) !== undefined;
-  return mustAsk(observed, roles, isMoving) ? isAcknowledged(await ask(observed.owner), table) : undefined;
+  // routers may follow a later table than the one that somebody has put back
+  if (observed.isDoubted !== true && !mustAsk(observed, roles, isMoving)) return { acknowledged: undefined };
+  const reports = await ask(observed.owner);
+  const ahead = Math.max(0, ...reports.map((report) => report?.epoch ?? 0));
+  return ahead > table.epoch ? { acknowledged: false, ahead } : { acknowledged: isAcknowledged(reports, table) };
 };
 
 export type Judged = {

@@ -6,6 +6,7 @@ import { isStalled, pass, type Rollout, readyPods, spec, stable, statusOf } from
 import { createWorld, type Fate, type World } from "../../../test/simulation/world.ts";
 import { ACTION_ANNOTATION, MODEL_ROLLOUTS, type ModelDeploymentSpec } from "../../api/v1alpha1/index.ts";
 import { DEPLOYMENTS } from "../../platform/kube/resources.ts";
+import { believed } from "./believed.ts";
 
 /** `BERTH_LIVES=500 BERTH_SEED=$RANDOM` for others than those that CI repeats. */
 const RUNS = Number(process.env.BERTH_LIVES ?? 25);
@@ -103,7 +104,11 @@ it("a rollout keeps its invariants whatever happens in the middle, and comes to 
         }
         one.write();
         const minutes = happens.what === "minutes" ? happens.minutes : 1;
-        for (const end = world.now + minutes * 60_000; world.now < end; ) await pass(world);
+        for (const end = world.now + minutes * 60_000; world.now < end; ) {
+          await pass(world);
+          const observed = world.observed();
+          assert.equal(believed(observed, world.now), observed, "what the operator has written is believed");
+        }
       }
       // what was wrong is mended, and there is room for strategies that wait for it: it comes to rest, with all pods of one revision
       if (rollout.strategy !== undefined) world.slots = 10;

@@ -51,6 +51,8 @@ export type Observed = {
   replicas: number;
   /** Where somebody else says how many pods there are. */
   external?: External;
+  /** Its status cannot be as somebody has written it: see `believed.ts`. */
+  isDoubted?: true;
   /** Pods that a revision on trial needs for its own requests, where that is known; a step of its rollout may ask for more. */
   canaryReplicas?: number;
 };

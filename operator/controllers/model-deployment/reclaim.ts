@@ -13,10 +13,13 @@ import type { Observed } from "./observed.ts";
 /** Those that the status names and nothing is seen of. */
 export const lostRevisions = ({ controllerRevisions, modelDeployment: { status } }: Observed): string[] => {
   const known = new Set(controllerRevisions.map(({ metadata }) => metadata.name));
+  // anybody may have written a name there that none of ours has
   return [status?.stable, status?.canary].flatMap((named) =>
-    named === undefined || known.has(named.revision) ? [] : [named.revision],
+    named === undefined || known.has(named.revision) || !NAME.test(named.revision) ? [] : [named.revision],
   );
 };
+
+const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 /** One that goes on by its Deployment is asked for so often: it may be without a record for as long as it serves. */
 const ASK_AGAIN_MS = 60_000;

@@ -18,6 +18,7 @@ import type { KubeObject, ObjectKey, Resource } from "../../platform/kube/object
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../../platform/kube/resources.ts";
 import { adopting } from "./adopt.ts";
 import { answerOrders } from "./answer-orders.ts";
+import { believed } from "./believed.ts";
 import type { RenderSettings } from "./children/pod-template.ts";
 import type { EndedIn } from "./ended-batching.ts";
 import { recordTransitions } from "./events.ts";
@@ -131,10 +132,11 @@ const forget = async (reconciler: Reconciler, key: ObjectKey): Promise<Result> =
 /** Everything that the pass decides by, and what it decides. Nothing is written. */
 const decide = async (reconciler: Reconciler, key: ObjectKey, seen: Observed, now: number) => {
   const { askRouters, endedIn, observer, operatorNamespace, scaler, settings, survey } = reconciler;
-  const roles = rolesOf(seen, settings);
-  const scale = scaler.look(key, scaledSubject(seen, roles, now), now);
-  const observed = withReplicas(seen, roles, scale);
-  const acknowledged = await acknowledgement(askRouters, observed, roles);
+  const known = believed(seen, now);
+  const roles = rolesOf(known, settings);
+  const scale = scaler.look(key, scaledSubject(known, roles, now), now);
+  const observed = withReplicas(known, roles, scale);
+  const { acknowledged, ahead } = await acknowledgement(askRouters, observed, roles);
   const isStableBroken = now >= (brokenAt(observed, roles.stable) ?? Number.POSITIVE_INFINITY);
   const givingBack = givingBackOf(observed, roles, acknowledged, isStableBroken, now);
   const begun = trialOf(observed, roles, givingBack !== undefined, (revision) => nextName(observed, revision));
@@ -146,11 +148,13 @@ const decide = async (reconciler: Reconciler, key: ObjectKey, seen: Observed, no
   const left = promoted === undefined ? givingBack : undefined;
   const waits = [againAfterMs, judged.againAfterMs, givingBack && GIVING_BACK_MS];
   return {
+    written: seen.modelDeployment,
     observed,
     roles,
     after,
     scale,
     acknowledged,
+    ahead,
     trial,
     observation,
     givingBack: left,
@@ -182,14 +186,14 @@ const inquire = async (
 const carryOut = async (reconciler: Reconciler, pass: Pass, decided: Decided, inquired: Inquired): Promise<Result> => {
   const { client, events, hindrances } = reconciler;
   const { key, log, now, signal } = pass;
-  const { observed, trial } = decided;
+  const { observed, trial, written } = decided;
   const statusWith = statusOfPass(reconciler, pass, decided, inquired);
-  const write = (status: ModelDeploymentStatus) => writeStatus(reconciler, pass, observed, status);
+  const write = (status: ModelDeploymentStatus) => writeStatus(reconciler, pass, decided, status);
 
   // who gets requests and who serves is told before anything else is written, and whatever becomes of that
   const before = hindrances.get(nameOf(key));
   const first = statusWith(before);
-  const isFirst = movesRequests(observed.modelDeployment.status, first);
+  const isFirst = movesRequests(written.status, first);
   // a status that cannot be written holds up no other write: those follow from the one before
   const untilFirst = isFirst ? await write(first).catch(unlessOutdated) : [];
   const { due, error, obstacle, obstacles, waits: untilTried } = await writeChildren(reconciler, pass, decided);
@@ -215,14 +219,14 @@ const carryOut = async (reconciler: Reconciler, pass: Pass, decided: Decided, in
 const statusOfPass = (
   { askRouterNews, endedIn, operator }: Reconciler,
   { key, now }: Pass,
-  { acknowledged, after, givingBack, observation, observed, scale, trial }: Decided,
+  { acknowledged, after, ahead, givingBack, observation, observed, scale, trial, written }: Decided,
   { fetch, rooms }: Inquired,
 ): ((obstacle: Obstacle | undefined) => ModelDeploymentStatus) => {
   const named = operator === undefined ? {} : { operator };
   const isRouterAwaited = waitsForRouter(observed, acknowledged, trial);
   const router = isRouterAwaited ? routerObstacle(askRouterNews(key.namespace), now) : undefined;
-  const asked = { fetch, rooms, trial, givingBack, evidence: observation?.words, scale, router, endedIn };
-  const { status: before } = observed.modelDeployment;
+  const asked = { fetch, rooms, trial, givingBack, evidence: observation?.words, scale, router, endedIn, ahead };
+  const { status: before } = written;
   return (obstacle) => {
     const status = { ...statusOf(observed, after, obstacle, now, asked), ...named };
     // what the API server has is within the bounds that it sets, and most passes change nothing
@@ -234,12 +238,12 @@ const statusOfPass = (
 const writeStatus = async (
   { events, pace, statuses }: Reconciler,
   { key, log, now, signal }: Pass,
-  observed: Observed,
+  { observed, written: modelDeployment }: Decided,
   status: ModelDeploymentStatus,
 ): Promise<(number | undefined)[]> => {
-  const wait = pace.wait(key, observed.modelDeployment.status, status, now);
+  const wait = pace.wait(key, modelDeployment.status, status, now);
   if (wait === undefined || wait > 0) return [wait];
-  const written = await statuses.write(key, observed, status, now, { log, signal });
+  const written = await statuses.write(key, { ...observed, modelDeployment }, status, now, { log, signal });
   pace.wrote(key, now);
   recordTransitions(events, observed.modelDeployment, written.status);
   return [written.againAfterMs];

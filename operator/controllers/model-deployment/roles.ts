@@ -83,8 +83,8 @@ const refuse = ({ modelDeployment }: Observed, { allowHttpModels }: RenderSettin
   return undefined;
 };
 
-/** The API server has checked the spec against its CRD, which may be older or newer than this operator. */
-const invalidity = byIdentity((spec: ModelDeploymentSpec): string | undefined => {
+/** Why nothing follows from it: the API server has checked the spec against its CRD, which may be older or newer than this operator. */
+export const invalidity = byIdentity((spec: ModelDeploymentSpec): string | undefined => {
   const { success, error } = specSchema.safeParse(spec);
   if (!success) {
     const first = error.issues[0];

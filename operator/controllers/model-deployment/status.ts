@@ -78,6 +78,8 @@ export type Asked = {
   router?: Cause | undefined;
   /** In which pods batching has ended. */
   endedIn?: EndedIn;
+  /** The epoch of a later table that routers follow. */
+  ahead?: number | undefined;
 };
 
 /** The new status. `obstacle`: what kept this pass from doing all that it had planned. */
@@ -86,7 +88,7 @@ export const statusOf = (
   roles: Roles,
   obstacle: Obstacle | undefined,
   now: number,
-  { endedIn = () => undefined, evidence, fetch, givingBack, rooms, router, scale, trial }: Asked = {},
+  { ahead, endedIn = () => undefined, evidence, fetch, givingBack, rooms, router, scale, trial }: Asked = {},
 ): ModelDeploymentStatus => {
   const { modelDeployment, owner } = observed;
   const { candidate, stable } = roles;
@@ -100,7 +102,7 @@ export const statusOf = (
   const previous = modelDeployment.status?.conditions ?? [];
   const devices = shown && devicesHeld(observed, shown);
   const share = sharedWith(observed, roles, trial, givingBack);
-  const traffic = trafficOf(observed, stable, share, now);
+  const traffic = trafficOf(observed, stable, share, now, ahead);
   const rollout = rolloutStatus(observed, { trial, givingBack }, evidence, now);
   return {
     observedGeneration: generation,

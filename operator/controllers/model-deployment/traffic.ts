@@ -53,19 +53,23 @@ export const targetOf = (observed: Observed, serving: Revision, acknowledged: Ac
 /** A canary's share of the requests, and of those that it gets a copy of, in percent. `isAlone`: stable is to get none, nor to help out. */
 export type Share = { revision: string; weight: number; shadow: number; isAlone: boolean };
 
-/** The table that the status is to have; undefined: none, and no router follows one. `stable` serves once this status is written. */
+/**
+ * The table that the status is to have; undefined: none, and no router follows one. `stable` serves once this status is written. `ahead`: see
+ * `nextTraffic`.
+ */
 export const trafficOf = (
   observed: Observed,
   stable: Revision | undefined,
   canary: Share | undefined,
   now: number,
+  ahead?: number,
 ): Traffic | undefined => {
   const { modelDeployment, neighbours } = observed;
   const before = modelDeployment.status?.traffic;
   if (stable === undefined || (!wantsRouter(observed) && !isLeaving(observed, now))) return undefined;
   const { creationTimestamp: createdAt = "", uid = "" } = modelDeployment.metadata;
   const port = portFor({ uid, createdAt, port: before?.port }, neighbours);
-  return nextTraffic(before, port, routesOf(stable, canary), now);
+  return nextTraffic(before, port, routesOf(stable, canary), now, ahead);
 };
 
 const routesOf = ({ name: revision }: Revision, canary: Share | undefined): Routes =>
