@@ -1,12 +1,12 @@
 /** What calls have in common, however many messages they take: their deadline, their bytes, and that they end once. */
 
-import { evicted, isBrisk, type Share } from "../../memory/shares.ts";
+import { evicted, isBrisk, type Lease, type Share } from "../../memory/shares.ts";
 import { decompress, type Encoding } from "../http/encoding.ts";
 import { CANCEL, type Stream } from "../http2/index.ts";
-import { createAnswer } from "./answer.ts";
+import { type Answer, createAnswer } from "./answer.ts";
 import { type Calls, countCall } from "./count.ts";
 import { startDeadline } from "./deadline.ts";
-import { createMessageReader, type Received } from "./message-reader.ts";
+import { createMessageReader, type MessageReader, type Received } from "./message-reader.ts";
 import { CallError, type CallStatus, STATUS, statusOf } from "./status.ts";
 import type { Codec, LongCalls, Method } from "./types.ts";
 
@@ -72,6 +72,26 @@ const MIN_BYTES_PER_MS = 100;
 /** What a message counts, besides its bytes, that waits for its turn. */
 const WAITING_BYTES = 256;
 
+type CallState = {
+  readonly stream: Stream;
+  readonly head: CallHead;
+  readonly options: CallOptions;
+  readonly onCancelled: () => void;
+  /** Counts how it has ended. */
+  readonly counted: (code: number) => void;
+  readonly incoming: Lease;
+  readonly outgoing: Lease;
+  readonly answer: Answer;
+  readonly reader: MessageReader;
+  readonly stopDeadline: () => void;
+  over: boolean;
+  /** A whole message waits. */
+  keeps: boolean;
+  /** When something of a message has last come, and gone. */
+  came: number;
+  went: number;
+};
+
 /**
  * @param onMessage may throw what statusOf knows: that ends the call
  * @param onCancelled the call is over, and its handler has not ended it
@@ -79,127 +99,172 @@ const WAITING_BYTES = 256;
 export const beginCall = (
   stream: Stream,
   calls: Calls,
-  { deadline, encoding, share }: CallHead,
-  { maxMessageBytes, now, report }: CallOptions,
+  head: CallHead,
+  options: CallOptions,
   onMessage: (message: Received) => void,
   onCancelled: () => void,
 ): Call => {
-  const counted = countCall(calls);
-  const incoming = share.lease((heldMs) => {
-    // what a handler works on cannot be freed
-    if (over || (reader.pending() === 0 && !keeps) || isBrisk(reader.pending(), heldMs)) return false;
-    failWith(evicted());
-    return true;
-  });
-  const outgoing = share.lease(() => {
+  const state = createState(stream, calls, head, options, onMessage, onCancelled);
+  const { answer, outgoing, reader } = state;
+  return {
+    isOver: () => state.over,
+    feed: (bytes) => feed(state, bytes),
+    pending: reader.pending,
+    plain: (message) => plain(state, message),
+    kept: (message) => keep(state, message),
+    release: () => release(state),
+    send: (bytes) => send(state, bytes),
+    end: () => {
+      if (finish(state, STATUS.OK)) answer.end();
+    },
+    fail: (status) => fail(state, status),
+    failWith: (error) => failWith(state, error),
+    closed: () => {
+      outgoing.end();
+      if (finish(state, STATUS.CANCELLED)) cancelled(state);
+    },
+    drained: () => {
+      state.went = options.now();
+      outgoing.release();
+    },
+    sweep: (now, isReady) => sweep(state, now, isReady),
+  };
+};
+
+const createState = (
+  stream: Stream,
+  calls: Calls,
+  head: CallHead,
+  options: CallOptions,
+  onMessage: (message: Received) => void,
+  onCancelled: () => void,
+): CallState => {
+  const { maxMessageBytes, now } = options;
+  const incoming = head.share.lease((heldMs) => evict(state, heldMs));
+  const outgoing = head.share.lease(() => {
     outgoing.end();
     stream.reset(CANCEL);
     return true;
   });
-  const answer = createAnswer(stream, maxMessageBytes, outgoing);
-  const reader = createMessageReader(maxMessageBytes, incoming, (message) => {
-    came = now();
-    onMessage(message);
-  });
-  let over = false;
-  let keeps = false;
-  // when something of a message has last come, and gone
-  let came = now();
-  let went = came;
+  const began = now();
+  const state: CallState = {
+    stream,
+    head,
+    options,
+    onCancelled,
+    counted: countCall(calls),
+    incoming,
+    outgoing,
+    answer: createAnswer(stream, maxMessageBytes, outgoing),
+    reader: createMessageReader(maxMessageBytes, incoming, (message) => {
+      state.came = now();
+      onMessage(message);
+    }),
+    stopDeadline: startDeadline(head.deadline - began, () =>
+      failWith(state, new CallError(STATUS.DEADLINE_EXCEEDED, "the deadline has passed")),
+    ),
+    over: false,
+    keeps: false,
+    came: began,
+    went: began,
+  };
+  return state;
+};
 
-  /** False where it was over. */
-  const finish = (code: number): boolean => {
-    if (over) return false;
-    over = true;
-    stopDeadline();
-    incoming.end();
-    counted(code);
-    return true;
-  };
-  const fail = (status: CallStatus): void => {
-    if (finish(status.code)) answer.fail(status);
-  };
-  const failWith = (error: unknown): void => {
-    if (over) return;
-    fail(statusOf(error, report));
-    cancelled();
-  };
-  const cancelled = (): void => {
-    try {
-      onCancelled();
-    } catch (error) {
-      report(error);
-    }
-  };
-  const stopDeadline = startDeadline(deadline - came, () =>
-    failWith(new CallError(STATUS.DEADLINE_EXCEEDED, "the deadline has passed")),
+/** Makes room for others; what a handler works on cannot be freed. */
+const evict = (state: CallState, heldMs: number): boolean => {
+  const { keeps, over, reader } = state;
+  if (over || (reader.pending() === 0 && !keeps) || isBrisk(reader.pending(), heldMs)) return false;
+  failWith(state, evicted());
+  return true;
+};
+
+const feed = (state: CallState, bytes: Buffer): void => {
+  const { options, over, reader } = state;
+  if (over) return;
+  if (reader.pending() === 0) state.came = options.now();
+  try {
+    reader.feed(bytes);
+  } catch (error) {
+    failWith(state, error);
+  }
+};
+
+const plain = ({ head, incoming, options }: CallState, { bytes, compressed }: Received): Buffer | Promise<Buffer> => {
+  const { encoding } = head;
+  if (!compressed) return bytes;
+  if (encoding === undefined) {
+    throw new CallError(STATUS.INTERNAL, "the message is compressed, but the call has no grpc-encoding");
+  }
+  return decompress(bytes, encoding, options.maxMessageBytes, incoming).then((plain) =>
+    Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength),
   );
+};
 
-  return {
-    isOver: () => over,
-    feed: (bytes) => {
-      if (over) return;
-      if (reader.pending() === 0) came = now();
-      try {
-        reader.feed(bytes);
-      } catch (error) {
-        failWith(error);
-      }
-    },
-    pending: reader.pending,
-    plain: ({ bytes, compressed }) => {
-      if (!compressed) return bytes;
-      if (encoding === undefined) {
-        throw new CallError(STATUS.INTERNAL, "the message is compressed, but the call has no grpc-encoding");
-      }
-      return decompress(bytes, encoding, maxMessageBytes, incoming).then((plain) =>
-        Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength),
-      );
-    },
-    kept: (message) => {
-      incoming.take(WAITING_BYTES + (message.gathered ? 0 : message.bytes.length));
-      keeps = true;
-      if (message.gathered) return message;
-      const bytes = Buffer.allocUnsafeSlow(message.bytes.length);
-      bytes.set(message.bytes);
-      return { ...message, bytes, gathered: true };
-    },
-    release: () => {
-      keeps = false;
-      incoming.release();
-      // the next one has begun; there is room for it, as it had it just now
-      if (!over && reader.held() > 0) incoming.take(reader.held());
-    },
-    send: (bytes) => {
-      if (stream.queued() === 0) went = now();
-      answer.message(bytes);
-      if (stream.queued() === 0) outgoing.release();
-    },
-    end: () => {
-      if (finish(STATUS.OK)) answer.end();
-    },
-    fail,
-    failWith,
-    closed: () => {
-      outgoing.end();
-      if (finish(STATUS.CANCELLED)) cancelled();
-    },
-    drained: () => {
-      went = now();
-      outgoing.release();
-    },
-    sweep: (time, isReady) => {
-      const unsent = stream.queued();
-      if (unsent > 0 && time - went > TRANSFER_MS + unsent / MIN_BYTES_PER_MS) {
-        stream.reset(CANCEL);
-        return;
-      }
-      if (!isReady) came = time;
-      const pending = reader.pending();
-      if ((pending === 0 && !keeps) || time - came < TRANSFER_MS + pending / MIN_BYTES_PER_MS) return;
-      failWith(new CallError(STATUS.DEADLINE_EXCEEDED, "the message took too long to arrive"));
-    },
-  };
+const keep = (state: CallState, message: Received): Received => {
+  state.incoming.take(WAITING_BYTES + (message.gathered ? 0 : message.bytes.length));
+  state.keeps = true;
+  if (message.gathered) return message;
+  const bytes = Buffer.allocUnsafeSlow(message.bytes.length);
+  bytes.set(message.bytes);
+  return { ...message, bytes, gathered: true };
+};
+
+const release = (state: CallState): void => {
+  const { incoming, over, reader } = state;
+  state.keeps = false;
+  incoming.release();
+  // the next one has begun; there is room for it, as it had it just now
+  if (!over && reader.held() > 0) incoming.take(reader.held());
+};
+
+const send = (state: CallState, bytes: Buffer): void => {
+  const { answer, options, outgoing, stream } = state;
+  if (stream.queued() === 0) state.went = options.now();
+  answer.message(bytes);
+  if (stream.queued() === 0) outgoing.release();
+};
+
+/** False where it was over. */
+const finish = (state: CallState, code: number): boolean => {
+  if (state.over) return false;
+  state.over = true;
+  state.stopDeadline();
+  state.incoming.end();
+  state.counted(code);
+  return true;
+};
+
+const fail = (state: CallState, status: CallStatus): void => {
+  if (finish(state, status.code)) state.answer.fail(status);
+};
+
+const failWith = (state: CallState, error: unknown): void => {
+  if (state.over) return;
+  fail(state, statusOf(error, state.options.report));
+  cancelled(state);
+};
+
+const cancelled = ({ onCancelled, options }: CallState): void => {
+  try {
+    onCancelled();
+  } catch (error) {
+    options.report(error);
+  }
+};
+
+/** Ends what does not move. */
+const sweep = (state: CallState, now: number, isReady: boolean): void => {
+  const { keeps, reader, stream, went } = state;
+  const unsent = stream.queued();
+  if (unsent > 0 && now - went > TRANSFER_MS + unsent / MIN_BYTES_PER_MS) {
+    stream.reset(CANCEL);
+    return;
+  }
+  if (!isReady) state.came = now;
+  const pending = reader.pending();
+  if ((pending === 0 && !keeps) || now - state.came < TRANSFER_MS + pending / MIN_BYTES_PER_MS) return;
+  failWith(state, new CallError(STATUS.DEADLINE_EXCEEDED, "the message took too long to arrive"));
 };
 
 /** What a message says. Throws a CallError where it says nothing. */

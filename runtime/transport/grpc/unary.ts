@@ -1,112 +1,140 @@
 import type { Stream, StreamHandler } from "../http2/index.ts";
-import { type Bound, beginCall, type CallHead, type CallOptions, decoded } from "./call.ts";
+import { type Bound, beginCall, type Call, type CallHead, type CallOptions, decoded } from "./call.ts";
 import type { Received } from "./message-reader.ts";
 import { CallError, STATUS } from "./status.ts";
-import type { Codec, PendingAnswer, PendingTurn, UnaryCall, UnaryMethod } from "./types.ts";
+import type { Codec, LongCalls, PendingAnswer, PendingTurn, UnaryCall, UnaryMethod } from "./types.ts";
 
 /** Whatever is in it, less takes some milliseconds at most. */
 const SHORT_BYTES = 16 * 1024;
 
+type UnaryState = {
+  readonly bound: Bound<UnaryMethod>;
+  readonly deadline: number;
+  readonly long: LongCalls | undefined;
+  readonly told: UnaryCall;
+  readonly call: Call;
+  /** Whole, and not dealt with: the client may not have said that it is all. */
+  request: Received | undefined;
+};
+
 /** Serves a call of one message that is answered by one. */
 export const serveUnary = (
   stream: Stream,
-  { method, calls, codec, loadCodec }: Bound<UnaryMethod>,
+  bound: Bound<UnaryMethod>,
   head: CallHead,
   options: CallOptions,
 ): StreamHandler => {
-  const told: UnaryCall = { deadline: head.deadline, onCancelled: undefined };
-  let request: Received | undefined;
+  const { deadline } = head;
+  const told: UnaryCall = { deadline, onCancelled: undefined };
   const take = (message: Received): void => {
-    if (request !== undefined)
+    if (state.request !== undefined)
       throw new CallError(STATUS.UNIMPLEMENTED, "this method takes one message, and the call has more");
-    request = message;
+    state.request = message;
   };
-  const call = beginCall(stream, calls, head, options, take, () => told.onCancelled?.());
-
-  const send = (response: unknown, { responseSerialize }: Codec): void => {
-    if (call.isOver()) return;
-    call.send(responseSerialize(response));
-    call.end();
-  };
-  /** What is answered elsewhere. */
-  const relay = ({ answer, cancel }: PendingAnswer): void => {
-    told.onCancelled = cancel;
-    answer
-      .then((response) => {
-        if (call.isOver()) return;
-        call.send(response);
-        call.end();
-      })
-      .catch(failWith);
-  };
-  const { long } = options;
-  const answer = (message: Buffer, by: Codec): void => {
-    const asked =
-      message.length > SHORT_BYTES ? long?.ask(calls.method, message, head.deadline, call.release) : undefined;
-    if (asked === undefined) answerHere(message, by);
-    else if ("turn" in asked) answerIn(asked, message, by);
-    else relay(asked);
-  };
-  /** What would hold the others up waits for its turn. */
-  const answerIn = ({ cancel, turn }: PendingTurn, message: Buffer, by: Codec): void => {
-    told.onCancelled = cancel;
-    turn
-      .then(() => {
-        if (call.isOver()) return;
-        told.onCancelled = undefined;
-        answerHere(message, by);
-      })
-      .catch(failWith);
-  };
-  const answerHere = (message: Buffer, by: Codec): void => {
-    const failed = (error: unknown): void => {
-      const resumed = call.isOver() ? undefined : long?.resume(calls.method, message, head.deadline, error);
-      if (resumed === undefined) failWith(error);
-      else relay(resumed);
-    };
-    const result = method.answer(decoded(by, calls.method, message), told);
-    if (result instanceof Promise) result.then((response) => send(response, by)).catch(failed);
-    else send(result, by);
-  };
-  /** Where the message must be inflated, or nobody has called this method before. */
-  const answerLater = async (plain: Buffer | Promise<Buffer>): Promise<void> => {
-    const message = await plain;
-    const by = await loadCodec();
-    if (!call.isOver()) answer(message, by);
-  };
-  const failWith = (error: unknown): void => {
-    // a handler that has failed needs not be told that nobody waits for it
-    told.onCancelled = undefined;
-    call.failWith(error);
-  };
-
+  const call = beginCall(stream, bound.calls, head, options, take, () => told.onCancelled?.());
+  const state: UnaryState = { bound, deadline, long: options.long, told, call, request: undefined };
   return {
     data: call.feed,
-    end: () => {
-      if (call.isOver()) return;
-      try {
-        if (request === undefined || call.pending() > 0) {
-          throw new CallError(STATUS.INTERNAL, "the call ended in its message");
-        }
-        const plain = call.plain(request);
-        const by = codec();
-        request = undefined;
-        if (plain instanceof Promise || by === undefined) answerLater(plain).catch(failWith);
-        else answer(plain, by);
-      } catch (error) {
-        failWith(error);
-      }
-    },
+    end: () => end(state),
     closed: call.closed,
     drained: call.drained,
-    sweep: (now) => {
-      try {
-        // whole, and the client has not said that it is all: it must not hold what its message came with for nothing
-        if (request?.gathered === false) request = call.kept(request);
-      } catch (error) {
-        failWith(error);
-      }
-      call.sweep(now, true);
-    },
+    sweep: (now) => sweep(state, now),
   };
+};
+
+/** The client has said that its message is all. */
+const end = (state: UnaryState): void => {
+  const { bound, call, request } = state;
+  if (call.isOver()) return;
+  try {
+    if (request === undefined || call.pending() > 0) {
+      throw new CallError(STATUS.INTERNAL, "the call ended in its message");
+    }
+    const plain = call.plain(request);
+    const by = bound.codec();
+    state.request = undefined;
+    if (plain instanceof Promise || by === undefined)
+      answerLater(state, plain).catch((error: unknown) => failWith(state, error));
+    else answer(state, plain, by);
+  } catch (error) {
+    failWith(state, error);
+  }
+};
+
+/** Where the message must be inflated, or nobody has called this method before. */
+const answerLater = async (state: UnaryState, plain: Buffer | Promise<Buffer>): Promise<void> => {
+  const message = await plain;
+  const by = await state.bound.loadCodec();
+  if (!state.call.isOver()) answer(state, message, by);
+};
+
+const answer = (state: UnaryState, message: Buffer, by: Codec): void => {
+  const { bound, call, deadline, long } = state;
+  const asked =
+    message.length > SHORT_BYTES ? long?.ask(bound.calls.method, message, deadline, call.release) : undefined;
+  if (asked === undefined) answerHere(state, message, by);
+  else if ("turn" in asked) answerIn(state, asked, message, by);
+  else relay(state, asked);
+};
+
+/** What would hold the others up waits for its turn. */
+const answerIn = (state: UnaryState, { cancel, turn }: PendingTurn, message: Buffer, by: Codec): void => {
+  const { call, told } = state;
+  told.onCancelled = cancel;
+  turn
+    .then(() => {
+      if (call.isOver()) return;
+      told.onCancelled = undefined;
+      answerHere(state, message, by);
+    })
+    .catch((error: unknown) => failWith(state, error));
+};
+
+const answerHere = (state: UnaryState, message: Buffer, by: Codec): void => {
+  const { bound, call, deadline, long, told } = state;
+  const { method } = bound.calls;
+  const failed = (error: unknown): void => {
+    const resumed = call.isOver() ? undefined : long?.resume(method, message, deadline, error);
+    if (resumed === undefined) failWith(state, error);
+    else relay(state, resumed);
+  };
+  const result = bound.method.answer(decoded(by, method, message), told);
+  if (result instanceof Promise) result.then((response) => send(call, response, by)).catch(failed);
+  else send(call, result, by);
+};
+
+const send = (call: Call, response: unknown, { responseSerialize }: Codec): void => {
+  if (call.isOver()) return;
+  call.send(responseSerialize(response));
+  call.end();
+};
+
+/** What is answered elsewhere. */
+const relay = (state: UnaryState, { answer, cancel }: PendingAnswer): void => {
+  const { call, told } = state;
+  told.onCancelled = cancel;
+  answer
+    .then((response) => {
+      if (call.isOver()) return;
+      call.send(response);
+      call.end();
+    })
+    .catch((error: unknown) => failWith(state, error));
+};
+
+/** A handler that has failed needs not be told that nobody waits for it. */
+const failWith = ({ call, told }: UnaryState, error: unknown): void => {
+  told.onCancelled = undefined;
+  call.failWith(error);
+};
+
+const sweep = (state: UnaryState, now: number): void => {
+  const { call, request } = state;
+  try {
+    // the client has not said that it is all: it must not hold what its message came with for nothing
+    if (request?.gathered === false) state.request = call.kept(request);
+  } catch (error) {
+    failWith(state, error);
+  }
+  call.sweep(now, true);
 };
