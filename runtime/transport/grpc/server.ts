@@ -1,5 +1,5 @@
 /** The gRPC side of the server: connections, their bounds, draining, health, reflection; services come from outside. */
-import { createServer } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { type After, after as afterMs } from "../../event-loop/after.ts";
 import { createSweep } from "../../event-loop/sweep.ts";
@@ -10,7 +10,7 @@ import { createPace, type Pace } from "../pace.ts";
 import { createPlaces } from "../places.ts";
 import type { Bound } from "./call.ts";
 import { type Calls, callsOf } from "./count.ts";
-import { createHealth } from "./health.ts";
+import { createHealth, type Health } from "./health.ts";
 import { loadProtos } from "./protos.ts";
 import { createReflection } from "./reflection.ts";
 import { serveRequest } from "./request.ts";
@@ -72,16 +72,51 @@ const LINGER_MS = 250;
 const SWEEP_MS = 1000;
 const BACKLOG = 1024;
 
+type ServerState = {
+  readonly options: GrpcServerOptions;
+  readonly health: Health;
+  readonly listener: Server;
+  readonly connections: Set<Connection>;
+  draining: Promise<void> | undefined;
+  /** The last connection has gone. */
+  onEmpty: (() => void) | undefined;
+};
+
 /** @param report is told of failures of handlers that are no refusals */
 export const createGrpcServer = (
   services: readonly GrpcService[],
   options: GrpcServerOptions,
   report: (error: unknown) => void,
 ): GrpcServer => {
-  const { maxConnections, maxConnectionAgeMs, maxMessageBytes, graceMs, healthNames, random = Math.random } = options;
-  const after = options.after ?? afterMs;
   const names = services.map(({ name }) => name);
-  const health = createHealth([...names, ...healthNames]);
+  const health = createHealth([...names, ...options.healthNames]);
+  const { calls, routes } = routesOf(services, names, health);
+  const state = createState(options, health, routes, report);
+  const { connections, listener } = state;
+  return {
+    listen: (port, host) => listen(listener, port, host, report),
+    setServing: health.setServing,
+    drain: () => {
+      state.draining ??= drain(state);
+      return state.draining;
+    },
+    snapshot: () => ({
+      connections: connections.size,
+      calls: calls.map(({ method, inFlight, codes }) => ({ method, inFlight, codes: [...codes] })),
+    }),
+    close: () => {
+      if (listener.listening) listener.close();
+      destroyAll(state);
+    },
+  };
+};
+
+/** Every method by its path, and the counts of those that are counted. */
+const routesOf = (
+  services: readonly GrpcService[],
+  names: readonly string[],
+  health: Health,
+): { calls: Calls[]; routes: Map<string, Bound> } => {
   const all = [...services, health.service];
   const protos = loadProtos(all);
   const calls: Calls[] = [];
@@ -97,79 +132,85 @@ export const createGrpcServer = (
   for (const [path, bound] of createReflection(protos.definitions, [...names, health.service.name])) {
     routes.set(path, bound);
   }
+  return { calls, routes };
+};
 
-  const now = options.now ?? (() => performance.now());
-  const { long } = options;
+const createState = (
+  options: GrpcServerOptions,
+  health: Health,
+  routes: ReadonlyMap<string, Bound>,
+  report: (error: unknown) => void,
+): ServerState => {
+  const { long, maxConnections, maxMessageBytes, memory } = options;
+  const { now = () => performance.now(), pace = createPace() } = options;
   const callOptions = { maxMessageBytes, now, report, ...(long === undefined ? {} : { long }) };
-  const nextShare = options.memory?.nextShare ?? createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
-  const { pace = createPace() } = options;
+  const nextShare = memory?.nextShare ?? createShares(BUFFERED_MESSAGES * maxMessageBytes, now);
   const connectionOptions: ConnectionOptions = { ...options, now };
+  const serve = (socket: Socket): Connection => {
+    const share = nextShare();
+    return serveHttp2(socket, { ...connectionOptions, gate: pace(socket) }, (head, stream) =>
+      serveRequest(head, stream, routes.get(head.path), share, callOptions),
+    );
+  };
   const connections = new Set<Connection>();
   const places = createPlaces(maxConnections, now);
   const sweepLater = createSweep(connections, SWEEP_MS, now);
-  let onEmpty: (() => void) | undefined;
-  const listener = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-    const address = socket.remoteAddress ?? "";
-    if (!places.admit(address)) {
-      socket.destroy();
-      return;
-    }
-    const share = nextShare();
-    const connection = serveHttp2(socket, { ...connectionOptions, gate: pace(socket) }, (head, stream) =>
-      serveRequest(head, stream, routes.get(head.path), share, callOptions),
-    );
-    connections.add(connection);
-    places.add(connection, address);
-    const aged = after(maxConnectionAgeMs * (0.9 + 0.2 * random()), () => connection.leave(graceMs));
-    socket.once("close", () => {
-      aged.close();
-      connections.delete(connection);
-      places.remove(connection);
-      if (connections.size === 0) onEmpty?.();
-    });
-    sweepLater();
-  });
-  const destroyAll = (): void => {
-    for (const connection of connections) connection.destroy();
-  };
-
-  let draining: Promise<void> | undefined;
-  const drain = async (): Promise<void> => {
-    health.setServing(false);
-    health.endWatches();
-    if (listener.listening) listener.close();
-    for (const connection of connections) connection.leave(graceMs);
-    if (connections.size === 0) return;
-    const { promise: empty, resolve } = Promise.withResolvers<void>();
-    onEmpty = resolve;
-    const last = setTimeout(destroyAll, graceMs + LINGER_MS);
-    await empty;
-    clearTimeout(last);
-  };
-
-  return {
-    listen: (port, host) =>
-      new Promise((resolve, reject) => {
-        listener.once("error", reject);
-        listener.listen({ port, ...listenAddress(host), backlog: BACKLOG }, () => {
-          listener.removeListener("error", reject);
-          listener.on("error", report);
-          const address = listener.address();
-          resolve(typeof address === "object" && address !== null ? address.port : port);
-        });
-      }),
-    setServing: health.setServing,
-    drain: () => {
-      draining ??= drain();
-      return draining;
-    },
-    snapshot: () => ({
-      connections: connections.size,
-      calls: calls.map(({ method, inFlight, codes }) => ({ method, inFlight, codes: [...codes] })),
+  const state: ServerState = {
+    ...{ options, health, connections, draining: undefined, onEmpty: undefined },
+    listener: createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+      const address = socket.remoteAddress ?? "";
+      if (!places.admit(address)) {
+        socket.destroy();
+        return;
+      }
+      const connection = serve(socket);
+      places.add(connection, address);
+      socket.once("close", () => places.remove(connection));
+      keep(state, socket, connection);
+      sweepLater();
     }),
-    close: () => {
-      if (listener.listening) listener.close();
-      destroyAll();
-    },
   };
+  return state;
+};
+
+/** Until it ends, which it is told to when it is too old. */
+const keep = (state: ServerState, socket: Socket, connection: Connection): void => {
+  const { connections, options } = state;
+  const { after = afterMs, graceMs, maxConnectionAgeMs, random = Math.random } = options;
+  connections.add(connection);
+  const aged = after(maxConnectionAgeMs * (0.9 + 0.2 * random()), () => connection.leave(graceMs));
+  socket.once("close", () => {
+    aged.close();
+    connections.delete(connection);
+    if (connections.size === 0) state.onEmpty?.();
+  });
+};
+
+const listen = (listener: Server, port: number, host: string, report: (error: unknown) => void): Promise<number> =>
+  new Promise((resolve, reject) => {
+    listener.once("error", reject);
+    listener.listen({ port, ...listenAddress(host), backlog: BACKLOG }, () => {
+      listener.removeListener("error", reject);
+      listener.on("error", report);
+      const address = listener.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+
+const drain = async (state: ServerState): Promise<void> => {
+  const { connections, health, listener, options } = state;
+  health.setServing(false);
+  health.endWatches();
+  if (listener.listening) listener.close();
+  for (const connection of connections) connection.leave(options.graceMs);
+  if (connections.size === 0) return;
+  const { promise: empty, resolve } = Promise.withResolvers<void>();
+  state.onEmpty = resolve;
+  const last = setTimeout(destroyAll, options.graceMs + LINGER_MS, state);
+  await empty;
+  clearTimeout(last);
+};
+
+const destroyAll = ({ connections }: ServerState): void => {
+  for (const connection of connections) connection.destroy();
 };

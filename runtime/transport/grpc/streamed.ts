@@ -1,5 +1,5 @@
 import type { Stream, StreamHandler } from "../http2/index.ts";
-import { type Bound, beginCall, type CallHead, type CallOptions, decoded } from "./call.ts";
+import { type Bound, beginCall, type Call, type CallHead, type CallOptions, decoded } from "./call.ts";
 import type { Received } from "./message-reader.ts";
 import { CallError, STATUS } from "./status.ts";
 import type { Codec, StreamCall, StreamListener, StreamMethod } from "./types.ts";
@@ -7,119 +7,159 @@ import type { Codec, StreamCall, StreamListener, StreamMethod } from "./types.ts
 /** A call that has so much to send should not be given more. */
 const ENOUGH_BYTES = 64 * 1024;
 
+type StreamedState = {
+  readonly bound: Bound<StreamMethod>;
+  readonly stream: Stream;
+  readonly call: Call;
+  listener: StreamListener | undefined;
+  /** Undefined until it was loaded. */
+  codec: Codec | undefined;
+  /** From `taken` on; to take one from its front would move all others. */
+  inbox: Received[];
+  taken: number;
+  /** It was cancelled before there was a listener. */
+  missed: boolean;
+  paused: boolean;
+  /** A message is inflated, or the codec is loaded. */
+  preparing: boolean;
+  /** The client has sent its last message, and the listener does not know. */
+  ended: boolean;
+};
+
 /** Serves a call of any number of messages each way. Those that its handler is not ready for wait, and then the client. */
 export const serveStreamed = (
   stream: Stream,
-  { method, calls, codec, loadCodec }: Bound<StreamMethod>,
+  bound: Bound<StreamMethod>,
   head: CallHead,
   options: CallOptions,
 ): StreamHandler => {
-  let listener: StreamListener | undefined;
-  let by: Codec | undefined = codec();
-  /** From `taken` on; to take one from its front would move all others. */
-  let inbox: Received[] = [];
-  let taken = 0;
-  let missed = false;
-  let paused = false;
-  let preparing = false;
-  let ended = false;
-  const take = (message: Received): void => {
-    inbox.push(message);
-    next();
-    if (inbox.at(-1) !== message || call.isOver()) return;
-    inbox[inbox.length - 1] = call.kept(message);
-    stream.pause();
+  const onMessage = (message: Received): void => take(state, message);
+  const call = beginCall(stream, bound.calls, head, options, onMessage, () => onCancelled(state));
+  const state: StreamedState = {
+    ...{ bound, stream, call, listener: undefined, codec: bound.codec(), inbox: [], taken: 0 },
+    ...{ missed: false, paused: false, preparing: false, ended: false },
   };
-  const call = beginCall(stream, calls, head, options, take, () => {
-    inbox = [];
-    taken = 0;
-    missed = listener === undefined;
-    listener?.cancelled?.();
+  guarded(call, () => {
+    state.listener = bound.method.open(sideOf(state, head));
+    if (state.missed) state.listener.cancelled?.();
+  });
+  return {
+    data: call.feed,
+    end: () => end(state),
+    closed: call.closed,
+    drained: () => {
+      call.drained();
+      guarded(call, () => state.listener?.drained?.());
+    },
+    sweep: (now) => call.sweep(now, !state.paused && !state.preparing),
+  };
+};
+
+/** What is thrown ends the call. */
+const guarded = (call: Call, run: () => void): void => {
+  if (call.isOver()) return;
+  try {
+    run();
+  } catch (error) {
+    call.failWith(error);
+  }
+};
+
+const onCancelled = (state: StreamedState): void => {
+  state.inbox = [];
+  state.taken = 0;
+  state.missed = state.listener === undefined;
+  state.listener?.cancelled?.();
+};
+
+/** A message has come. */
+const take = (state: StreamedState, message: Received): void => {
+  const { call, inbox, stream } = state;
+  inbox.push(message);
+  next(state);
+  if (state.inbox.at(-1) !== message || call.isOver()) return;
+  state.inbox[state.inbox.length - 1] = call.kept(message);
+  stream.pause();
+};
+
+const end = (state: StreamedState): void => {
+  const { call } = state;
+  if (call.pending() > 0) {
+    call.failWith(new CallError(STATUS.INTERNAL, "the call ended in its last message"));
+    return;
+  }
+  state.ended = true;
+  next(state);
+};
+
+/** Gives the listener what has come, as far as it is ready for it. */
+const next = (state: StreamedState): void =>
+  guarded(state.call, () => {
+    const { call } = state;
+    while (!state.paused && !state.preparing && !call.isOver()) {
+      const first = state.inbox[state.taken++];
+      if (first === undefined) {
+        wait(state);
+        return;
+      }
+      const plain = call.plain(first);
+      if (state.codec === undefined || plain instanceof Promise) {
+        state.preparing = true;
+        deliverLater(state, plain).catch(call.failWith);
+      } else deliver(state, plain, state.codec);
+    }
   });
 
-  const guarded = (run: () => void): void => {
-    if (call.isOver()) return;
-    try {
-      run();
-    } catch (error) {
-      call.failWith(error);
-    }
-  };
-  const deliver = (message: Buffer, from: Codec): void => {
-    if (taken === inbox.length) call.release();
-    listener?.message(decoded(from, calls.method, message));
-  };
-  const deliverLater = async (plain: Buffer | Promise<Buffer>): Promise<void> => {
-    const message = await plain;
-    const from = await loadCodec();
-    by = from;
-    preparing = false;
-    guarded(() => deliver(message, from));
-    next();
-  };
-  const next = (): void =>
-    guarded(() => {
-      while (!paused && !preparing && !call.isOver()) {
-        const first = inbox[taken++];
-        if (first === undefined) {
-          inbox = [];
-          taken = 0;
-          stream.resume();
-          if (!ended) return;
-          ended = false;
-          listener?.end?.();
-          return;
-        }
-        const plain = call.plain(first);
-        if (by === undefined || plain instanceof Promise) {
-          preparing = true;
-          deliverLater(plain).catch(call.failWith);
-        } else deliver(plain, by);
-      }
-    });
+/** All that has come was given. */
+const wait = (state: StreamedState): void => {
+  state.inbox = [];
+  state.taken = 0;
+  state.stream.resume();
+  if (!state.ended) return;
+  state.ended = false;
+  state.listener?.end?.();
+};
 
-  const told: StreamCall = {
-    deadline: head.deadline,
+const deliver = ({ bound, call, inbox, listener, taken }: StreamedState, message: Buffer, by: Codec): void => {
+  if (taken === inbox.length) call.release();
+  listener?.message(decoded(by, bound.calls.method, message));
+};
+
+const deliverLater = async (state: StreamedState, plain: Buffer | Promise<Buffer>): Promise<void> => {
+  const message = await plain;
+  const by = await state.bound.loadCodec();
+  state.codec = by;
+  state.preparing = false;
+  guarded(state.call, () => deliver(state, message, by));
+  next(state);
+};
+
+/** The handler's side of it. */
+const sideOf = (state: StreamedState, { deadline }: CallHead): StreamCall => {
+  const { call, stream } = state;
+  return {
+    deadline,
     write: (response) => {
-      guarded(() => {
-        by ??= codec();
-        if (by === undefined) throw new Error(`${calls.method} has written before it was asked`);
-        call.send(by.responseSerialize(response));
-      });
+      guarded(call, () => write(state, response));
       return stream.queued() < ENOUGH_BYTES;
     },
     end: call.end,
     fail: call.fail,
     pause: () => {
-      paused = true;
+      state.paused = true;
       stream.pause();
     },
     resume: () => {
-      if (!paused) return;
-      paused = false;
-      next();
+      if (!state.paused) return;
+      state.paused = false;
+      next(state);
     },
   };
-  guarded(() => {
-    listener = method.open(told);
-    if (missed) listener.cancelled?.();
-  });
+};
 
-  return {
-    data: call.feed,
-    end: () => {
-      if (call.pending() > 0) {
-        call.failWith(new CallError(STATUS.INTERNAL, "the call ended in its last message"));
-        return;
-      }
-      ended = true;
-      next();
-    },
-    closed: call.closed,
-    drained: () => {
-      call.drained();
-      guarded(() => listener?.drained?.());
-    },
-    sweep: (now) => call.sweep(now, !paused && !preparing),
-  };
+const write = (state: StreamedState, response: unknown): void => {
+  const { bound, call } = state;
+  state.codec ??= bound.codec();
+  if (state.codec === undefined) throw new Error(`${bound.calls.method} has written before it was asked`);
+  call.send(state.codec.responseSerialize(response));
 };
