@@ -10,7 +10,8 @@ import { TIMES } from "../../transport/http/times.ts";
 import { createPace } from "../../transport/pace.ts";
 import { createKeptBytes } from "../kept-bytes.ts";
 import type { Body } from "../message.ts";
-import { QUIET_MS, serveClientHttp2 } from "./http2.ts";
+import { serveClientHttp2 } from "./http2.ts";
+import { QUIET_MS } from "./http2-stream.ts";
 
 const ends: (() => void)[] = [];
 after(() => {
