@@ -6,52 +6,31 @@ import {
   findCondition,
   type Mark,
   type ModelDeploymentStatus,
-  progressDeadlineOf,
-  type Reason,
   type RevisionStatus,
-  ROUTER_NAME,
-  serviceName,
   serviceUrl,
   toConditions,
 } from "../../api/v1alpha1/index.ts";
-import { type Obstacle, othersInWords } from "../../apply/obstacle.ts";
-import { type Cause, oneLine } from "../../domain/diagnosis/cause.ts";
-import { explain, givenUp } from "../../domain/diagnosis/explain.ts";
-import { refusalOf } from "../../domain/diagnosis/refusal.ts";
+import type { Obstacle } from "../../apply/obstacle.ts";
+import type { Cause } from "../../domain/diagnosis/cause.ts";
+import { explain } from "../../domain/diagnosis/explain.ts";
 import type { Room } from "../../domain/placement/room.ts";
-import { rejected as rejectedInWords } from "../../domain/rollout/words.ts";
 import type { Scale } from "../../domain/scaling/scale.ts";
 import { writtenWeight } from "./applied.ts";
 import { aspects } from "./aspects.ts";
-import type { Owner } from "./children/owner.ts";
 import { type EndedIn, endedBatchingMarks } from "./ended-batching.ts";
-import {
-  deadlineOf,
-  deploymentOf,
-  isAvailable,
-  isServing,
-  named,
-  placedOf,
-  podsOf,
-  progressMs,
-  readyOf,
-  routedPort,
-  wantedOf,
-} from "./findings.ts";
-import { type GivingBack, givingBackInWords, shareLeft } from "./giving-back.ts";
+import { placedOf, podsOf, progressMs, readyOf, wantedOf } from "./findings.ts";
+import { type GivingBack, shareLeft } from "./giving-back.ts";
 import type { Observed } from "./observed.ts";
 import { pinOf } from "./pin.ts";
-import { progress } from "./progress.ts";
-import { restartOf } from "./restart.ts";
 import type { Revision } from "./revision.ts";
 import type { Roles } from "./revision-roles.ts";
 import { mayKeepShare, rolloutStatus } from "./rollout-status.ts";
 import { isAsleep, isWaking, scaleStatus, signalMarks } from "./scale.ts";
 import { subjectOf } from "./subject.ts";
-import { type Share, trafficOf, wantsRouter } from "./traffic.ts";
+import { type Share, trafficOf } from "./traffic.ts";
 import { shareOf, type Trial } from "./trial.ts";
-import { stepInWords } from "./trial-words.ts";
 import { unrecordedMarks } from "./unrecorded.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** Roles as they are once this status is written: a promotion is nothing but that. */
 export const promotedTo = ({ candidate, stable, superseded, ...rest }: Roles, revision: Revision): Roles => ({
@@ -145,186 +124,6 @@ const sharedWith = (
   const weight = writtenWeight(observed, trial.revision.name) ?? 0;
   return weight === 0 ? undefined : { revision: trial.revision.name, weight, shadow: 0, isAlone: false };
 };
-
-/** `reconciling` and `stalled` exclude each other; neither means Ready. */
-type Verdict = {
-  reason: Reason;
-  message: string;
-  ready: "True" | "False" | "Unknown";
-  reconciling?: Reason;
-  stalled?: true;
-};
-
-const stalled = (reason: Reason, message: string): Verdict => ({ reason, message, ready: "False", stalled: true });
-const working = (reason: Reason, message: string): Verdict => ({
-  reason,
-  message,
-  ready: "Unknown",
-  reconciling: reason,
-});
-
-/** Of the newest recorded revision: what is wrong with it, and how far its model is fetched. */
-type Newest = {
-  cause: Cause | undefined;
-  fetch: FetchProgress | undefined;
-  trial: Trial | undefined;
-  evidence: string | undefined;
-  givingBack: GivingBack | undefined;
-  scale: Scale | undefined;
-  router: Cause | undefined;
-};
-
-const judge = (
-  observed: Observed,
-  roles: Roles,
-  obstacle: Obstacle | undefined,
-  { cause, evidence, fetch, givingBack, router, scale, trial }: Newest,
-  now: number,
-): Verdict => {
-  const { candidate, refusal, rejected, stable, superseded, unrecorded } = roles;
-  const still = stable === undefined ? "" : `; ${stable.name} ${stillInWords(observed, stable)}`;
-  if (refusal !== undefined) return stalled(refusal.reason, refusal.message + still);
-  if (obstacle !== undefined) return hindered(observed.owner, obstacle, still);
-  if (rejected !== undefined) return rolledBack(rejected.name, rejected.message, still);
-  if (givingBack !== undefined) return working("RollingOut", oneLine(givingBackInWords(givingBack) + still));
-  if (trial !== undefined && candidate !== undefined) {
-    const { revision, state } = trial;
-    if (state.phase === "rejected") return rolledBack(revision.name, rejectedInWords(state.rejection), still);
-    if (isAvailable(observed, candidate) && router !== undefined)
-      return failing(router, `; ${revision.name} waits for them${still}`);
-    if (isAvailable(observed, candidate))
-      return working(
-        "RollingOut",
-        oneLine(`${stepInWords(trial)}${evidence === undefined ? "" : `; ${evidence}`}${still}`),
-      );
-  }
-  const starting = candidate ?? unrecorded;
-  if (starting !== undefined) {
-    // a trial has deadlines of its own, and ends with them
-    const isOverdue = trial === undefined && now >= (deadlineOf(observed, starting) ?? Number.POSITIVE_INFINITY);
-    const known = starting === candidate ? cause : undefined;
-    const told = isOverdue
-      ? givenUp(known, `${progressDeadlineOf(observed.modelDeployment.spec)} (spec.rollout.progressDeadline)`)
-      : known;
-    // a trial that goes on is not beyond hope: what ends it is told as its rejection
-    if (told !== undefined)
-      return failing({ ...told, stalled: told.stalled && trial === undefined }, roomInWords(told, trial) + still);
-    const reason = fetch !== undefined ? "Fetching" : stable === undefined ? "Starting" : "Updating";
-    return working(reason, progress(observed, starting, fetch) + still);
-  }
-  if (stable === undefined) return working("Starting", "Berth creates the first revision");
-  if (scale !== undefined && isAsleep(observed, stable)) return asleep(stable, scale);
-  const restart = restartOf(observed, stable);
-  if (restart !== undefined && readyOf(observed, stable) >= Math.max(1, wantedOf(observed, stable) - 1))
-    return { reason: "Serving", message: restartInWords(observed, stable, restart, cause), ready: "True" };
-  // pods come and go with the load: that is no news of the ModelDeployment, unless none is left
-  if (
-    readyOf(observed, stable) < wantedOf(observed, stable) &&
-    (scale === undefined || readyOf(observed, stable) === 0)
-  ) {
-    if (cause !== undefined) return failing(cause, "");
-    if (scale !== undefined)
-      return {
-        reason: "Starting",
-        message: `${progress(observed, stable, fetch)}; the routers hold requests until a pod is ready`,
-        ready: "True",
-      };
-    return working(fetch === undefined ? "Starting" : "Fetching", progress(observed, stable, fetch));
-  }
-  const retiring = superseded.find((revision) => deploymentOf(observed, revision) !== undefined);
-  if (retiring !== undefined) {
-    return working(
-      "Retiring",
-      `${stable.name} serves; ${retiring.name} stays until every node routes to its successor`,
-    );
-  }
-  if (wantsRouter(observed) && routedPort(observed) === undefined && router !== undefined)
-    return failing(router, `; ${stable.name} ${unroutedInWords(observed)} they are ready`);
-  if (wantsRouter(observed) && routedPort(observed) === undefined)
-    return working("Routing", `${stable.name} ${unroutedInWords(observed)} the routers of this namespace are ready`);
-  if (!wantsRouter(observed) && !isServing(observed, stable))
-    return working("Updating", `Berth switches the Service to ${stable.name}`);
-  const [ready, count] = [readyOf(observed, stable), wantedOf(observed, stable)];
-  const pods =
-    ready < count ? `${ready} of ${count} pods serve` : `${count} ${count === 1 ? "pod serves" : "pods serve"}`;
-  return {
-    reason: "Serving",
-    message: `${pods} ${stable.name}${scale?.shortage === undefined ? "" : `; ${scale.shortage}`}`,
-    ready: "True",
-  };
-};
-
-const unroutedInWords = ({ owner, services }: Observed): string =>
-  named(services, serviceName(owner.name)) === undefined ? "is ready and gets requests when" : "serves directly until";
-
-const restartInWords = (
-  observed: Observed,
-  stable: Revision,
-  { done, of }: { done: number; of: number },
-  cause: Cause | undefined,
-): string => {
-  const wait = cause === undefined ? "" : `; it waits: ${cause.message}`;
-  return oneLine(
-    `${readyOf(observed, stable)} pods serve ${stable.name}; restart: ${done} of ${of} pods are new${wait}`,
-  );
-};
-
-const asleep = ({ name }: Revision, { shortage }: Scale): Verdict =>
-  shortage === undefined
-    ? { reason: "ScaledToZero", message: `${name} is scaled to zero: the next request starts a pod`, ready: "True" }
-    : failing({ reason: "DevicesTaken", message: `${name} cannot be started: ${shortage}`, stalled: false }, "");
-
-/** Why a rollout waits for room, where its pods do. */
-const roomInWords = ({ reason }: Cause, trial: Trial | undefined): string =>
-  reason === "Unschedulable" && trial?.capacity !== undefined
-    ? `; rollout capacity ${trial.capacity.plan}: ${trial.capacity.why}`
-    : "";
-
-/** What becomes of the requests meanwhile. */
-const stillInWords = (observed: Observed, stable: Revision): string => {
-  if (wantedOf(observed, stable) === 0) return "is scaled to zero to make room for it";
-  return readyOf(observed, stable) > 0 ? "still serves" : "should serve, but has no ready pod";
-};
-
-const rolledBack = (revision: string, why: string, still: string): Verdict =>
-  stalled("RolledBack", oneLine(`${revision} was rolled back: ${why}`) + still);
-
-const hindered = ({ name }: Owner, obstacle: Obstacle, still: string): Verdict => {
-  switch (obstacle.kind) {
-    case "stranger": {
-      const { objects } = obstacle;
-      const [exist, them] = objects.length === 1 ? ["exists and belongs", "it"] : ["exist and belong", "them"];
-      const cure =
-        name === ROUTER_NAME
-          ? "rename this ModelDeployment: the routers of its namespace need this name"
-          : `delete ${them}, or rename this ModelDeployment`;
-      return stalled("NotOwned", `${listed(objects)} ${exist} to something else; ${cure}${still}`);
-    }
-    case "refused": {
-      const { reason = "WriteRefused", message } = refusalOf(obstacle.message);
-      const told = oneLine(`the API server refused a write: ${message}`) + othersInWords(obstacle.others);
-      return failing({ reason, message: told, stalled: obstacle.isHopeless }, still);
-    }
-    case "unanswered": {
-      const { message } = refusalOf(obstacle.message);
-      const told = oneLine(`the API server has not answered a write: ${message}`) + othersInWords(obstacle.others);
-      return failing({ reason: "WriteRefused", message: told, stalled: false }, still);
-    }
-    case "leaving":
-      return working(
-        "Starting",
-        `${obstacle.object} of a deleted ModelDeployment of this name still exists; Berth waits until Kubernetes has removed it`,
-      );
-  }
-};
-
-const listed = (objects: readonly string[]): string =>
-  objects.length < 2 ? objects.join() : `${objects.slice(0, -1).join(", ")} and ${objects.at(-1)}`;
-
-const failing = ({ reason, message, stalled: hopeless }: Cause, still: string): Verdict =>
-  hopeless
-    ? stalled(reason, message + still)
-    : { reason, message: message + still, ready: "False", reconciling: "ProgressingWithRetry" };
 
 const marksOf = ({ message, ready, reason, reconciling, stalled }: Verdict): Mark[] => [
   { type: "Ready", status: ready, reason, message },
