@@ -93,7 +93,9 @@ const objects = z.object({
       metadata: z.object({
         name: z.string(),
         uid: z.string(),
-        managedFields: z.array(z.object({ manager: z.string(), time: z.string(), fieldsV1: z.unknown() })).default([]),
+        managedFields: z
+          .array(z.object({ manager: z.string(), time: z.string().default(""), fieldsV1: z.unknown() }))
+          .default([]),
       }),
     }),
   ),
