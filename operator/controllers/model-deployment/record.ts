@@ -6,6 +6,7 @@ import {
   boundedRecord,
   MODEL_ROLLOUTS,
   type ModelRollout,
+  REVISION_LABEL,
   ROLLOUT_KIND,
   type RolloutRecord,
 } from "../../api/v1alpha1/index.ts";
@@ -131,9 +132,11 @@ const returning = (one: ModelRollout, { weight }: Pick<GivingBack, "weight">): A
 };
 
 /** One that nobody goes on with: as the status says, which is written first. One that had not even begun leaves nothing to be read. */
-const ended = ({ modelDeployment: { status } }: Observed, one: ModelRollout, endedAt: string): Action[] => {
-  if (one.status === undefined) return [remove(MODEL_ROLLOUTS, one)];
-  const { state, to } = one.status;
+const ended = (observed: Observed, one: ModelRollout, endedAt: string): Action[] => {
+  const { status } = observed.modelDeployment;
+  const before = one.status ?? unwritten(observed, one, endedAt);
+  if (before === undefined) return [remove(MODEL_ROLLOUTS, one)];
+  const { state, to } = before;
   // only one that answers where stable does not takes over though another one is wanted
   const taken = state === "Superseded" ? promoted("rescue") : "it is the stable revision";
   const rejection = status?.rollout?.rejected?.find(({ revision }) => revision === to);
@@ -143,7 +146,16 @@ const ended = ({ modelDeployment: { status } }: Observed, one: ModelRollout, end
       : rejection !== undefined
         ? { state: "RolledBack", weight: "0%", verdict: rejection.message }
         : { state: "Superseded", weight: "0%", verdict: SUPERSEDED };
-  return written(one, { ...withoutMemory(one.status), ...end, endedAt });
+  return written(one, { ...withoutMemory(before), ...end, endedAt });
+};
+
+/** Of one that was rejected before anything was written of it: without a record nobody could ask for another try. */
+const unwritten = ({ modelDeployment, owner }: Observed, one: ModelRollout, at: string): RolloutRecord | undefined => {
+  const { rollout, stable } = modelDeployment.status ?? {};
+  const to = one.metadata.labels?.[REVISION_LABEL];
+  if (to === undefined || rollout?.rejected?.some(({ revision }) => revision === to) !== true) return undefined;
+  const end = { step: "1/1", weight: "0%", state: "RolledBack" as const };
+  return { model: owner.name, from: stable?.revision ?? "", to, ...end, startedAt: at };
 };
 
 const withoutMemory = ({ memory: _, ...status }: RolloutRecord): RolloutRecord => status;
