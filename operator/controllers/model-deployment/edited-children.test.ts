@@ -13,7 +13,8 @@ import {
   until,
 } from "../../../test/simulation/passes.ts";
 import { NAME, type World } from "../../../test/simulation/world.ts";
-import { DEPLOYMENTS, PODS, SERVICES } from "../../platform/kube/resources.ts";
+import { PIN_KEY } from "../../api/v1alpha1/index.ts";
+import { CONFIG_MAPS, DEPLOYMENTS, PODS, SERVICES } from "../../platform/kube/resources.ts";
 
 const candidate = (world: World): string => statusOf(world).rollout?.revision ?? "";
 
@@ -38,6 +39,21 @@ describe("a Service that somebody has made a name for something else", () => {
       const made = world.writes.slice(writes).filter((write) => write.endsWith(` Service/${name}`));
       assert.deepEqual(made, [`delete Service/${name}`, `create Service/${name}`]);
     });
+});
+
+describe("a pin that somebody has replaced", () => {
+  const other = `sha256:${"b".repeat(64)}`;
+
+  it("costs no pod: it is that of the bytes that are served again", async () => {
+    const world = await serving({}, { scaling: { minReplicas: 2 } });
+    const pin = () => world.get(CONFIG_MAPS, stable(world))?.data;
+    const before = structuredClone(pin());
+    const pods = () => world.all(PODS).map(({ metadata }) => metadata.uid);
+    const served = pods();
+    Object.assign(pin() ?? assert.fail(), { [PIN_KEY]: other });
+    await world.settle();
+    assert.deepEqual([pin(), pods()], [before, served]);
+  });
 });
 
 describe("a swap in which somebody deletes the new pods", () => {
