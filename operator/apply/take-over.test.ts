@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { asApplied, withStatus, withTemplate } from "./take-over.ts";
+import { asApplied, withTemplate } from "./take-over.ts";
 
 const entry = (manager: string, operation: string, fieldsV1: object, apiVersion = "v1") => ({
   ...{ apiVersion, manager, operation, fieldsV1 },
@@ -53,38 +53,5 @@ describe("a pod template that is put right", () => {
     assert.deepEqual(withTemplate(entries, "berth", "v1"), [
       entry("berth", "Apply", spec({ "f:metadata": {}, "f:spec": {} })),
     ]);
-  });
-});
-
-describe("a status that somebody has edited", () => {
-  const ofStatus = (manager: string, operation: string, fields: object) => ({
-    ...entry(manager, operation, { "f:status": fields }),
-    subresource: "status",
-  });
-  const others = [
-    entry("kubectl-edit", "Update", { "f:spec": {} }),
-    { ...entry("hpa", "Update", {}), subresource: "scale" },
-  ];
-
-  it("is ours alone, with what we have applied and with what was edited", () => {
-    const entries = [
-      ...others,
-      ofStatus("kubectl-edit", "Update", { "f:rollout": { "f:step": {} } }),
-      ofStatus("berth", "Update", { "f:phase": {} }),
-      ofStatus("berth", "Apply", { "f:rollout": { ".": {}, "f:name": {} } }),
-    ];
-    const fields = { "f:phase": {}, "f:rollout": { ".": {}, "f:name": {}, "f:step": {} } };
-    assert.deepEqual(withStatus(entries, "berth", "v1"), [...others, ofStatus("berth", "Apply", fields)]);
-  });
-
-  it("is so where we have applied nothing", () => {
-    assert.deepEqual(withStatus([ofStatus("velero", "Update", { "f:stable": {} })], "berth", "v1"), [
-      { ...ofStatus("berth", "Apply", { "f:stable": {} }), fieldsType: "FieldsV1" },
-    ]);
-  });
-
-  it("is left alone where nobody has", () => {
-    assert.equal(withStatus([...others, ofStatus("berth", "Apply", {})], "berth", "v1"), undefined);
-    assert.equal(withStatus(others, "berth", "v1"), undefined);
   });
 });

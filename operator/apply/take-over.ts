@@ -1,6 +1,6 @@
 /** Which of an object's fields are this manager's: a server-side apply removes what is its own and is left out of it. */
 import type { Client } from "../platform/kube/client.ts";
-import type { KubeObject, ObjectKey, Resource } from "../platform/kube/objects.ts";
+import type { KubeObject } from "../platform/kube/objects.ts";
 import type { Action } from "./actions.ts";
 import { isMap } from "./drift.ts";
 
@@ -40,38 +40,6 @@ export const takeTemplate = async (
   // an object that is not the one that was observed is refused by what the patch says of it
   const patch = { ...object, metadata: { ...object.metadata, managedFields } };
   await client.patch(resource, patch, { fieldManager: manager, signal });
-};
-
-/**
- * All that others have written into the status is this manager's from now on, so that its next apply removes what it leaves out: a leaf of
- * what somebody has set would stay for ever, and make what is left of its object one that the API server refuses. Undefined: nobody has.
- */
-export const takeStatus = async <T extends KubeObject>(
-  client: Client,
-  resource: Resource<T>,
-  key: ObjectKey,
-  manager: string,
-  signal: AbortSignal,
-): Promise<T | undefined> => {
-  const { apiVersion, metadata } = await client.get(resource, key, signal);
-  const managedFields = withStatus(metadata.managedFields ?? [], manager, apiVersion);
-  if (managedFields === undefined) return undefined;
-  const { uid = "", resourceVersion = "" } = metadata;
-  const patch = { metadata: { ...key, uid, resourceVersion, managedFields } };
-  return await client.patch(resource, patch, { fieldManager: manager, subresource: "status", signal });
-};
-
-/** The same entries, in which the status is the manager's alone, as applied; undefined: it is so already. */
-export const withStatus = (entries: readonly Entry[], manager: string, apiVersion: string): Entry[] | undefined => {
-  const ofStatus = entries.filter(({ subresource }) => subresource === "status");
-  const isApplied = (entry: Entry): boolean =>
-    entry.manager === manager && entry.operation === "Apply" && entry.apiVersion === apiVersion;
-  if (ofStatus.every(isApplied)) return undefined;
-  const fieldsV1 = ofStatus.reduce<object>((all, entry) => union(all, entry.fieldsV1 ?? {}), {});
-  const own = ofStatus.find(isApplied) ?? {
-    ...{ apiVersion, fieldsType: "FieldsV1", manager, operation: "Apply", subresource: "status" },
-  };
-  return [...entries.filter((entry) => !ofStatus.includes(entry)), { ...own, fieldsV1 }];
 };
 
 /** The same entries, in which all that others have of the pod template is applied by the manager. */

@@ -272,10 +272,13 @@ export const createWorld = (): World => {
         throw new Refused("conflict", `${key}: changed since`);
       }
       if (subresource !== undefined) {
-        const own = `${key} ${fieldManager} ${subresource}`;
-        applied.set(own, merge(edited, applied.get(own) ?? {}));
-        edited = {};
-        return cast(resource, store(key, { ...before }));
+        // who owns what cannot be changed this way
+        const { status: change = {} }: Fields = JSON.parse(JSON.stringify(object));
+        const status = patched(before.status, change);
+        const refusal = refusedByCrd({ ...object, status });
+        if (refusal !== undefined) throw refusal;
+        edited = agreeing(edited, { status });
+        return cast(resource, store(key, { ...before, status }));
       }
       const { managedFields, ...metadata } = before.metadata;
       const given = JSON.parse(JSON.stringify(object));

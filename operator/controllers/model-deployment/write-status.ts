@@ -11,9 +11,8 @@ import {
   minimalStatus,
 } from "../../api/v1alpha1/index.ts";
 import { FIELD_MANAGER } from "../../apply/actions.ts";
-import { covers } from "../../apply/drift.ts";
+import { covers, replacement } from "../../apply/drift.ts";
 import { refusalIn } from "../../apply/obstacle.ts";
-import { takeStatus } from "../../apply/take-over.ts";
 import { oneLine } from "../../domain/diagnosis/cause.ts";
 import { refusalOf as refusalOfWrite } from "../../domain/diagnosis/refusal.ts";
 import type { EventRecorder } from "../../platform/controller/events.ts";
@@ -118,23 +117,37 @@ const writeMinimal = async (
   }
 };
 
-/** The status is as it was written, and nothing of what somebody else has set is left in it. */
+/**
+ * The status is as it was written. An apply leaves what somebody else has set beside it, which would stay for ever, or make of what is left of an
+ * object one that the API server refuses; who owns a field cannot be changed by way of a status. So a merge patch takes the rest away.
+ */
 const applyAlone = async (
   client: Client,
   observed: Of,
   status: ModelDeploymentStatus,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { name, namespace } = observed.owner;
   const written = await apply(client, observed, status, signal).catch((error: unknown) => {
     if (!(error instanceof Error) || refusalOf(error) === undefined) throw error;
     return error;
   });
-  if (!(written instanceof Error) && covers(written.status, status)) return;
-  const taken = await takeStatus(client, MODEL_DEPLOYMENTS, { namespace, name }, FIELD_MANAGER, signal);
-  if (taken !== undefined) await apply(client, { ...observed, modelDeployment: taken }, status, signal);
-  else if (written instanceof Error) throw written;
+  const isRefused = written instanceof Error;
+  if (!isRefused && covers(written.status, status)) return;
+  const { name, namespace, uid } = observed.owner;
+  const found = isRefused ? await client.get(MODEL_DEPLOYMENTS, { name, namespace }, signal) : written;
+  // what an installed CRD does not know is refused whoever owns what, and a patch would drop it without a word
+  if (isRefused && !isSharedStatus(found)) throw written;
+  const { resourceVersion = "" } = found.metadata;
+  const patch = { metadata: { name, namespace, uid, resourceVersion }, status: replacement(status, found.status) };
+  await client.patch(MODEL_DEPLOYMENTS, patch, { fieldManager: FIELD_MANAGER, subresource: "status", signal });
 };
+
+/** Something in it was not applied by Berth, so that an apply may leave it there. */
+const isSharedStatus = ({ metadata: { managedFields = [] } }: ModelDeployment): boolean =>
+  managedFields.some(
+    ({ manager, operation, subresource }) =>
+      subresource === "status" && (manager !== FIELD_MANAGER || operation !== "Apply"),
+  );
 
 /** Bound to the version that it was decided on: if the spec or the roles have changed since, observe again. */
 const apply = async (
