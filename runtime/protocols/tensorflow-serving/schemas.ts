@@ -79,8 +79,11 @@ export const examplesRequest = (model: Model) => {
   return z.object({ signature_name, context: features.nullish(), examples: z.array(features).min(1) });
 };
 
+/** A list of two, and no tuple: few programs that read OpenAPI know `prefixItems`. */
+const labelAndScore = z.array(z.union([z.string(), number])).length(2);
+
 export const resultsResponse: Readonly<Record<Task, z.ZodType>> = {
-  classify: z.object({ results: z.array(z.array(z.tuple([z.string(), number]))) }),
+  classify: z.object({ results: z.array(z.array(labelAndScore)) }),
   regress: z.object({ results: z.array(number) }),
 };
 
