@@ -23,7 +23,10 @@ const PACES = {
 /** Without that write for so long (ms), nobody undoes it any more. */
 const FORGET_MS = 2 * MOST_WAIT_MS;
 
-/** The same write, so often in a row, the last time at `at` (ms). `intent`: what was written; undefined for a first write, which takes long to spell and mostly is the last. */
+/**
+ * The same write, so often in a row, the last time at `at` (ms). `intent`: what was written; undefined for a first write, which takes long to
+ * spell and mostly is the last.
+ */
 type Repeated = { intent: string | undefined; times: number; at: number };
 
 /** Milliseconds until the same write may be repeated. */

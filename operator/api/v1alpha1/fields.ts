@@ -24,14 +24,11 @@ const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 /** The name of an object in the ModelDeployment's own namespace, or of one without a namespace: no field can name another. */
 export const objectName = (what: string) => z.string().min(1).max(253).regex(SUBDOMAIN).describe(what);
 
+/** A name inside a pod, or of a Service. */
+export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+
 /** A name inside a pod. */
-export const podInternalName = (what: string) =>
-  z
-    .string()
-    .min(1)
-    .max(63)
-    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
-    .describe(what);
+export const podInternalName = (what: string) => z.string().min(1).max(63).regex(DNS_LABEL).describe(what);
 
 /** The key of a label or of a taint, with or without a domain. CEL and JavaScript read it alike. */
 export const LABEL_KEY =

@@ -9,6 +9,7 @@ export * from "./cores.ts";
 export * from "./defaults.ts";
 export * from "./effective.ts";
 export { DENIED_ENV } from "./env.ts";
+export { DNS_LABEL } from "./fields.ts";
 export * from "./labels.ts";
 export * from "./model-deployment.ts";
 export * from "./model-rollout.ts";

@@ -33,16 +33,14 @@ const inOneSpelling = (value: unknown, field: string): unknown => {
   if (Array.isArray(value)) return value.length === 0 ? undefined : list(value, field);
   if (!isMap(value)) return field === "serviceAccountName" && value === "default" ? undefined : value;
   const whole = field === "resources" ? withImpliedRequests(value) : value;
+  // without a prototype, in which a key may have a meaning
   const result: Record<string, unknown> = Object.create(null);
-  let isEmpty = true;
   for (const key of Object.keys(whole).sort()) {
     const inner = isAmounts(field) ? quantity(whole[key]) : inOneSpelling(whole[key], key);
-    if (inner === undefined) continue;
-    result[key] = inner;
-    isEmpty = false;
+    if (inner !== undefined) result[key] = inner;
   }
   // an emptyDir is empty, and there
-  return isEmpty && field !== "emptyDir" ? undefined : result;
+  return Object.keys(result).length === 0 && field !== "emptyDir" ? undefined : result;
 };
 
 const list = (items: readonly unknown[], field: string): unknown[] => {

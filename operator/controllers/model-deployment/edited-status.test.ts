@@ -110,7 +110,6 @@ it("costs no request and no promotion, and is as it should be in the end, whatev
       const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: replicas } };
       world.put(spec("one", rollout, more));
       await world.settle();
-      world.isOneOperator = true;
       const old = stable(world);
       world.fate = (revision) => (revision === old || second !== "never ready" ? good : { ready: false });
       world.quality = (revision) => ({ errors: revision !== old && second === "harmful" ? 0.2 : 0, slower: 1 });

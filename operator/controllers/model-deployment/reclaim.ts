@@ -1,5 +1,6 @@
 /** Revisions that the caches have lost, because somebody has changed the labels that they select by. */
 
+import { DNS_LABEL } from "../../api/v1alpha1/index.ts";
 import { mark } from "../../apply/actions.ts";
 import { carryOut } from "../../apply/carry-out.ts";
 import type { Client } from "../../platform/kube/client.ts";
@@ -15,11 +16,9 @@ export const lostRevisions = ({ controllerRevisions, modelDeployment: { status }
   const known = new Set(controllerRevisions.map(({ metadata }) => metadata.name));
   // anybody may have written a name there that none of ours has
   return [status?.stable, status?.canary].flatMap((named) =>
-    named === undefined || known.has(named.revision) || !NAME.test(named.revision) ? [] : [named.revision],
+    named === undefined || known.has(named.revision) || !DNS_LABEL.test(named.revision) ? [] : [named.revision],
   );
 };
-
-const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 /** One that goes on by its Deployment is asked for so often: it may be without a record for as long as it serves. */
 const ASK_AGAIN_MS = 60_000;
