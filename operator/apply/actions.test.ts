@@ -52,8 +52,43 @@ describe("ensure", () => {
     assert.deepEqual(verbs(ensure(ROLE_BINDINGS, observed, binding("a", ["a"]))), ["apply"]);
   });
 
+  const ports = [
+    { name: "http", port: 80, protocol: "TCP", targetPort: "http" },
+    { name: "grpc", port: 8081, protocol: "TCP", targetPort: "grpc" },
+  ];
+  const intended = service({ selector: { app: "a" }, ports });
+  const corrections = (added: object): unknown =>
+    ensure(SERVICES, seen({ ...signed(intended), spec: { ...intended.spec, ...added } }), intended).map((action) =>
+      action.verb === "correct" ? action.object.spec : action.verb,
+    );
+
+  it("takes off a Service what sends requests astray", () => {
+    assert.deepEqual(corrections({ internalTrafficPolicy: "Local" }), [{ internalTrafficPolicy: null }]);
+    assert.deepEqual(corrections({ publishNotReadyAddresses: true }), [{ publishNotReadyAddresses: null }]);
+  });
+
+  it("puts a port of a Service right that somebody has moved, which an apply would be refused for", () => {
+    const [http, grpc] = ports;
+    const metrics = { name: "metrics", port: 9090, protocol: "TCP", targetPort: 9090 };
+    const taken = { name: "web", port: 80, protocol: "TCP", targetPort: "http", nodePort: 30080 };
+    assert.deepEqual(corrections({ ports: [{ ...http, port: 8000 }, grpc, metrics] }), [
+      { ports: [http, grpc, metrics] },
+    ]);
+    assert.deepEqual(corrections({ ports: [{ ...http, protocol: "UDP" }, grpc] }), [{ ports }]);
+    assert.deepEqual(corrections({ ports: [{ ...grpc, port: 8082 }, taken] }), [
+      { ports: [{ ...taken, ...http }, grpc] },
+    ]);
+  });
+
+  it("leaves on a Service what is its users' choice", () => {
+    const theirs = { type: "LoadBalancer", externalTrafficPolicy: "Local", sessionAffinity: "ClientIP" };
+    assert.deepEqual(corrections({ ...theirs, internalTrafficPolicy: "Cluster" }), []);
+    assert.deepEqual(corrections({ ports: [...ports, { name: "metrics", port: 9090, protocol: "TCP" }] }), []);
+    assert.deepEqual(corrections({ ports: ports.map((one, i) => ({ ...one, nodePort: 30_000 + i })) }), []);
+  });
+
   it("writes again what this version renders without a field, and nothing else", () => {
-    const before = service({ selector: { app: "a" }, publishNotReadyAddresses: true });
+    const before = service({ selector: { app: "a" }, sessionAffinity: "ClientIP" });
     const after = service({ selector: { app: "a" } });
     assert.deepEqual(ensure(SERVICES, seen(signed(before)), before), []);
     assert.deepEqual(verbs(ensure(SERVICES, seen(signed(before)), after)), ["apply"]);

@@ -1,5 +1,6 @@
 /** What a plan can ask for: one request to the API server each. */
 import type { Deployment, KubeObject, ObjectMeta, Resource } from "../platform/kube/objects.ts";
+import { correctionOf } from "./astray.ts";
 import { covers, replacement } from "./drift.ts";
 import { mustBeMadeAnew } from "./immutable.ts";
 import { signedForApply, signedForPost } from "./signature.ts";
@@ -41,6 +42,8 @@ export type Action =
     }
   /** JSON merge patch of the very object, as it was observed: removes what somebody else has added. */
   | { verb: "restore"; resource: Resource<KubeObject>; object: Patched; generation: number; manager: string }
+  /** JSON merge patch of the very object, as it was observed: takes off what an apply would leave there. */
+  | { verb: "correct"; resource: Resource<KubeObject>; object: Patched; manager: string }
   /** JSON merge patch of labels and owners alone: the object is ours, or is adopted as it is. */
   | { verb: "mark"; resource: Resource<KubeObject>; object: Marked; manager: string }
   | { verb: "delete"; resource: Resource<KubeObject>; name: string; namespace: string; uid: string };
@@ -80,8 +83,16 @@ export const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T 
   if (observed === undefined) return [create(resource, signedForPost(intended))];
   if (observed.metadata.deletionTimestamp !== undefined) return [];
   if (mustBeMadeAnew(intended, observed)) return [remove(resource, observed)];
+  const correction = correctionOf(intended, observed);
+  if (correction !== undefined) return [correct(resource, observed, correction)];
   const { object, takesOver } = signedForApply(intended, observed);
   return covers(object, observed) ? [] : [apply(resource, object, observed, takesOver)];
+};
+
+const correct = (resource: Resource<KubeObject>, { metadata }: KubeObject, spec: object): Action => {
+  const { name, namespace = "", resourceVersion = "", uid = "" } = metadata;
+  const object = { metadata: { name, namespace, uid, resourceVersion }, spec };
+  return { verb: "correct", resource, object, manager: FIELD_MANAGER };
 };
 
 /** The observed pod template, with nothing in it but `template`. */

@@ -24,6 +24,7 @@ export const carryOut = async <Obstacle>(
     case "restore":
       await takeTemplate(client, action, signal);
       return undefined;
+    case "correct":
     case "mark":
       await client.patch(action.resource, action.object, { fieldManager: action.manager, signal });
       return undefined;

@@ -41,6 +41,21 @@ describe("a Service that somebody has made a name for something else", () => {
     });
 });
 
+describe("a Service to which somebody has added what sends requests astray", () => {
+  for (const which of ["the clients'", "a revision's"])
+    it(`is as it was: ${which}`, async () => {
+      const world = await serving();
+      const name = which === "the clients'" ? NAME : stable(world);
+      const spec = () => world.get(SERVICES, name)?.spec ?? assert.fail();
+      const before = structuredClone(spec());
+      Object.assign(spec(), { internalTrafficPolicy: "Local", publishNotReadyAddresses: true });
+      Object.assign(spec().ports?.[0] ?? assert.fail(), { port: 8000 });
+      const writes = world.writes.length;
+      await world.settle();
+      assert.deepEqual([spec(), world.writes.slice(writes)], [before, [`patch Service/${name}`]]);
+    });
+});
+
 describe("a pin that somebody has replaced", () => {
   const other = `sha256:${"b".repeat(64)}`;
 
