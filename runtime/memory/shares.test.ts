@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createMemory, createShares, SMALL_BYTES, YOUNG_MS } from "./shares.ts";
+import { SMALL_BYTES, YOUNG_MS } from "./room.ts";
+import { createMemory, createShares } from "./shares.ts";
 
 /** A clock on which all that is held is old by the next look. */
 const hurried = () => {

@@ -1,4 +1,5 @@
 import { RequestError } from "../errors/request-error.ts";
+import { type Account, type Holder, makeRoom, newAccount, newHolder, refuseUnread, type Unread } from "./room.ts";
 
 /** What one message holds of the memory for all. */
 export type Lease = {
@@ -17,23 +18,6 @@ export type Share = {
   /** @param evict frees what the lease has held for `heldMs`, where that can be and is right; returns whether it did */
   lease(evict: (heldMs: number) => boolean): Lease;
 };
-
-/** What is younger makes no room: how fast it comes or goes is not known yet. */
-export const YOUNG_MS = 2000;
-/**
- * What comes or goes at this pace makes no room either (1 MB/s, in bytes per millisecond): it will soon be through, and would
- * otherwise, near its end, lose all to each one that has just begun.
- */
-const BRISK_BYTES_PER_MS = 1000;
-export const isBrisk = (bytes: number, ms: number): boolean => bytes >= ms * BRISK_BYTES_PER_MS;
-
-/**
- * Young messages make no room, so a few large ones that come together would keep out everybody else. A connection that holds
- * little (bytes, and share of the whole) therefore has a reserve (share of the whole) that is no part of what larger ones can have.
- */
-export const SMALL_BYTES = 65_536;
-const SMALL = 1 / 1024;
-const RESERVE = 1 / 8;
 
 /** All that waits, counted once. */
 export type Memory = {
@@ -71,120 +55,89 @@ export const createMemory = (
   /** Is told of what is given back. */
   freed: (bytes: number) => void = () => undefined,
 ): Memory => {
-  let left = mostBytes;
-  const holders = new Set<Holder>();
-  const reserve = Math.floor(mostBytes * RESERVE);
-  const smallBytes = Math.min(SMALL_BYTES, mostBytes * SMALL);
-
-  /** `left` is below zero while the reserve is in use. */
-  const fits = (bytes: number, holder: Holder): boolean =>
-    bytes <= (holder.bytes + bytes <= smallBytes ? left + reserve : left);
-
-  /** Whether there is room now for what `holder` needs. */
-  const makeRoom = (bytes: number, holder: Holder): boolean => {
-    if (fits(bytes, holder)) return true;
-    const time = now();
-    /** Those of which nothing can be freed. */
-    const firm = new Set<Holder>();
-    while (!fits(bytes, holder)) {
-      let most: Holder | undefined;
-      for (const other of holders) {
-        if (other.bytes <= Math.max(holder.bytes + bytes, most?.bytes ?? 0)) continue;
-        if (!firm.has(other)) most = other;
-      }
-      if (most === undefined) return false;
-      if (!evictFrom(most, time)) firm.add(most);
-    }
-    return true;
-  };
-
-  /** Those that wait to be read, the first one first. */
-  const waiting = new Set<{ bytes: number; refuse(): void }>();
-  /**
-   * A request takes more once it was read (a string of two bytes about a hundred), so that many which come together would fill all
-   * with what is not read yet, and each would be refused in turn: none could be answered. Those that came last make room,
-   * but none where all of them would not make enough.
-   */
-  const refuseUnread = (bytes: number): boolean => {
-    let room = left;
-    for (const one of waiting) room += one.bytes;
-    if (room < bytes) return false;
-    for (const one of [...waiting].reverse()) {
-      if (left >= bytes) break;
-      waiting.delete(one);
-      one.refuse();
-    }
-    return left >= bytes;
-  };
-
-  /** Stands for whoever asks for the first time. */
-  const newcomer: Holder = { bytes: 0, leases: new Map() };
-  const nextShare = (): Share => {
-    const holder: Holder = { bytes: 0, leases: new Map() };
-    const lease = (evict: (heldMs: number) => boolean): Lease => {
-      let taken = 0;
-      let ended = false;
-      const give = (bytes: number): void => {
-        if (bytes === 0) return;
-        left += bytes;
-        freed(bytes);
-        holder.bytes -= bytes;
-        taken -= bytes;
-        if (taken === 0) holder.leases.delete(own);
-        if (holder.bytes === 0) holders.delete(holder);
-      };
-      const release = (): void => give(taken);
-      const own: Lease = {
-        take: (bytes) => {
-          if (ended) throw new RequestError("Cancelled", "the client closed the connection");
-          if (bytes === 0) return;
-          if (!makeRoom(bytes, holder)) {
-            throw new RequestError("Overloaded", "too many large messages at once; try again", 1);
-          }
-          if (taken === 0) {
-            holder.leases.set(own, { since: now(), evict });
-            holders.add(holder);
-          }
-          left -= bytes;
-          holder.bytes += bytes;
-          taken += bytes;
-        },
-        give,
-        release,
-        end: () => {
-          release();
-          ended = true;
-        },
-      };
-      return own;
-    };
-    return { lease };
-  };
+  const account = newAccount(mostBytes, now, freed);
   return {
     mostBytes,
-    nextShare,
+    nextShare() {
+      const holder = newHolder();
+      return { lease: (evict) => newLease(account, holder, evict) };
+    },
     take(bytes) {
-      if (!makeRoom(bytes, newcomer)) return false;
-      left -= bytes;
+      if (!makeRoom(account, bytes, account.newcomer)) return false;
+      account.left -= bytes;
       return true;
     },
     admit(bytes) {
-      if (!makeRoom(bytes, newcomer) && !refuseUnread(bytes)) return false;
-      left -= bytes;
+      if (!makeRoom(account, bytes, account.newcomer) && !refuseUnread(account, bytes)) return false;
+      account.left -= bytes;
       return true;
     },
     unread(bytes, refuse) {
-      const one = { bytes, refuse };
-      waiting.add(one);
-      return () => waiting.delete(one);
+      const one: Unread = { bytes, refuse };
+      account.waiting.add(one);
+      return () => account.waiting.delete(one);
     },
     give(bytes) {
-      left += bytes;
+      account.left += bytes;
       freed(bytes);
     },
     passed: freed,
-    usedBytes: () => mostBytes - left,
+    usedBytes: () => mostBytes - account.left,
   };
+};
+
+/** A lease, and its state: one object, since each message has one. */
+type Held = Lease & {
+  readonly account: Account;
+  readonly holder: Holder;
+  readonly evict: (heldMs: number) => boolean;
+  taken: number;
+  hasEnded: boolean;
+};
+
+const newLease = (account: Account, holder: Holder, evict: (heldMs: number) => boolean): Lease => {
+  const held: Held = {
+    account,
+    holder,
+    evict,
+    taken: 0,
+    hasEnded: false,
+    take: (bytes) => takeFor(held, bytes),
+    give: (bytes) => giveBack(held, bytes),
+    release: () => giveBack(held, held.taken),
+    end: () => {
+      giveBack(held, held.taken);
+      held.hasEnded = true;
+    },
+  };
+  return held;
+};
+
+const takeFor = (held: Held, bytes: number): void => {
+  const { account, holder } = held;
+  if (held.hasEnded) throw new RequestError("Cancelled", "the client closed the connection");
+  if (bytes === 0) return;
+  if (!makeRoom(account, bytes, holder)) {
+    throw new RequestError("Overloaded", "too many large messages at once; try again", 1);
+  }
+  if (held.taken === 0) {
+    holder.leases.set(held, { since: account.now(), evict: held.evict });
+    account.holders.add(holder);
+  }
+  account.left -= bytes;
+  holder.bytes += bytes;
+  held.taken += bytes;
+};
+
+const giveBack = (held: Held, bytes: number): void => {
+  const { account, holder } = held;
+  if (bytes === 0) return;
+  account.left += bytes;
+  account.freed(bytes);
+  holder.bytes -= bytes;
+  held.taken -= bytes;
+  if (held.taken === 0) holder.leases.delete(held);
+  if (holder.bytes === 0) account.holders.delete(holder);
 };
 
 /** What the client of a message is told that waited to be read, and made room for one that was. */
@@ -194,15 +147,3 @@ export const crowdedOut = () =>
 /** What the client of an unfinished message is told that made room. */
 export const evicted = () =>
   new RequestError("Overloaded", "too many large messages at once, and this one was not whole yet; try again", 1);
-
-/** `leases`: those that hold bytes, the oldest first. */
-type Holder = { bytes: number; leases: Map<Lease, { since: number; evict: (heldMs: number) => boolean }> };
-
-const evictFrom = ({ leases }: Holder, now: number): boolean => {
-  for (const { since, evict } of [...leases.values()]) {
-    const heldMs = now - since;
-    if (heldMs < YOUNG_MS) return false;
-    if (evict(heldMs)) return true;
-  }
-  return false;
-};

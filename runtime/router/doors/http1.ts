@@ -1,6 +1,7 @@
 /** One client's connection over HTTP/1.1, a request at a time. */
 import type { Socket } from "node:net";
-import { evicted, isBrisk, YOUNG_MS } from "../../memory/shares.ts";
+import { isBrisk, YOUNG_MS } from "../../memory/room.ts";
+import { evicted } from "../../memory/shares.ts";
 import {
   createConnectionState,
   expire,

@@ -1,6 +1,6 @@
 /** An answer over HTTP/2. What the client does not take is counted, and bounded in time. */
 
-import { isBrisk, YOUNG_MS } from "../../memory/shares.ts";
+import { isBrisk, YOUNG_MS } from "../../memory/room.ts";
 import { CANCEL, type Header, type Stream } from "../../transport/http2/index.ts";
 import type { Fields, Reply } from "../message.ts";
 import { createAmount, type Reservation } from "./reservation.ts";

@@ -1,6 +1,6 @@
 /** One request over HTTP/2: as a whole where it may be sent again, as a stream where it may wait for an answer before it goes on. */
 import type { After } from "../../event-loop/after.ts";
-import { isBrisk, YOUNG_MS } from "../../memory/shares.ts";
+import { isBrisk, YOUNG_MS } from "../../memory/room.ts";
 import { CANCEL, listBytes, type RequestHead, type Stream, type StreamHandler } from "../../transport/http2/index.ts";
 import type { Body, Exchange, Message } from "../message.ts";
 import { refuseWith } from "../refuse.ts";

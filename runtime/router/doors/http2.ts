@@ -1,6 +1,6 @@
 /** A client's connection over HTTP/2: gRPC, and whatever else speaks it. */
 import type { Socket } from "node:net";
-import { YOUNG_MS } from "../../memory/shares.ts";
+import { YOUNG_MS } from "../../memory/room.ts";
 import { CLIENT_LIMITS } from "../../transport/http/request-rules.ts";
 import { serveHttp2 } from "../../transport/http2/index.ts";
 import type { Gate } from "../../transport/pace.ts";

@@ -1,6 +1,7 @@
 /** What calls have in common, however many messages they take: their deadline, their bytes, and that they end once. */
 
-import { evicted, isBrisk, type Lease, type Share } from "../../memory/shares.ts";
+import { isBrisk } from "../../memory/room.ts";
+import { evicted, type Lease, type Share } from "../../memory/shares.ts";
 import { decompress, type Encoding } from "../http/encoding.ts";
 import { CANCEL, type Stream } from "../http2/index.ts";
 import { type Answer, createAnswer } from "./answer.ts";

@@ -11,7 +11,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { z } from "zod";
 import { handTimers } from "../../../test/world/hand-timers.ts";
 import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
-import { YOUNG_MS } from "../../memory/shares.ts";
+import { YOUNG_MS } from "../../memory/room.ts";
 import { AS_BYTES } from "./as-bytes.ts";
 import { createGrpcServer, type GrpcServerOptions } from "./server.ts";
 import { CallError, STATUS } from "./status.ts";

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import { evicted, isBrisk } from "../../memory/shares.ts";
+import { isBrisk } from "../../memory/room.ts";
+import { evicted } from "../../memory/shares.ts";
 import {
   type ConnectionState,
   createConnectionState,

@@ -9,7 +9,7 @@ import { deflateRawSync, deflateSync, gunzipSync, gzipSync, inflateSync } from "
 import { z } from "zod";
 import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import { RequestError } from "../../errors/request-error.ts";
-import { YOUNG_MS } from "../../memory/shares.ts";
+import { YOUNG_MS } from "../../memory/room.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions } from "./index.ts";
 import type { Handle, HttpRequest, HttpResponse } from "./types.ts";
 

@@ -1,6 +1,6 @@
 /** The memory of an answer that was written and that the client has not taken yet. */
 import type { Socket } from "node:net";
-import { isBrisk } from "../../memory/shares.ts";
+import { isBrisk } from "../../memory/room.ts";
 import type { Shared } from "./shared.ts";
 
 /** A larger answer is counted before it is written; a smaller one only where its client does not take it at once. */
