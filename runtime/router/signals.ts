@@ -47,86 +47,105 @@ export const makesRoom = (callers: readonly string[], caller: string): number | 
   return callers.indexOf(most);
 };
 
-export const createSignals = (router: NamespaceRouter, started: string, after = afterMs): Signals => {
+type State = {
+  readonly router: NamespaceRouter;
+  readonly started: string;
+  readonly after: typeof afterMs;
   /** With the address of their reader, the oldest first. */
-  const callers = new Map<ServerResponse, string>();
+  readonly callers: Map<ServerResponse, string>;
   /** What was last told of each model, to know news. */
-  const told = new Map<string, string>();
-  const pushed = new Map<string, { close(): void }>();
-  let beats = 0;
+  readonly told: Map<string, string>;
+  /** Models of which a line was sent at once, until the next may be. */
+  readonly pushed: Map<string, { close(): void }>;
+  beats: number;
+};
 
-  const armsOf = (name: string, crowdOf: (arm: Arm) => number): Record<string, ArmSignals> =>
-    Object.fromEntries(
-      (router.served().get(name)?.router.fleet.arms() ?? []).map((arm) => [
-        arm.revision,
-        {
-          ...{ arrived: arm.demand.arrived, crowd: crowdOf(arm), waiting: arm.room.size() },
-          inFlight: arm.pods.reduce((sum, { outstanding }) => sum + outstanding, 0),
-        },
-      ]),
-    );
-  const write = (stream: ServerResponse, models: SignalsLine["models"]): void => {
-    // whoever is behind hears of it with the next line
-    if (!stream.writableNeedDrain) stream.write(`${JSON.stringify({ started, models } satisfies SignalsLine)}\n`);
-  };
-  const tell = (): void => {
-    const models: SignalsLine["models"] = {};
-    for (const name of router.served().keys()) {
-      const arms = armsOf(name, ({ demand }) => takeCrowd(demand));
-      const text = JSON.stringify(
-        Object.values(arms).map(({ arrived, inFlight, waiting }) => [arrived, inFlight, waiting]),
-      );
-      const isQuiet = Object.values(arms).every(({ inFlight, waiting }) => inFlight === 0 && waiting === 0);
-      if (isQuiet && told.get(name) === text) continue;
-      told.set(name, text);
-      models[name] = arms;
-    }
-    beats = Object.keys(models).length > 0 ? 0 : beats + 1;
-    if (beats % BEAT_EVERY === 0) for (const stream of callers.keys()) write(stream, models);
-  };
+export const createSignals = (router: NamespaceRouter, started: string, after = afterMs): Signals => {
+  const state: State = { router, started, after, callers: new Map(), told: new Map(), pushed: new Map(), beats: 0 };
   const timer = after(EVERY_MS, () => {
     timer.refresh();
-    if (callers.size > 0) tell();
+    if (state.callers.size > 0) tell(state);
   });
-  const push = (model: string): void => {
-    const arms = armsOf(model, ({ demand }) => demand.crowd);
-    for (const stream of callers.keys()) write(stream, { [model]: arms });
-  };
-
   return {
-    stream(response) {
-      const caller = response.req.socket.remoteAddress ?? "";
-      const leaves = makesRoom([...callers.values()], caller);
-      const left = leaves === undefined ? undefined : [...callers.keys()][leaves];
-      if (left !== undefined) {
-        callers.delete(left);
-        left.destroy();
-      }
-      response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
-      callers.set(response, caller);
-      response.on("close", () => callers.delete(response));
-      response.on("error", () => callers.delete(response));
-      const all = [...router.served().keys()].map(
-        (name) => [name, armsOf(name, ({ demand }) => demand.crowd)] as const,
-      );
-      write(response, Object.fromEntries(all));
-    },
-    waits(model, arm) {
-      if (pushed.has(model) || callers.size === 0 || arm.pods.some(({ isReady }) => isReady)) return;
-      push(model);
-      const again = after(CROWD_MS, () => {
-        push(model);
-        pushed.set(
-          model,
-          after(EVERY_MS, () => pushed.delete(model)),
-        );
-      });
-      pushed.set(model, again);
-    },
+    stream: (response) => stream(state, response),
+    waits: (model, arm) => waits(state, model, arm),
     close() {
       timer.close();
-      for (const one of pushed.values()) one.close();
-      for (const stream of callers.keys()) stream.destroy();
+      for (const one of state.pushed.values()) one.close();
+      for (const caller of state.callers.keys()) caller.destroy();
     },
   };
+};
+
+const armsOf = (router: NamespaceRouter, name: string, crowdOf: (arm: Arm) => number): Record<string, ArmSignals> =>
+  Object.fromEntries(
+    (router.served().get(name)?.router.fleet.arms() ?? []).map((arm) => [
+      arm.revision,
+      {
+        ...{ arrived: arm.demand.arrived, crowd: crowdOf(arm), waiting: arm.room.size() },
+        inFlight: arm.pods.reduce((sum, { outstanding }) => sum + outstanding, 0),
+      },
+    ]),
+  );
+
+const crowdNow = ({ demand }: Arm): number => demand.crowd;
+const crowdTaken = ({ demand }: Arm): number => takeCrowd(demand);
+
+const write = (response: ServerResponse, { started }: State, models: SignalsLine["models"]): void => {
+  // whoever is behind hears of it with the next line
+  if (!response.writableNeedDrain) response.write(`${JSON.stringify({ started, models } satisfies SignalsLine)}\n`);
+};
+
+/** The line of a whole second, with what has changed since the last one. */
+const tell = (state: State): void => {
+  const models: SignalsLine["models"] = {};
+  for (const name of state.router.served().keys()) {
+    const arms = armsOf(state.router, name, crowdTaken);
+    const text = JSON.stringify(
+      Object.values(arms).map(({ arrived, inFlight, waiting }) => [arrived, inFlight, waiting]),
+    );
+    const isQuiet = Object.values(arms).every(({ inFlight, waiting }) => inFlight === 0 && waiting === 0);
+    if (isQuiet && state.told.get(name) === text) continue;
+    state.told.set(name, text);
+    models[name] = arms;
+  }
+  state.beats = Object.keys(models).length > 0 ? 0 : state.beats + 1;
+  if (state.beats % BEAT_EVERY === 0) for (const caller of state.callers.keys()) write(caller, state, models);
+};
+
+const stream = (state: State, response: ServerResponse): void => {
+  const { callers, router } = state;
+  const caller = response.req.socket.remoteAddress ?? "";
+  const leaves = makesRoom([...callers.values()], caller);
+  const left = leaves === undefined ? undefined : [...callers.keys()][leaves];
+  if (left !== undefined) {
+    callers.delete(left);
+    left.destroy();
+  }
+  response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  callers.set(response, caller);
+  response.on("close", () => callers.delete(response));
+  response.on("error", () => callers.delete(response));
+  const all = [...router.served().keys()].map((name) => [name, armsOf(router, name, crowdNow)] as const);
+  write(response, state, Object.fromEntries(all));
+};
+
+const push = (state: State, model: string): void => {
+  const arms = armsOf(state.router, model, crowdNow);
+  for (const caller of state.callers.keys()) write(caller, state, { [model]: arms });
+};
+
+/** At once, a second time when the crowd is there, and then not for a second. */
+const waits = (state: State, model: string, arm: Arm): void => {
+  const { after, callers, pushed } = state;
+  if (pushed.has(model) || callers.size === 0 || arm.pods.some(({ isReady }) => isReady)) return;
+  push(state, model);
+  const again = after(CROWD_MS, () => {
+    push(state, model);
+    pushed.set(
+      model,
+      after(EVERY_MS, () => pushed.delete(model)),
+    );
+  });
+  pushed.set(model, again);
 };
