@@ -28,6 +28,21 @@ export type ShardProcessEvents = {
 
 type Running = { outputs: readonly string[]; resolve(result: JobResult): void; reject(error: Error): void };
 
+type State = {
+  readonly child: ChildProcess;
+  readonly link: Socket | undefined;
+  readonly events: ShardProcessEvents;
+  /** Once the shard has loaded the model. */
+  codec: { encode: ReturnType<typeof jobEncoder>; decode: ReturnType<typeof answerDecoder> } | undefined;
+  running: Running | undefined;
+  /** Why it was killed. */
+  reason: string | undefined;
+  timedOut: boolean;
+  ended: ProcessEnd | undefined;
+  /** For each run. To set it again costs less than a new one. */
+  readonly timer: ReturnType<After>;
+};
+
 /** Starts a shard, which waits until it is told what to load. A run that takes longer than `requestTimeoutMs` ends it. */
 export const startShardProcess = (requestTimeoutMs: number, events: ShardProcessEvents, after: After): ShardProcess => {
   // Two pipes besides the usual streams: the link, and the lifeline that breaks when this process ends.
@@ -35,97 +50,112 @@ export const startShardProcess = (requestTimeoutMs: number, events: ShardProcess
     env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
     stdio: ["ignore", "inherit", "inherit", "pipe", "pipe"],
   });
-  const link = socketOf(child, LINK_FD);
-  let codec: { encode: ReturnType<typeof jobEncoder>; decode: ReturnType<typeof answerDecoder> } | undefined;
-  let running: Running | undefined;
-  let reason: string | undefined;
-  let timedOut = false;
-  let ended: ProcessEnd | undefined;
+  const state: State = {
+    child,
+    link: socketOf(child, LINK_FD),
+    events,
+    codec: undefined,
+    running: undefined,
+    reason: undefined,
+    timedOut: false,
+    ended: undefined,
+    timer: after(requestTimeoutMs, () => {
+      if (state.running === undefined) return;
+      kill(state, `a run took longer than --request-timeout (${requestTimeoutMs / 1000} s)`, "timeout");
+    }),
+  };
+  listen(state);
+  return {
+    pid: child.pid,
+    load: (message) => {
+      state.link?.write(encodeControl(message));
+    },
+    run: (job) => new Promise((resolve, reject) => run(state, job, resolve, reject)),
+    kill: (reason) => kill(state, reason, "crash"),
+  };
+};
 
-  const kill = (why: string, how: ShardLost["how"] = "crash"): void => {
-    reason ??= why;
-    timedOut ||= how === "timeout";
-    child.kill("SIGKILL");
-    const lost = running;
-    running = undefined;
-    lost?.reject(new ShardLost(how, why));
-  };
-  const end = (how: string, signal: string | null): void => {
-    if (ended !== undefined) return;
-    ended = reason === undefined ? { how, signal, timedOut } : { how: reason, signal: null, timedOut };
-    timer.close();
-    const killed = ended.signal === "SIGKILL";
-    running?.reject(new ShardLost("crash", `the process that ran the model is gone: ${ended.how}`, killed));
-    running = undefined;
-    events.onEnd(ended);
-  };
-  // One for all runs: to set it again costs less than a new one.
-  const timer = after(requestTimeoutMs, () => {
-    if (running !== undefined)
-      kill(`a run took longer than --request-timeout (${requestTimeoutMs / 1000} s)`, "timeout");
-  });
-
-  const onControl = (frame: Uint8Array): void => {
-    const message = shardMessageSchema.parse(decodeControl(frame));
-    if (message.type === "loaded") codec = { encode: jobEncoder(message), decode: answerDecoder(message) };
-    events.onMessage(message);
-  };
-  const onFrame = (frame: Uint8Array): void => {
-    if (reason !== undefined) return;
-    if (running === undefined || codec === undefined) {
-      onControl(frame);
-      return;
-    }
-    const { outputs, resolve, reject } = running;
-    const answer = codec.decode(frame, outputs);
-    running = undefined;
-    if (answer instanceof InferenceError) reject(answer);
-    else resolve(answer);
-  };
-  const read = frameReader(onFrame);
+const listen = (state: State): void => {
+  const { child, link } = state;
+  const read = frameReader((frame) => onFrame(state, frame));
   link?.on("data", (piece: Uint8Array) => {
     try {
       read(piece);
     } catch (error) {
-      kill(`it sent a malformed frame: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`);
+      const why = error instanceof Error ? error.message.slice(0, 500) : String(error);
+      kill(state, `it sent a malformed frame: ${why}`, "crash");
     }
   });
   // "close" and not "exit": its last words have been read by then.
   child.on("close", (code, signal) =>
-    end(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`, signal),
+    end(state, signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`, signal),
   );
-  child.on("error", (error) => end(`it could not be started: ${error.message}`, null));
+  child.on("error", (error) => end(state, `it could not be started: ${error.message}`, null));
   // A stream says that the process is gone, which "close" tells.
   for (const stream of child.stdio) stream?.on("error", () => undefined);
+};
 
-  return {
-    pid: child.pid,
-    load: (message) => {
-      link?.write(encodeControl(message));
-    },
-    run: (job) =>
-      new Promise((resolve, reject) => {
-        if (ended !== undefined || reason !== undefined || link === undefined) {
-          reject(new ShardLost("crash", `the process that ran the model is gone: ${ended?.how ?? reason}`));
-          return;
-        }
-        if (codec === undefined || running !== undefined) {
-          reject(new Error("a shard runs one job at a time, after it has loaded"));
-          return;
-        }
-        // Throws where the job cannot be sent, which rejects.
-        const pieces = codec.encode(job);
-        running = { outputs: job.outputs, resolve, reject };
-        timer.refresh();
-        if (pieces.length === 1) link.write(pieces[0] ?? "");
-        else {
-          link.cork();
-          for (const piece of pieces) link.write(piece);
-          link.uncork();
-        }
-      }),
-    kill,
-  };
+const onFrame = (state: State, frame: Uint8Array): void => {
+  if (state.reason !== undefined) return;
+  if (state.running === undefined || state.codec === undefined) {
+    onControl(state, frame);
+    return;
+  }
+  const { outputs, resolve, reject } = state.running;
+  const answer = state.codec.decode(frame, outputs);
+  state.running = undefined;
+  if (answer instanceof InferenceError) reject(answer);
+  else resolve(answer);
+};
+
+const onControl = (state: State, frame: Uint8Array): void => {
+  const message = shardMessageSchema.parse(decodeControl(frame));
+  if (message.type === "loaded") state.codec = { encode: jobEncoder(message), decode: answerDecoder(message) };
+  state.events.onMessage(message);
+};
+
+const run = (state: State, job: Job, resolve: Running["resolve"], reject: Running["reject"]): void => {
+  const { codec, ended, link, reason } = state;
+  if (ended !== undefined || reason !== undefined || link === undefined) {
+    reject(new ShardLost("crash", `the process that ran the model is gone: ${ended?.how ?? reason}`));
+    return;
+  }
+  if (codec === undefined || state.running !== undefined) {
+    reject(new Error("a shard runs one job at a time, after it has loaded"));
+    return;
+  }
+  // Throws where the job cannot be sent, which rejects.
+  const pieces = codec.encode(job);
+  state.running = { outputs: job.outputs, resolve, reject };
+  state.timer.refresh();
+  if (pieces.length === 1) {
+    link.write(pieces[0] ?? "");
+    return;
+  }
+  link.cork();
+  for (const piece of pieces) link.write(piece);
+  link.uncork();
+};
+
+const kill = (state: State, why: string, how: ShardLost["how"]): void => {
+  state.reason ??= why;
+  state.timedOut ||= how === "timeout";
+  state.child.kill("SIGKILL");
+  const lost = state.running;
+  state.running = undefined;
+  lost?.reject(new ShardLost(how, why));
+};
+
+const end = (state: State, how: string, signal: string | null): void => {
+  const { reason, timedOut } = state;
+  if (state.ended !== undefined) return;
+  state.ended = reason === undefined ? { how, signal, timedOut } : { how: reason, signal: null, timedOut };
+  state.timer.close();
+  const killed = state.ended.signal === "SIGKILL";
+  const message = `the process that ran the model is gone: ${state.ended.how}`;
+  state.running?.reject(new ShardLost("crash", message, killed));
+  state.running = undefined;
+  state.events.onEnd(state.ended);
 };
 
 const socketOf = (child: ChildProcess, fd: number): Socket | undefined => {
