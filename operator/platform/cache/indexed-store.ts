@@ -1,6 +1,6 @@
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
 import { deepFreeze } from "./deep-freeze.ts";
-import { indexBy } from "./index-by.ts";
+import { type Index, indexBy } from "./index-by.ts";
 import { compareResourceVersions } from "./resource-version.ts";
 import { withSameSpec } from "./same-spec.ts";
 import type { Store } from "./store.ts";
@@ -36,110 +36,142 @@ const keyOf = ({ namespace = "", name }: { namespace?: string; name: string }): 
 const controllerOf = (object: KubeObject): string | undefined =>
   object.metadata.ownerReferences?.find((owner) => owner.controller === true)?.uid;
 
+type State<T extends KubeObject> = {
+  readonly objects: Map<string, T>;
+  readonly owners: Index;
+  readonly labels: Index;
+  readonly keepsSpec: boolean;
+  readonly listeners: Listener<T>[];
+  /** The resourceVersion up to which everything is here; empty before the first list. */
+  seen: string;
+};
+
 /**
  * @param label what `labelled` looks for
  * @param keepsSpec an update that says the same in its spec keeps the one before
  */
 export const createIndexedStore = <T extends KubeObject>(label?: string, keepsSpec = false): IndexedStore<T> => {
-  const objects = new Map<string, T>();
-  const owners = indexBy(controllerOf);
-  const labels = indexBy(({ metadata: { namespace, labels = {} } }) => {
-    const name = label === undefined ? undefined : labels[label];
-    return name === undefined ? undefined : keyOf({ ...(namespace === undefined ? {} : { namespace }), name });
-  });
-  const listeners: Listener<T>[] = [];
-  let seen = "";
+  const state: State<T> = {
+    objects: new Map(),
+    owners: indexBy(controllerOf),
+    labels: indexBy((object) => keyInLabel(object, label)),
+    keepsSpec,
+    listeners: [],
+    seen: "",
+  };
+  return {
+    get: (key: ObjectKey) => read(state, keyOf(key)),
+    list: () => state.objects.values(),
+    ownedBy: (uid) => found(state, state.owners.with(uid)),
+    labelled: (key) => found(state, state.labels.with(keyOf(key))),
+    hasSynced: () => state.seen !== "",
+    resourceVersion: () => state.seen,
+    subscribe(listener) {
+      state.listeners.push(listener);
+      for (const object of state.objects.values()) listener({ type: "added", object, initial: true });
+    },
+    replace: (objects, resourceVersion) => replace(state, objects, resourceVersion),
+    put: (object, resourceVersion) => put(state, object, resourceVersion),
+    remove: (object, resourceVersion) => remove(state, object, resourceVersion),
+    learn: (object) => learn(state, object),
+    hasSeen: (key, resourceVersion) => hasSeen(state, key, resourceVersion),
+    advance(resourceVersion) {
+      state.seen = resourceVersion;
+    },
+  };
+};
 
-  // Frozen when it is read, which for most objects is long after a start: to freeze the first lists takes a third of their time.
-  const read = (key: string): T | undefined => {
-    const object = objects.get(key);
-    return object === undefined ? undefined : deepFreeze(object);
-  };
-  const found = (keys: Iterable<string>): T[] => [...keys].flatMap((key) => read(key) ?? []);
+/** Whom the label names, in the object's own namespace. */
+const keyInLabel = ({ metadata: { namespace, labels = {} } }: KubeObject, label: string | undefined) => {
+  const name = label === undefined ? undefined : labels[label];
+  return name === undefined ? undefined : keyOf({ ...(namespace === undefined ? {} : { namespace }), name });
+};
 
-  /** The objects here change hands, not contents; so nobody's reading can change another's. */
-  const set = (given: T, initial: boolean): Change<T> | undefined => {
-    const key = keyOf(given.metadata);
-    const old = objects.get(key);
-    if (old !== undefined && isSame(old, given)) return undefined;
-    const object = old === undefined || !keepsSpec ? given : withSameSpec(given, old);
-    for (const index of [owners, labels]) {
-      if (old !== undefined) index.remove(key, old);
-      index.add(key, object);
-    }
-    objects.set(key, object);
-    return old === undefined ? { type: "added", object, initial } : { type: "updated", object, old };
-  };
-  const unset = (key: string): Change<T> | undefined => {
-    const old = objects.get(key);
-    if (old === undefined) return undefined;
-    objects.delete(key);
-    for (const index of [owners, labels]) index.remove(key, old);
-    return { type: "deleted", old };
-  };
-  /** Everybody is told everything, also after a listener that throws. */
-  const tell = (changes: (Change<T> | undefined)[]) => {
-    let failed: { error: unknown } | undefined;
-    for (const change of changes) {
-      if (change === undefined) continue;
-      for (const listener of listeners) {
-        try {
-          listener(change);
-        } catch (error) {
-          failed ??= { error };
-        }
+// Frozen when it is read, which for most objects is long after a start: to freeze the first lists takes a third of their time.
+const read = <T extends KubeObject>({ objects }: State<T>, key: string): T | undefined => {
+  const object = objects.get(key);
+  return object === undefined ? undefined : deepFreeze(object);
+};
+
+const found = <T extends KubeObject>(state: State<T>, keys: Iterable<string>): T[] =>
+  [...keys].flatMap((key) => read(state, key) ?? []);
+
+const replace = <T extends KubeObject>(state: State<T>, next: T[], resourceVersion: string): void => {
+  const kept = new Set(next.map((object) => keyOf(object.metadata)));
+  const gone = [...state.objects.keys()].filter((key) => !kept.has(key));
+  const initial = state.seen === "";
+  state.seen = resourceVersion;
+  // All changes are made before the first is told, so that no listener meets a half-swapped store.
+  tell(state, [...gone.map((key) => unset(state, key)), ...next.map((object) => set(state, object, initial))]);
+};
+
+const put = <T extends KubeObject>(state: State<T>, object: T, resourceVersion: string): void => {
+  state.seen = resourceVersion;
+  const known = state.objects.get(keyOf(object.metadata));
+  // what was learnt is ahead of the watch: an older state that it still brings is past
+  if (known === undefined || !isLater(known, resourceVersion)) tell(state, [set(state, object, false)]);
+};
+
+const remove = <T extends KubeObject>(state: State<T>, object: T, resourceVersion: string): void => {
+  state.seen = resourceVersion;
+  const key = keyOf(object.metadata);
+  const known = state.objects.get(key);
+  if (known !== undefined && !isLater(known, resourceVersion)) tell(state, [unset(state, key)]);
+};
+
+const learn = <T extends KubeObject>(state: State<T>, object: T): void => {
+  const { resourceVersion } = object.metadata;
+  if (state.seen === "" || resourceVersion === undefined || hasSeen(state, object.metadata, resourceVersion)) return;
+  tell(state, [set(state, object, false)]);
+};
+
+const hasSeen = <T extends KubeObject>(
+  { objects, seen }: State<T>,
+  key: { namespace?: string; name: string },
+  resourceVersion: string,
+): boolean => {
+  if (seen !== "" && compareResourceVersions(seen, resourceVersion) >= 0) return true;
+  const known = objects.get(keyOf(key))?.metadata.resourceVersion;
+  return known !== undefined && compareResourceVersions(known, resourceVersion) >= 0;
+};
+
+/** The objects here change hands, not contents; so nobody's reading can change another's. */
+const set = <T extends KubeObject>(state: State<T>, given: T, initial: boolean): Change<T> | undefined => {
+  const { keepsSpec, labels, objects, owners } = state;
+  const key = keyOf(given.metadata);
+  const old = objects.get(key);
+  if (old !== undefined && isSame(old, given)) return undefined;
+  const object = old === undefined || !keepsSpec ? given : withSameSpec(given, old);
+  for (const index of [owners, labels]) {
+    if (old !== undefined) index.remove(key, old);
+    index.add(key, object);
+  }
+  objects.set(key, object);
+  return old === undefined ? { type: "added", object, initial } : { type: "updated", object, old };
+};
+
+const unset = <T extends KubeObject>({ labels, objects, owners }: State<T>, key: string): Change<T> | undefined => {
+  const old = objects.get(key);
+  if (old === undefined) return undefined;
+  objects.delete(key);
+  for (const index of [owners, labels]) index.remove(key, old);
+  return { type: "deleted", old };
+};
+
+/** Everybody is told everything, also after a listener that throws. */
+const tell = <T extends KubeObject>({ listeners }: State<T>, changes: (Change<T> | undefined)[]): void => {
+  let failed: { error: unknown } | undefined;
+  for (const change of changes) {
+    if (change === undefined) continue;
+    for (const listener of listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        failed ??= { error };
       }
     }
-    if (failed !== undefined) throw failed.error;
-  };
-
-  const hasSeen = (key: { namespace?: string; name: string }, resourceVersion: string): boolean => {
-    if (seen !== "" && compareResourceVersions(seen, resourceVersion) >= 0) return true;
-    const known = objects.get(keyOf(key))?.metadata.resourceVersion;
-    return known !== undefined && compareResourceVersions(known, resourceVersion) >= 0;
-  };
-
-  return {
-    get: (key: ObjectKey) => read(keyOf(key)),
-    list: () => objects.values(),
-    ownedBy: (uid) => found(owners.with(uid)),
-    labelled: (key) => found(labels.with(keyOf(key))),
-    hasSynced: () => seen !== "",
-    resourceVersion: () => seen,
-    subscribe(listener) {
-      listeners.push(listener);
-      for (const object of objects.values()) listener({ type: "added", object, initial: true });
-    },
-    replace(next, resourceVersion) {
-      const kept = new Set(next.map((object) => keyOf(object.metadata)));
-      const gone = [...objects.keys()].filter((key) => !kept.has(key));
-      const initial = seen === "";
-      seen = resourceVersion;
-      // All changes are made before the first is told, so that no listener meets a half-swapped store.
-      tell([...gone.map(unset), ...next.map((object) => set(object, initial))]);
-    },
-    put(object, resourceVersion) {
-      seen = resourceVersion;
-      const known = objects.get(keyOf(object.metadata));
-      // what was learnt is ahead of the watch: an older state that it still brings is past
-      if (known === undefined || !isLater(known, resourceVersion)) tell([set(object, false)]);
-    },
-    remove(object, resourceVersion) {
-      seen = resourceVersion;
-      const key = keyOf(object.metadata);
-      const known = objects.get(key);
-      if (known !== undefined && !isLater(known, resourceVersion)) tell([unset(key)]);
-    },
-    learn(object) {
-      const { resourceVersion } = object.metadata;
-      if (seen === "" || resourceVersion === undefined || hasSeen(object.metadata, resourceVersion)) return;
-      tell([set(object, false)]);
-    },
-    hasSeen,
-    advance(resourceVersion) {
-      seen = resourceVersion;
-    },
-  };
+  }
+  if (failed !== undefined) throw failed.error;
 };
 
 const isSame = (a: KubeObject, b: KubeObject): boolean =>

@@ -2,7 +2,7 @@ import { createSecureContext } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
 import type { Credentials, ReadCredentials } from "./credentials.ts";
 import { fence, notLeading } from "./fence.ts";
-import { createPlaces } from "./places.ts";
+import { createPlaces, type Places } from "./places.ts";
 import type { Heard } from "./server-clock.ts";
 
 export type HttpRequest = {
@@ -80,91 +80,116 @@ export type TransportOptions = {
   now?: () => number;
 };
 
+type State = {
+  readonly readCredentials: ReadCredentials;
+  readonly observe: RequestObserver;
+  readonly mayWrite: () => boolean;
+  readonly heard: ((answer: Heard) => void) | undefined;
+  readonly now: () => number;
+  readonly places: Places;
+  /** The credentials and connections of the moment, read at `readAt`. */
+  current: Promise<Connection> | undefined;
+  readAt: number;
+  pools: Pools | undefined;
+  /** Connections of former credentials, while calls still use them. */
+  readonly retired: Set<Pools>;
+};
+
+type Connection = { credentials: Credentials; pools: Pools };
+
 export const createTransport = (readCredentials: ReadCredentials, options: TransportOptions = {}): Transport => {
   const { observe = () => undefined, mayWrite = () => true, heard, now = () => performance.now() } = options;
-  let current: Promise<{ credentials: Credentials; pools: Pools }> | undefined;
-  let readAt = 0;
-  let pools: Pools | undefined;
-  const retired = new Set<Pools>();
-  const places = createPlaces(PLACES);
-
-  const load = async () => {
-    const credentials = await readCredentials();
-    if (pools?.fingerprint !== credentials.fingerprint) {
-      const old = pools;
-      pools = openPools(credentials, mayWrite);
-      // Calls in flight end on the old connections; its watches end when the server's timeout ends them.
-      if (old !== undefined) void retire(old);
-    }
-    return { credentials, pools };
+  const state: State = {
+    ...{ readCredentials, observe, mayWrite, heard, now },
+    places: createPlaces(PLACES),
+    current: undefined,
+    readAt: 0,
+    pools: undefined,
+    retired: new Set(),
   };
-  const retire = async (old: Pools) => {
-    retired.add(old);
-    await Promise.allSettled([old.request.close(), old.watch.close()]);
-    retired.delete(old);
-  };
-  const connection = (maxAgeMs: number) => {
-    if (current === undefined || now() - readAt > maxAgeMs) {
-      readAt = now();
-      const loading = load();
-      current = loading;
-      // A failed read is not kept: the next request reads again.
-      loading.catch(() => {
-        if (current === loading) current = undefined;
-      });
-    }
-    return current;
-  };
-
-  const once = async (sent: HttpRequest, maxAgeMs: number) => {
-    if (sent.purpose === "watch") return await answered(sent, maxAgeMs);
-    const giveBack = await places.take(groupOf(sent), sent.signal);
-    try {
-      const response = await answered(sent, maxAgeMs);
-      // its connection is free when the body has been read
-      response.body.once("close", giveBack);
-      return response;
-    } catch (error) {
-      giveBack();
-      throw error;
-    }
-  };
-  const answered = async (sent: HttpRequest, maxAgeMs: number) => {
-    const { credentials, pools: open } = await connection(maxAgeMs);
-    // the fence ends it, too, but with its connection: thousands of writes that wait would make a new one each
-    if (isWrite(sent) && !mayWrite()) throw notLeading();
-    const start = now();
-    let code = "<error>";
-    try {
-      const response = await request(`${credentials.server}${sent.path}`, {
-        dispatcher: dispatcherOf(open, sent),
-        method: sent.method,
-        headers: { accept: "application/json", "user-agent": "berth", ...credentials.headers, ...sent.headers },
-        body: sent.body ?? null,
-        signal: sent.signal,
-      });
-      code = String(response.statusCode);
-      // what is no answer of the API server's own, as of a proxy that cannot reach it, is a 5xx
-      const { date } = response.headers;
-      if (typeof date === "string" && response.statusCode < 500) heard?.({ date, sentAt: start, at: now() });
-      return response;
-    } finally {
-      const { host } = new URL(credentials.server);
-      observe({ code, method: sent.method, host, seconds: (now() - start) / 1000 });
-    }
-  };
-
   return {
     async send(sent) {
-      const response = await once(sent, CREDENTIALS_AGE_MS);
+      const response = await once(state, sent, CREDENTIALS_AGE_MS);
       if (response.statusCode !== 401) return response;
       await response.body.dump();
-      return await once(sent, REFUSED_CREDENTIALS_AGE_MS);
+      return await once(state, sent, REFUSED_CREDENTIALS_AGE_MS);
     },
     async close() {
+      const { current, retired } = state;
       await current?.catch(() => undefined);
-      const all = pools === undefined ? [...retired] : [pools, ...retired];
+      const all = state.pools === undefined ? [...retired] : [state.pools, ...retired];
       await Promise.all(all.flatMap((each) => [each.request.destroy(), each.watch.destroy()]));
     },
   };
+};
+
+/** The connections, with credentials that were read at most so long ago. */
+const connectionOf = (state: State, maxAgeMs: number): Promise<Connection> => {
+  const { current, now } = state;
+  if (current !== undefined && now() - state.readAt <= maxAgeMs) return current;
+  state.readAt = now();
+  const loading = load(state);
+  state.current = loading;
+  // A failed read is not kept: the next request reads again.
+  loading.catch(() => {
+    if (state.current === loading) state.current = undefined;
+  });
+  return loading;
+};
+
+const load = async (state: State): Promise<Connection> => {
+  const credentials = await state.readCredentials();
+  const { pools: old } = state;
+  if (old?.fingerprint === credentials.fingerprint) return { credentials, pools: old };
+  const pools = openPools(credentials, state.mayWrite);
+  state.pools = pools;
+  // Calls in flight end on the old connections; its watches end when the server's timeout ends them.
+  if (old !== undefined) void retire(state, old);
+  return { credentials, pools };
+};
+
+const retire = async ({ retired }: State, old: Pools): Promise<void> => {
+  retired.add(old);
+  await Promise.allSettled([old.request.close(), old.watch.close()]);
+  retired.delete(old);
+};
+
+const once = async (state: State, sent: HttpRequest, maxAgeMs: number): Promise<Dispatcher.ResponseData> => {
+  if (sent.purpose === "watch") return await answered(state, sent, maxAgeMs);
+  const giveBack = await state.places.take(groupOf(sent), sent.signal);
+  try {
+    const response = await answered(state, sent, maxAgeMs);
+    // its connection is free when the body has been read
+    response.body.once("close", giveBack);
+    return response;
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+};
+
+const answered = async (state: State, sent: HttpRequest, maxAgeMs: number): Promise<Dispatcher.ResponseData> => {
+  const { heard, mayWrite, now, observe } = state;
+  const { credentials, pools } = await connectionOf(state, maxAgeMs);
+  // the fence ends it, too, but with its connection: thousands of writes that wait would make a new one each
+  if (isWrite(sent) && !mayWrite()) throw notLeading();
+  const start = now();
+  let code = "<error>";
+  try {
+    const response = await request(`${credentials.server}${sent.path}`, {
+      dispatcher: dispatcherOf(pools, sent),
+      method: sent.method,
+      headers: { accept: "application/json", "user-agent": "berth", ...credentials.headers, ...sent.headers },
+      body: sent.body ?? null,
+      signal: sent.signal,
+    });
+    code = String(response.statusCode);
+    // what is no answer of the API server's own, as of a proxy that cannot reach it, is a 5xx
+    const { date } = response.headers;
+    if (typeof date === "string" && response.statusCode < 500) heard?.({ date, sentAt: start, at: now() });
+    return response;
+  } finally {
+    const { host } = new URL(credentials.server);
+    observe({ code, method: sent.method, host, seconds: (now() - start) / 1000 });
+  }
 };
