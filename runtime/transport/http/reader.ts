@@ -1,8 +1,8 @@
 import { RequestError } from "../../errors/request-error.ts";
 import type { Lease } from "../../memory/shares.ts";
-import { createChunks } from "./chunks.ts";
+import { type Chunks, createChunks } from "./chunks.ts";
 import type { Head } from "./head.ts";
-import { createInput } from "./input.ts";
+import { createInput, type Input } from "./input.ts";
 import { checkTrailers, SERVER_LIMITS } from "./request-rules.ts";
 
 /** A buffer begins with no more than this, so that a length that is declared but never sent costs little. */
@@ -32,95 +32,113 @@ export type Reader = {
 
 const EMPTY = Buffer.alloc(0);
 
+type State = {
+  readonly maxBodyBytes: number;
+  readonly lease: Lease;
+  readonly input: Input;
+  readonly chunks: Chunks;
+  /** As the head declares it; undefined where the body comes in chunks. */
+  length: number | undefined;
+  /** What has come of the body, in `received` bytes. */
+  body: Buffer;
+  received: number;
+};
+
 export const createReader = (maxBodyBytes: number, lease: Lease): Reader => {
   const input = createInput(SERVER_LIMITS);
-  let length: number | undefined;
-  let body: Buffer = EMPTY;
-  let received = 0;
-
-  const chunks = createChunks({
-    size(bytes) {
-      if (received + bytes > maxBodyBytes) throw tooLarge(maxBodyBytes);
-    },
-    data(from, start, end) {
-      grow(received + end - start, maxBodyBytes, received + from.length - start, 2);
-      append(start, end);
-    },
-    trailers: checkTrailers,
-  });
-
-  const head = (): Head | undefined => {
-    const parsed = input.head();
-    if (parsed === undefined) return undefined;
-    length = parsed.length;
-    received = 0;
-    chunks.begin();
-    return parsed;
+  const state: State = {
+    ...{ maxBodyBytes, lease, input },
+    chunks: createChunks({
+      size(bytes) {
+        if (state.received + bytes > maxBodyBytes) throw tooLarge(maxBodyBytes);
+      },
+      data(from, start, end) {
+        const { received } = state;
+        grow(state, received + end - start, maxBodyBytes, received + from.length - start, 2);
+        append(state, start, end);
+      },
+      trailers: checkTrailers,
+    }),
+    length: undefined,
+    body: EMPTY,
+    received: 0,
   };
-
-  const grow = (bytes: number, most: number, least: number, factor: number): void => {
-    if (bytes <= body.length) return;
-    const wanted = Math.min(most, Math.max(bytes, least, body.length * factor));
-    lease.take(wanted - body.length);
-    const larger = Buffer.allocUnsafeSlow(wanted);
-    body.copy(larger, 0, 0, received);
-    body = larger;
-  };
-
-  const append = (from: number, to: number): void => {
-    input.bytes.copy(body, received, from, to);
-    received += to - from;
-  };
-
-  const finish = (): Buffer => {
-    const whole = body.subarray(0, received);
-    body = EMPTY;
-    input.next();
-    return whole;
-  };
-
-  const readLength = (total: number): Buffer | undefined => {
-    const { at } = input;
-    const available = Math.min(input.pending(), total - received);
-    if (received === 0 && available === total) {
-      if (total >= UNCOUNTED_BYTES) lease.take(total);
-      body = input.bytes.subarray(at, at + total);
-      input.at = at + total;
-      received = total;
-      input.forget();
-      return finish();
-    }
-    // A factor of 16: a sixteenth is copied twice, and whoever holds much of the budget has sent much.
-    grow(received + available, total, FIRST_BYTES, 16);
-    append(at, at + available);
-    input.at = at + available;
-    input.forget();
-    return received === total ? finish() : undefined;
-  };
-
-  const readChunks = (): Buffer | undefined => {
-    input.at = chunks.read(input.bytes, input.at);
-    input.forget();
-    return chunks.isWhole() ? finish() : undefined;
-  };
-
   return {
     feed: input.feed,
-    head,
-    body: () => (length === undefined ? readChunks() : readLength(length)),
+    head: () => readHead(state),
+    body: () => (state.length === undefined ? readChunks(state) : readLength(state, state.length)),
     skipBody() {
-      if (length === undefined || input.pending() < length) return false;
-      input.at += length;
-      finish();
+      if (state.length === undefined || input.pending() < state.length) return false;
+      input.at += state.length;
+      finish(state);
       return true;
     },
     drop() {
       input.drop();
-      body = EMPTY;
+      state.body = EMPTY;
     },
     pending: input.pending,
-    received: () => received,
+    received: () => state.received,
   };
+};
+
+const readHead = (state: State): Head | undefined => {
+  const parsed = state.input.head();
+  if (parsed === undefined) return undefined;
+  state.length = parsed.length;
+  state.received = 0;
+  state.chunks.begin();
+  return parsed;
+};
+
+const readLength = (state: State, total: number): Buffer | undefined => {
+  const { input, lease, received } = state;
+  const { at } = input;
+  const available = Math.min(input.pending(), total - received);
+  if (received === 0 && available === total) {
+    if (total >= UNCOUNTED_BYTES) lease.take(total);
+    state.body = input.bytes.subarray(at, at + total);
+    input.at = at + total;
+    state.received = total;
+    input.forget();
+    return finish(state);
+  }
+  // A factor of 16: a sixteenth is copied twice, and whoever holds much of the budget has sent much.
+  grow(state, received + available, total, FIRST_BYTES, 16);
+  append(state, at, at + available);
+  input.at = at + available;
+  input.forget();
+  return state.received === total ? finish(state) : undefined;
+};
+
+const readChunks = (state: State): Buffer | undefined => {
+  const { chunks, input } = state;
+  input.at = chunks.read(input.bytes, input.at);
+  input.forget();
+  return chunks.isWhole() ? finish(state) : undefined;
+};
+
+/** Makes room for `bytes` of the body: `least` at least, `most` at most, and else `factor` times what there is. */
+const grow = (state: State, bytes: number, most: number, least: number, factor: number): void => {
+  const { body } = state;
+  if (bytes <= body.length) return;
+  const wanted = Math.min(most, Math.max(bytes, least, body.length * factor));
+  state.lease.take(wanted - body.length);
+  const larger = Buffer.allocUnsafeSlow(wanted);
+  body.copy(larger, 0, 0, state.received);
+  state.body = larger;
+};
+
+const append = (state: State, from: number, to: number): void => {
+  state.input.bytes.copy(state.body, state.received, from, to);
+  state.received += to - from;
+};
+
+const finish = (state: State): Buffer => {
+  const whole = state.body.subarray(0, state.received);
+  state.body = EMPTY;
+  state.input.next();
+  return whole;
 };
 
 export const tooLarge = (maxBodyBytes: number) =>
