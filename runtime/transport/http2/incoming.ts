@@ -1,9 +1,9 @@
 /** What comes on a connection, whole: frames without their padding, header blocks decoded. Shared by server and client. */
 import { dependsOnItself, faultOf, type Surroundings, unpadded } from "./frame-rules.ts";
 import { createFrameReader, type FrameHead } from "./frames.ts";
-import { createHeaderBlock } from "./header-block.ts";
+import { createHeaderBlock, type HeaderBlock } from "./header-block.ts";
 import type { Header } from "./header-table.ts";
-import { createHpackDecoder } from "./hpack.ts";
+import { createHpackDecoder, type HpackDecoder } from "./hpack.ts";
 import * as http2 from "./protocol.ts";
 
 /** Who deals with it. The functions that give a boolean say whether the connection goes on. */
@@ -50,96 +50,116 @@ const ITSELF = "a stream that depends on itself";
 /** Of what a side says when it leaves. */
 const MOST_REASON = 100;
 
-export const createIncoming = (receiver: Receiver): Incoming => {
-  const { fail, idle } = receiver;
-  const decoder = createHpackDecoder({ tableBytes: 4096, listBytes: receiver.listBytes });
-  const headerBlock = createHeaderBlock(receiver.listBytes);
-  const around: Surroundings = { client: receiver.client, settled: false, blockOf: 0, lastId: 0, window: 0 };
-  // The frame that is being read.
-  let frame: FrameHead = { length: 0, type: 0, flags: 0, stream: 0 };
-  let parts: Buffer[] = [];
+type State = {
+  readonly receiver: Receiver;
+  readonly decoder: HpackDecoder;
+  readonly headerBlock: HeaderBlock;
+  readonly around: Surroundings;
+  /** The one that is being read. */
+  frame: FrameHead;
+  /** What has come of it, where it must be whole. */
+  parts: Buffer[];
   /** Whether the stream ends with the header block that is being read. */
-  let blockEnds = false;
+  blockEnds: boolean;
+};
 
-  const takeBlock = (bytes: Buffer): boolean => {
-    const last = (frame.flags & http2.END_HEADERS) !== 0;
-    const block = headerBlock.take(bytes, last);
-    if (block === "too large") return fail(http2.ENHANCE_YOUR_CALM, "a header block that is too large");
-    around.blockOf = block === undefined ? frame.stream : 0;
-    if (block === undefined) return true;
-    const decoded = decoder.decode(block);
-    if (decoded === undefined) return fail(http2.COMPRESSION_ERROR, "a header block is damaged");
-    return receiver.onHeaders(frame.stream, decoded.tooLarge ? undefined : decoded.headers, blockEnds);
+export const createIncoming = (receiver: Receiver): Incoming => {
+  const { client, listBytes } = receiver;
+  const state: State = {
+    receiver,
+    decoder: createHpackDecoder({ tableBytes: 4096, listBytes }),
+    headerBlock: createHeaderBlock(listBytes),
+    around: { client, settled: false, blockOf: 0, lastId: 0, window: 0 },
+    frame: { length: 0, type: 0, flags: 0, stream: 0 },
+    parts: [],
+    blockEnds: false,
   };
-
-  const onHeadersFrame = (payload: Buffer): boolean => {
-    const fields = unpadded(payload, frame.flags);
-    const skip = (frame.flags & http2.WITH_PRIORITY) === 0 ? 0 : 5;
-    if (fields === undefined || fields.length < skip) return fail(http2.PROTOCOL_ERROR, PADDING);
-    if (skip > 0 && dependsOnItself(fields, frame.stream)) return fail(http2.PROTOCOL_ERROR, ITSELF);
-    blockEnds = (frame.flags & http2.END_STREAM) !== 0;
-    return takeBlock(fields.subarray(skip));
-  };
-
-  const onFrame = (payload: Buffer): boolean => {
-    const isAnswer = (frame.flags & http2.ACK) !== 0;
-    switch (frame.type) {
-      case http2.DATA: {
-        const data = unpadded(payload, frame.flags);
-        return data === undefined ? fail(http2.PROTOCOL_ERROR, PADDING) : receiver.onData(frame, data, true);
-      }
-      case http2.HEADERS:
-        return onHeadersFrame(payload);
-      case http2.CONTINUATION:
-        return takeBlock(payload);
-      case http2.RST_STREAM:
-        return receiver.onReset(frame.stream, payload.readUInt32BE());
-      case http2.SETTINGS:
-        around.settled = true;
-        return isAnswer ? idle() : receiver.onSettings(payload);
-      case http2.PING:
-        return receiver.onPing(isAnswer, payload);
-      case http2.WINDOW_UPDATE:
-        return receiver.onWindowUpdate(frame.stream, payload.readUInt32BE() % 2 ** 31);
-      case http2.PRIORITY:
-        return dependsOnItself(payload, frame.stream) ? fail(http2.PROTOCOL_ERROR, ITSELF) : idle();
-      case http2.GOAWAY: {
-        const reason = payload.toString("latin1", 8, 8 + MOST_REASON);
-        return receiver.onGoAway(payload.readUInt32BE() % 2 ** 31, payload.readUInt32BE(4), reason);
-      }
-      default:
-        return idle();
-    }
-  };
-
-  const read = createFrameReader({
-    head: (head) => {
-      frame = head;
-      around.lastId = receiver.lastId();
-      around.window = receiver.window();
-      const fault = faultOf(head, around);
-      if (fault !== undefined) return fail(fault.code, fault.reason);
-      return frame.type !== http2.DATA || receiver.beginData(frame);
-    },
-    payload: (bytes, last) => {
-      if (frame.type === http2.DATA && (frame.flags & http2.PADDED) === 0) return receiver.onData(frame, bytes, last);
-      if (!last) {
-        // what comes next may be read to the same place
-        if (bytes.length > 0) parts.push(Buffer.from(bytes));
-        return true;
-      }
-      const whole = parts.length === 0 ? bytes : Buffer.concat([...parts, bytes]);
-      parts = [];
-      const goesOn = onFrame(whole);
-      receiver.frameEnded();
-      return goesOn;
-    },
-  });
-
   return {
-    read,
-    isSettled: () => around.settled,
-    isInBlock: () => around.blockOf !== 0,
-    isInFrame: () => parts.length > 0,
+    read: createFrameReader({
+      head: (head) => onHead(state, head),
+      payload: (bytes, last) => onPayload(state, bytes, last),
+    }),
+    isSettled: () => state.around.settled,
+    isInBlock: () => state.around.blockOf !== 0,
+    isInFrame: () => state.parts.length > 0,
   };
+};
+
+const onHead = (state: State, head: FrameHead): boolean => {
+  const { around, receiver } = state;
+  state.frame = head;
+  around.lastId = receiver.lastId();
+  around.window = receiver.window();
+  const fault = faultOf(head, around);
+  if (fault !== undefined) return receiver.fail(fault.code, fault.reason);
+  return head.type !== http2.DATA || receiver.beginData(head);
+};
+
+const onPayload = (state: State, bytes: Buffer, last: boolean): boolean => {
+  const { frame, parts, receiver } = state;
+  if (frame.type === http2.DATA && (frame.flags & http2.PADDED) === 0) return receiver.onData(frame, bytes, last);
+  if (!last) {
+    // what comes next may be read to the same place
+    if (bytes.length > 0) parts.push(Buffer.from(bytes));
+    return true;
+  }
+  const whole = parts.length === 0 ? bytes : Buffer.concat([...parts, bytes]);
+  state.parts = [];
+  const goesOn = onFrame(state, whole);
+  receiver.frameEnded();
+  return goesOn;
+};
+
+const onFrame = (state: State, payload: Buffer): boolean => {
+  const { frame, receiver } = state;
+  const isAnswer = (frame.flags & http2.ACK) !== 0;
+  switch (frame.type) {
+    case http2.DATA: {
+      const data = unpadded(payload, frame.flags);
+      return data === undefined ? receiver.fail(http2.PROTOCOL_ERROR, PADDING) : receiver.onData(frame, data, true);
+    }
+    case http2.HEADERS:
+      return onHeadersFrame(state, payload);
+    case http2.CONTINUATION:
+      return takeBlock(state, payload);
+    case http2.RST_STREAM:
+      return receiver.onReset(frame.stream, payload.readUInt32BE());
+    case http2.SETTINGS:
+      state.around.settled = true;
+      return isAnswer ? receiver.idle() : receiver.onSettings(payload);
+    case http2.PING:
+      return receiver.onPing(isAnswer, payload);
+    case http2.WINDOW_UPDATE:
+      return receiver.onWindowUpdate(frame.stream, payload.readUInt32BE() % 2 ** 31);
+    case http2.PRIORITY:
+      return dependsOnItself(payload, frame.stream) ? receiver.fail(http2.PROTOCOL_ERROR, ITSELF) : receiver.idle();
+    case http2.GOAWAY: {
+      const reason = payload.toString("latin1", 8, 8 + MOST_REASON);
+      return receiver.onGoAway(payload.readUInt32BE() % 2 ** 31, payload.readUInt32BE(4), reason);
+    }
+    default:
+      return receiver.idle();
+  }
+};
+
+const onHeadersFrame = (state: State, payload: Buffer): boolean => {
+  const { frame, receiver } = state;
+  const fields = unpadded(payload, frame.flags);
+  const skip = (frame.flags & http2.WITH_PRIORITY) === 0 ? 0 : 5;
+  if (fields === undefined || fields.length < skip) return receiver.fail(http2.PROTOCOL_ERROR, PADDING);
+  if (skip > 0 && dependsOnItself(fields, frame.stream)) return receiver.fail(http2.PROTOCOL_ERROR, ITSELF);
+  state.blockEnds = (frame.flags & http2.END_STREAM) !== 0;
+  return takeBlock(state, fields.subarray(skip));
+};
+
+const takeBlock = (state: State, bytes: Buffer): boolean => {
+  const { around, decoder, frame, headerBlock, receiver } = state;
+  const last = (frame.flags & http2.END_HEADERS) !== 0;
+  const block = headerBlock.take(bytes, last);
+  if (block === "too large") return receiver.fail(http2.ENHANCE_YOUR_CALM, "a header block that is too large");
+  around.blockOf = block === undefined ? frame.stream : 0;
+  if (block === undefined) return true;
+  const decoded = decoder.decode(block);
+  if (decoded === undefined) return receiver.fail(http2.COMPRESSION_ERROR, "a header block is damaged");
+  return receiver.onHeaders(frame.stream, decoded.tooLarge ? undefined : decoded.headers, state.blockEnds);
 };

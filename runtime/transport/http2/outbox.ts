@@ -88,111 +88,131 @@ export const enqueue = (stream: Queue, piece: Buffer, isView = false): void => {
   }
 };
 
+type State = {
+  readonly writer: FrameWriter;
+  /** Streams that have something to send, and whose own window is open. */
+  readonly waiting: Set<Outgoing>;
+  /** What the other side takes on the connection now, in bytes. */
+  window: number;
+  /** Bytes that wait, of all streams. */
+  total: number;
+  frameBytes: number;
+};
+
 export const createOutbox = (writer: FrameWriter): Outbox => {
-  const waiting = new Set<Outgoing>();
-  let window = DEFAULT_WINDOW;
-  let total = 0;
-  let frameBytes = FRAME_BYTES;
-
-  const headers = (id: number, block: Buffer, flags: number): void => {
-    if (block.length <= FRAME_BYTES) {
-      writer.push(frameOf(HEADERS, flags | END_HEADERS, id, block));
-      return;
-    }
-    writer.push(frameOf(HEADERS, flags, id, block.subarray(0, FRAME_BYTES)));
-    for (let at = FRAME_BYTES; at < block.length; at += FRAME_BYTES) {
-      const last = at + FRAME_BYTES >= block.length;
-      writer.push(frameOf(CONTINUATION, last ? END_HEADERS : 0, id, block.subarray(at, at + FRAME_BYTES)));
-    }
-  };
-
-  /** Sends what may be sent of a piece, and returns the rest, if any. */
-  const send = (stream: Outgoing, piece: Buffer): Buffer | undefined => {
-    let at = 0;
-    while (at < piece.length) {
-      const size = Math.min(window, stream.window, frameBytes, piece.length - at);
-      if (size <= 0 || writer.room() <= 0) return at === 0 ? piece : piece.subarray(at);
-      const head = Buffer.allocUnsafe(HEAD_BYTES);
-      writeHead(head, 0, size, DATA, 0, stream.id);
-      writer.push(head);
-      writer.push(piece.subarray(at, at + size));
-      window -= size;
-      stream.window -= size;
-      total -= size;
-      at += size;
-    }
-    return undefined;
-  };
-
-  /** Sends what may be sent of what waits, and what ends the stream after it. `waited`: it could not be when it was written. */
-  const pump = (stream: Outgoing, waited: boolean): void => {
-    while (stream.queued > 0) {
-      const first = stream.queue[0] ?? EMPTY;
-      const left = send(stream, first);
-      stream.queued -= first.length - (left?.length ?? 0);
-      if (left !== undefined) {
-        stream.queue[0] = left;
-        // one whose own window is closed is pumped when that opens
-        if (stream.window > 0) waiting.add(stream);
-        else waiting.delete(stream);
-        return;
-      }
-      stream.queue.shift();
-    }
-    if (waiting.size > 0) waiting.delete(stream);
-    if (stream.trailers !== undefined) {
-      const block = stream.trailers();
-      if (block.length > 0) headers(stream.id, block, END_STREAM);
-      else writer.push(frameOf(DATA, END_STREAM, stream.id, block));
-      stream.trailers = undefined;
-      stream.ended();
-    } else if (waited) stream.drained();
-  };
-
+  const state: State = { writer, waiting: new Set(), window: DEFAULT_WINDOW, total: 0, frameBytes: FRAME_BYTES };
   return {
-    headers,
-    data: (stream, pieces) => {
-      for (const piece of pieces) {
-        if (piece.length === 0) continue;
-        total += piece.length;
-        const left = stream.queued > 0 ? piece : send(stream, piece);
-        if (left !== undefined) enqueue(stream, left);
-      }
-      if (stream.queued > 0 && stream.window > 0) waiting.add(stream);
-    },
-    room: (stream) => (stream.queued > 0 ? 0 : Math.max(0, Math.min(window, stream.window, writer.room()))),
+    headers: (id, block, flags) => pushHeaders(writer, id, block, flags),
+    data: (stream, pieces) => writeData(state, stream, pieces),
+    room: (stream) => (stream.queued > 0 ? 0 : Math.max(0, Math.min(state.window, stream.window, writer.room()))),
     trailers: (stream, encode) => {
       stream.trailers = encode;
-      if (stream.queued === 0) pump(stream, false);
+      if (stream.queued === 0) pump(state, stream, false);
     },
-    widen: (stream, bytes) => {
-      if (stream === undefined) {
-        window += bytes;
-        return window <= MOST_WINDOW;
-      }
-      stream.window += bytes;
-      if (stream.queued > 0) pump(stream, true);
-      return stream.window <= MOST_WINDOW;
-    },
+    widen: (stream, bytes) => widen(state, stream, bytes),
     setFrameBytes: (bytes) => {
       // longer frames only keep the others waiting
-      frameBytes = Math.min(bytes, 4 * FRAME_BYTES);
+      state.frameBytes = Math.min(bytes, 4 * FRAME_BYTES);
     },
-    resume: () => {
-      for (const stream of [...waiting]) {
-        if (window <= 0 || writer.room() <= 0) return;
-        // to the end, so that all have their turn; one that was forgotten meanwhile has none
-        if (waiting.delete(stream)) pump(stream, true);
-      }
-    },
-    queued: () => total,
-    forget: (stream) => {
-      waiting.delete(stream);
-      total -= stream.queued;
-      stream.queue = [];
-      stream.joined = undefined;
-      stream.queued = 0;
-      stream.trailers = undefined;
-    },
+    resume: () => resume(state),
+    queued: () => state.total,
+    forget: (stream) => forget(state, stream),
   };
+};
+
+const pushHeaders = (writer: FrameWriter, id: number, block: Buffer, flags: number): void => {
+  if (block.length <= FRAME_BYTES) {
+    writer.push(frameOf(HEADERS, flags | END_HEADERS, id, block));
+    return;
+  }
+  writer.push(frameOf(HEADERS, flags, id, block.subarray(0, FRAME_BYTES)));
+  for (let at = FRAME_BYTES; at < block.length; at += FRAME_BYTES) {
+    const last = at + FRAME_BYTES >= block.length;
+    writer.push(frameOf(CONTINUATION, last ? END_HEADERS : 0, id, block.subarray(at, at + FRAME_BYTES)));
+  }
+};
+
+const writeData = (state: State, stream: Outgoing, pieces: readonly Buffer[]): void => {
+  for (const piece of pieces) {
+    if (piece.length === 0) continue;
+    state.total += piece.length;
+    const left = stream.queued > 0 ? piece : send(state, stream, piece);
+    if (left !== undefined) enqueue(stream, left);
+  }
+  if (stream.queued > 0 && stream.window > 0) state.waiting.add(stream);
+};
+
+/** Sends what may be sent of a piece, and returns the rest, if any. */
+const send = (state: State, stream: Outgoing, piece: Buffer): Buffer | undefined => {
+  const { writer } = state;
+  let at = 0;
+  while (at < piece.length) {
+    const size = Math.min(state.window, stream.window, state.frameBytes, piece.length - at);
+    if (size <= 0 || writer.room() <= 0) return at === 0 ? piece : piece.subarray(at);
+    const head = Buffer.allocUnsafe(HEAD_BYTES);
+    writeHead(head, 0, size, DATA, 0, stream.id);
+    writer.push(head);
+    writer.push(piece.subarray(at, at + size));
+    state.window -= size;
+    stream.window -= size;
+    state.total -= size;
+    at += size;
+  }
+  return undefined;
+};
+
+/** Sends what may be sent of what waits, and what ends the stream after it. `waited`: it could not be when it was written. */
+const pump = (state: State, stream: Outgoing, waited: boolean): void => {
+  const { waiting } = state;
+  while (stream.queued > 0) {
+    const first = stream.queue[0] ?? EMPTY;
+    const left = send(state, stream, first);
+    stream.queued -= first.length - (left?.length ?? 0);
+    if (left !== undefined) {
+      stream.queue[0] = left;
+      // one whose own window is closed is pumped when that opens
+      if (stream.window > 0) waiting.add(stream);
+      else waiting.delete(stream);
+      return;
+    }
+    stream.queue.shift();
+  }
+  if (waiting.size > 0) waiting.delete(stream);
+  if (stream.trailers !== undefined) pushTrailers(state.writer, stream, stream.trailers());
+  else if (waited) stream.drained();
+};
+
+const pushTrailers = (writer: FrameWriter, stream: Outgoing, block: Buffer): void => {
+  if (block.length > 0) pushHeaders(writer, stream.id, block, END_STREAM);
+  else writer.push(frameOf(DATA, END_STREAM, stream.id, block));
+  stream.trailers = undefined;
+  stream.ended();
+};
+
+const widen = (state: State, stream: Outgoing | undefined, bytes: number): boolean => {
+  if (stream === undefined) {
+    state.window += bytes;
+    return state.window <= MOST_WINDOW;
+  }
+  stream.window += bytes;
+  if (stream.queued > 0) pump(state, stream, true);
+  return stream.window <= MOST_WINDOW;
+};
+
+const resume = (state: State): void => {
+  const { waiting, writer } = state;
+  for (const stream of [...waiting]) {
+    if (state.window <= 0 || writer.room() <= 0) return;
+    // to the end, so that all have their turn; one that was forgotten meanwhile has none
+    if (waiting.delete(stream)) pump(state, stream, true);
+  }
+};
+
+const forget = (state: State, stream: Outgoing): void => {
+  state.waiting.delete(stream);
+  state.total -= stream.queued;
+  stream.queue = [];
+  stream.joined = undefined;
+  stream.queued = 0;
+  stream.trailers = undefined;
 };
