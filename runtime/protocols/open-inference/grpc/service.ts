@@ -38,58 +38,62 @@ export const createInferenceService = (
   report: (error: unknown) => void,
   now: () => number = () => performance.now(),
 ): GrpcService => {
-  const { model } = service;
-  const encoder = createEncoder(model);
-
-  const outputsOf = (
-    names: readonly string[],
-    classes: ReadonlyMap<string, number>,
-    all: Awaited<Inference["result"]>,
-  ): Outputs =>
-    names.map((name) => {
-      const tensor = all.get(name);
-      if (tensor === undefined) throw new RequestError("Internal", `output "${name}": the model did not compute it`);
-      const wanted = classes.get(name);
-      return [name, wanted === undefined ? tensor : classify(tensor, wanted)];
-    });
-
-  const start = (request: InferRequest, deadline: number): Started => {
-    const call = toCall(model, request, now(), deadline);
-    const classes = wantedClasses(model, request);
-    const inference = service.infer(call);
-    return { id: request.id, inference, outputs: (all) => outputsOf(call.outputs, classes, all) };
-  };
-
-  const modelInfer: UnaryMethod<Buffer> = {
-    answer: (message, call) => {
-      const { id, inference, outputs } = start(decodeRequest(message), call.deadline);
-      call.onCancelled = () => inference.cancel();
-      return inference.result.then((all): InferResponse => ({ id, outputs: outputs(all) }));
+  const encoder = createEncoder(service.model);
+  return {
+    name: NAME,
+    protoFiles: [new URL("inference.proto", import.meta.url)],
+    methods: {
+      ...serverMethods(service),
+      ...modelMethods(service),
+      ...inferMethods(service, report, now),
+      ...UNSUPPORTED_METHODS,
+    },
+    // Requests are decoded by the handler, whose refusals name the field.
+    codecs: {
+      ModelInfer: { requestDeserialize: AS_BYTES.requestDeserialize, responseSerialize: encoder.response },
+      ModelStreamInfer: { requestDeserialize: AS_BYTES.requestDeserialize, responseSerialize: encoder.streamResponse },
     },
   };
-  const unary = <Request>(answer: (request: Request) => object): UnaryMethod<Request> => ({ answer });
+};
+
+const unary = <Request>(answer: (request: Request) => object): UnaryMethod<Request> => ({ answer });
+
+const serverMethods = (service: Service): Record<string, Method> => ({
+  ServerLive: unary(() => ({ live: true })),
+  ServerReady: unary(() => ({ ready: service.ready() })),
+  ServerMetadata: unary(() => ({
+    name: "berth",
+    version: service.serverVersion,
+    extensions: [
+      "binary_tensor_data",
+      "classification",
+      "parameters",
+      "schedule_policy",
+      "statistics",
+      "model_configuration",
+    ],
+  })),
+  RepositoryIndex: unary(({ ready }: { ready: boolean }) => ({
+    models: ready && !service.ready() ? [] : [indexed(service)],
+  })),
+});
+
+const indexed = ({ model: { name, version }, ready }: Service) => ({
+  name,
+  version,
+  state: ready() ? "READY" : "UNAVAILABLE",
+  reason: "",
+});
+
+const modelMethods = (service: Service): Record<string, Method> => {
+  const { model } = service;
   const ofModel = (answer: () => object): UnaryMethod<Named> =>
     unary(({ name, version }) => {
       checkModel(model, name, version);
       return answer();
     });
-
-  const methods: Record<string, Method> = {
-    ServerLive: unary(() => ({ live: true })),
-    ServerReady: unary(() => ({ ready: service.ready() })),
+  return {
     ModelReady: ofModel(() => ({ ready: service.ready() })),
-    ServerMetadata: unary(() => ({
-      name: "berth",
-      version: service.serverVersion,
-      extensions: [
-        "binary_tensor_data",
-        "classification",
-        "parameters",
-        "schedule_policy",
-        "statistics",
-        "model_configuration",
-      ],
-    })),
     ModelMetadata: ofModel(() => ({
       name: model.name,
       versions: [model.version],
@@ -112,46 +116,58 @@ export const createInferenceService = (
       if (name !== "" || version !== "") checkModel(model, name === "" ? model.name : name, version);
       return { model_stats: [statisticsOf(service)] };
     }),
-    RepositoryIndex: unary(({ ready }: { ready: boolean }) => ({
-      models:
-        ready && !service.ready()
-          ? []
-          : [
-              {
-                name: model.name,
-                version: model.version,
-                state: service.ready() ? "READY" : "UNAVAILABLE",
-                reason: "",
-              },
-            ],
-    })),
-    ModelInfer: modelInfer,
-    ModelStreamInfer: {
-      open: (call) =>
-        streamInfer(
-          call,
-          (request) => start(request, call.deadline),
-          (error) => statusOf(error, report).details,
-        ),
-    },
-  };
-  for (const [name, reason] of Object.entries(UNSUPPORTED)) {
-    methods[name] = unary(() => {
-      throw new RequestError("Unsupported", `${name}: ${reason}`);
-    });
-  }
-
-  return {
-    name: NAME,
-    protoFiles: [new URL("inference.proto", import.meta.url)],
-    methods,
-    // Requests are decoded by the handler, whose refusals name the field.
-    codecs: {
-      ModelInfer: { requestDeserialize: AS_BYTES.requestDeserialize, responseSerialize: encoder.response },
-      ModelStreamInfer: { requestDeserialize: AS_BYTES.requestDeserialize, responseSerialize: encoder.streamResponse },
-    },
   };
 };
+
+const inferMethods = (
+  service: Service,
+  report: (error: unknown) => void,
+  now: () => number,
+): { ModelInfer: UnaryMethod<Buffer>; ModelStreamInfer: Method } => ({
+  ModelInfer: {
+    answer: (message, call) => {
+      const { id, inference, outputs } = start(service, decodeRequest(message), call.deadline, now());
+      call.onCancelled = () => inference.cancel();
+      return inference.result.then((all): InferResponse => ({ id, outputs: outputs(all) }));
+    },
+  },
+  ModelStreamInfer: {
+    open: (call) =>
+      streamInfer(
+        call,
+        (request) => start(service, request, call.deadline, now()),
+        (error) => statusOf(error, report).details,
+      ),
+  },
+});
+
+const start = ({ infer, model }: Service, request: InferRequest, deadline: number, now: number): Started => {
+  const call = toCall(model, request, now, deadline);
+  const classes = wantedClasses(model, request);
+  const inference = infer(call);
+  return { id: request.id, inference, outputs: (all) => outputsOf(call.outputs, classes, all) };
+};
+
+const outputsOf = (
+  names: readonly string[],
+  classes: ReadonlyMap<string, number>,
+  all: Awaited<Inference["result"]>,
+): Outputs =>
+  names.map((name) => {
+    const tensor = all.get(name);
+    if (tensor === undefined) throw new RequestError("Internal", `output "${name}": the model did not compute it`);
+    const wanted = classes.get(name);
+    return [name, wanted === undefined ? tensor : classify(tensor, wanted)];
+  });
+
+const UNSUPPORTED_METHODS: Record<string, Method> = Object.fromEntries(
+  Object.entries(UNSUPPORTED).map(([name, reason]) => [
+    name,
+    unary(() => {
+      throw new RequestError("Unsupported", `${name}: ${reason}`);
+    }),
+  ]),
+);
 
 const metadataOf = ({ name, datatype, shape }: TensorInfo) => ({
   name,
