@@ -1,5 +1,5 @@
 /** `berth-runtime route`: the router of a namespace, until it is told to end. */
-
+import type { Server } from "node:http";
 import { collectWhenQuiet } from "../memory/collect.ts";
 import { MIB, memoryLimit, waitingBytes } from "../memory/limit.ts";
 import { createAdminServer } from "../telemetry/admin.ts";
@@ -13,7 +13,7 @@ import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.
 import type { RouteOptions } from "./options.ts";
 import { createSignals, type Signals } from "./signals.ts";
 import { renderMetrics, statusReport } from "./status.ts";
-import { createApiServer } from "./watch/api-server.ts";
+import { type ApiServer, createApiServer } from "./watch/api-server.ts";
 import { decodeEndpointSlice } from "./watch/endpoint-slices.ts";
 import { follow } from "./watch/follow.ts";
 import { decodeModelDeployment } from "./watch/model-deployments.ts";
@@ -25,19 +25,48 @@ const QUIET_MS = 2000;
 const SWEEP_MS = 1000;
 const MANAGED = "app.kubernetes.io/managed-by=berth";
 
+/** A router that runs. */
+type State = {
+  readonly options: RouteOptions;
+  readonly log: Logger;
+  readonly router: NamespaceRouter;
+  readonly signals: Signals;
+  /** RFC 3339, and in milliseconds of the process's own clock. */
+  readonly started: string;
+  readonly bornAt: number;
+  isDraining: boolean;
+};
+
 /** Resolves to the exit code. */
 export const routeCommand = async (options: RouteOptions, log: Logger): Promise<number> => {
-  const { adminPort, drainTimeoutMs, host, namespace } = options;
-  const now = (): number => performance.now();
   const ended = new AbortController();
-  const started = new Date().toISOString();
-  const bornAt = now();
-  const version = packageVersion();
-  let draining = false;
+  const state = start(options, log);
+  const { router } = state;
+  const { apiServer: url, caFile, tokenFile } = options;
+  const api = await createApiServer({ url, caFile, tokenFile });
+  const follows = followRoutes(state, api, ended.signal);
+  const admin = createAdmin(state);
+  const sweep = setInterval(() => router.sweep(now()), SWEEP_MS);
+
+  const code = await untilTold(state, admin);
+  clearInterval(sweep);
+  state.signals.close();
+  ended.abort();
+  router.close();
+  admin.close();
+  await Promise.all(follows);
+  await api.close();
+  return code;
+};
+
+const now = (): number => performance.now();
+
+const start = (options: RouteOptions, log: Logger): State => {
   const mostWaiting = options.maxWaitingBytes ?? waitingBytes(memoryLimit(), OWN_BYTES);
+  const started = new Date().toISOString();
   const router: NamespaceRouter = createNamespaceRouter({
-    waits: (model, arm) => signals.waits(model, arm),
-    ...{ host, now, log, random: Math.random, times: TIMES },
+    waits: (model, arm) => state.signals.waits(model, arm),
+    ...{ host: options.host, now, log, random: Math.random, times: TIMES },
     kept: createKeptBytes(mostWaiting, now, collectWhenQuiet(Number.POSITIVE_INFINITY)),
     pace: createPace(),
     maxHeldBytes: mostWaiting,
@@ -46,55 +75,57 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     maxConnectionAgeMs: options.maxConnectionAgeMs,
     maxConnections: options.maxConnections,
     isTrusted: options.isTrusted,
-    closing: () => draining,
+    closing: () => state.isDraining,
     report: (error) => log.error({ err: error }, "a port failed"),
   });
+  const state: State = {
+    ...{ options, log, router, started },
+    signals: createSignals(router, started),
+    bornAt: now(),
+    isDraining: false,
+  };
+  return state;
+};
 
-  const signals: Signals = createSignals(router, started);
-
-  const api = await createApiServer({
-    url: options.apiServer,
-    caFile: options.caFile,
-    tokenFile: options.tokenFile,
-  });
+/** Resolve when `signal` has ended them. */
+const followRoutes = ({ log, options, router }: State, api: ApiServer, signal: AbortSignal): Promise<void>[] => {
   const onFailure = (error: unknown, delayMs: number): void =>
     log.warn(`${error instanceof Error ? error.message : String(error)}; trying again in ${Math.round(delayMs)} ms`);
   const common = { api, onFailure, random: Math.random };
-  const follows = [
-    follow(
-      {
-        ...common,
-        path: `/apis/berth.dev/v1alpha1/namespaces/${namespace}/modeldeployments`,
-        decode: decodeModelDeployment,
-        onChange: router.setModels,
-      },
-      ended.signal,
-    ),
-    follow(
-      {
-        ...common,
-        path: `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
-        labelSelector: MANAGED,
-        decode: decodeEndpointSlice,
-        onChange: router.setSlices,
-      },
-      ended.signal,
-    ),
-  ];
+  const models = {
+    path: `/apis/berth.dev/v1alpha1/namespaces/${options.namespace}/modeldeployments`,
+    decode: decodeModelDeployment,
+    onChange: router.setModels,
+  };
+  const slices = {
+    path: `/apis/discovery.k8s.io/v1/namespaces/${options.namespace}/endpointslices`,
+    labelSelector: MANAGED,
+    decode: decodeEndpointSlice,
+    onChange: router.setSlices,
+  };
+  return [follow({ ...common, ...models }, signal), follow({ ...common, ...slices }, signal)];
+};
 
-  const admin = createAdminServer({
+const createAdmin = (state: State): Server => {
+  const { bornAt, router, signals, started } = state;
+  const version = packageVersion();
+  return createAdminServer({
     // what answers this is the loop that serves requests: a standing one does not answer at all
     stuck: () => undefined,
     notReady: () => {
-      if (draining) return "the router is draining";
+      if (state.isDraining) return "the router is draining";
       return router.synced() ? undefined : "the router waits for the routes from the API server";
     },
     status: async () => statusReport(router, version, started, now() - bornAt),
     metrics: () => renderMetrics(router),
     signals: (response) => signals.stream(response),
   });
-  const sweep = setInterval(() => router.sweep(now()), SWEEP_MS);
+};
 
+/** Opens the admin port. Resolves to the exit code when a signal has ended the router; rejects where the port fails. */
+const untilTold = (state: State, admin: Server): Promise<number> => {
+  const { log, options, router } = state;
+  const { adminPort, drainTimeoutMs, host, namespace } = options;
   const { promise, reject, resolve } = Promise.withResolvers<number>();
   admin.once("error", reject);
   admin.listen({ port: adminPort, ...listenAddress(host) }, () => {
@@ -103,25 +134,16 @@ export const routeCommand = async (options: RouteOptions, log: Logger): Promise<
     log.info({ adminPort: port }, `routing for the ModelDeployments of namespace ${namespace}`);
   });
   const end = (signal: "SIGTERM" | "SIGINT"): void => {
-    if (draining) {
+    if (state.isDraining) {
       if (signal === "SIGINT") resolve(130);
       return;
     }
-    draining = true;
+    state.isDraining = true;
     log.info(`${signal}: draining`);
     const quietMs = signal === "SIGTERM" ? QUIET_MS : 0;
     router.drain({ quietMs, graceMs: drainTimeoutMs }).then(() => resolve(0), reject);
   };
   process.on("SIGTERM", () => end("SIGTERM"));
   process.on("SIGINT", () => end("SIGINT"));
-
-  const code = await promise;
-  clearInterval(sweep);
-  signals.close();
-  ended.abort();
-  router.close();
-  admin.close();
-  await Promise.all(follows);
-  await api.close();
-  return code;
+  return promise;
 };

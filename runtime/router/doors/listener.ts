@@ -1,9 +1,9 @@
 /** The port of one ModelDeployment: HTTP/1.1 and HTTP/2 on the same one, told apart by the first bytes. */
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { createSweep } from "../../event-loop/sweep.ts";
 import { listenAddress } from "../../transport/listen-address.ts";
 import type { Gate } from "../../transport/pace.ts";
-import { createPlaces, type Guest } from "../../transport/places.ts";
+import { createPlaces, type Guest, type Places } from "../../transport/places.ts";
 import type { ClientConnection, Door } from "./door.ts";
 import { serveHttp1 } from "./http1.ts";
 import { serveClientHttp2 } from "./http2.ts";
@@ -37,72 +37,39 @@ const BACKLOG = 1024;
 /** The calls that a client has on an HTTP/2 connection that was told to go away may still take so long. */
 const AGED_GRACE_MS = 300_000;
 
+type State = {
+  readonly door: Door;
+  readonly options: ListenerOptions;
+  readonly places: Places;
+  readonly sockets: Set<Socket>;
+  readonly connections: Set<ClientConnection>;
+  readonly sweepLater: () => void;
+  /** Since `leave`: what its calls may still take, in milliseconds. */
+  leaving: number | undefined;
+};
+
 export const createListener = (door: Door, options: ListenerOptions): Listener => {
-  const { maxConnectionAgeMs, maxConnections, random, report } = options;
   const connections = new Set<ClientConnection>();
   const sockets = new Set<Socket>();
-  const places = createPlaces(maxConnections, door.now);
-  const sweepLater = createSweep(connections, door.times.sweepMs, door.now);
-  let leaving: number | undefined;
-  let bound: number | undefined;
-
-  const adopt = (socket: Socket, gate: Gate, isHttp2: boolean): ClientConnection => {
-    const ageMs = maxConnectionAgeMs * (0.9 + 0.2 * random());
-    let connection: ClientConnection;
-    if (isHttp2) {
-      connection = serveClientHttp2(socket, gate, door);
-      const aged = setTimeout(() => connection.leave(AGED_GRACE_MS), ageMs).unref();
-      socket.once("close", () => clearTimeout(aged));
-    } else connection = serveHttp1(socket, gate, door, door.now() + ageMs);
-    connections.add(connection);
-    socket.once("close", () => connections.delete(connection));
-    if (leaving !== undefined) connection.leave(leaving);
-    sweepLater();
-    return connection;
+  const state: State = {
+    ...{ door, options, sockets, connections },
+    places: createPlaces(options.maxConnections, door.now),
+    sweepLater: createSweep(connections, door.times.sweepMs, door.now),
+    leaving: undefined,
   };
-
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
-    const address = socket.remoteAddress ?? "";
-    if (!places.admit(address)) {
-      socket.destroy();
-      return;
-    }
-    const came = door.now();
-    const gate = door.pace(socket);
-    let connection: ClientConnection | undefined;
-    const guest: Guest = {
-      idleSince: () => (connection !== undefined ? connection.idleSince() : gate.waits() ? undefined : came),
-      destroy: () => socket.destroy(),
-    };
-    places.add(guest, address);
-    sockets.add(socket);
-    socket.once("close", () => {
-      gate.close();
-      sockets.delete(socket);
-      places.remove(guest);
-    });
-    recognise(socket, gate, door.times.headerMs, (isHttp2) => {
-      connection = adopt(socket, gate, isHttp2);
-    });
-  });
-
+  let bound: number | undefined;
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+    onSocket(state, socket),
+  );
   return {
-    listen(port, host) {
-      const { promise, resolve, reject } = Promise.withResolvers<number>();
-      server.once("error", reject);
-      server.listen({ port, ...listenAddress(host), backlog: BACKLOG }, () => {
-        server.off("error", reject);
-        server.on("error", report);
-        const address = server.address();
-        bound = typeof address === "object" && address !== null ? address.port : port;
-        resolve(bound);
-      });
-      return promise;
+    async listen(port, host) {
+      bound = await listening(server, port, host, options.report);
+      return bound;
     },
     port: () => bound,
     connections: () => sockets.size,
     leave(graceMs) {
-      leaving = graceMs;
+      state.leaving = graceMs;
       for (const connection of connections) connection.leave(graceMs);
     },
     stop() {
@@ -113,6 +80,62 @@ export const createListener = (door: Door, options: ListenerOptions): Listener =
       for (const socket of sockets) socket.destroy();
     },
   };
+};
+
+/** Resolves with the port. Rejects where it cannot be had; what fails later is told to `report`. */
+const listening = (server: Server, port: number, host: string, report: (error: unknown) => void): Promise<number> => {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.once("error", reject);
+  server.listen({ port, ...listenAddress(host), backlog: BACKLOG }, () => {
+    server.off("error", reject);
+    server.on("error", report);
+    const address = server.address();
+    resolve(typeof address === "object" && address !== null ? address.port : port);
+  });
+  return promise;
+};
+
+const onSocket = (state: State, socket: Socket): void => {
+  const { door, places, sockets } = state;
+  const address = socket.remoteAddress ?? "";
+  if (!places.admit(address)) {
+    socket.destroy();
+    return;
+  }
+  const came = door.now();
+  const gate = door.pace(socket);
+  let connection: ClientConnection | undefined;
+  const guest: Guest = {
+    idleSince: () => (connection !== undefined ? connection.idleSince() : gate.waits() ? undefined : came),
+    destroy: () => socket.destroy(),
+  };
+  places.add(guest, address);
+  sockets.add(socket);
+  socket.once("close", () => {
+    gate.close();
+    sockets.delete(socket);
+    places.remove(guest);
+  });
+  recognise(socket, gate, door.times.headerMs, (isHttp2) => {
+    connection = adopt(state, socket, gate, isHttp2);
+  });
+};
+
+/** Serves it in the protocol that it speaks. */
+const adopt = (state: State, socket: Socket, gate: Gate, isHttp2: boolean): ClientConnection => {
+  const { connections, door, options } = state;
+  const ageMs = options.maxConnectionAgeMs * (0.9 + 0.2 * options.random());
+  let connection: ClientConnection;
+  if (isHttp2) {
+    connection = serveClientHttp2(socket, gate, door);
+    const aged = setTimeout(() => connection.leave(AGED_GRACE_MS), ageMs).unref();
+    socket.once("close", () => clearTimeout(aged));
+  } else connection = serveHttp1(socket, gate, door, door.now() + ageMs);
+  connections.add(connection);
+  socket.once("close", () => connections.delete(connection));
+  if (state.leaving !== undefined) connection.leave(state.leaving);
+  state.sweepLater();
+  return connection;
 };
 
 /** Of HTTP/2's preface (RFC 9113, 3.4): no method of HTTP/1.1 that anybody has begins with it. */
