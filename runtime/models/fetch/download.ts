@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { formatBytes } from "../../../contract/bytes.ts";
 import type { FetchProgress } from "../../../contract/pod.ts";
 import { Failure } from "../../errors/termination.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { diskFull, isNoSpace } from "./disk.ts";
-import { type Opened, type Source, TransientFailure } from "./source.ts";
+import { type Opened, type Resume, type Source, TransientFailure } from "./source.ts";
 
 export type Timing = { now(): number; sleep(ms: number): Promise<void>; random(): number };
 
@@ -24,6 +24,18 @@ export type Target = {
   check(downloaded: Downloaded): void;
 };
 
+type State = {
+  readonly source: Source;
+  readonly target: Target;
+  readonly log: Logger;
+  readonly timing: Timing;
+  readonly observe: (progress: FetchProgress) => void;
+  /** Of what is written, in bytes. */
+  hash: Hash;
+  written: number;
+  known: { validator: string | undefined; total: number | undefined };
+};
+
 /**
  * Writes a model to `file` and gives its digest and size. What fails for a passing reason is tried again, from where it
  * stopped if the source can prove that the bytes are still the same.
@@ -35,80 +47,19 @@ export const download = async (
   timing: Timing,
   observe: (progress: FetchProgress) => void = () => undefined,
 ): Promise<Downloaded> => {
-  const { file, room } = target;
-  let hash = createHash("sha256");
-  let written = 0;
-  /** Of all that is written. */
-  let known: { validator: string | undefined; total: number | undefined } = { validator: undefined, total: undefined };
-
-  const begin = async ({ again, offset, total, validator }: Opened): Promise<void> => {
-    if (offset > 0) {
-      log.info(`resuming at ${formatBytes(written)}`);
-      known = { validator: known.validator, total };
-      return;
-    }
-    if (again !== undefined) log.warn(`starting again from the first byte: ${again}`);
-    await file.truncate(0);
-    hash = createHash("sha256");
-    written = 0;
-    known = { validator, total };
+  const state: State = {
+    ...{ source, target, log, timing, observe },
+    hash: createHash("sha256"),
+    written: 0,
+    known: { validator: undefined, total: undefined },
   };
-
-  const attempt = async (): Promise<Downloaded> => {
-    const { total: size, validator } = known;
-    const opened = await source(
-      written > 0 && validator !== undefined ? { offset: written, validator, total: size } : undefined,
-    );
-    await refuseOpened(opened, target);
-    await begin(opened);
-    const { total } = opened;
-    const progress = createProgress(total, log, timing);
-    const begun = timing.now();
-    const had = written;
-    for await (const chunk of wholeOf(opened, () => written)) {
-      // '<' begins web pages and XML errors, and no ONNX model
-      if (written === 0 && chunk[0] === 0x3c) {
-        throw new Failure(
-          "ModelInvalid",
-          "the URI leads to a web page or an XML document, not to a model; check spec.model.uri",
-        );
-      }
-      if (written + chunk.length > room) throw diskFull(total, room);
-      await writeAll(file, chunk, written);
-      hash.update(chunk);
-      written += chunk.length;
-      progress(written);
-      observe({
-        bytes: written,
-        ...(total === undefined ? {} : { total }),
-        seconds: secondsFor(written, had, timing.now() - begun),
-      });
-    }
-    return ended(opened);
-  };
-
-  const ended = ({ hasEnd, shown, total }: Opened): Downloaded => {
-    if (total !== undefined && written !== total)
-      throw new TransientFailure(`the connection ended after ${formatBytes(written)} of ${formatBytes(total)}`);
-    if (written === 0 && hasEnd) throw empty(shown);
-    const downloaded = { hex: hash.copy().digest("hex"), bytes: written };
-    try {
-      target.check(downloaded);
-    } catch (error) {
-      // bytes that are wrong stay so; those of a connection that broke come again
-      if (hasEnd || !(error instanceof Failure)) throw error;
-      throw new Doubtful(error, shown);
-    }
-    return downloaded;
-  };
-
   for (let tried = 1; ; tried++) {
     try {
-      const downloaded = await attempt();
-      await file.sync();
+      const downloaded = await attempt(state);
+      await target.file.sync();
       return downloaded;
     } catch (error) {
-      if (isNoSpace(error)) throw diskFull(undefined, written);
+      if (isNoSpace(error)) throw diskFull(undefined, state.written);
       if (!(error instanceof TransientFailure)) throw error;
       if (tried >= ATTEMPTS) throw giveUp(error);
       const delayMs = delayOf(tried, error, timing.random());
@@ -116,6 +67,74 @@ export const download = async (
       await timing.sleep(delayMs);
     }
   }
+};
+
+const attempt = async (state: State): Promise<Downloaded> => {
+  const { log, observe, timing } = state;
+  const opened = await state.source(resumeOf(state));
+  await refuseOpened(opened, state.target);
+  await begin(state, opened);
+  const { total } = opened;
+  const progress = createProgress(total, log, timing);
+  const begun = timing.now();
+  const had = state.written;
+  for await (const chunk of wholeOf(opened, () => state.written)) {
+    await take(state, chunk, total);
+    progress(state.written);
+    observe({
+      bytes: state.written,
+      ...(total === undefined ? {} : { total }),
+      seconds: secondsFor(state.written, had, timing.now() - begun),
+    });
+  }
+  return ended(state, opened);
+};
+
+const resumeOf = ({ known: { total, validator }, written }: State): Resume | undefined =>
+  written > 0 && validator !== undefined ? { offset: written, validator, total } : undefined;
+
+const begin = async (state: State, { again, offset, total, validator }: Opened): Promise<void> => {
+  const { log, target } = state;
+  if (offset > 0) {
+    log.info(`resuming at ${formatBytes(state.written)}`);
+    state.known = { validator: state.known.validator, total };
+    return;
+  }
+  if (again !== undefined) log.warn(`starting again from the first byte: ${again}`);
+  await target.file.truncate(0);
+  state.hash = createHash("sha256");
+  state.written = 0;
+  state.known = { validator, total };
+};
+
+const take = async (state: State, chunk: Uint8Array, total: number | undefined): Promise<void> => {
+  const { file, room } = state.target;
+  // '<' begins web pages and XML errors, and no ONNX model
+  if (state.written === 0 && chunk[0] === 0x3c) {
+    throw new Failure(
+      "ModelInvalid",
+      "the URI leads to a web page or an XML document, not to a model; check spec.model.uri",
+    );
+  }
+  if (state.written + chunk.length > room) throw diskFull(total, room);
+  await writeAll(file, chunk, state.written);
+  state.hash.update(chunk);
+  state.written += chunk.length;
+};
+
+const ended = ({ hash, target, written }: State, { hasEnd, shown, total }: Opened): Downloaded => {
+  if (total !== undefined && written !== total)
+    throw new TransientFailure(`the connection ended after ${formatBytes(written)} of ${formatBytes(total)}`);
+  if (written === 0 && hasEnd) throw empty(shown);
+  const downloaded = { hex: hash.copy().digest("hex"), bytes: written };
+  try {
+    target.check(downloaded);
+  } catch (error) {
+    // bytes that are wrong stay so; those of a connection that broke come again
+    if (hasEnd || !(error instanceof Failure)) throw error;
+    throw new Doubtful(error, shown);
+  }
+  return downloaded;
 };
 
 /** A server that closes its connection behind the last byte, unannounced, is heard to break it: of a known size nothing is missing. */
