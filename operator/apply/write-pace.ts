@@ -69,68 +69,97 @@ export type WritePace = {
 type Memory = Repeated & { isTold: boolean; generation?: number };
 type Refusal = Repeated & { obstacle: Obstacle };
 
+type Due = ReturnType<WritePace["due"]>;
+
+/** By object, and by what is written of it. */
+type State = {
+  readonly remembered: Map<string, Map<string, Memory>>;
+  readonly refusals: Map<string, Map<string, Refusal>>;
+};
+
 export const createWritePace = (): WritePace => {
-  const remembered = new Map<string, Map<string, Memory>>();
-  const refusals = new Map<string, Map<string, Refusal>>();
+  const state: State = { remembered: new Map(), refusals: new Map() };
   return {
-    due(key, actions, now) {
-      const ofKey = remembered.get(keyed(key));
-      const refused = refusals.get(keyed(key));
-      const due: Action[] = [];
-      const contested: Contested[] = [];
-      const hindering: Obstacle[] = [];
-      const waits: number[] = [];
-      for (const action of actions) {
-        const write = writeOf(action);
-        const refusal = refused?.get(write);
-        const untilTried = waitFor(refusal, action, now, PACES.refused);
-        if (refusal !== undefined && untilTried > 0) {
-          waits.push(untilTried);
-          hindering.push(refusal.obstacle);
-          continue;
-        }
-        const last = ofKey?.get(write);
-        // Who owns a field that is as it should be (a backup that was restored) owns it still: the spec did not change by it.
-        if (action.verb === "restore" && last?.generation === action.generation) continue;
-        const waitMs = waitFor(last, action, now, paceOf(action));
-        if (waitMs <= 0) {
-          due.push(action);
-          continue;
-        }
-        waits.push(waitMs);
-        if (last === undefined || last.isTold) continue;
-        last.isTold = true;
-        contested.push({ action, times: last.times, waitMs });
-      }
-      return { due, contested, hindering, ...(waits.length === 0 ? {} : { againAfterMs: Math.min(...waits) }) };
-    },
+    due: (key, actions, now) => dueOf(state, keyed(key), actions, now),
     done(key, actions, now, refused = []) {
-      const ofRefused = refusals.get(keyed(key)) ?? new Map<string, Refusal>();
-      for (const [write, { at }] of ofRefused) if (now - at > FORGET_MS) ofRefused.delete(write);
-      for (const action of actions) ofRefused.delete(writeOf(action));
-      const waits = refused.map(({ action, obstacle }) => {
-        const next = repeated(ofRefused.get(writeOf(action)), action, now, PACES.refused);
-        ofRefused.set(writeOf(action), { ...next, obstacle });
-        return waitAfter(next, now, PACES.refused);
-      });
-      if (ofRefused.size > 0) refusals.set(keyed(key), ofRefused);
-      else refusals.delete(keyed(key));
-      const ofKey = remembered.get(keyed(key)) ?? new Map<string, Memory>();
-      for (const [write, { at, generation }] of ofKey)
-        if (generation === undefined && now - at > FORGET_MS) ofKey.delete(write);
-      for (const action of actions) {
-        const next = repeated(ofKey.get(writeOf(action)), action, now, paceOf(action));
-        const generation = action.verb === "restore" ? { generation: action.generation } : {};
-        ofKey.set(writeOf(action), { ...next, ...generation, isTold: false });
-      }
-      if (ofKey.size > 0) remembered.set(keyed(key), ofKey);
-      return waits.length === 0 ? undefined : Math.min(...waits);
+      const again = rememberRefused(state.refusals, keyed(key), actions, refused, now);
+      rememberWritten(state.remembered, keyed(key), actions, now);
+      return again;
     },
     forget(key) {
-      remembered.delete(keyed(key));
-      refusals.delete(keyed(key));
+      state.remembered.delete(keyed(key));
+      state.refusals.delete(keyed(key));
     },
   };
+};
+
+const dueOf = ({ refusals, remembered }: State, key: string, actions: readonly Action[], now: number): Due => {
+  const [ofKey, refused] = [remembered.get(key), refusals.get(key)];
+  const due: Action[] = [];
+  const contested: Contested[] = [];
+  const hindering: Obstacle[] = [];
+  const waits: number[] = [];
+  for (const action of actions) {
+    const write = writeOf(action);
+    const refusal = refused?.get(write);
+    const untilTried = waitFor(refusal, action, now, PACES.refused);
+    if (refusal !== undefined && untilTried > 0) {
+      waits.push(untilTried);
+      hindering.push(refusal.obstacle);
+      continue;
+    }
+    const last = ofKey?.get(write);
+    // Who owns a field that is as it should be (a backup that was restored) owns it still: the spec did not change by it.
+    if (action.verb === "restore" && last?.generation === action.generation) continue;
+    const waitMs = waitFor(last, action, now, paceOf(action));
+    if (waitMs <= 0) {
+      due.push(action);
+      continue;
+    }
+    waits.push(waitMs);
+    if (last === undefined || last.isTold) continue;
+    last.isTold = true;
+    contested.push({ action, times: last.times, waitMs });
+  }
+  return { due, contested, hindering, ...(waits.length === 0 ? {} : { againAfterMs: Math.min(...waits) }) };
+};
+
+/** Milliseconds until the first of `refused` is tried again. */
+const rememberRefused = (
+  refusals: State["refusals"],
+  key: string,
+  written: readonly Action[],
+  refused: readonly Refused[],
+  now: number,
+): number | undefined => {
+  const ofKey = refusals.get(key) ?? new Map<string, Refusal>();
+  for (const [write, { at }] of ofKey) if (now - at > FORGET_MS) ofKey.delete(write);
+  for (const action of written) ofKey.delete(writeOf(action));
+  const waits = refused.map(({ action, obstacle }) => {
+    const next = repeated(ofKey.get(writeOf(action)), action, now, PACES.refused);
+    ofKey.set(writeOf(action), { ...next, obstacle });
+    return waitAfter(next, now, PACES.refused);
+  });
+  if (ofKey.size > 0) refusals.set(key, ofKey);
+  else refusals.delete(key);
+  return waits.length === 0 ? undefined : Math.min(...waits);
+};
+
+const rememberWritten = (
+  remembered: State["remembered"],
+  key: string,
+  written: readonly Action[],
+  now: number,
+): void => {
+  const ofKey = remembered.get(key) ?? new Map<string, Memory>();
+  for (const [write, { at, generation }] of ofKey)
+    if (generation === undefined && now - at > FORGET_MS) ofKey.delete(write);
+  for (const action of written) {
+    const next = repeated(ofKey.get(writeOf(action)), action, now, paceOf(action));
+    const generation = action.verb === "restore" ? { generation: action.generation } : {};
+    ofKey.set(writeOf(action), { ...next, ...generation, isTold: false });
+  }
+  if (ofKey.size > 0) remembered.set(key, ofKey);
 };
 
 const keyed = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
