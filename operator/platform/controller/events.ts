@@ -42,73 +42,83 @@ const MOST_PENDING = 256;
 type Series = { name: string; first: number; last: number; count: number };
 type Allowance = { tokens: number; at: number };
 
-export const createEventRecorder = (options: EventOptions): EventSender => {
-  const { client, clock, reportingController, reportingInstance } = options;
-  const allSeries = new Map<string, Series>();
-  const allowances = new Map<string, Allowance>();
+type State = {
+  readonly options: EventOptions;
+  /** By what is the same in all events of a series. */
+  readonly series: Map<string, Series>;
+  /** By object. */
+  readonly allowances: Map<string, Allowance>;
   /** By namespace: a webhook that hangs in one holds up no events of the others. */
-  const sending = new Map<string, { last: Promise<void>; pending: number }>();
+  readonly sending: Map<string, { last: Promise<void>; pending: number }>;
+};
 
-  const isAllowed = (uid: string, namespace: string, now: number): boolean => {
-    const { tokens, at } = allowances.get(uid) ?? { tokens: BURST, at: now };
-    const left = Math.min(BURST, tokens + (now - at) / REFILL_MS);
-    const allowed = left >= 1 && (sending.get(namespace)?.pending ?? 0) < MOST_PENDING;
-    remember(allowances, uid, { tokens: allowed ? left - 1 : left, at: now });
-    return allowed;
-  };
-  const nextOf = (identity: string, object: KubeObject, now: number): Series => {
-    const known = allSeries.get(identity);
-    const series =
-      known !== undefined && now - known.last < SERIES_MS
-        ? { ...known, last: now, count: known.count + 1 }
-        : { name: eventName(object, identity, now), first: now, last: now, count: 1 };
-    remember(allSeries, identity, series);
-    return series;
-  };
-
-  /** One after the other: the second of a series must not overtake the first. */
-  const send = (namespace: string, event: Event): void => {
-    const { last, pending } = sending.get(namespace) ?? { last: Promise.resolve(), pending: 0 };
-    const next = last
-      .then(async () => {
-        await client.apply(EVENTS, event, { fieldManager: FIELD_MANAGER });
-      })
-      .catch(options.onFailure)
-      .finally(() => {
-        const left = (sending.get(namespace)?.pending ?? 1) - 1;
-        if (left === 0) sending.delete(namespace);
-        else sending.set(namespace, { last: sending.get(namespace)?.last ?? next, pending: left });
-      });
-    sending.set(namespace, { last: next, pending: pending + 1 });
-  };
-
+export const createEventRecorder = (options: EventOptions): EventSender => {
+  const state: State = { options, series: new Map(), allowances: new Map(), sending: new Map() };
   return {
     event(object, type, reason, action, note) {
-      const now = clock();
-      const { namespace = "default", name, uid = "" } = object.metadata;
-      if (!isAllowed(uid, namespace, now)) return;
-      const identity = JSON.stringify([uid, type, reason, action, note]);
-      const { name: eventName, first, last, count } = nextOf(identity, object, now);
-      const event: Event = {
-        apiVersion: "events.k8s.io/v1",
-        kind: "Event",
-        metadata: { name: eventName, namespace },
-        eventTime: microTime(first),
-        reportingController,
-        reportingInstance,
-        type,
-        reason,
-        action,
-        note: cut(note),
-        regarding: { apiVersion: object.apiVersion, kind: object.kind, namespace, name, uid },
-        ...(count > 1 ? { series: { count, lastObservedTime: microTime(last) } } : {}),
-      };
-      send(namespace, event);
+      const now = options.clock();
+      const { namespace = "default", uid = "" } = object.metadata;
+      if (!isAllowed(state, uid, namespace, now)) return;
+      const series = nextOf(state, JSON.stringify([uid, type, reason, action, note]), object, now);
+      send(state, namespace, eventOf(options, object, series, { type, reason, action, note: cut(note) }));
     },
     async flush() {
-      await Promise.all([...sending.values()].map(({ last }) => last));
+      await Promise.all([...state.sending.values()].map(({ last }) => last));
     },
   };
+};
+
+const eventOf = (
+  { reportingController, reportingInstance }: EventOptions,
+  { apiVersion, kind, metadata }: KubeObject,
+  { count, first, last, name: eventName }: Series,
+  said: Pick<Event, "type" | "reason" | "action" | "note">,
+): Event => {
+  const { namespace = "default", name, uid = "" } = metadata;
+  return {
+    apiVersion: "events.k8s.io/v1",
+    kind: "Event",
+    metadata: { name: eventName, namespace },
+    eventTime: microTime(first),
+    ...{ reportingController, reportingInstance },
+    ...said,
+    regarding: { apiVersion, kind, namespace, name, uid },
+    ...(count > 1 ? { series: { count, lastObservedTime: microTime(last) } } : {}),
+  };
+};
+
+const isAllowed = ({ allowances, sending }: State, uid: string, namespace: string, now: number): boolean => {
+  const { tokens, at } = allowances.get(uid) ?? { tokens: BURST, at: now };
+  const left = Math.min(BURST, tokens + (now - at) / REFILL_MS);
+  const allowed = left >= 1 && (sending.get(namespace)?.pending ?? 0) < MOST_PENDING;
+  remember(allowances, uid, { tokens: allowed ? left - 1 : left, at: now });
+  return allowed;
+};
+
+const nextOf = ({ series }: State, identity: string, object: KubeObject, now: number): Series => {
+  const known = series.get(identity);
+  const next =
+    known !== undefined && now - known.last < SERIES_MS
+      ? { ...known, last: now, count: known.count + 1 }
+      : { name: eventName(object, identity, now), first: now, last: now, count: 1 };
+  remember(series, identity, next);
+  return next;
+};
+
+/** One after the other: the second of a series must not overtake the first. */
+const send = ({ options, sending }: State, namespace: string, event: Event): void => {
+  const { last, pending } = sending.get(namespace) ?? { last: Promise.resolve(), pending: 0 };
+  const next = last
+    .then(async () => {
+      await options.client.apply(EVENTS, event, { fieldManager: FIELD_MANAGER });
+    })
+    .catch(options.onFailure)
+    .finally(() => {
+      const left = (sending.get(namespace)?.pending ?? 1) - 1;
+      if (left === 0) sending.delete(namespace);
+      else sending.set(namespace, { last: sending.get(namespace)?.last ?? next, pending: left });
+    });
+  sending.set(namespace, { last: next, pending: pending + 1 });
 };
 
 /** Keeps the most recently used; one who is forgotten starts anew, which costs a second event at worst. */

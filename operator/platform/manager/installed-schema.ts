@@ -49,85 +49,107 @@ export const logNews = (log: Logger, news: SchemaNews): void => {
 const EVERY_MS = 60_000;
 const MOST_NAMED = 30;
 
+type State = {
+  readonly read: ReadServed;
+  readonly own: () => readonly OwnKind[];
+  readonly tell: (news: SchemaNews) => void;
+  /** The installed schemas of the kinds whose schema lacks something. */
+  narrow: ReadonlyMap<string, Schema>;
+  etag: string | undefined;
+  /** What was said last, by CRD. */
+  told: Map<string, string>;
+  checking: Promise<void> | undefined;
+};
+
 /** @param tell told when something has changed, so that what was left out can be written now */
 export const createInstalledSchema = (
   read: ReadServed,
   own: () => readonly OwnKind[],
   tell: (news: SchemaNews) => void,
 ): InstalledSchema => {
-  /** Of the kinds whose schema lacks something. */
-  let narrow: ReadonlyMap<string, Schema> = new Map();
-  let etag: string | undefined;
-  let told = new Map<string, string>();
-  let checking: Promise<void> | undefined;
-
-  const say = (about: string, news: SchemaNews, next: Map<string, string>): void => {
-    const text = JSON.stringify(news);
-    const before = told.get(about);
-    next.set(about, text);
-    // a schema that lacks nothing is no news, unless it did before
-    if (before !== text && (news.is !== "complete" || before !== undefined)) tell(news);
+  const state: State = {
+    ...{ read, own, tell },
+    narrow: new Map(),
+    etag: undefined,
+    told: new Map(),
+    checking: undefined,
   };
-  const take = (served: Served): void => {
-    const found = new Map<string, Schema>();
-    const next = new Map<string, string>();
-    const news: SchemaNews[] = own().map(({ resource: { apiVersion, kind, plural }, schema }) => {
-      const crd = `${plural}.${apiVersion.split("/")[0]}`;
-      const installed = served.kinds.get(kind);
-      if (installed === undefined) return { is: "missing", crd };
-      const lacks = lacking(schema, installed);
-      if (lacks.length > 0) found.set(kind, installed);
-      return lacks.length === 0 ? { is: "complete", crd } : { is: "older", crd, lacks: lacks.slice(0, MOST_NAMED) };
-    });
-    etag = served.etag;
-    narrow = found;
-    for (const one of news) say("crd" in one ? one.crd : "", one, next);
-    told = next;
-  };
-  const look = async (): Promise<void> => {
-    try {
-      const served = await read(etag);
-      if (served !== undefined) take(served);
-    } catch (error) {
-      if (error instanceof KubeError && error.kind === "notFound") take({ etag: undefined, kinds: new Map() });
-      else say("", { is: "unreadable", why: error instanceof Error ? error.message : String(error) }, told);
-    }
-  };
-  const check = (): Promise<void> => {
-    checking ??= look().finally(() => {
-      checking = undefined;
-    });
-    return checking;
-  };
-  const fitting = <T extends KubeObject>({ apiVersion, kind, metadata, ...rest }: T): KubeObject => {
-    const schema = narrow.get(kind);
-    return { ...(schema === undefined ? rest : knownFields(rest, schema)), apiVersion, kind, metadata };
-  };
-
   return {
     async run(signal, afterMs = 0) {
       const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => undefined);
       if (afterMs > 0) await pause(afterMs);
       while (!signal.aborted) {
-        await check();
+        await check(state);
         await pause(EVERY_MS);
       }
     },
     writer: (client) => ({
       ...client,
       async apply(resource, object, options) {
-        const before = narrow;
+        const before = state.narrow;
         try {
-          return await client.apply(resource, before.has(object.kind) ? fitting(object) : object, options);
+          return await client.apply(resource, before.has(object.kind) ? fitting(before, object) : object, options);
         } catch (error) {
           if (!isUnknownField(error)) throw error;
-          await check();
-          if (narrow === before || !narrow.has(object.kind)) throw error;
-          return await client.apply(resource, fitting(object), options);
+          await check(state);
+          if (state.narrow === before || !state.narrow.has(object.kind)) throw error;
+          return await client.apply(resource, fitting(state.narrow, object), options);
         }
       },
     }),
   };
+};
+
+/** Looks at the schemas; one look for all who ask meanwhile. */
+const check = (state: State): Promise<void> => {
+  state.checking ??= look(state).finally(() => {
+    state.checking = undefined;
+  });
+  return state.checking;
+};
+
+const look = async (state: State): Promise<void> => {
+  try {
+    const served = await state.read(state.etag);
+    if (served !== undefined) take(state, served);
+  } catch (error) {
+    if (error instanceof KubeError && error.kind === "notFound") take(state, { etag: undefined, kinds: new Map() });
+    else say(state, "", { is: "unreadable", why: error instanceof Error ? error.message : String(error) }, state.told);
+  }
+};
+
+const take = (state: State, served: Served): void => {
+  const found = new Map<string, Schema>();
+  const next = new Map<string, string>();
+  const news: SchemaNews[] = state.own().map(({ resource: { apiVersion, kind, plural }, schema }) => {
+    const crd = `${plural}.${apiVersion.split("/")[0]}`;
+    const installed = served.kinds.get(kind);
+    if (installed === undefined) return { is: "missing", crd };
+    const lacks = lacking(schema, installed);
+    if (lacks.length > 0) found.set(kind, installed);
+    return lacks.length === 0 ? { is: "complete", crd } : { is: "older", crd, lacks: lacks.slice(0, MOST_NAMED) };
+  });
+  state.etag = served.etag;
+  state.narrow = found;
+  for (const one of news) say(state, "crd" in one ? one.crd : "", one, next);
+  state.told = next;
+};
+
+const say = ({ tell, told }: State, about: string, news: SchemaNews, next: Map<string, string>): void => {
+  const text = JSON.stringify(news);
+  const before = told.get(about);
+  next.set(about, text);
+  // a schema that lacks nothing is no news, unless it did before
+  if (before !== text && (news.is !== "complete" || before !== undefined)) tell(news);
+};
+
+/** The object without what the installed schema of its kind does not know. */
+const fitting = <T extends KubeObject>(
+  narrow: State["narrow"],
+  { apiVersion, kind, metadata, ...rest }: T,
+): KubeObject => {
+  const schema = narrow.get(kind);
+  return { ...(schema === undefined ? rest : knownFields(rest, schema)), apiVersion, kind, metadata };
 };
 
 /** What server-side apply says, with a 500, of a field that the schema does not have. */
