@@ -156,6 +156,29 @@ const readFunction = (reader: Reader, end: number, budget: Budget, functions: Ma
 
 const KINDS = ["other", "float", "int", "string", "tensor", "graph", "floats", "ints", "strings"] as const;
 
+/** An attribute as its fields come. `count`: its values, those that are not kept among them. */
+type Draft = {
+  name: string;
+  reference: string;
+  type: number | undefined;
+  float: number;
+  number: number;
+  string: string;
+  tensor: Constant | undefined;
+  graph: Graph | undefined;
+  isTwice: boolean;
+  count: number;
+  readonly floats: number[];
+  readonly numbers: number[];
+  readonly strings: string[];
+};
+
+const newDraft = (): Draft => ({
+  ...{ name: "", reference: "", type: undefined },
+  ...{ float: 0, number: 0, string: "", tensor: undefined, graph: undefined, isTwice: false },
+  ...{ count: 0, floats: [], numbers: [], strings: [] },
+});
+
 const readAttribute = (
   reader: Reader,
   end: number,
@@ -164,92 +187,88 @@ const readAttribute = (
   depth: number,
 ): void => {
   spend(budget);
-  let [name, reference, string] = ["", "", ""];
-  let type: number | undefined;
-  let number = 0;
-  let float = 0;
-  let count = 0;
-  let tensor: Constant | undefined;
-  let graph: Graph | undefined;
-  let isTwice = false;
-  const numbers: number[] = [];
-  const floats: number[] = [];
-  const strings: string[] = [];
-  each(reader, end, (field) => {
-    switch (field.number) {
-      case 1:
-        name = text(reader, field);
-        break;
-      case 2:
-        if (field.wire === "fixed") float = reader.bytes(field, 4).getFloat32(0, true);
-        break;
-      case 3:
-        reader.seek(field.at);
-        if (field.wire === "varint") number = reader.signed(field.end);
-        break;
-      case 4:
-        string = text(reader, field);
-        break;
-      case 5:
-        isTwice ||= tensor !== undefined;
-        tensor = readTensor(reader, field.end).constant;
-        break;
-      case 6:
-        isTwice ||= graph !== undefined;
-        graph = readGraph(reader, field.end, budget, depth + 1);
-        break;
-      case 7:
-        count += field.wire === "fixed" ? 1 : (field.end - field.at) / 4;
-        fixedNumbers(reader, field, 4, floats);
-        break;
-      case 8:
-        // one by one in ONNX's own files, so that what follows the ones that are kept is only counted
-        count++;
-        if (numbers.length <= MAX_KEPT) signedNumbers(reader, field, numbers, MAX_KEPT + 1);
-        break;
-      case 9:
-        count++;
-        if (strings.length < MAX_STRINGS) strings.push(reader.text(field, MAX_STRING));
-        break;
-      case 20:
-        type = field.value;
-        break;
-      case 21:
-        reference = text(reader, field);
-        break;
-    }
-  });
-  const kept = <T>(values: readonly T[], most: number) => ({
-    values: values.length <= most && values.length >= count ? values : undefined,
-    length: Math.max(count, values.length),
-  });
-  const byKind = (): Attribute => {
-    if (reference !== "") return { kind: "reference", name: reference };
-    // two of one name: which one holds is nowhere written; two graphs of one are put together when it is loaded
-    if (attributes.has(name) || isTwice) return { kind: "other" };
-    switch (KINDS[type ?? 0]) {
-      case "float":
-        return { kind: "float", value: float };
-      case "int":
-        return { kind: "int", value: number };
-      case "string":
-        return { kind: "string", value: string };
-      case "tensor":
-        return tensor === undefined ? { kind: "other" } : { kind: "tensor", value: tensor };
-      case "graph":
-        return graph === undefined ? { kind: "other" } : { kind: "graph", value: graph };
-      case "floats":
-        return { kind: "floats", ...kept(floats, MAX_KEPT) };
-      case "ints":
-        return { kind: "ints", ...kept(numbers, MAX_KEPT) };
-      case "strings":
-        return { kind: "strings", ...kept(strings, MAX_STRINGS) };
-      default:
-        return { kind: "other" };
-    }
-  };
-  attributes.set(name, byKind());
+  const draft = newDraft();
+  each(reader, end, (field) => readAttributeField(reader, field, draft, budget, depth));
+  // two of one name: which one holds is nowhere written; two graphs of one are put together when it is loaded
+  const isUnclear = draft.reference === "" && (attributes.has(draft.name) || draft.isTwice);
+  attributes.set(draft.name, isUnclear ? { kind: "other" } : attributeOf(draft));
 };
+
+const readAttributeField = (reader: Reader, field: Field, draft: Draft, budget: Budget, depth: number): void => {
+  switch (field.number) {
+    case 1:
+      draft.name = text(reader, field);
+      break;
+    case 2:
+      if (field.wire === "fixed") draft.float = reader.bytes(field, 4).getFloat32(0, true);
+      break;
+    case 3:
+      reader.seek(field.at);
+      if (field.wire === "varint") draft.number = reader.signed(field.end);
+      break;
+    case 4:
+      draft.string = text(reader, field);
+      break;
+    case 5:
+      draft.isTwice ||= draft.tensor !== undefined;
+      draft.tensor = readTensor(reader, field.end).constant;
+      break;
+    case 6:
+      draft.isTwice ||= draft.graph !== undefined;
+      draft.graph = readGraph(reader, field.end, budget, depth + 1);
+      break;
+    case 7:
+      draft.count += field.wire === "fixed" ? 1 : (field.end - field.at) / 4;
+      fixedNumbers(reader, field, 4, draft.floats);
+      break;
+    case 8:
+      // one by one in ONNX's own files, so that what follows the ones that are kept is only counted
+      draft.count++;
+      if (draft.numbers.length <= MAX_KEPT) signedNumbers(reader, field, draft.numbers, MAX_KEPT + 1);
+      break;
+    case 9:
+      draft.count++;
+      if (draft.strings.length < MAX_STRINGS) draft.strings.push(reader.text(field, MAX_STRING));
+      break;
+    case 20:
+      draft.type = field.value;
+      break;
+    case 21:
+      draft.reference = text(reader, field);
+      break;
+  }
+};
+
+const attributeOf = (draft: Draft): Attribute => {
+  const { count, float, floats, graph, number, numbers, reference, string, strings, tensor, type } = draft;
+  if (reference !== "") return { kind: "reference", name: reference };
+  switch (KINDS[type ?? 0]) {
+    case "float":
+      return { kind: "float", value: float };
+    case "int":
+      return { kind: "int", value: number };
+    case "string":
+      return { kind: "string", value: string };
+    case "tensor":
+      return tensor === undefined ? { kind: "other" } : { kind: "tensor", value: tensor };
+    case "graph":
+      return graph === undefined ? { kind: "other" } : { kind: "graph", value: graph };
+    case "floats":
+      return { kind: "floats", ...kept(floats, MAX_KEPT, count) };
+    case "ints":
+      return { kind: "ints", ...kept(numbers, MAX_KEPT, count) };
+    case "strings":
+      return { kind: "strings", ...kept(strings, MAX_STRINGS, count) };
+    default:
+      return { kind: "other" };
+  }
+};
+
+/** The values, unless there are more than are kept. */
+const kept = <T>(values: readonly T[], most: number, count: number) => ({
+  values: values.length <= most && values.length >= count ? values : undefined,
+  length: Math.max(count, values.length),
+});
 
 const readValueInfo = (reader: Reader, end: number, budget: Budget): ValueInfo => {
   spend(budget);
