@@ -50,77 +50,107 @@ type Part = {
 /** In place of a namespace: every one. */
 const EVERYWHERE = "";
 
+type Entry = { labels: Record<string, string>; parts: ReadonlyMap<string, Part> };
+
+type State = {
+  readonly client: Client;
+  readonly watch: Watch;
+  readonly onFailure: OnFailure;
+  /** Namespaces, or `EVERYWHERE` alone. */
+  readonly places: readonly string[];
+  /** By kind. */
+  readonly entries: Map<string, Entry>;
+};
+
+type OnFailure = (kind: string, error: KubeError, delayMs: number, namespace: string | undefined) => void;
+
 /** @param namespaces what is looked at; empty: every namespace. */
 export const createCaches = (
   client: Client,
   watch: Watch,
-  onFailure: (kind: string, error: KubeError, delayMs: number, namespace: string | undefined) => void,
+  onFailure: OnFailure,
   namespaces: readonly string[] = [],
 ): Caches => {
   const places = namespaces.length === 0 ? [EVERYWHERE] : namespaces;
-  const placeOf = (namespace: string) => (namespaces.length === 0 ? EVERYWHERE : namespace);
-  const entries = new Map<string, { labels: Record<string, string>; parts: ReadonlyMap<string, Part> }>();
-  const partsIn = (place: string): Part[] => [...entries.values()].flatMap(({ parts }) => parts.get(place) ?? []);
-  const isSynced = (place: string) => partsIn(place).every((part) => part.hasSynced());
-  const isClosed = (place: string) => partsIn(place).every((part) => part.hasSynced() || part.isForbidden);
-  /** The part that is told of this object. */
-  const partCovering = ({ kind, metadata }: KubeObject): Part | undefined => {
-    const { labels = {}, parts } = entries.get(kind) ?? {};
-    const hasLabels = Object.entries(labels).every(([name, value]) => metadata.labels?.[name] === value);
-    return hasLabels ? parts?.get(placeOf(metadata.namespace ?? "")) : undefined;
-  };
+  const entries = new Map<string, Entry>();
+  const state: State = { client, watch, onFailure, places, entries };
   return {
-    of<T extends KubeObject>(
-      resource: Resource<T>,
-      labels: Record<string, string> = {},
-      byLabel?: string,
-      { managedFields, spec }: Reading = {},
-    ) {
-      const { kind } = resource;
-      if (entries.has(kind)) throw new Error(`there is a cache of ${kind} already`);
-      const labelSelector = Object.entries(labels)
-        .map(([name, value]) => `${name}=${value}`)
-        .join(",");
-      const stores = new Map(places.map((place) => [place, createIndexedStore<T>(byLabel, spec === "seldomChanged")]));
-      const partOf = (place: string, store: IndexedStore<T>): Part => {
-        const namespace = place === EVERYWHERE ? undefined : place;
-        const reflector = createReflector({
-          ...{ client, watch, resource, store, isLean: managedFields === "unused" },
-          ...(namespace === undefined ? {} : { namespace }),
-          ...(labelSelector === "" ? {} : { labelSelector }),
-          onFailure(error, delayMs) {
-            part.isForbidden = error.status === 403;
-            onFailure(kind, error, delayMs, namespace);
-          },
-        });
-        const { hasSeen, hasSynced } = store;
-        const isLean = managedFields === "unused";
-        const learn = (object: KubeObject) => store.learn(asWatched(decode("learn", resource, object), isLean));
-        const part: Part = { reflector, hasSeen, hasSynced, learn, isForbidden: false };
-        return part;
-      };
-      entries.set(kind, {
-        labels,
-        parts: new Map([...stores].map(([place, store]) => [place, partOf(place, store)])),
-      });
-      return stores.get(EVERYWHERE) ?? joinStores(stores);
-    },
+    of: (resource, labels = {}, byLabel = undefined, reading = {}) => open(state, resource, labels, byLabel, reading),
     async run(signal) {
       const parts = [...entries.values()].flatMap((entry) => [...entry.parts.values()]);
       await Promise.all(parts.map(({ reflector }) => reflector.run(signal)));
     },
-    hasSynced: () => places.some(isSynced) && places.every(isClosed),
+    hasSynced: () => places.some((place) => isSynced(state, place)) && places.every((place) => isClosed(state, place)),
     missing: (namespace) => {
-      const where = namespace === undefined ? places : [placeOf(namespace)];
-      const isMissing = ({ parts }: { parts: ReadonlyMap<string, Part> }) =>
-        where.some((place) => parts.get(place)?.hasSynced() === false);
+      const where = namespace === undefined ? places : [placeOf(state, namespace)];
+      const isMissing = ({ parts }: Entry) => where.some((place) => parts.get(place)?.hasSynced() === false);
       return [...entries].filter(([, entry]) => isMissing(entry)).map(([kind]) => kind);
     },
     hasSeen: ({ kind, key, resourceVersion }) =>
-      entries.get(kind)?.parts.get(placeOf(key.namespace))?.hasSeen(key, resourceVersion) ?? true,
-    covers: (object) => partCovering(object) !== undefined,
-    learn: (object) => partCovering(object)?.learn(object),
+      entries.get(kind)?.parts.get(placeOf(state, key.namespace))?.hasSeen(key, resourceVersion) ?? true,
+    covers: (object) => partCovering(state, object) !== undefined,
+    learn: (object) => partCovering(state, object)?.learn(object),
   };
+};
+
+const placeOf = ({ places: [first] }: State, namespace: string): string =>
+  first === EVERYWHERE ? EVERYWHERE : namespace;
+
+const partsIn = ({ entries }: State, place: string): Part[] =>
+  [...entries.values()].flatMap(({ parts }) => parts.get(place) ?? []);
+const isSynced = (state: State, place: string): boolean => partsIn(state, place).every((part) => part.hasSynced());
+/** There is nothing to wait for. */
+const isClosed = (state: State, place: string): boolean =>
+  partsIn(state, place).every((part) => part.hasSynced() || part.isForbidden);
+
+/** The part that is told of this object. */
+const partCovering = (state: State, { kind, metadata }: KubeObject): Part | undefined => {
+  const { labels = {}, parts } = state.entries.get(kind) ?? {};
+  const hasLabels = Object.entries(labels).every(([name, value]) => metadata.labels?.[name] === value);
+  return hasLabels ? parts?.get(placeOf(state, metadata.namespace ?? "")) : undefined;
+};
+
+const open = <T extends KubeObject>(
+  state: State,
+  resource: Resource<T>,
+  labels: Record<string, string>,
+  byLabel: string | undefined,
+  { managedFields, spec }: Reading,
+): WatchedStore<T> => {
+  const { entries, places } = state;
+  const { kind } = resource;
+  if (entries.has(kind)) throw new Error(`there is a cache of ${kind} already`);
+  const labelSelector = Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
+  const stores = new Map(places.map((place) => [place, createIndexedStore<T>(byLabel, spec === "seldomChanged")]));
+  const selection = { isLean: managedFields === "unused", ...(labelSelector === "" ? {} : { labelSelector }) };
+  const parts = new Map([...stores].map(([place, store]) => [place, partOf(state, resource, place, store, selection)]));
+  entries.set(kind, { labels, parts });
+  return stores.get(EVERYWHERE) ?? joinStores(stores);
+};
+
+const partOf = <T extends KubeObject>(
+  { client, onFailure, watch }: State,
+  resource: Resource<T>,
+  place: string,
+  store: IndexedStore<T>,
+  selection: { isLean: boolean; labelSelector?: string },
+): Part => {
+  const namespace = place === EVERYWHERE ? undefined : place;
+  const reflector = createReflector({
+    ...{ client, watch, resource, store },
+    ...selection,
+    ...(namespace === undefined ? {} : { namespace }),
+    onFailure(error, delayMs) {
+      part.isForbidden = error.status === 403;
+      onFailure(resource.kind, error, delayMs, namespace);
+    },
+  });
+  const { hasSeen, hasSynced } = store;
+  const learn = (object: KubeObject) => store.learn(asWatched(decode("learn", resource, object), selection.isLean));
+  const part: Part = { reflector, hasSeen, hasSynced, learn, isForbidden: false };
+  return part;
 };
 
 /** An answer as the watch would bring it; whoever wrote it still has all of it. */

@@ -32,36 +32,7 @@ export type ReflectorOptions<T extends KubeObject> = {
 
 export const createReflector = <T extends KubeObject>(options: ReflectorOptions<T>): Reflector => ({
   async run(signal) {
-    const { store } = options;
-    const { isLean, labelSelector, namespace } = options;
-    const selector = {
-      isLean,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-    };
-    let pages: T[] = [];
-
-    const list = async (token: string | undefined): Promise<Input> => {
-      if (token === undefined) pages = [];
-      const query = { ...selector, limit: PAGE, ...(token === undefined ? {} : { continue: token }) };
-      const page = await options.client.list(options.resource, query, signal);
-      for (const object of page.items) pages.push(trim(object));
-      if (page.continue !== undefined) {
-        return { type: "page", resourceVersion: page.resourceVersion, continue: page.continue };
-      }
-      store.replace(pages, page.resourceVersion);
-      pages = [];
-      return { type: "page", resourceVersion: page.resourceVersion };
-    };
-
-    const follow = async (resourceVersion: string, seen: (resourceVersion: string) => void): Promise<Input> => {
-      for await (const event of options.watch(options.resource, { ...selector, resourceVersion }, signal)) {
-        take(store, event);
-        seen(event.resourceVersion);
-      }
-      return { type: "ended" };
-    };
-
+    const pages: Pages<T> = { items: [] };
     let state: State = start;
     const advance = (input: Input): void => {
       state = step(state, input, { now: performance.now(), random: Math.random() });
@@ -72,28 +43,66 @@ export const createReflector = <T extends KubeObject>(options: ReflectorOptions<
           await sleep(state.ms, undefined, { signal }).catch(() => undefined);
           advance({ type: "waited" });
         } else if (state.phase === "listing") {
-          advance(await list(state.continue));
+          advance(await list(options, pages, state.continue, signal));
           // only then is the connection free, which would be made anew for the next page or the watch
           await turn();
-        } else {
-          advance(await follow(state.resourceVersion, (resourceVersion) => advance({ type: "seen", resourceVersion })));
-        }
+        } else advance(await follow(options, state.resourceVersion, advance, signal));
       } catch (thrown) {
         if (signal.aborted) return;
-        const error =
-          thrown instanceof KubeError
-            ? thrown
-            : new KubeError(`watch ${options.resource.kind}: ${thrown}`, {
-                kind: "retryable",
-                reason: "Unexpected",
-                cause: thrown,
-              });
+        const error = errorOf(options.resource.kind, thrown);
         advance({ type: "failed", expired: isExpired(error), retryAfterMs: error.retryAfterMs });
         options.onFailure(error, delayOf(state));
       }
     }
   },
 });
+
+/** The pages of a list that is not whole yet. */
+type Pages<T> = { items: T[] };
+
+const selectorOf = <T extends KubeObject>({ isLean, labelSelector, namespace }: ReflectorOptions<T>) => ({
+  isLean,
+  ...(namespace === undefined ? {} : { namespace }),
+  ...(labelSelector === undefined ? {} : { labelSelector }),
+});
+
+/** Reads the page at `token`, the first one where it is undefined; with the last one the store has the list. */
+const list = async <T extends KubeObject>(
+  options: ReflectorOptions<T>,
+  pages: Pages<T>,
+  token: string | undefined,
+  signal: AbortSignal,
+): Promise<Input> => {
+  const { client, resource, store } = options;
+  if (token === undefined) pages.items = [];
+  const query = { ...selectorOf(options), limit: PAGE, ...(token === undefined ? {} : { continue: token }) };
+  const { continue: next, items, resourceVersion } = await client.list(resource, query, signal);
+  for (const object of items) pages.items.push(trim(object));
+  if (next !== undefined) return { type: "page", resourceVersion, continue: next };
+  store.replace(pages.items, resourceVersion);
+  pages.items = [];
+  return { type: "page", resourceVersion };
+};
+
+/** Takes in what is watched, until the server ends the watch. */
+const follow = async <T extends KubeObject>(
+  options: ReflectorOptions<T>,
+  from: string,
+  advance: (input: Input) => void,
+  signal: AbortSignal,
+): Promise<Input> => {
+  const selector = { ...selectorOf(options), resourceVersion: from };
+  for await (const event of options.watch(options.resource, selector, signal)) {
+    take(options.store, event);
+    advance({ type: "seen", resourceVersion: event.resourceVersion });
+  }
+  return { type: "ended" };
+};
+
+const errorOf = (kind: string, thrown: unknown): KubeError =>
+  thrown instanceof KubeError
+    ? thrown
+    : new KubeError(`watch ${kind}: ${thrown}`, { kind: "retryable", reason: "Unexpected", cause: thrown });
 
 const delayOf = (state: State): number => (state.phase === "waiting" ? state.ms : 0);
 
