@@ -63,81 +63,106 @@ export const createPace = (options: PaceOptions = {}): Pace => {
   };
 };
 
-export const createGates = ({ remains, awake, later = setImmediate }: PaceOptions = {}): ((source: Source) => Gate) => {
-  let read = 0;
-  let begun = 0;
-  let left = 0;
-  let scheduled = false;
+type State = PaceOptions & {
+  readonly later: (run: () => void) => void;
+  /** In this turn: bytes that were read, and connections that began or went on. */
+  read: number;
+  begun: number;
+  /** Bytes of pieces that may be garbage and were not collected yet. */
+  left: number;
+  isScheduled: boolean;
+  readonly onTurn: () => void;
   /** Those that may bring something in this turn. */
-  const flowing = new Set<Source>();
+  readonly flowing: Set<Source>;
   /** Those that want more and wait for a turn, longest first. */
-  const waiting = new Set<Source>();
+  readonly waiting: Set<Source>;
+};
 
-  const schedule = (): void => {
-    if (scheduled) return;
-    scheduled = true;
-    later(next);
+export const createGates = ({ remains, awake, later = setImmediate }: PaceOptions = {}): ((source: Source) => Gate) => {
+  const state: State = {
+    remains,
+    later,
+    ...(awake === undefined ? {} : { awake }),
+    ...{ read: 0, begun: 0, left: 0, isScheduled: false },
+    onTurn: () => nextTurn(state),
+    flowing: new Set(),
+    waiting: new Set(),
   };
-  const next = (): void => {
-    scheduled = false;
-    read = 0;
-    begun = 0;
-    for (const source of waiting) {
-      if (begun >= MOST_BEGUN) break;
+  return (source) => gateOf(state, source);
+};
+
+const gateOf = (state: State, source: Source): Gate => {
+  const { flowing, waiting } = state;
+  let wants = false;
+  return {
+    pause() {
+      wants = false;
+      if (flowing.delete(source)) source.pause();
+      else waiting.delete(source);
+    },
+    resume() {
+      if (wants) return;
+      wants = true;
+      if (state.begun >= SOME_BEGUN) schedule(state);
+      if (state.begun >= MOST_BEGUN || state.read >= MOST_BYTES || waiting.size > 0) waiting.add(source);
+      else begin(state, source);
+    },
+    waits: () => waiting.has(source),
+    read: (bytes) => countRead(state, source, bytes),
+    close() {
+      flowing.delete(source);
       waiting.delete(source);
-      begin(source);
-    }
-    if (begun > 0) schedule();
+    },
   };
-  const begin = (source: Source): void => {
-    begun++;
-    flowing.add(source);
-    source.resume();
-  };
-  const stop = (source: Source): void => {
-    source.stop();
-    waiting.add(source);
-  };
-  /** What the kernel has told of may be much more than is read so far. */
-  const stopAll = (): void => {
-    for (const source of flowing) stop(source);
-    flowing.clear();
-  };
+};
 
-  return (source) => {
-    let wants = false;
-    return {
-      pause() {
-        wants = false;
-        if (flowing.delete(source)) source.pause();
-        else waiting.delete(source);
-      },
-      resume() {
-        if (wants) return;
-        wants = true;
-        if (begun >= SOME_BEGUN) schedule();
-        if (begun >= MOST_BEGUN || read >= MOST_BYTES || waiting.size > 0) waiting.add(source);
-        else begin(source);
-      },
-      waits: () => waiting.has(source),
-      read(bytes) {
-        awake?.();
-        left += bytes;
-        if (remains !== undefined && left >= remains.mostBytes) {
-          left = 0;
-          remains.collect();
-        }
-        read += bytes;
-        if (read < SOME_BYTES) return;
-        schedule();
-        if (read < MOST_BYTES) return;
-        if (flowing.size > FEW) stopAll();
-        else if (flowing.delete(source)) stop(source);
-      },
-      close() {
-        flowing.delete(source);
-        waiting.delete(source);
-      },
-    };
-  };
+const countRead = (state: State, source: Source, bytes: number): void => {
+  const { awake, flowing, remains } = state;
+  awake?.();
+  state.left += bytes;
+  if (remains !== undefined && state.left >= remains.mostBytes) {
+    state.left = 0;
+    remains.collect();
+  }
+  state.read += bytes;
+  if (state.read < SOME_BYTES) return;
+  schedule(state);
+  if (state.read < MOST_BYTES) return;
+  if (flowing.size > FEW) stopAll(state);
+  else if (flowing.delete(source)) stop(state, source);
+};
+
+const schedule = (state: State): void => {
+  if (state.isScheduled) return;
+  state.isScheduled = true;
+  state.later(state.onTurn);
+};
+
+const nextTurn = (state: State): void => {
+  state.isScheduled = false;
+  state.read = 0;
+  state.begun = 0;
+  for (const source of state.waiting) {
+    if (state.begun >= MOST_BEGUN) break;
+    state.waiting.delete(source);
+    begin(state, source);
+  }
+  if (state.begun > 0) schedule(state);
+};
+
+const begin = (state: State, source: Source): void => {
+  state.begun++;
+  state.flowing.add(source);
+  source.resume();
+};
+
+const stop = ({ waiting }: State, source: Source): void => {
+  source.stop();
+  waiting.add(source);
+};
+
+/** What the kernel has told of may be much more than is read so far. */
+const stopAll = (state: State): void => {
+  for (const source of state.flowing) stop(state, source);
+  state.flowing.clear();
 };
