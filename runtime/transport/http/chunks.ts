@@ -51,81 +51,98 @@ const nextPart = (part: Part, byte: number): Part => {
   return part === "before name" || part === "name" ? "name" : "value";
 };
 
+type State = {
+  readonly sink: ChunkSink;
+  step: Step;
+  /** What is left of the chunk, in bytes; while its size is read, as far as its `digits` have come. */
+  size: number;
+  digits: number;
+  extensionBytes: number;
+  part: Part;
+};
+
 export const createChunks = (sink: ChunkSink): Chunks => {
-  let step: Step = "size";
-  let size = 0;
-  let digits = 0;
-  let extensionBytes = 0;
-  let part: Part = "before name";
-
-  /** One byte of what is around the data of a chunk. */
-  const take = (byte: number): void => {
-    switch (step) {
-      case "size": {
-        const digit = hexDigit(byte);
-        if (digit >= 0) {
-          if (++digits > MAX_SIZE_DIGITS) throw malformed();
-          size = size * 16 + digit;
-        } else if (digits > 0 && byte === 13) step = "size-lf";
-        else if (digits > 0 && byte === 59) {
-          step = "extension";
-          part = "before name";
-        } else throw malformed();
-        return;
-      }
-      case "extension":
-        if (++extensionBytes > MAX_EXTENSION_BYTES) throw new Refusal(400, "the chunk extensions are too long");
-        part = nextPart(part, byte);
-        if (part === "end") step = "size-lf";
-        return;
-      case "size-lf":
-        if (byte !== 10) throw malformed();
-        sink.size(size);
-        step = size === 0 ? "trailers" : "data";
-        digits = 0;
-        return;
-      case "data-cr":
-        if (byte !== 13) throw malformed();
-        step = "data-lf";
-        return;
-      case "data-lf":
-        if (byte !== 10) throw malformed();
-        step = "size";
-        return;
-    }
-  };
-
+  const state: State = { sink, step: "size", size: 0, digits: 0, extensionBytes: 0, part: "before name" };
   return {
     begin() {
-      step = "size";
-      size = digits = extensionBytes = 0;
+      state.step = "size";
+      state.size = state.digits = state.extensionBytes = 0;
     },
-    read(input, from) {
-      let at = from;
-      while (at < input.length && step !== "whole") {
-        if (step === "data") {
-          const count = Math.min(input.length - at, size);
-          sink.data(input, at, at + count);
-          at += count;
-          size -= count;
-          if (size === 0) step = "data-cr";
-        } else if (step === "trailers") {
-          const end = findEnd(input, { at, line: at }, Math.min(input.length, at + MAX_TRAILER_BYTES));
-          if (end < 0) {
-            if (input.length - at < MAX_TRAILER_BYTES) return at;
-            throw new Refusal(431, `the trailers are larger than ${MAX_TRAILER_BYTES} bytes`);
-          }
-          const fields: string[] = [];
-          parseFields(input.toString("latin1", at, end), 0, fields, MAX_TRAILERS);
-          if (fields.length > 0) sink.trailers?.(fields);
-          at = end;
-          step = "whole";
-        } else take(input[at++] ?? 0);
-      }
-      return at;
-    },
-    isWhole: () => step === "whole",
+    read: (input, at) => read(state, input, at),
+    isWhole: () => state.step === "whole",
   };
+};
+
+const read = (state: State, input: Buffer, from: number): number => {
+  let at = from;
+  while (at < input.length && state.step !== "whole") {
+    if (state.step === "data") {
+      const count = Math.min(input.length - at, state.size);
+      state.sink.data(input, at, at + count);
+      at += count;
+      state.size -= count;
+      if (state.size === 0) state.step = "data-cr";
+    } else if (state.step === "trailers") {
+      const end = readTrailers(state, input, at);
+      if (end < 0) return at;
+      at = end;
+    } else take(state, input[at++] ?? 0);
+  }
+  return at;
+};
+
+/** Where they end; below 0: not all of them have come. */
+const readTrailers = (state: State, input: Buffer, at: number): number => {
+  const end = findEnd(input, { at, line: at }, Math.min(input.length, at + MAX_TRAILER_BYTES));
+  if (end < 0) {
+    if (input.length - at < MAX_TRAILER_BYTES) return end;
+    throw new Refusal(431, `the trailers are larger than ${MAX_TRAILER_BYTES} bytes`);
+  }
+  const fields: string[] = [];
+  parseFields(input.toString("latin1", at, end), 0, fields, MAX_TRAILERS);
+  if (fields.length > 0) state.sink.trailers?.(fields);
+  state.step = "whole";
+  return end;
+};
+
+/** One byte of what is around the data of a chunk. */
+const take = (state: State, byte: number): void => {
+  switch (state.step) {
+    case "size":
+      takeSize(state, byte);
+      return;
+    case "extension":
+      if (++state.extensionBytes > MAX_EXTENSION_BYTES) throw new Refusal(400, "the chunk extensions are too long");
+      state.part = nextPart(state.part, byte);
+      if (state.part === "end") state.step = "size-lf";
+      return;
+    case "size-lf":
+      if (byte !== 10) throw malformed();
+      state.sink.size(state.size);
+      state.step = state.size === 0 ? "trailers" : "data";
+      state.digits = 0;
+      return;
+    case "data-cr":
+      if (byte !== 13) throw malformed();
+      state.step = "data-lf";
+      return;
+    case "data-lf":
+      if (byte !== 10) throw malformed();
+      state.step = "size";
+      return;
+  }
+};
+
+const takeSize = (state: State, byte: number): void => {
+  const digit = hexDigit(byte);
+  if (digit >= 0) {
+    if (++state.digits > MAX_SIZE_DIGITS) throw malformed();
+    state.size = state.size * 16 + digit;
+  } else if (state.digits > 0 && byte === 13) state.step = "size-lf";
+  else if (state.digits > 0 && byte === 59) {
+    state.step = "extension";
+    state.part = "before name";
+  } else throw malformed();
 };
 
 const malformed = () => new Refusal(400, "a chunk of the body is malformed");

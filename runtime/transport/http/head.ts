@@ -118,14 +118,7 @@ export const parseHead = (text: string, mostFields: number): Head => {
   }
   if (hosts === 0 && target.host !== undefined) fields.push("host", target.host);
   if (hosts > 1 || (hosts === 0 && !http10)) throw new Refusal(400, "a request must have exactly one host header");
-  if (coding !== undefined) {
-    if (length !== undefined) throw new Refusal(400, "content-length and transfer-encoding exclude each other");
-    if (http10) throw new Refusal(400, "HTTP/1.0 must not have transfer-encoding");
-    if (coding !== "chunked") {
-      if (/^[a-z]+(, *[a-z]+)*, *chunked$/.test(coding)) throw new Refusal(501, "transfer-encoding must be chunked");
-      throw new Refusal(400, "transfer-encoding must be chunked");
-    }
-  }
+  if (coding !== undefined) checkCoding(coding, length, http10);
   return {
     method,
     path: target.path,
@@ -136,6 +129,14 @@ export const parseHead = (text: string, mostFields: number): Head => {
     keepAlive: !close && (!http10 || keepAlive),
     expectContinue,
   };
+};
+
+const checkCoding = (coding: string, length: number | undefined, http10: boolean): void => {
+  if (length !== undefined) throw new Refusal(400, "content-length and transfer-encoding exclude each other");
+  if (http10) throw new Refusal(400, "HTTP/1.0 must not have transfer-encoding");
+  if (coding === "chunked") return;
+  const status = /^[a-z]+(, *[a-z]+)*, *chunked$/.test(coding) ? 501 : 400;
+  throw new Refusal(status, "transfer-encoding must be chunked");
 };
 
 /** Adds the fields of `text` from `at` to the empty line at its end to `fields`, of which there may be `most`. */
