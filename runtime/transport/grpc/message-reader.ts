@@ -19,6 +19,21 @@ export type MessageReader = {
   held(): number;
 };
 
+type State = {
+  readonly maxBytes: number;
+  readonly lease: Lease;
+  readonly onMessage: (message: Received) => void;
+  /** The first bytes of a message, of which `have` have come. */
+  readonly prefix: Buffer;
+  have: number;
+  /** Of the message that comes; below 0 before its prefix has come. */
+  length: number;
+  compressed: boolean;
+  /** Where its bytes are gathered, in `filled` bytes. */
+  message: Buffer;
+  filled: number;
+};
+
 /**
  * Cuts what a call sends into messages. One that comes in one piece is a view of it; the bytes of others are gathered, and
  * taken from `lease`, which whoever gets the message releases.
@@ -28,73 +43,88 @@ export const createMessageReader = (
   lease: Lease,
   onMessage: (message: Received) => void,
 ): MessageReader => {
-  const prefix = Buffer.alloc(PREFIX_BYTES);
-  let have = 0;
-  let length = -1;
-  let compressed = false;
-  let message: Buffer = NONE;
-  let filled = 0;
-
-  const begin = (bytes: Buffer, at: number): void => {
-    const flag = bytes[at] ?? 0;
-    if (flag > 1) throw new CallError(STATUS.INTERNAL, `the message's first byte is ${flag}; 0 and 1 are known`);
-    compressed = flag === 1;
-    length = bytes.readUInt32BE(at + 1);
-    if (length > maxBytes) {
-      throw new CallError(
-        STATUS.RESOURCE_EXHAUSTED,
-        `the message has ${length} bytes, and at most ${maxBytes} are allowed`,
-      );
-    }
+  const state: State = {
+    maxBytes,
+    lease,
+    onMessage,
+    prefix: Buffer.alloc(PREFIX_BYTES),
+    have: 0,
+    length: -1,
+    compressed: false,
+    message: NONE,
+    filled: 0,
   };
-
-  const gather = (bytes: Buffer): void => {
-    const needed = filled + bytes.length;
-    if (needed > message.length) {
-      const size = Math.min(length, Math.max(needed, message.length * 2, FIRST_BYTES));
-      lease.take(size - message.length);
-      const larger = Buffer.allocUnsafeSlow(size);
-      larger.set(message.subarray(0, filled));
-      message = larger;
-    }
-    message.set(bytes, filled);
-    filled = needed;
-  };
-
   return {
-    pending: () => have + filled + (length < 0 ? 0 : PREFIX_BYTES),
-    held: () => message.length,
-    feed: (bytes) => {
-      let at = 0;
-      while (at < bytes.length || length === 0) {
-        if (length < 0) {
-          if (have === 0 && bytes.length - at >= PREFIX_BYTES) {
-            begin(bytes, at);
-            at += PREFIX_BYTES;
-          } else {
-            const taken = bytes.copy(prefix, have, at, Math.min(bytes.length, at + PREFIX_BYTES - have));
-            have += taken;
-            at += taken;
-            if (have < PREFIX_BYTES) return;
-            have = 0;
-            begin(prefix, 0);
-          }
-          continue;
-        }
-        const end = Math.min(bytes.length, at + length - filled);
-        const part = bytes.subarray(at, end);
-        at = end;
-        const gathered = filled > 0 || part.length < length;
-        if (gathered) {
-          gather(part);
-          if (filled < length) return;
-        }
-        const whole = gathered ? message : part;
-        length = -1;
-        filled = 0;
-        message = NONE;
-        onMessage({ bytes: whole, compressed, gathered });
-      }
-    },
+    pending: () => state.have + state.filled + (state.length < 0 ? 0 : PREFIX_BYTES),
+    held: () => state.message.length,
+    feed: (bytes) => feed(state, bytes),
   };
+};
+
+const feed = (state: State, bytes: Buffer): void => {
+  let at = 0;
+  while (at < bytes.length || state.length === 0) {
+    if (state.length < 0) {
+      at = readPrefix(state, bytes, at);
+      continue;
+    }
+    const { filled, length } = state;
+    const end = Math.min(bytes.length, at + length - filled);
+    const part = bytes.subarray(at, end);
+    at = end;
+    const gathered = filled > 0 || part.length < length;
+    if (gathered) {
+      gather(state, part);
+      if (state.filled < length) return;
+    }
+    const whole = gathered ? state.message : part;
+    state.length = -1;
+    state.filled = 0;
+    state.message = NONE;
+    state.onMessage({ bytes: whole, compressed: state.compressed, gathered });
+  }
+};
+
+/** Reads on from `at`, and returns how far it came. */
+const readPrefix = (state: State, bytes: Buffer, at: number): number => {
+  if (state.have === 0 && bytes.length - at >= PREFIX_BYTES) {
+    begin(state, bytes, at);
+    return at + PREFIX_BYTES;
+  }
+  const taken = bytes.copy(state.prefix, state.have, at, Math.min(bytes.length, at + PREFIX_BYTES - state.have));
+  state.have += taken;
+  if (state.have === PREFIX_BYTES) {
+    state.have = 0;
+    begin(state, state.prefix, 0);
+  }
+  return at + taken;
+};
+
+const begin = (state: State, bytes: Buffer, at: number): void => {
+  const { maxBytes } = state;
+  const flag = bytes[at] ?? 0;
+  if (flag > 1) throw new CallError(STATUS.INTERNAL, `the message's first byte is ${flag}; 0 and 1 are known`);
+  const length = bytes.readUInt32BE(at + 1);
+  state.compressed = flag === 1;
+  state.length = length;
+  if (length > maxBytes) {
+    throw new CallError(
+      STATUS.RESOURCE_EXHAUSTED,
+      `the message has ${length} bytes, and at most ${maxBytes} are allowed`,
+    );
+  }
+};
+
+const gather = (state: State, bytes: Buffer): void => {
+  const { filled, message } = state;
+  const needed = filled + bytes.length;
+  if (needed > message.length) {
+    const size = Math.min(state.length, Math.max(needed, message.length * 2, FIRST_BYTES));
+    state.lease.take(size - message.length);
+    const larger = Buffer.allocUnsafeSlow(size);
+    larger.set(message.subarray(0, filled));
+    state.message = larger;
+  }
+  state.message.set(bytes, filled);
+  state.filled = needed;
 };
