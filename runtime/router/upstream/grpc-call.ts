@@ -22,87 +22,108 @@ const STATUS_OF_HTTP: ReadonlyMap<number, number> = new Map([
   [429, STATUS.UNAVAILABLE],
 ]);
 
+type State = {
+  readonly events: Events;
+  call: Call | undefined;
+  isOver: boolean;
+  /** The head waits until something says whether the call begins well. */
+  head: Fields | undefined;
+  /** It says all, and there is no body. */
+  headEnds: boolean;
+  isTold: boolean;
+  /** What was written has gone. */
+  drain: (() => void) | undefined;
+};
+
 export const startCall = (session: Session, message: Message, events: Events): Sent => {
   const headers = headersOf(message, session.authority);
   const why = unsendableField(message.fields) ?? oddHeader(headers);
   if (why !== undefined) return fails(events, "invalid", why);
-  let over = false;
-  /** The head waits until something says whether the call begins well. */
-  let head: Fields | undefined;
-  /** It says all, and there is no body. */
-  let headEnds = false;
-  let told = false;
-  let drain = (): void => undefined;
-  const tellHead = (outcome: number, hasBody: boolean): void => {
-    if (told || head === undefined) return;
-    told = true;
-    events.head({ status: 200, fields: head, length: hasBody ? undefined : 0, hasBody, outcome });
+  const state: State = {
+    events,
+    call: undefined,
+    isOver: false,
+    head: undefined,
+    headEnds: false,
+    isTold: false,
+    drain: undefined,
   };
-  const outcomeOf = (fields: Fields): number =>
-    grpcOutcome(firstFieldOf(fields, "grpc-status"), firstFieldOf(fields, "grpc-retry-pushback-ms") !== undefined);
-  const fail = (kind: Failure, reason: string): void => {
-    over = true;
-    // not in a turn of its own: who tries again must let others have their turn
-    if (kind === "broken") events.failed(kind, reason);
-    else fails(events, kind, reason);
-  };
-  /** It did not take it for a call: a 4xx is the client's to mend. */
-  const tellHttpStatus = (status: number): void => {
-    const reason = `the pod answered a call with the HTTP status ${status}`;
-    call?.abort();
-    if (status < 400 || status >= 500) {
-      fail("broken", reason);
-      return;
-    }
-    const grpcStatus = String(STATUS_OF_HTTP.get(status) ?? STATUS.UNKNOWN);
-    head = ["content-type", "application/grpc", "grpc-status", grpcStatus, "grpc-message", reason];
-    tellHead(status, false);
-    if (over) return;
-    over = true;
-    events.end([], status);
-  };
-
   const call = session.call(headers, {
     begun: () => {
       events.reached();
-      if (!over && call !== undefined) drain = sendBody(message, call, () => over);
+      if (!state.isOver && state.call !== undefined) state.drain = sendBody(message, state.call, state);
     },
     head: (status, list, ended) => {
-      head = fieldsOf(list);
-      headEnds = ended;
-      if (status !== 200) tellHttpStatus(status);
-      else if (ended) tellHead(outcomeOf(head), false);
+      const head = fieldsOf(list);
+      state.head = head;
+      state.headEnds = ended;
+      if (status !== 200) tellHttpStatus(state, status);
+      else if (ended) tellHead(state, outcomeOf(head), false);
     },
     data: (bytes) => {
-      tellHead(200, true);
-      if (!over) events.data(bytes);
+      tellHead(state, 200, true);
+      if (!state.isOver) events.data(bytes);
     },
     flush: () => events.flush() === "taken",
-    end: (list) => {
-      if (over) return;
-      const trailers = fieldsOf(list);
-      const outcome = outcomeOf(headEnds ? (head ?? []) : trailers);
-      tellHead(outcome, true);
-      // the head may have led to another try
-      if (over) return;
-      over = true;
-      events.end(trailers, outcome);
-    },
+    end: (list) => end(state, fieldsOf(list)),
     failed: ({ kind, reason }: CallFailure) => {
-      if (!over) fail(kind, reason);
+      if (!state.isOver) fail(state, kind, reason);
     },
-    drained: () => drain(),
+    drained: () => state.drain?.(),
   });
   if (call === undefined)
     return fails(events, "invalid", "its header is larger than the pod takes; send a smaller one");
+  state.call = call;
   return {
     pause: call.pause,
     resume: call.resume,
     abort: () => {
-      over = true;
+      state.isOver = true;
       call.abort();
     },
   };
+};
+
+const outcomeOf = (fields: Fields): number =>
+  grpcOutcome(firstFieldOf(fields, "grpc-status"), firstFieldOf(fields, "grpc-retry-pushback-ms") !== undefined);
+
+const tellHead = (state: State, outcome: number, hasBody: boolean): void => {
+  if (state.isTold || state.head === undefined) return;
+  state.isTold = true;
+  state.events.head({ status: 200, fields: state.head, length: hasBody ? undefined : 0, hasBody, outcome });
+};
+
+/** It did not take it for a call: a 4xx is the client's to mend. */
+const tellHttpStatus = (state: State, status: number): void => {
+  const reason = `the pod answered a call with the HTTP status ${status}`;
+  state.call?.abort();
+  if (status < 400 || status >= 500) {
+    fail(state, "broken", reason);
+    return;
+  }
+  const grpcStatus = String(STATUS_OF_HTTP.get(status) ?? STATUS.UNKNOWN);
+  state.head = ["content-type", "application/grpc", "grpc-status", grpcStatus, "grpc-message", reason];
+  tellHead(state, status, false);
+  if (state.isOver) return;
+  state.isOver = true;
+  state.events.end([], status);
+};
+
+const end = (state: State, trailers: Fields): void => {
+  if (state.isOver) return;
+  const outcome = outcomeOf(state.headEnds ? (state.head ?? []) : trailers);
+  tellHead(state, outcome, true);
+  // the head may have led to another try
+  if (state.isOver) return;
+  state.isOver = true;
+  state.events.end(trailers, outcome);
+};
+
+const fail = (state: State, kind: Failure, reason: string): void => {
+  state.isOver = true;
+  // not in a turn of its own: who tries again must let others have their turn
+  if (kind === "broken") state.events.failed(kind, reason);
+  else fails(state.events, kind, reason);
 };
 
 /** It is told of later. */
@@ -112,12 +133,12 @@ const fails = (events: Events, kind: Failure, reason: string): Sent => {
 };
 
 /** Returns what is to be called when what was written has gone. */
-const sendBody = ({ body }: Message, call: Call, isOver: () => boolean): (() => void) => {
+const sendBody = ({ body }: Message, call: Call, state: State): (() => void) => {
   if (body.kind === "whole") return sendWhole(body.pieces, call);
   const { source } = body;
   source.read(
     (piece) => {
-      if (!isOver() && !call.write(piece)) source.pause();
+      if (!state.isOver && !call.write(piece)) source.pause();
     },
     () => call.end(),
   );
