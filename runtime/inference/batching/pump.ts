@@ -26,7 +26,7 @@ export const createPump = (state: State): Pump & { stop(): void } => {
         const group = nextGroup(live.active, held);
         const oldest = group && first(group);
         if (group === undefined || oldest === undefined) break;
-        const wakeAt = serve(group, oldest, now);
+        const wakeAt = serve(state, pump, group, oldest, now);
         if (wakeAt === undefined) continue;
         held.add(group);
         wake.set(wakeAt);
@@ -42,34 +42,35 @@ export const createPump = (state: State): Pump & { stop(): void } => {
     },
     stop: () => wake.stop(),
   };
-
-  /** Starts a run for it, or says when to look again. */
-  const serve = (group: Group, oldest: Entry, now: number): number | undefined => {
-    const retest = retestSize(group, now);
-    const decision = dispatch(
-      {
-        items: group.items,
-        requests: group.requests,
-        oldestAt: oldest.arrivedAt,
-        size: retest === undefined ? group.size : Math.min(retest, state.options.maxBatchSize),
-        cost: group.cost,
-        // one that runs a probe will soon be free: it should find its share of what waits
-        freeShards: retest === undefined ? free.length + (state.probes.isRunning ? 1 : 0) : 1,
-        busyUntil: soonestFree(workers),
-      },
-      state.policy,
-      now,
-    );
-    if ("wakeAt" in decision) return decision.wakeAt;
-    if (retest !== undefined) noteRetest(group, now);
-    else if (group.size > 1) {
-      const held = hold(group, state.policy, workers.all.size, now);
-      if (held !== undefined) return held;
-    }
-    startRun(state, take(group, decision.items), now, pump);
-    return undefined;
-  };
   return pump;
+};
+
+/** Starts a run for it, or says when to look again. */
+const serve = (state: State, pump: Pump, group: Group, oldest: Entry, now: number): number | undefined => {
+  const { workers } = state;
+  const retest = retestSize(group, now);
+  const decision = dispatch(
+    {
+      items: group.items,
+      requests: group.requests,
+      oldestAt: oldest.arrivedAt,
+      size: retest === undefined ? group.size : Math.min(retest, state.options.maxBatchSize),
+      cost: group.cost,
+      // one that runs a probe will soon be free: it should find its share of what waits
+      freeShards: retest === undefined ? workers.free.length + (state.probes.isRunning ? 1 : 0) : 1,
+      busyUntil: soonestFree(workers),
+    },
+    state.policy,
+    now,
+  );
+  if ("wakeAt" in decision) return decision.wakeAt;
+  if (retest !== undefined) noteRetest(group, now);
+  else if (group.size > 1) {
+    const held = hold(group, state.policy, workers.all.size, now);
+    if (held !== undefined) return held;
+  }
+  startRun(state, take(group, decision.items), now, pump);
+  return undefined;
 };
 
 /** Of those that are not held: by priority, then by age. */
