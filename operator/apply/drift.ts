@@ -15,27 +15,38 @@ const EXACT = new Set(["ingress", "podSelector", "subjects"]);
 export const covers = (intended: unknown, observed: unknown, field = ""): boolean => {
   if (EXACT.has(field)) return covers(intended, observed) && covers(observed, intended);
   if (Array.isArray(intended)) return Array.isArray(observed) && coversList(intended, observed, field);
-  if (isMap(intended)) {
-    if (!isMap(observed)) return false;
-    if (ATOMIC_MAPS.has(field) && Object.keys(observed).length !== Object.keys(intended).length) return false;
-    const inner = (key: string) => (QUANTITY_MAPS.has(field) ? "quantity" : key);
-    return Object.entries(intended).every(([key, value]) => covers(value, own(observed, key), inner(key)));
-  }
+  if (isMap(intended)) return isMap(observed) && coversMap(intended, observed, field);
   if (field === "quantity" && isScalar(intended) && isScalar(observed)) return sameQuantity(intended, observed);
   return intended === observed;
 };
 
+/** Each pass compares all that it wants, so keys are walked without a list of them: that was a tenth of what a pass allocates. */
+const coversMap = (intended: Record<string, unknown>, observed: Record<string, unknown>, field: string): boolean => {
+  if (ATOMIC_MAPS.has(field) && Object.keys(observed).length !== Object.keys(intended).length) return false;
+  const isOfQuantities = QUANTITY_MAPS.has(field);
+  for (const key in intended) {
+    if (!Object.hasOwn(intended, key)) continue;
+    if (!covers(intended[key], own(observed, key), isOfQuantities ? "quantity" : key)) return false;
+  }
+  return true;
+};
+
 const coversList = (intended: unknown[], observed: unknown[], field: string): boolean => {
-  const named = intended.every((item) => isMap(item) && typeof item.name === "string");
-  if (!named) {
+  if (!intended.every(isNamed)) {
     return intended.length === observed.length && intended.every((item, index) => covers(item, observed[index], field));
   }
   // a router is owned by hundreds of ModelDeployments: not each of them is compared with each other one
-  const byName = Map.groupBy(observed.filter(isMap), ({ name }) => name);
-  return intended.every(
-    (item) => isMap(item) && byName.get(item.name)?.some((other) => covers(item, other, field)) === true,
-  );
+  let byName: Map<unknown, Record<string, unknown>[]> | undefined;
+  return intended.every((item, index) => {
+    // mostly both have the same order
+    const beside = observed[index];
+    if (isNamed(beside) && beside.name === item.name && covers(item, beside, field)) return true;
+    byName ??= Map.groupBy(observed.filter(isMap), ({ name }) => name);
+    return byName.get(item.name)?.some((other) => covers(item, other, field)) === true;
+  });
 };
+
+const isNamed = (item: unknown): item is { name: string } => isMap(item) && typeof item.name === "string";
 
 /** The first field of `intended`, as far down as there are maps, that `observed` does not have so; undefined: it covers all. */
 export const differenceOf = (intended: unknown, observed: unknown): string[] | undefined => {

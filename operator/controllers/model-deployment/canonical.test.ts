@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { anySpec } from "../../../test/simulation/specs.ts";
 import { executionProviderOf, parseDelay, parseDuration, parseQuantity, specSchema } from "../../api/v1alpha1/index.ts";
 import { covers } from "../../apply/drift.ts";
-import { canonical } from "./canonical.ts";
+import { canonical, isSameJson, sortedJson } from "./canonical.ts";
 import { podTemplate } from "./children/pod-template.ts";
 import { type RevisionSpec, revisionSpecOf } from "./revision-spec.ts";
 
@@ -146,4 +146,28 @@ test("a default that is written out, another spelling and another order are no o
     }),
     { numRuns: 500 },
   );
+});
+
+/** Whatever JSON says, and fields without a value beside it, which it does not. */
+const { anyValue } = fc.letrec<{ anyValue: unknown }>((tie) => ({
+  anyValue: fc.oneof(
+    { maxDepth: 4 },
+    fc.constantFrom<unknown>(null, true, false, 0, 1, "", "a"),
+    fc.array(tie("anyValue"), { maxLength: 3 }),
+    fc.dictionary(fc.constantFrom("a", "b", "constructor", "1"), fc.oneof(tie("anyValue"), fc.constant(undefined))),
+  ),
+}));
+
+test("two values are the same JSON where both are spelt the same in key order", () => {
+  const isSpeltSame = (one: unknown, other: unknown): boolean => sortedJson(one) === sortedJson(other);
+  let same = 0;
+  fc.assert(
+    fc.property(anyValue, anyValue, (one, other) => {
+      if (isSpeltSame(one, other)) same++;
+      assert.equal(isSameJson(one, other), isSpeltSame(one, other));
+      assert.equal(isSameJson(one, JSON.parse(sortedJson(one))), true);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(same > 0, "some of two made-up values are the same");
 });

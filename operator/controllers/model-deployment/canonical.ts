@@ -74,3 +74,22 @@ export const inKeyOrder = (value: unknown): unknown => {
   const keys = Object.keys(source).sort();
   return Object.fromEntries(keys.map((key) => [key, inKeyOrder(source[key])]));
 };
+
+/** Whether both are the same in JSON: in any key order, and where a field without a value is none. Spells neither of them. */
+export const isSameJson = (one: unknown, other: unknown): boolean => {
+  if (Array.isArray(one)) {
+    return Array.isArray(other) && one.length === other.length && one.every((item, at) => isSameJson(item, other[at]));
+  }
+  return isMap(one) ? isMap(other) && areSameFields(one, other) : one === other;
+};
+
+const areSameFields = (one: Record<string, unknown>, other: Record<string, unknown>): boolean => {
+  let left = 0;
+  for (const key in other) if (Object.hasOwn(other, key) && other[key] !== undefined) left++;
+  for (const key in one) {
+    if (!Object.hasOwn(one, key) || one[key] === undefined) continue;
+    if (!Object.hasOwn(other, key) || !isSameJson(one[key], other[key])) return false;
+    left--;
+  }
+  return left === 0;
+};

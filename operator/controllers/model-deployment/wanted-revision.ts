@@ -2,7 +2,7 @@
 import { findCondition, type Reason } from "../../api/v1alpha1/index.ts";
 import { isReady } from "../../domain/pods/pods.ts";
 import type { Pod } from "../../platform/kube/objects.ts";
-import { sortedJson } from "./canonical.ts";
+import { isSameJson } from "./canonical.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import { deploymentOf, podsOf } from "./findings.ts";
 import type { Observed } from "./observed.ts";
@@ -30,7 +30,7 @@ export const wantedRevision = (observed: Observed, settings: RenderSettings, sta
     revision === stable ||
     !mayBeRenderedAnew(observed, revision, stable) ||
     (revision.isUnrecorded && isRenderedSo(owner, revision, settings)) ||
-    sortedJson(revision.template) === sortedJson(render(revision.name));
+    isSameJson(revision.template, render(revision.name));
   const known = same.find(isKept);
   if (known !== undefined) return { revision: known, same };
   const name = newRevisionName(owner.name, spec, takenNames(observed));
