@@ -7,18 +7,26 @@ import { type RolloutRecord, recordSchema } from "./model-rollout.ts";
 import { type Condition, type ModelDeploymentStatus, statusSchema } from "./status.ts";
 import { type JsonSchema, structural } from "./structural.ts";
 
-const STATUS = structural(statusSchema);
-const RECORD = structural(recordSchema);
-const MOST_MEMORY = RECORD.properties?.memory?.maxLength ?? 0;
+/** Made when it is first needed: it takes 15 ms, and a start has served a change by then. */
+const onFirstUse = <T>(make: () => T): (() => T) => {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+};
+const statusBounds = onFirstUse(() => structural(statusSchema));
+const recordBounds = onFirstUse(() => structural(recordSchema));
 
 /** `status` with numbers at their bounds, long texts and lists cut, and without what no bound can mend. */
 export const boundedStatus = (status: ModelDeploymentStatus): ModelDeploymentStatus =>
-  statusSchema.parse(bounded(STATUS, status));
+  statusSchema.parse(bounded(statusBounds(), status));
 
 /** As `boundedStatus`; a memory that is too long is left out, because a part of it is worth nothing. */
 export const boundedRecord = ({ memory, ...record }: RolloutRecord): RolloutRecord => {
-  const isKept = typeof memory === "string" && memory.length <= MOST_MEMORY;
-  return recordSchema.parse(bounded(RECORD, isKept ? { ...record, memory } : record));
+  const bounds = recordBounds();
+  const isKept = typeof memory === "string" && memory.length <= (bounds.properties?.memory?.maxLength ?? 0);
+  return recordSchema.parse(bounded(bounds, isKept ? { ...record, memory } : record));
 };
 
 /**
