@@ -11,9 +11,10 @@ import { createCaches } from "../../../operator/platform/cache/caches.ts";
 import { createClient } from "../../../operator/platform/kube/create-client.ts";
 import { readKubeConfig } from "../../../operator/platform/kube/kubeconfig.ts";
 import type { Deployment } from "../../../operator/platform/kube/objects.ts";
-import { DEPLOYMENTS } from "../../../operator/platform/kube/resources.ts";
+import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../../../operator/platform/kube/resources.ts";
 import { createTransport } from "../../../operator/platform/kube/transport.ts";
 import { createWatch } from "../../../operator/platform/kube/watch.ts";
+import { openLimit } from "./limit.ts";
 
 const POLL_MS = 5;
 /** Applied at one time, as the peers' were. */
@@ -24,6 +25,9 @@ const PROBE_MS = 200;
 /** What tells the revisions of one object apart in its children: a request timeout of so many milliseconds. */
 export type Version = number;
 export const FIRST_VERSION: Version = 30_000;
+
+/** Where the limit's objects are, beside a run's own. */
+export const limitNamespace = (namespace: string): string => `${namespace}-limit`;
 
 export const nameOf = (index: number): string => `m${index}`;
 
@@ -45,6 +49,7 @@ export const openHarness = async (kubeconfig: string, namespace: string, spec: o
   );
   const models = caches.of(MODEL_DEPLOYMENTS);
   const children = caches.of(DEPLOYMENTS);
+  const limit = openLimit(client, caches, children, limitNamespace(namespace));
   const stop = new AbortController();
   const running = caches.run(stop.signal);
   /** When a child of that object first had that version, and was first ready with it. */
@@ -82,9 +87,21 @@ export const openHarness = async (kubeconfig: string, namespace: string, spec: o
     await Promise.all(Array.from({ length: LANES }, lane));
   };
 
+  const measureLimit = async (index: number): Promise<number> => {
+    const [deployment] = [...children.list()].filter(
+      ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[MODEL_DEPLOYMENT_LABEL] === nameOf(index),
+    );
+    const { items } = await client.list(CONTROLLER_REVISIONS, { namespace, limit: 1 });
+    const [revision] = items;
+    if (deployment === undefined || revision === undefined) throw new Error(`${nameOf(index)} has no children`);
+    return await limit.measure(revision, deployment);
+  };
+
   return {
     apply,
     until,
+    /** Milliseconds that a change takes at least, with children like those of this object. */
+    limit: measureLimit,
     applyAll: (count: number) => inLanes(count, (index) => apply(index, FIRST_VERSION)),
     deleteAll: (count: number) => inLanes(count, (index) => client.delete(MODEL_DEPLOYMENTS, key(index))),
     /** When (performance.now()) a child of the object first had the version. */

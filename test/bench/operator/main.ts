@@ -17,7 +17,7 @@ import { buildImages, ROOT, version } from "../../world/index.ts";
 import { whenInterrupted } from "../../world/interrupted.ts";
 import { auditPolicy } from "./audit.ts";
 import { IMAGE_FAULT, type Named, nameFault, OTHER_FAULTS } from "./faults.ts";
-import { openHarness } from "./harness.ts";
+import { limitNamespace, openHarness } from "./harness.ts";
 import { ensureKwok, KWOK_SCHEDULING, kwokNodes, startKwok } from "./kwok.ts";
 import { HELP, type Options, parseOptions } from "./options.ts";
 import { change, create, idle, peakMiB } from "./phases.ts";
@@ -94,7 +94,7 @@ type Start = (image?: string) => Promise<Operator>;
 
 const measure = async (cluster: Cluster, log: string, count: number, options: Options, start: Start): Promise<Run> => {
   const name = `bench-${count}`;
-  await cluster.kubectl(["create", "namespace", name]);
+  for (const each of [name, limitNamespace(name)]) await cluster.kubectl(["create", "namespace", each]);
   const model = { uri: "https://models.example.com/digits.onnx" };
   const harness = await openHarness(cluster.hostKubeconfig, name, { model, scheduling: KWOK_SCHEDULING });
   const requests = followRequests(log);
@@ -132,7 +132,7 @@ const measure = async (cluster: Cluster, log: string, count: number, options: Op
   } finally {
     await operator.stop();
     await harness.close();
-    await cluster.kubectl(["delete", "namespace", name, "--wait=false"]);
+    await cluster.kubectl(["delete", "namespace", name, limitNamespace(name), "--wait=false"]);
   }
 };
 

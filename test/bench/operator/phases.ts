@@ -31,6 +31,8 @@ export type Changed = {
   samples: number;
   sentToChildMs: Spread;
   acceptedToChildMs: Spread;
+  /** The same by a loop that decides nothing, in turns with it. */
+  limitMs: Spread;
   requestsPerChange: number;
   requests: [what: string, perChange: number][];
   cpuMsPerChange: number;
@@ -121,6 +123,7 @@ export const change = async (subject: Subject, samples: number, version: number)
   const probe = harness.probe();
   const sent: number[] = [];
   const accepted: number[] = [];
+  const limits: number[] = [];
   for (let sample = 0; sample < samples; sample++) {
     const index = Math.floor((sample * count) / samples);
     const at = performance.now();
@@ -131,6 +134,8 @@ export const change = async (subject: Subject, samples: number, version: number)
     sent.push(seen - at);
     accepted.push(Math.max(0, seen - acceptedAt));
     await harness.until("the changed child is ready", () => harness.readyAt(index, version) !== undefined, 30);
+    await sleep(PAUSE_MS);
+    limits.push(await harness.limit(index));
     await sleep(PAUSE_MS);
   }
   const eventLoopP99Ms = await eventLoopMs(operator);
@@ -144,6 +149,7 @@ export const change = async (subject: Subject, samples: number, version: number)
     samples,
     sentToChildMs: spread(sent),
     acceptedToChildMs: spread(accepted),
+    limitMs: spread(limits),
     requestsPerChange: own.length / samples,
     requests: each(countByWhat(own), samples),
     cpuMsPerChange: ((preciseCpuSeconds(operator.pid) - cpu) * 1000) / samples,

@@ -122,6 +122,12 @@ const details = (runs: readonly Run[]): string => {
       line("operator quiet, s", ({ created }) => number(created.quietSeconds)),
       line("CPU per object, ms", ({ created }) => number(created.cpuMsPerObject)),
       line("CPU per change, ms", ({ changed }) => number(changed.cpuMsPerChange)),
+      line("the least that a change takes here (a loop that decides nothing), p50 / p99 ms", ({ changed }) =>
+        both(changed.limitMs),
+      ),
+      line("change accepted → in a child, times that, p50 / p99", ({ changed: { acceptedToChildMs, limitMs } }) =>
+        both({ p50: acceptedToChildMs.p50 / limitMs.p50, p99: acceptedToChildMs.p99 / limitMs.p99 }),
+      ),
       line("change sent → in a child, p50 / p99 ms", ({ changed }) => both(changed.sentToChildMs)),
       line(
         "event-loop delay p99, creating / changing, ms",
