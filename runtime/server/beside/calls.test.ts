@@ -52,6 +52,14 @@ test("what is used as it came is looked at where it must be what it says", () =>
   assert.equal(checkedNs([{ datatype: "FP32" }]), 0);
 });
 
+test("a request of a stream takes as long to read as one of ModelInfer", () => {
+  for (const message of [infer(many([24, 0])), infer(Buffer.alloc(0), field(7, Buffer.alloc(MIB)))])
+    assert.equal(
+      messageMs("/inference.GRPCInferenceService/ModelStreamInfer", message, 1),
+      messageMs(INFER, message, 1),
+    );
+});
+
 test("plain fields do not hide others, and what is no message takes no long look", () => {
   const small = Buffer.alloc(MIB, field(7, "1234"));
   assert.ok((messageMs(INFER, small, 0) ?? 0) > 80);

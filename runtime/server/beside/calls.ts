@@ -14,10 +14,10 @@ type Method = {
 /** Strings of no bytes, two bytes each, and numbers each for itself: 50 to 160 ns a byte. Examples: 120, a map for each. */
 const METHODS: ReadonlyMap<string, Method> = new Map([
   // raw_input_contents; of inputs the contents, and of these fp32_contents and fp64_contents
-  [
-    "/inference.GRPCInferenceService/ModelInfer",
+  ...["ModelInfer", "ModelStreamInfer"].map((name): [string, Method] => [
+    `/inference.GRPCInferenceService/${name}`,
     { fields: { 5: { 5: { 6: "plain", 7: "plain" } }, 7: "plain" }, ns: 90 },
-  ],
+  ]),
   // of inputs the value, and of this tensor_content, float_val and double_val
   [
     "/tensorflow.serving.PredictionService/Predict",

@@ -157,17 +157,19 @@ test("a call of gRPC is answered beside as it is by the door", async (t) => {
     field(7, encodeStrings(words)),
   ]);
   const { methods, codecs } = createInferenceService(serviceOf(echo), (error) => assert.fail(String(error)));
-  const { ModelInfer: method } = methods;
-  const codec = codecs?.ModelInfer;
-  if (method === undefined || !("answer" in method) || codec === undefined) assert.fail("no such method");
   const deadline = Number.POSITIVE_INFINITY;
-  const direct = codec.responseSerialize(
-    await method.answer(Buffer.from(message), { deadline, onCancelled: undefined }),
-  );
-  const path = "/inference.GRPCInferenceService/ModelInfer";
-  const other = await beside.ask({ kind: "grpc", path, message: Buffer.from(message), deadline, done: undefined })
-    .answer;
-  assert.ok(other.kind === "grpc" && Buffer.compare(other.message, direct) === 0);
+  for (const name of ["ModelInfer", "ModelStreamInfer"]) {
+    const method = methods[name];
+    const codec = codecs?.[name];
+    if (method === undefined || !("answer" in method) || codec === undefined) assert.fail("no such method");
+    const direct = codec.responseSerialize(
+      await method.answer(Buffer.from(message), { deadline, onCancelled: undefined }),
+    );
+    const path = `/inference.GRPCInferenceService/${name}`;
+    const other = await beside.ask({ kind: "grpc", path, message: Buffer.from(message), deadline, done: undefined })
+      .answer;
+    assert.ok(other.kind === "grpc" && Buffer.compare(other.message, direct) === 0, name);
+  }
 });
 
 test("what is wrong with a request is told as the door tells it", async (t) => {

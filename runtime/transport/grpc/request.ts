@@ -6,8 +6,9 @@ import { headerOf, type RequestHead } from "../http2/index.ts";
 import { failCall } from "./answer.ts";
 import type { Bound, CallHead, CallOptions } from "./call.ts";
 import { timeoutOf } from "./deadline.ts";
+import { serveEach } from "./each.ts";
 import { type CallStatus, STATUS } from "./status.ts";
-import { serveStreamed } from "./streamed.ts";
+import { serveStreams } from "./streamed.ts";
 import { serveUnary } from "./unary.ts";
 
 const IGNORED: StreamHandler = {
@@ -47,9 +48,10 @@ export const serveRequest = (
     return IGNORED;
   }
   const { method } = bound;
-  return "answer" in method
-    ? serveUnary(stream, { ...bound, method }, told, options)
-    : serveStreamed(stream, { ...bound, method }, told, options);
+  if ("open" in method) return serveStreams(stream, { ...bound, method }, told, options);
+  return "refusal" in method
+    ? serveEach(stream, { ...bound, method }, told, options)
+    : serveUnary(stream, { ...bound, method }, told, options);
 };
 
 const TYPE = "application/grpc";

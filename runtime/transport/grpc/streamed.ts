@@ -7,11 +7,20 @@ import type { Codec, StreamCall, StreamListener, StreamMethod } from "./types.ts
 /** A call that has so much to send should not be given more. */
 const ENOUGH_BYTES = 64 * 1024;
 
+/** Is told of one call's messages, as they came. What it throws ends the call. */
+export type Taker = Omit<StreamListener, "message"> & { message(plain: Buffer, by: Codec): void };
+
+export type Side = StreamCall &
+  Pick<Call, "isOver" | "failWith"> & {
+    /** As `write`, for what is encoded. Throws what statusOf knows, and has sent nothing then. */
+    send(bytes: Buffer): boolean;
+  };
+
 type StreamedState = {
-  readonly bound: Bound<StreamMethod>;
+  readonly bound: Bound;
   readonly stream: Stream;
   readonly call: Call;
-  listener: StreamListener | undefined;
+  listener: Taker | undefined;
   /** Undefined until it was loaded. */
   codec: Codec | undefined;
   /** From `taken` on; to take one from its front would move all others. */
@@ -26,12 +35,31 @@ type StreamedState = {
   ended: boolean;
 };
 
-/** Serves a call of any number of messages each way. Those that its handler is not ready for wait, and then the client. */
-export const serveStreamed = (
+/** Serves a call of any number of messages each way. */
+export const serveStreams = (
   stream: Stream,
   bound: Bound<StreamMethod>,
   head: CallHead,
   options: CallOptions,
+): StreamHandler =>
+  serveStreamed(stream, bound, head, options, (side) => {
+    const { method } = bound.calls;
+    const listener = bound.method.open(side);
+    return {
+      message: (plain, by) => listener.message(decoded(by, method, plain)),
+      end: () => listener.end?.(),
+      drained: () => listener.drained?.(),
+      cancelled: () => listener.cancelled?.(),
+    };
+  });
+
+/** Messages that `open`'s taker is not ready for wait, and then the client. */
+export const serveStreamed = (
+  stream: Stream,
+  bound: Bound,
+  head: CallHead,
+  options: CallOptions,
+  open: (side: Side) => Taker,
 ): StreamHandler => {
   const onMessage = (message: Received): void => take(state, message);
   const call = beginCall(stream, bound.calls, head, options, onMessage, () => onCancelled(state));
@@ -40,7 +68,7 @@ export const serveStreamed = (
     ...{ missed: false, paused: false, preparing: false, ended: false },
   };
   guarded(call, () => {
-    state.listener = bound.method.open(sideOf(state, head));
+    state.listener = open(sideOf(state, head));
     if (state.missed) state.listener.cancelled?.();
   });
   return {
@@ -120,9 +148,9 @@ const wait = (state: StreamedState): void => {
   state.listener?.end?.();
 };
 
-const deliver = ({ bound, call, inbox, listener, taken }: StreamedState, message: Buffer, by: Codec): void => {
+const deliver = ({ call, inbox, listener, taken }: StreamedState, message: Buffer, by: Codec): void => {
   if (taken === inbox.length) call.release();
-  listener?.message(decoded(by, bound.calls.method, message));
+  listener?.message(message, by);
 };
 
 const deliverLater = async (state: StreamedState, plain: Buffer | Promise<Buffer>): Promise<void> => {
@@ -135,10 +163,16 @@ const deliverLater = async (state: StreamedState, plain: Buffer | Promise<Buffer
 };
 
 /** The handler's side of it. */
-const sideOf = (state: StreamedState, { deadline }: CallHead): StreamCall => {
+const sideOf = (state: StreamedState, { deadline }: CallHead): Side => {
   const { call, stream } = state;
   return {
     deadline,
+    isOver: call.isOver,
+    failWith: call.failWith,
+    send: (bytes) => {
+      if (!call.isOver()) call.send(bytes);
+      return stream.queued() < ENOUGH_BYTES;
+    },
     write: (response) => {
       guarded(call, () => write(state, response));
       return stream.queued() < ENOUGH_BYTES;

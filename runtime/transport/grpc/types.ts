@@ -22,7 +22,7 @@ export type Codec = {
   responseSerialize(response: unknown): Buffer;
 };
 
-export type Method = UnaryMethod | StreamMethod;
+export type Method = UnaryMethod | EachMethod | StreamMethod;
 
 /** One message is answered by one. What `answer` throws becomes the call's status (see statusOf). */
 export type UnaryMethod<Request = unknown> = { answer(request: Request, call: UnaryCall): unknown };
@@ -32,6 +32,15 @@ export type UnaryCall = {
   readonly deadline: number;
   /** For the handler to set: is called where nobody waits for the answer any more. */
   onCancelled: (() => void) | undefined;
+};
+
+/**
+ * Any number of messages, of which each is answered by one, in their order. One that fails ends no call: what `refusal` makes of
+ * its error is its answer, which is encoded as others are.
+ */
+export type EachMethod<Request = unknown> = UnaryMethod<Request> & {
+  /** @param message is gone when what is returned is called: it must not be kept */
+  refusal(message: Buffer): (error: unknown) => unknown;
 };
 
 /** Any number of messages each way. */

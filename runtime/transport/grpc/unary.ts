@@ -1,15 +1,12 @@
 import type { Stream, StreamHandler } from "../http2/index.ts";
-import { type Bound, beginCall, type Call, type CallHead, type CallOptions, decoded } from "./call.ts";
+import { answerMessage } from "./answering.ts";
+import { type Bound, beginCall, type Call, type CallHead, type CallOptions } from "./call.ts";
 import type { Received } from "./message-reader.ts";
 import { CallError, STATUS } from "./status.ts";
-import type { Codec, LongCalls, PendingAnswer, PendingTurn, UnaryCall, UnaryMethod } from "./types.ts";
-
-/** Whatever is in it, less takes some milliseconds at most. */
-const SHORT_BYTES = 16 * 1024;
+import type { Codec, LongCalls, UnaryCall, UnaryMethod } from "./types.ts";
 
 type UnaryState = {
   readonly bound: Bound<UnaryMethod>;
-  readonly deadline: number;
   readonly long: LongCalls | undefined;
   readonly told: UnaryCall;
   readonly call: Call;
@@ -24,15 +21,14 @@ export const serveUnary = (
   head: CallHead,
   options: CallOptions,
 ): StreamHandler => {
-  const { deadline } = head;
-  const told: UnaryCall = { deadline, onCancelled: undefined };
+  const told: UnaryCall = { deadline: head.deadline, onCancelled: undefined };
   const take = (message: Received): void => {
     if (state.request !== undefined)
       throw new CallError(STATUS.UNIMPLEMENTED, "this method takes one message, and the call has more");
     state.request = message;
   };
   const call = beginCall(stream, bound.calls, head, options, take, () => told.onCancelled?.());
-  const state: UnaryState = { bound, deadline, long: options.long, told, call, request: undefined };
+  const state: UnaryState = { bound, long: options.long, told, call, request: undefined };
   return {
     data: call.feed,
     end: () => end(state),
@@ -69,57 +65,17 @@ const answerLater = async (state: UnaryState, plain: Buffer | Promise<Buffer>): 
 };
 
 const answer = (state: UnaryState, message: Buffer, by: Codec): void => {
-  const { bound, call, deadline, long } = state;
-  const asked =
-    message.length > SHORT_BYTES ? long?.ask(bound.calls.method, message, deadline, call.release) : undefined;
-  if (asked === undefined) answerHere(state, message, by);
-  else if ("turn" in asked) answerIn(state, asked, message, by);
-  else relay(state, asked);
+  const { bound, call, long, told } = state;
+  const answered = answerMessage({ bound, message, long, told, forget: call.release, isOver: call.isOver }, by);
+  if (answered instanceof Promise)
+    answered.then((bytes) => send(call, bytes)).catch((error: unknown) => failWith(state, error));
+  else send(call, answered);
 };
 
-/** What would hold the others up waits for its turn. */
-const answerIn = (state: UnaryState, { cancel, turn }: PendingTurn, message: Buffer, by: Codec): void => {
-  const { call, told } = state;
-  told.onCancelled = cancel;
-  turn
-    .then(() => {
-      if (call.isOver()) return;
-      told.onCancelled = undefined;
-      answerHere(state, message, by);
-    })
-    .catch((error: unknown) => failWith(state, error));
-};
-
-const answerHere = (state: UnaryState, message: Buffer, by: Codec): void => {
-  const { bound, call, deadline, long, told } = state;
-  const { method } = bound.calls;
-  const failed = (error: unknown): void => {
-    const resumed = call.isOver() ? undefined : long?.resume(method, message, deadline, error);
-    if (resumed === undefined) failWith(state, error);
-    else relay(state, resumed);
-  };
-  const result = bound.method.answer(decoded(by, method, message), told);
-  if (result instanceof Promise) result.then((response) => send(call, response, by)).catch(failed);
-  else send(call, result, by);
-};
-
-const send = (call: Call, response: unknown, { responseSerialize }: Codec): void => {
+const send = (call: Call, bytes: Buffer): void => {
   if (call.isOver()) return;
-  call.send(responseSerialize(response));
+  call.send(bytes);
   call.end();
-};
-
-/** What is answered elsewhere. */
-const relay = (state: UnaryState, { answer, cancel }: PendingAnswer): void => {
-  const { call, told } = state;
-  told.onCancelled = cancel;
-  answer
-    .then((response) => {
-      if (call.isOver()) return;
-      call.send(response);
-      call.end();
-    })
-    .catch((error: unknown) => failWith(state, error));
 };
 
 /** A handler that has failed needs not be told that nobody waits for it. */

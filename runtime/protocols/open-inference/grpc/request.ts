@@ -1,4 +1,5 @@
 /** ModelInferRequest, decoded by hand: raw contents stay slices of the message, typed contents are read in `contents.ts`. */
+import { RequestError } from "../../../errors/request-error.ts";
 import {
   DELIMITED,
   FIXED64,
@@ -11,6 +12,7 @@ import {
   readString,
   readTag,
   readVarint,
+  skip,
   skipUnknown,
   tagOf,
   VARINT,
@@ -70,6 +72,31 @@ export const decodeRequest = (bytes: Buffer): InferRequest => {
     else skipUnknown(reader, tag, 7);
   }
   return request;
+};
+
+/** Of the fields of the message itself, where the first inputs are: clients write the id and the parameters before them. */
+const MOST_PEEKED = 64;
+/** Of an id or a parameter. */
+const MOST_PEEKED_BYTES = 4096;
+
+/** The id and the parameters, as far as they are short and stand in front: of a message that may be no request at all. */
+export const peekRequest = (bytes: Buffer): Pick<InferRequest, "id" | "parameters"> => {
+  const reader = readerOf(bytes);
+  const found = { id: "", parameters: NO_PARAMETERS };
+  try {
+    for (let fields = 0; fields < MOST_PEEKED && reader.at < reader.end; fields++) {
+      const tag = readTag(reader);
+      const from = reader.at;
+      skip(reader, tag & 7);
+      if (reader.at - from > MOST_PEEKED_BYTES) continue;
+      const field: Reader = { bytes, at: from, end: reader.at, high: 0 };
+      if (tag === tagOf(3, DELIMITED)) found.id = readString(field);
+      else if (tag === tagOf(4, DELIMITED)) found.parameters = readParameter(field, found.parameters);
+    }
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+  }
+  return found;
 };
 
 /** Reads a message inside of the message: `reader.end` is its end meanwhile. */

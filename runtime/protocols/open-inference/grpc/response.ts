@@ -31,14 +31,15 @@ export const createEncoder = (model: Model): Encoder => {
     return known?.datatype === datatype ? known.bytes : headOf(name, datatype);
   };
 
-  const encode = ({ id, outputs }: InferResponse, isFinal: boolean): Buffer => {
-    let most = names.length + final.length + MAX_HEADER + id.length * 3;
+  /** The first `before` bytes are left as they are. */
+  const encode = ({ id, outputs }: InferResponse, isFinal: boolean, before: number): Buffer => {
+    let most = before + names.length + final.length + MAX_HEADER + id.length * 3;
     for (const [name, { datatype, shape, bytes }] of outputs) {
       most += 3 * MAX_HEADER + headFor(name, datatype).length + shape.length * MAX_VARINT + bytes.length;
     }
     const buffer = Buffer.allocUnsafe(most);
-    buffer.set(names);
-    let at = names.length;
+    buffer.set(names, before);
+    let at = before + names.length;
     if (id !== "") {
       at = writeHeader(buffer, at, 3, Buffer.byteLength(id));
       at += buffer.write(id, at);
@@ -65,14 +66,22 @@ export const createEncoder = (model: Model): Encoder => {
   };
 
   return {
-    response: (response) => encode(response, false),
+    response: (response) => encode(response, false, 0),
     streamResponse: ({ error, response, final: isFinal }) => {
-      const body = delimited(2, encode(response, isFinal));
-      return error === "" ? body : Buffer.concat([text(1, error), body]);
+      const told = error === "" ? NONE : text(1, error);
+      const before = told.length + MAX_HEADER;
+      const whole = encode(response, isFinal, before);
+      const header = Buffer.alloc(MAX_HEADER);
+      const length = writeHeader(header, 0, 2, whole.length - before);
+      const from = MAX_HEADER - length;
+      whole.set(told, from);
+      whole.set(header.subarray(0, length), from + told.length);
+      return whole.subarray(from);
     },
   };
 };
 
+const NONE = Buffer.alloc(0);
 /** Bytes of the longest number (of 63 bits or less), and of a field's number with its length. */
 const MAX_VARINT = 10;
 const MAX_HEADER = 1 + MAX_VARINT;

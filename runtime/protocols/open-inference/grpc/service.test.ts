@@ -8,6 +8,7 @@ import { RequestError } from "../../../errors/request-error.ts";
 import type { InferenceCall, Service } from "../../../inference/index.ts";
 import { encodeStrings } from "../../../tensors/strings.ts";
 import { createGrpcServer } from "../../../transport/grpc/server.ts";
+import type { LongCalls } from "../../../transport/grpc/types.ts";
 import { createInferenceService } from "./service.ts";
 
 const tensor = (
@@ -89,6 +90,16 @@ const service: Service = {
 };
 
 const reported: unknown[] = [];
+/** Paths of the messages that were looked at, for how long they take to read; what is refused if its id is "refused". */
+const looked: string[] = [];
+const long: LongCalls = {
+  ask: (path, message) => {
+    looked.push(path);
+    if (!message.includes("refused")) return undefined;
+    return { answer: Promise.reject(new RequestError("TooLarge", "too much to read")), cancel: () => undefined };
+  },
+  resume: () => undefined,
+};
 const inference = createInferenceService(service, (error) => reported.push(error));
 const server = createGrpcServer(
   [inference],
@@ -101,6 +112,7 @@ const server = createGrpcServer(
     keepaliveMs: 10_000,
     keepaliveTimeoutMs: 10_000,
     healthNames: [],
+    long,
   },
   (error) => reported.push(error),
 );
@@ -388,6 +400,29 @@ test("the stream answers in order, tells failures in their message, and works on
   assert.equal(answers[5]?.infer_response.parameters.triton_final_response?.bool_param, true);
   assert.deepEqual(answers[6]?.infer_response.parameters, {});
   assert.ok(mostRunning > 1 && mostRunning <= 8, `${mostRunning} at a time`);
+});
+
+test("a large request of a stream is read as one of ModelInfer is, and its failure names it", async () => {
+  const { path, requestSerialize, responseDeserialize } = methodOf("ModelStreamInfer");
+  const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  const answers: { error_message: string; infer_response: Answer }[] = [];
+  stream.on("data", (answer) => answers.push(answer));
+  looked.length = 0;
+  const large = encodeStrings(["a".repeat(20_000), "b"]);
+  const both = { ...request, raw_input_contents: [floats(1, 2), Buffer.from(large)] };
+  for (const id of ["first", "refused", "last"]) stream.write({ ...both, id });
+  stream.end();
+  await once(stream, "end");
+  assert.deepEqual(looked, [path, path, path]);
+  assert.deepEqual(
+    answers.map(({ error_message, infer_response }) => [infer_response.id, error_message]),
+    [
+      ["first", ""],
+      ["refused", "too much to read"],
+      ["last", ""],
+    ],
+  );
+  assert.deepEqual(answers[2]?.infer_response.raw_output_contents[1], Buffer.from(large));
 });
 
 test("a stream that the client gives up cancels what runs", async () => {

@@ -5,12 +5,12 @@ import type { Duration, Inference, Service } from "../../../inference/index.ts";
 import type { TensorInfo } from "../../../tensors/index.ts";
 import { AS_BYTES } from "../../../transport/grpc/as-bytes.ts";
 import { statusOf } from "../../../transport/grpc/status.ts";
-import type { GrpcService, Method, UnaryMethod } from "../../../transport/grpc/types.ts";
+import type { GrpcService, Method, UnaryCall, UnaryMethod } from "../../../transport/grpc/types.ts";
 import { classify } from "../classification.ts";
 import { checkModel, toCall, wantedClasses } from "./check.ts";
-import { decodeRequest, type InferRequest } from "./request.ts";
-import { createEncoder, type InferResponse, type Outputs } from "./response.ts";
-import { type Started, streamInfer } from "./stream.ts";
+import { decodeRequest } from "./request.ts";
+import { createEncoder, type Outputs } from "./response.ts";
+import { type Asked, streamInfer } from "./stream.ts";
 
 const NAME = "inference.GRPCInferenceService";
 const FIXED = "this server serves one model for its whole life";
@@ -123,29 +123,22 @@ const inferMethods = (
   service: Service,
   report: (error: unknown) => void,
   now: () => number,
-): { ModelInfer: UnaryMethod<Buffer>; ModelStreamInfer: Method } => ({
-  ModelInfer: {
-    answer: (message, call) => {
-      const { id, inference, outputs } = start(service, decodeRequest(message), call.deadline, now());
-      call.onCancelled = () => inference.cancel();
-      return inference.result.then((all): InferResponse => ({ id, outputs: outputs(all) }));
-    },
-  },
-  ModelStreamInfer: {
-    open: (call) =>
-      streamInfer(
-        call,
-        (request) => start(service, request, call.deadline, now()),
-        (error) => statusOf(error, report).details,
-      ),
-  },
-});
+): { ModelInfer: UnaryMethod<Buffer>; ModelStreamInfer: Method } => {
+  const infer = (message: Buffer, told: UnaryCall): Asked => ask(service, message, told, now());
+  return {
+    ModelInfer: { answer: (message, told) => infer(message, told).response },
+    ModelStreamInfer: streamInfer(infer, (error) => statusOf(error, report).details),
+  };
+};
 
-const start = ({ infer, model }: Service, request: InferRequest, deadline: number, now: number): Started => {
-  const call = toCall(model, request, now, deadline);
+const ask = ({ infer, model }: Service, message: Buffer, told: UnaryCall, now: number): Asked => {
+  const request = decodeRequest(message);
+  const call = toCall(model, request, now, told.deadline);
   const classes = wantedClasses(model, request);
-  const inference = infer(call);
-  return { id: request.id, inference, outputs: (all) => outputsOf(call.outputs, classes, all) };
+  const { cancel, result } = infer(call);
+  told.onCancelled = cancel;
+  const response = result.then((all) => ({ id: request.id, outputs: outputsOf(call.outputs, classes, all) }));
+  return { request, response };
 };
 
 const outputsOf = (
