@@ -17,6 +17,8 @@ export type InferenceCall = {
   deadline?: number;
   /** As Triton counts: 1 is the highest; 0 or none is the default, the middle. */
   priority?: number;
+  /** Of outputs whose greatest values alone are answered, how many: what the answer takes to write depends on it. */
+  classes?: ReadonlyMap<string, number>;
 };
 
 export type Inference = {

@@ -22,7 +22,7 @@ import { createGrpcServer, type GrpcServer } from "../transport/grpc/server.ts";
 import { createHttpServer, type HttpServer } from "../transport/http/index.ts";
 import { createPace } from "../transport/pace.ts";
 import { checkedNs } from "./beside/calls.ts";
-import { BESIDE_MS } from "./beside/cost.ts";
+import { BESIDE_MS, classifyingAllMs, writingAllMs } from "./beside/cost.ts";
 import { createBeside } from "./beside/index.ts";
 import { inferBeside } from "./beside/infer-beside.ts";
 import { createLong, createLongCalls } from "./beside/long.ts";
@@ -124,7 +124,11 @@ const open = async (model: PoolModel): Promise<void> => {
   const plainNs = checkedNs(inputs);
   const long = createLong(beside, turns, memory, plainNs);
   /** Of handlers whose answers can be written beside. */
-  const writing: Service = { ...service, infer: inferBeside(scheduler.infer, BESIDE_MS, turns.take) };
+  const besideOf = (costMs: typeof writingAllMs): Service => ({
+    ...service,
+    infer: inferBeside(scheduler.infer, BESIDE_MS, turns.take, costMs),
+  });
+  const writing = besideOf(writingAllMs);
   const { maxConnectionAgeMs } = start;
   const { maxBodyBytes } = budgets;
   const report = (error: unknown): void => logError(error, "a gRPC call failed");
@@ -139,7 +143,10 @@ const open = async (model: PoolModel): Promise<void> => {
     log,
   );
   const grpc = createGrpcServer(
-    [createInferenceService(service, report), ...createGrpcServices(writing, { maxTensorBytes: maxBodyBytes })],
+    [
+      createInferenceService(besideOf(classifyingAllMs), report),
+      ...createGrpcServices(writing, { maxTensorBytes: maxBodyBytes }),
+    ],
     {
       ...GRPC_BOUNDS,
       maxMessageBytes: maxBodyBytes,

@@ -7,6 +7,7 @@ import { classify } from "./classification.ts";
 
 const textsOf = (values: readonly number[], shape: readonly number[], classes: number): string[] => {
   const { bytes, shape: found } = classify(
+    "y",
     { datatype: "FP32", shape, bytes: bytesOf(Float32Array.from(values)) },
     classes,
   );
@@ -38,6 +39,14 @@ test("as sorting all of them would tell", () => {
 });
 
 test("items without values cost nothing, however many there are", () => {
-  const answer = classify({ datatype: "FP32", shape: [2 ** 52, 0], bytes: new Uint8Array() }, 1);
+  const answer = classify("y", { datatype: "FP32", shape: [2 ** 52, 0], bytes: new Uint8Array() }, 1);
   assert.deepEqual([answer.shape, answer.bytes.length], [[2 ** 52, 0], 0]);
+});
+
+test("more texts than a tensor may have strings are refused before they are made", () => {
+  const bytes = new Uint8Array(4 * 2_200_000);
+  assert.throws(() => classify("y", { datatype: "FP32", shape: [1_100_000, 2], bytes }, 1), {
+    code: "InvalidArgument",
+    message: /^output "y": classification gives 1100000 texts, at most \d+ may be in one answer/,
+  });
 });

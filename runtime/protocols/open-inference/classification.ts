@@ -1,6 +1,6 @@
 import { invalid } from "../../errors/request-error.ts";
 import { elementCount, elements, type NumericArray, type Tensor, type TensorInfo } from "../../tensors/index.ts";
-import { encodeStrings } from "../../tensors/strings.ts";
+import { encodeStrings, MOST_STRINGS } from "../../tensors/strings.ts";
 
 /** A text for each: more would make answers that are larger than the tensor by far. */
 export const MAX_CLASSES = 10_000;
@@ -24,8 +24,9 @@ export const readClasses = ({ name, datatype }: TensorInfo, value: unknown): num
 /**
  * The classification extension: for each item of a tensor (of its first dimension, where it has more than one) the
  * greatest `classes` values as "value:index", greatest first. NaN comes last. n values take n·log(classes) steps.
+ * Throws InvalidArgument where there would be more texts than a tensor may have strings.
  */
-export const classify = (tensor: Tensor, classes: number): Tensor => {
+export const classify = (name: string, tensor: Tensor, classes: number): Tensor => {
   const { datatype, shape, bytes } = tensor;
   if (datatype === "BYTES") throw new Error("strings have no classification");
   const values = elements(datatype, bytes);
@@ -33,6 +34,11 @@ export const classify = (tensor: Tensor, classes: number): Tensor => {
   const items = shape.length > 1 ? (shape[0] ?? 0) : 1;
   const size = items === 0 ? 0 : total / items;
   const count = Math.min(classes, size);
+  if (size > 0 && items * count > MOST_STRINGS) {
+    throw invalid(
+      `output "${name}": classification gives ${items * count} texts, at most ${MOST_STRINGS} may be in one answer; ask for fewer classes, or send less at once`,
+    );
+  }
   const texts: string[] = [];
   // items without values may be as many as a client likes to say
   for (let item = 0; size > 0 && item < items; item++) {

@@ -5,7 +5,7 @@ import { parseDocument } from "../json/document.ts";
 import { notFiniteOf } from "../json/not-finite.ts";
 import { modelMetadata, modelStatistics, serverMetadata } from "./describe.ts";
 import { createReader } from "./inputs.ts";
-import { wantedOutputs, writeResponse } from "./outputs.ts";
+import { classesOf, wantedOutputs, writeResponse } from "./outputs.ts";
 import { type InferEnvelope, indexRequestSchema } from "./schema.ts";
 
 /**
@@ -67,6 +67,8 @@ const createInfer = (service: Service, now: () => number): Handle => {
     const { id, parameters } = parsed.envelope;
     const outputs = wantedOutputs(model, parsed);
     const call: InferenceCall = { inputs: parsed.inputs, outputs: outputs.map(({ name }) => name) };
+    const classes = classesOf(outputs);
+    if (classes !== undefined) call.classes = classes;
     if (parameters !== undefined && parameters !== null) schedule(call, parameters, now);
     const inference = service.infer(call);
     // Not a closure: made here it was seen to keep all of the request alive until a major collection (pauses of 3 to 5 ms).

@@ -407,11 +407,12 @@ describe("parameters of a request", () => {
   });
 
   it("ask for classes instead of values", async () => {
-    const { infer } = await rest({ x: { type: "FP32", shape: ["n", 3] } });
+    const { calls, infer } = await rest({ x: { type: "FP32", shape: ["n", 3] } });
     const [output] = JSON.parse((await infer(body("{}"))).bytes.toString()).outputs;
     assert.deepEqual(output.shape, [2, 2]);
     assert.equal(output.datatype, "BYTES");
     assert.deepEqual(output.data, ["0.500000:1", "0.250000:0", "8.000000:2", "7.000000:1"]);
+    assert.deepEqual(calls[0]?.classes, new Map([["x.out", 2]]));
   });
 });
 

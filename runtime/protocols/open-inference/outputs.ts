@@ -42,6 +42,12 @@ export const wantedOutputs = (model: Model, { envelope, raw }: ReadRequest): Wan
   return wanted;
 };
 
+/** Undefined where none is classified, as in most requests. */
+export const classesOf = (wanted: readonly WantedOutput[]): ReadonlyMap<string, number> | undefined => {
+  if (wanted.every(({ classes }) => classes === undefined)) return undefined;
+  return new Map(wanted.flatMap(({ classes, name }) => (classes === undefined ? [] : [[name, classes]])));
+};
+
 /** The output of that name. Throws where the model has none. */
 const outputOf = (model: Model, name: string): TensorInfo => {
   const info = model.outputs.find((output) => output.name === name);
@@ -74,7 +80,7 @@ export const writeResponse = (
     const { name = "", binary = false, classes } = wanted[i] ?? {};
     const result = results.get(name);
     if (result === undefined) throw new Error(`the model computed no output "${name}"`);
-    const tensor = classes === undefined ? result : classify(result, classes);
+    const tensor = classes === undefined ? result : classify(name, result, classes);
     json += `${i === 0 ? "" : ","}{"name":${JSON.stringify(name)},"datatype":"${tensor.datatype}","shape":[${tensor.shape}],`;
     if (binary) {
       binaries.push(tensor.bytes);

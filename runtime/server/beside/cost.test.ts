@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOf, type Datatype, type Tensor } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
-import { writingMs } from "./cost.ts";
+import { classifyingAllMs, classifyingMs, writingAllMs, writingMs } from "./cost.ts";
 
 const COUNT = 20_000;
 const tensor = (datatype: Datatype, bytes: Uint8Array, shape: number[] = [COUNT]): Tensor => ({
@@ -105,4 +105,37 @@ test("a tenth of what is dear is found, wherever it stands", () => {
     const values = Array.from({ length: COUNT }, (_, i) => (some(i) ? "\n" : "a"));
     assert.ok(writingMs(tensor("BYTES", encodeStrings(values)), false, seeded(seed)) > (0.05 * COUNT * 576) / 1e6);
   }
+});
+
+/** What a value takes, as measured: the greatest of rows, of values that rise, so that each sinks through the heap. */
+const CLASSIFIED: readonly [shape: readonly number[], classes: number, ns: number][] = [
+  [[1_000_000], 1, 20],
+  [[1_000_000], 10, 90],
+  [[1_000_000], 10_000, 256],
+  [[500_000, 2], 1, 400],
+  [[10_000, 100], 5, 70],
+];
+
+for (const [shape, classes, ns] of CLASSIFIED) {
+  test(`the time to take the ${classes} greatest of each row of [${shape}] is estimated within a small factor`, () => {
+    const output = { datatype: "FP32" as const, shape, bytes: new Uint8Array() };
+    const ratio = classifyingMs(output, classes) / ns;
+    assert.ok(ratio > 0.6 && ratio < 2, `${ratio.toFixed(2)} times as long`);
+  });
+}
+
+test("of an answer in JSON what is classified is not written as values, and of one over gRPC nothing else is counted", () => {
+  const long = tensor(
+    "FP32",
+    floats(() => 1),
+  );
+  const outputs = new Map([
+    ["y", long],
+    ["z", long],
+  ]);
+  const classes = new Map([["y", 1]]);
+  const classified = classifyingMs(long, 1);
+  assert.equal(classifyingAllMs(outputs, classes), classified);
+  assert.equal(classifyingAllMs(outputs), 0);
+  assert.equal(writingAllMs(outputs, classes), classified + writingMs(long));
 });

@@ -11,6 +11,7 @@ import { createRoutes } from "../../protocols/tensorflow-serving/rest.ts";
 import { bytesOf, type Datatype, type Tensor, type TensorInfo } from "../../tensors/index.ts";
 import { encodeStrings } from "../../tensors/strings.ts";
 import { createRouter } from "../../transport/http/router.ts";
+import { classifyingAllMs, writingAllMs } from "./cost.ts";
 import { type BesideOptions, createBeside } from "./index.ts";
 import { AnswerBeside, inferBeside } from "./infer-beside.ts";
 import type { Asked, Response } from "./messages.ts";
@@ -207,7 +208,7 @@ test("an answer that takes long to write goes beside, with what was inferred: th
     return echo(call);
   };
   const { beside, held } = start(t, counted);
-  const infers = inferBeside(counted, 0.5, () => undefined);
+  const infers = inferBeside(counted, 0.5, () => undefined, writingAllMs);
   const handle = createRouter([createOpenInference(serviceOf(infers))]).find("POST", "/v2/models/m/infer");
   if (typeof handle !== "function") assert.fail("no such path");
   const asked = { ...http("/v2/models/m/infer", infer), method: "POST", header: () => undefined, onGone: undefined };
@@ -220,6 +221,14 @@ test("an answer that takes long to write goes beside, with what was inferred: th
   assert.match(text(response).slice(0, 60), /"id":"a"/);
   assert.equal(runs, 1);
   assert.equal(held(), 0);
+});
+
+test("over gRPC what takes long to classify goes beside, and what is copied does not", async () => {
+  const infer = inferBeside(echo, 0.5, () => undefined, classifyingAllMs);
+  const x: Tensor = { datatype: "FP32", shape: [floats.length], bytes: bytesOf(floats) };
+  const call: InferenceCall = { inputs: new Map([["x", x]]), outputs: ["x.out"] };
+  assert.equal((await infer(call).result).get("x.out"), x);
+  await assert.rejects(infer({ ...call, classes: new Map([["x.out", 5]]) }).result, AnswerBeside);
 });
 
 test("outputs of another inference than the request asks for are not taken for its own", async (t) => {

@@ -277,6 +277,7 @@ test("a classified output has its greatest values with their places; what cannot
   assert.ok(isAnswer(answer));
   assert.partialDeepStrictEqual(answer.outputs, [{ name: "y", datatype: "BYTES", shape: [1, 1] }]);
   assert.deepEqual(answer.raw_output_contents, [Buffer.from(encodeStrings(["1.500000:0"]))]);
+  assert.deepEqual(seen.at(-1)?.classes, new Map([["y", 1]]));
   for (const [name, classes, fault] of [
     ["t", 1, /"t": classification wants numbers, it has BYTES/],
     ["y", 10_001, /"y": parameter classification.*1 to 10000/],

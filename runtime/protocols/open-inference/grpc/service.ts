@@ -135,6 +135,7 @@ const ask = ({ infer, model }: Service, message: Buffer, told: UnaryCall, now: n
   const request = decodeRequest(message);
   const call = toCall(model, request, now, told.deadline);
   const classes = wantedClasses(model, request);
+  if (classes.size > 0) call.classes = classes;
   const { cancel, result } = infer(call);
   told.onCancelled = cancel;
   const response = result.then((all) => ({ id: request.id, outputs: outputsOf(call.outputs, classes, all) }));
@@ -150,7 +151,7 @@ const outputsOf = (
     const tensor = all.get(name);
     if (tensor === undefined) throw new RequestError("Internal", `output "${name}": the model did not compute it`);
     const wanted = classes.get(name);
-    return [name, wanted === undefined ? tensor : classify(tensor, wanted)];
+    return [name, wanted === undefined ? tensor : classify(name, tensor, wanted)];
   });
 
 const UNSUPPORTED_METHODS: Record<string, Method> = Object.fromEntries(
