@@ -11,6 +11,7 @@ import { createPace } from "../transport/pace.ts";
 import { createKeptBytes } from "./kept-bytes.ts";
 import { createNamespaceRouter, type NamespaceRouter } from "./namespace-router.ts";
 import type { RouteOptions } from "./options.ts";
+import { createJudging } from "./shadow/judging.ts";
 import { createSignals, type Signals } from "./signals.ts";
 import { renderMetrics, statusReport } from "./status.ts";
 import { type ApiServer, createApiServer } from "./watch/api-server.ts";
@@ -69,6 +70,7 @@ const start = (options: RouteOptions, log: Logger): State => {
     ...{ host: options.host, now, log, random: Math.random, times: TIMES },
     kept: createKeptBytes(mostWaiting, now, collectWhenQuiet(Number.POSITIVE_INFINITY)),
     pace: createPace(),
+    judging: createJudging(),
     maxHeldBytes: mostWaiting,
     cap: options.maxOutstanding,
     maxStreams: options.maxStreams,

@@ -12,6 +12,7 @@ import type { Message, Reply } from "./message.ts";
 import type { Tolerance } from "./shadow/compare.ts";
 import type { ShadowCounters } from "./shadow/counters.ts";
 import { createShadow } from "./shadow/index.ts";
+import { createJudging, type Judging } from "./shadow/judging.ts";
 import { type Client, createStreamSlots } from "./stream-slots.ts";
 import { nextTable, type Refusal, type Table } from "./table.ts";
 import { createPodClient } from "./upstream/pod-client.ts";
@@ -55,6 +56,8 @@ export type RouterOptions = {
   times: Times;
   /** How clients' connections are read, those of other routers among them. Default: one of its own. */
   pace?: Pace;
+  /** Where pairs of answers are judged, those of other routers among them. Default: one of its own. */
+  judging?: Judging;
   /** Requests under way on one pod. */
   cap: number;
   /** Streams that are open on one pod; as many as requests where it is left out. */
@@ -85,6 +88,7 @@ export const createModelRouter = (
   const {
     after = afterMs,
     cap,
+    judging = createJudging(),
     kept,
     maxHeldBytes,
     maxStreams = cap,
@@ -103,7 +107,7 @@ export const createModelRouter = (
   });
   const timeoutMs = (): number => settings.requestTimeoutMs;
   const shadow = createShadow({
-    ...{ cap, fleet, kept, random, timeoutMs },
+    ...{ cap, fleet, judging, kept, random, timeoutMs },
     table: () => table,
     tolerances: () => settings.tolerances,
   });

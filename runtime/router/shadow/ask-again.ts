@@ -6,8 +6,8 @@ import type { Message, Sent } from "../message.ts";
 import type { Route } from "../table.ts";
 import { type Collected, collect } from "./collect.ts";
 import type { Memory } from "./memory.ts";
-import type { Answer } from "./read-answer.ts";
-import { BUSY_SHARE, MOST_THEIRS, type ShadowOptions } from "./state.ts";
+import { type Answer, MOST_THEIRS } from "./read-answer.ts";
+import { BUSY_SHARE, type ShadowOptions } from "./state.ts";
 
 /** What a pod says that has too much to do. */
 const OVERLOADED: ReadonlySet<number> = new Set([429, 503]);

@@ -10,8 +10,8 @@ import { ask } from "./ask-again.ts";
 import { collect } from "./collect.ts";
 import { createShadowCounters, type ShadowCounters } from "./counters.ts";
 import { type Memory, takeMemory } from "./memory.ts";
-import { type Answer, isInference } from "./read-answer.ts";
-import { BUSY_SHARE, MOST_ANSWER, MOST_THEIRS, type Pair, type ShadowOptions, type ShadowState } from "./state.ts";
+import { type Answer, isInference, MOST_ANSWER, MOST_THEIRS } from "./read-answer.ts";
+import { BUSY_SHARE, type Pair, type ShadowOptions, type ShadowState } from "./state.ts";
 import { disagrees, incomparable, noteLoss, weigh } from "./weigh.ts";
 
 export type Shadow = {

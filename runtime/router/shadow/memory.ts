@@ -1,5 +1,5 @@
 import type { KeptBytes } from "../kept-bytes.ts";
-import { MOST_ANSWER } from "./state.ts";
+import { MOST_ANSWER } from "./read-answer.ts";
 
 /** Of the bytes that the router keeps: a request's body and its two answers, of which most are far smaller than the largest. */
 export type Memory = {

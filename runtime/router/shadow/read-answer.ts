@@ -11,6 +11,12 @@ import { readModelInfer, readModelStreamInfer } from "./read-model-infer.ts";
 import { readTensors } from "./read-open-inference.ts";
 import { readClassify, readMultiInference, readPredict, readRegress } from "./read-tensorflow.ts";
 
+/** Of stable's answer, also when it is decompressed; a larger one is not compared. Reading one takes some 10 ms, and 300 at worst. */
+export const MOST_ANSWER = 1024 ** 2;
+
+/** The same numbers may take more digits: a canary's answer that is larger still is another one. */
+export const MOST_THEIRS = 4 * MOST_ANSWER;
+
 export type Answer = { head: AnswerHead; bytes: Buffer };
 /** What can be compared; or why it cannot. */
 export type Read = { outputs: Outputs } | { unreadable: string };
@@ -40,7 +46,11 @@ export const isInference = ({ method, protocol, target }: Message): boolean =>
   protocol === "grpc" ? CALLS.has(target) : method === "POST";
 
 /** @param most the most bytes that it may have when it is decompressed */
-export const readAnswer = async ({ protocol, target }: Message, answer: Answer, most: number): Promise<Read> => {
+export const readAnswer = async (
+  { protocol, target }: Pick<Message, "protocol" | "target">,
+  answer: Answer,
+  most: number,
+): Promise<Read> => {
   try {
     const call = protocol === "grpc" ? CALLS.get(target) : undefined;
     const outputs = call === undefined ? await readHttp(answer, most) : await readCall(call, answer, most);

@@ -5,6 +5,7 @@ import { createFleet, type Fleet } from "../fleet.ts";
 import { createKeptBytes, type KeptBytes } from "../kept-bytes.ts";
 import type { AnswerHead, Events, Message } from "../message.ts";
 import { createShadow, type Shadow } from "./index.ts";
+import { createJudging } from "./judging.ts";
 
 const head = (status = 200): AnswerHead => ({
   ...{ status, outcome: status, hasBody: true, length: undefined },
@@ -64,7 +65,7 @@ const world = (
     { revision: table.canary, role: "canary" as const, weight: 0, shadow: 50 },
   ];
   const shadow = createShadow({
-    ...{ fleet, kept, random, cap: 8 },
+    ...{ fleet, kept, random, cap: 8, judging: createJudging() },
     table: () => ({ epoch: 1, routes: routes() }),
     timeoutMs: () => 1000,
     tolerances: () => new Map(),

@@ -5,6 +5,7 @@ import type { Message } from "../message.ts";
 import type { Table } from "../table.ts";
 import type { Tolerance } from "./compare.ts";
 import type { ShadowCounters } from "./counters.ts";
+import type { Judging } from "./judging.ts";
 
 export type ShadowOptions = {
   table(): Table | undefined;
@@ -13,6 +14,7 @@ export type ShadowOptions = {
   timeoutMs(): number;
   /** By output. */
   tolerances(): ReadonlyMap<string, Tolerance>;
+  judging: Judging;
   /** Requests under way on one pod. */
   cap: number;
   /** In [0, 1). */
@@ -38,9 +40,3 @@ export type ShadowState = {
 
 /** Of its cap, what a pod may be busy with and still get copies: clients come first. */
 export const BUSY_SHARE = 0.25;
-
-/** Of stable's answer, also when it is decompressed; a larger one is not compared. Reading one of JSON takes some 10 ms, and 100 at worst. */
-export const MOST_ANSWER = 1024 ** 2;
-
-/** The same numbers may take more digits: a canary's answer that is larger still is another one. */
-export const MOST_THEIRS = 4 * MOST_ANSWER;

@@ -1,20 +1,23 @@
 /** What two answers to one request count for. */
 import { setImmediate } from "node:timers/promises";
 import type { ShadowCounters } from "./counters.ts";
-import { judge } from "./judge.ts";
-import { type Answer, readAnswer } from "./read-answer.ts";
-import { MOST_ANSWER, MOST_THEIRS, type Pair, type ShadowState } from "./state.ts";
+import type { Answer } from "./read-answer.ts";
+import type { Pair, ShadowState } from "./state.ts";
 
 const MOST_OUTPUTS = 64;
 
 export const weigh = async (state: ShadowState, pair: Pair, ours: Answer, theirs: Answer): Promise<void> => {
   const { counters, options } = state;
   const { kind, message } = pair;
+  const { protocol, target } = message;
   // other requests go on between two pairs
   await setImmediate();
-  const stable = await readAnswer(message, ours, MOST_ANSWER);
-  const other = await readAnswer(message, theirs, MOST_THEIRS);
-  const judgement = judge(stable, other, options.tolerances());
+  const judgement = await options.judging({
+    message: { protocol, target },
+    ours,
+    theirs,
+    tolerances: options.tolerances(),
+  });
   if (judgement.kind === "incomparable") {
     incomparable(state, judgement.reason);
     return;
