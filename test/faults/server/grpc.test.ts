@@ -109,8 +109,9 @@ test("clients that do harm over gRPC are told what is wrong or sent away, and no
 
   await t.test("messages that decompress to large ones, many at once", () =>
     bounded(512 * MIB, async () => {
-      const session = await grpcSession(server.grpc());
+      // first, since it may take longer than a connection may be silent
       const bomb = framed(gzipSync(Buffer.alloc(256 * MIB), { level: 1 }), undefined, 1);
+      const session = await grpcSession(server.grpc());
       const bombed = () => callFramed(session, INFER, bomb, { "grpc-encoding": "gzip" });
       const alone = await bombed();
       assert.equal(alone.status, 8, alone.message);
