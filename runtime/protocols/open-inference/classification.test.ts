@@ -47,6 +47,6 @@ test("more texts than a tensor may have strings are refused before they are made
   const bytes = new Uint8Array(4 * 2_200_000);
   assert.throws(() => classify("y", { datatype: "FP32", shape: [1_100_000, 2], bytes }, 1), {
     code: "InvalidArgument",
-    message: /^output "y": classification gives 1100000 texts, at most \d+ may be in one answer/,
+    message: /^output "y": classification gives 1100000 texts, at most \d+ may be in one output/,
   });
 });

@@ -36,7 +36,7 @@ export const classify = (name: string, tensor: Tensor, classes: number): Tensor 
   const count = Math.min(classes, size);
   if (size > 0 && items * count > MOST_STRINGS) {
     throw invalid(
-      `output "${name}": classification gives ${items * count} texts, at most ${MOST_STRINGS} may be in one answer; ask for fewer classes, or send less at once`,
+      `output "${name}": classification gives ${items * count} texts, at most ${MOST_STRINGS} may be in one output; ask for fewer classes, or send less at once`,
     );
   }
   const texts: string[] = [];
