@@ -64,6 +64,35 @@ test("what is filled in is shown by its name, what may be missing in brackets", 
   );
 });
 
+test("what a name stands for is shown where the file says it in words, and its name where it is a value", () => {
+  assert.deepEqual(
+    lines(
+      [
+        "const answers = (pods) => { if (pods > 0) return 'still serves'; return 'serves no request'; };",
+        "const judge = (stable, pods) => { const still = stable === undefined ? '' : `; #{stable.name} #{answers(pods)}`; return failing(pods, still); };",
+        "const failing = (pods, still) => `the model failed#{still}`;",
+        "const [exist, them] = count === 1 ? ['it exists', 'it'] : ['they exist', 'them'];",
+        "const told = `#{exist}; delete #{them}`;",
+        "const { why } = cause; const shown = (text) => `not ready: #{why}, #{text}, #{count}`;",
+        "const text = 'never meant here';",
+      ]
+        .map(filled)
+        .join("\n"),
+    ),
+    [
+      "answers: still serves",
+      "answers: serves no request",
+      "still: ; {stable} (still serves|serves no request)",
+      "failing: the model failed[; {stable} (still serves|serves no request)]",
+      "[exist, them]: it exists",
+      "[exist, them]: they exist",
+      "told: (it exists|they exist); delete (it|them)",
+      "shown: not ready: {why}, {text}, {count}",
+      "text: never meant here",
+    ],
+  );
+});
+
 test("a reason or code is found where its message is made elsewhere", () => {
   assert.deepEqual(
     lines(`

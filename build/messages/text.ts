@@ -14,6 +14,7 @@ import {
   type Node,
   SyntaxKind,
 } from "typescript/unstable/ast";
+import { branchesOf, textsBehind } from "./behind.ts";
 
 /** A text, a template, or several of them added up. */
 export const isText = (node: Node): boolean =>
@@ -40,8 +41,17 @@ export const textOf = (node: Expression): string => {
   if (isTemplateExpression(node))
     return node.head.text + node.templateSpans.map((span) => textOf(span.expression) + span.literal.text).join("");
   if (isBinaryExpression(node) && isText(node)) return textOf(node.left) + textOf(node.right);
-  if (isConditionalExpression(node)) return eitherOf(textOf(node.whenTrue), textOf(node.whenFalse));
-  return `{${nameOf(node)}}`;
+  const alternatives = alternativesOf(node);
+  return alternatives.length === 0 ? `{${nameOf(node)}}` : anyOf(alternatives.map(textOf));
+};
+
+/** What `node` may be, where the file says it in words. */
+const alternativesOf = (node: Expression): Expression[] => {
+  const either = isConditionalExpression(node) ? branchesOf(node) : textsBehind(node);
+  return either.flatMap((one) => {
+    const behind = textsBehind(one);
+    return behind.length === 0 ? [one] : behind;
+  });
 };
 
 /** What is filled in: the expressions in `node` that are not shown as text themselves, and may make texts of their own. */
@@ -53,10 +63,11 @@ export const partsOf = (node: Expression): Expression[] => {
   return isLiteral(node) ? [] : [node];
 };
 
-/** Reads like `[ at once]` or `(is|are)`. */
-const eitherOf = (one: string, other: string): string => {
-  if (one === other) return one;
-  return one === "" ? `[${other}]` : other === "" ? `[${one}]` : `(${one}|${other})`;
+/** Reads like `(is|are)`, `[ at once]` or `[ at once| soon]`. */
+const anyOf = (texts: readonly string[]): string => {
+  const [first = "", ...others] = new Set(texts.filter((text) => text !== ""));
+  if (texts.includes("")) return `[${[first, ...others].join("|")}]`;
+  return others.length === 0 ? first : `(${[first, ...others].join("|")})`;
 };
 
 /** What a value is called: the last name of a path, or the function that makes it. */
