@@ -20,7 +20,7 @@ export const createAdminServer = (state: AdminState): Server =>
     };
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("allow", "GET, HEAD");
-      send(405, "this path wants GET\n");
+      send(405, "this path takes GET and HEAD\n");
       return;
     }
     switch ((request.url ?? "/").split("?", 1)[0]) {

@@ -168,9 +168,9 @@ describe("a canary", () => {
     await refused(analysed("shadow", { outputs: { mode: "report" } }), /shadow decides by the outputs/);
     await refused(analysed("canary", { outputs: { shadow: "0%" } }), /shadow: must be from 1% to 100%/);
     const tolerance = (some: object) => analysed("canary", { outputs: { tolerances: [{ output: "y", ...some }] } });
-    await refused(tolerance({ match: "close", k: 2 }), /k: only with match topK/);
-    await refused(tolerance({ match: "equal", least: "99%" }), /least: only with match cosine/);
-    await refused(tolerance({ match: "topK", relative: "1%" }), /absolute and relative only with match close/);
+    await refused(tolerance({ match: "close", k: 2 }), /k: needs match topK/);
+    await refused(tolerance({ match: "equal", least: "99%" }), /least: needs match cosine/);
+    await refused(tolerance({ match: "topK", relative: "1%" }), /absolute and relative need match close/);
     await refused({ rollout: { strategy: "canary", capacity: "handover" } }, /handover needs two pods or more/);
     for (const [strategy, capacity] of [
       ["shadow", "swap"],

@@ -13,7 +13,7 @@ const claim = z
   .meta(
     rules({
       rule: "has(self.resourceClaimName) != has(self.resourceClaimTemplateName)",
-      message: "spec.accelerator.claims: each must have either resourceClaimName or resourceClaimTemplateName",
+      message: "spec.accelerator.claims: each must set either resourceClaimName or resourceClaimTemplateName",
     }),
   );
 
@@ -107,34 +107,35 @@ export const accelerator = z
       {
         rule: `!has(self.products) || (${isNvidia})`,
         message:
-          "spec.accelerator.products: only with vendor: nvidia, whose node labels name the product; set that, or remove products",
+          "spec.accelerator.products: needs vendor: nvidia, whose node labels name the product; set that, or remove products",
       },
       {
         rule: `!has(self.memory) || (${isNvidia})`,
         message:
-          "spec.accelerator.memory: only with vendor: nvidia, whose node labels have the memory; set that, or remove memory",
+          "spec.accelerator.memory: needs vendor: nvidia, whose node labels give the memory; set that, or remove memory",
       },
       {
         rule: "!has(self.vendor) || self.vendor != 'intel' || has(self.resourceName) || has(self.claims)",
         message:
-          "spec.accelerator.resourceName: vendor intel needs it: gpu.intel.com/i915 or gpu.intel.com/xe, by the node's driver",
+          "spec.accelerator.resourceName: must be set with vendor: intel, to what the node's driver provides: gpu.intel.com/i915 or gpu.intel.com/xe",
       },
       {
         rule: `!has(self.sharing) || (${isNvidia})`,
-        message: "spec.accelerator.sharing: only with vendor: nvidia; set that, or remove sharing",
+        message: "spec.accelerator.sharing: needs vendor: nvidia; set that, or remove sharing",
       },
       {
         rule: "!has(self.sharing) || !(self.sharing in ['timeSlicing', 'mps']) || !has(self.count) || self.count == 1",
         message:
-          "spec.accelerator.count: must be 1 with sharing timeSlicing or mps, because two shares may be of one device",
+          "spec.accelerator.count: must be 1 with sharing timeSlicing or mps, because two shares may be of the same device",
       },
       {
         rule: "!has(self.mig) || (has(self.sharing) && self.sharing == 'mig')",
-        message: "spec.accelerator.mig: only with sharing: mig; set that, or remove mig",
+        message: "spec.accelerator.mig: needs sharing: mig; set that, or remove mig",
       },
       {
         rule: "!has(self.sharing) || self.sharing != 'mig' || has(self.mig) || has(self.resourceName)",
-        message: "spec.accelerator.mig.profile: sharing: mig needs it, such as 1g.10gb; or set resourceName",
+        message:
+          "spec.accelerator.mig.profile: must be set with sharing: mig, such as 1g.10gb; set it, or set resourceName",
       },
       {
         rule:

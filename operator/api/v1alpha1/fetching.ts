@@ -14,7 +14,7 @@ export const proxy = z
           {
             rule: "!self.contains('@')",
             message:
-              "spec.model.proxy.url: no user or password here, since whoever reads the ModelDeployment reads it; remove them",
+              "spec.model.proxy.url: must not hold a user or password, because whoever reads the ModelDeployment reads them; remove them",
           },
           {
             rule: `self.contains('@') || self.matches('^https?://([A-Za-z0-9_.-]+|\\\\[[0-9A-Fa-f:.]+\\\\])(:${PORT})?$')`,

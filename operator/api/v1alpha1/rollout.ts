@@ -213,7 +213,7 @@ export const rolloutSchema = z
       {
         rule: "(has(self.strategy) && self.strategy != 'immediate') || !(has(self.stepDuration) || has(self.analysis) || has(self.onInconclusive) || has(self.capacity) || has(self.paused))",
         message:
-          "spec.rollout: stepDuration, analysis, onInconclusive, capacity and paused need strategy canary, shadow or blueGreen; set it or remove them",
+          "spec.rollout: stepDuration, analysis, onInconclusive, capacity and paused need strategy canary, shadow or blueGreen; set one of these, or remove them",
       },
       {
         rule: "!has(self.capacity) || !has(self.strategy) || self.strategy == 'canary' || self.capacity in ['auto', 'surge'] || (self.strategy == 'blueGreen' && self.capacity == 'swap')",
@@ -221,12 +221,12 @@ export const rolloutSchema = z
       },
       {
         rule: "(has(self.strategy) && self.strategy == 'canary') || !has(self.steps)",
-        message: "spec.rollout.steps: need strategy canary; set it or remove them",
+        message: "spec.rollout.steps: need strategy canary; set that, or remove steps",
       },
       {
         rule: "!has(self.strategy) || self.strategy == 'canary' || !has(self.analysis) || !(has(self.analysis.errors) || has(self.analysis.latency))",
         message:
-          "spec.rollout.analysis: errors and latency are compared by strategy canary only, where both revisions answer clients; set it or remove them",
+          "spec.rollout.analysis: errors and latency are compared by strategy canary only, where both revisions answer clients; set that, or remove them",
       },
       {
         rule: "!has(self.strategy) || self.strategy != 'shadow' || !has(self.analysis) || !has(self.analysis.outputs) || !has(self.analysis.outputs.mode) || self.analysis.outputs.mode != 'report'",

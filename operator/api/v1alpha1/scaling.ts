@@ -141,7 +141,7 @@ export const scalingSchema = z
       },
       {
         rule: "!has(self.idleBeforeZero) || self.minReplicas == 0",
-        message: "spec.scaling.idleBeforeZero: only with minReplicas 0; set that, or remove idleBeforeZero",
+        message: "spec.scaling.idleBeforeZero: needs minReplicas 0; set that, or remove idleBeforeZero",
       },
       {
         rule: "!has(self.schedule) || self.schedule.size() == 0 || self.minReplicas == 0 || (has(self.maxReplicas) && self.maxReplicas > self.minReplicas)",

@@ -30,11 +30,12 @@ const toleration = z
       },
       {
         rule: "!has(self.value) || !has(self.operator) || self.operator == 'Equal'",
-        message: "spec.scheduling.tolerations: value is only for operator Equal; remove it",
+        message: "spec.scheduling.tolerations: value needs operator Equal; set that, or remove value",
       },
       {
         rule: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-        message: "spec.scheduling.tolerations: tolerationSeconds is only for effect NoExecute; remove it",
+        message:
+          "spec.scheduling.tolerations: tolerationSeconds needs effect NoExecute; set that, or remove tolerationSeconds",
       },
     ),
   );

@@ -36,7 +36,8 @@ const model = z
           },
           {
             rule: "!self.matches('^https?://[^/?#]*@')",
-            message: "spec.model.uri: no user or password here; name a Secret in spec.model.credentials",
+            message:
+              "spec.model.uri: must not hold a user or password; put them into a Secret, and name it in spec.model.credentials",
           },
           {
             rule:
@@ -91,15 +92,15 @@ const model = z
     rules(
       {
         rule: `!has(self.credentials) || ${isHttps}`,
-        message: "spec.model.credentials: only with an https:// uri; remove it or use https://",
+        message: "spec.model.credentials: needs an https:// URI; change spec.model.uri, or remove credentials",
       },
       {
         rule: `!has(self.caBundle) || ${isHttps}`,
-        message: "spec.model.caBundle: only with an https:// uri; remove it or use https://",
+        message: "spec.model.caBundle: needs an https:// URI; change spec.model.uri, or remove caBundle",
       },
       {
         rule: "!has(self.proxy) || !self.uri.startsWith('pvc://')",
-        message: "spec.model.proxy: only with an https:// or http:// uri; remove it or use one of those",
+        message: "spec.model.proxy: needs an https:// or http:// URI; change spec.model.uri, or remove proxy",
       },
     ),
   );

@@ -7,16 +7,16 @@ const ruledSchema = toleranceSchema.meta(
   rules(
     {
       rule: "!has(self.k) || self.match == 'topK'",
-      message: "spec.rollout.analysis.outputs.tolerances[].k: only with match topK; set it or remove k",
+      message: "spec.rollout.analysis.outputs.tolerances[].k: needs match topK; set that, or remove k",
     },
     {
       rule: "!(has(self.absolute) || has(self.relative)) || self.match == 'close'",
       message:
-        "spec.rollout.analysis.outputs.tolerances[]: absolute and relative only with match close; set it or remove them",
+        "spec.rollout.analysis.outputs.tolerances[]: absolute and relative need match close; set that, or remove them",
     },
     {
       rule: "!has(self.least) || self.match == 'cosine'",
-      message: "spec.rollout.analysis.outputs.tolerances[].least: only with match cosine; set it or remove least",
+      message: "spec.rollout.analysis.outputs.tolerances[].least: needs match cosine; set that, or remove least",
     },
   ),
 );

@@ -42,7 +42,7 @@ export const readTensor = (source: Source, spec: TensorSpec): Tensor => {
   const { shape = nesting.sizes } = spec;
   if (wanted !== undefined) {
     if (nesting.count !== wanted)
-      throw invalid(`${label}: its shape wants ${wanted} elements, data has ${nesting.count}`);
+      throw invalid(`${label}: its shape wants ${wanted} elements, data has ${nesting.count}; correct one of the two`);
     if (nesting.sizes.length > 1 && !fits(nesting.sizes, shape)) {
       throw invalid(
         `${label}: data is nested as [${nesting.sizes}], its shape is [${shape}]; nest it as its shape or not at all`,
@@ -55,9 +55,12 @@ export const readTensor = (source: Source, spec: TensorSpec): Tensor => {
 /** Each element takes a digit and a comma, so that a text's length bounds what is set aside for its elements. */
 const countOf = (source: Source, { label }: TensorSpec, shape: readonly number[]): number => {
   const count = elementCount(shape);
-  if (count === undefined) throw invalid(`${label}: shape [${shape}] has more elements than can be counted`);
+  if (count === undefined)
+    throw invalid(`${label}: shape [${shape}] has more elements than can be counted; correct the shape`);
   if (count > source.bytes.length - source.at) {
-    throw invalid(`${label}: its shape wants ${count} elements, data has at most ${source.bytes.length - source.at}`);
+    throw invalid(
+      `${label}: its shape wants ${count} elements, data has at most ${source.bytes.length - source.at}; correct one of the two`,
+    );
   }
   return count;
 };
@@ -203,7 +206,7 @@ const createFloats = (datatype: "FP32" | "FP64", spec: TensorSpec, wanted: numbe
 };
 
 const tooMany = ({ label }: TensorSpec, wanted: number): RequestError =>
-  invalid(`${label}: its shape wants ${wanted} elements, data has more`);
+  invalid(`${label}: its shape wants ${wanted} elements, data has more; correct one of the two`);
 
 // Reading does not wait for anything, so that all may share them.
 const CHUNK = 512;

@@ -50,7 +50,7 @@ export const createReader = (model: Model): ((body: Uint8Array, headerLength: st
       if ((input.parameters?.shared_memory_region ?? undefined) !== undefined) {
         throw new RequestError(
           "Unsupported",
-          `input "${info.name}": shared memory is not supported, send the data itself`,
+          `input "${info.name}": shared memory is not supported; send the data itself`,
         );
       }
       const size = binarySize(input);
@@ -60,16 +60,21 @@ export const createReader = (model: Model): ((body: Uint8Array, headerLength: st
       }
       const count = checkType(info, input);
       if ((input.data ?? undefined) !== undefined)
-        throw invalid(`input "${info.name}": has both data and binary_data_size`);
+        throw invalid(`input "${info.name}": has both data and binary_data_size; send one of them`);
       if (at + size > body.length) {
-        throw invalid(`input "${info.name}": binary_data_size is ${size}, the body has ${body.length - at} bytes left`);
+        throw invalid(
+          `input "${info.name}": binary_data_size is ${size}, the body has ${body.length - at} bytes left; correct one of the two`,
+        );
       }
       const bytes = body.subarray(at, at + size);
       checkBinaryData(`input "${info.name}"`, info.datatype, bytes, count);
       inputs.set(info.name, { datatype: info.datatype, shape: input.shape, bytes });
       at += size;
     }
-    if (at < body.length) throw invalid(`the body has ${body.length - at} bytes after the last binary input`);
+    if (at < body.length)
+      throw invalid(
+        `the body has ${body.length - at} bytes after the last binary input; correct binary_data_size, or leave them out`,
+      );
     addDefaults(model, inputs);
     return { envelope, inputs, raw: false };
   };
@@ -128,14 +133,15 @@ const checkNames = (infos: ReadonlyMap<string, TensorInfo>, inputs: readonly Req
       throw invalid(`input "${name.slice(0, 253)}" is unknown; the model's inputs are ${list(infos.keys())}`);
     }
     for (let other = 0; other < i; other++) {
-      if (inputs[other]?.name === name) throw invalid(`input "${name}" is given twice`);
+      if (inputs[other]?.name === name) throw invalid(`input "${name}" is given twice; send it once`);
     }
   }
   if (inputs.length === infos.size) return;
   const missing = [...infos.values()].filter(
     ({ name, default: value }) => value === undefined && inputs.every((input) => input.name !== name),
   );
-  if (missing.length > 0) throw invalid(`input ${list(missing.map(({ name }) => name))} is missing`);
+  if (missing.length > 0)
+    throw invalid(`input ${list(missing.map(({ name }) => name))} is missing; send all inputs of the model`);
 };
 
 const checkType = (info: TensorInfo, input: RequestInput): number => {
@@ -150,7 +156,7 @@ const checkType = (info: TensorInfo, input: RequestInput): number => {
   }
   const count = elementCount(input.shape);
   if (count === undefined)
-    throw invalid(`input "${name}": shape [${input.shape}] has more elements than can be counted`);
+    throw invalid(`input "${name}": shape [${input.shape}] has more elements than can be counted; correct the shape`);
   return count;
 };
 

@@ -22,10 +22,10 @@ export const wantedOutputs = (model: Model, { envelope, raw }: ReadRequest): Wan
       ? model.outputs.map(({ name }) => ({ name, binary, classes: undefined }))
       : asked.map(({ name, parameters }, i) => {
           if (asked.some((other, j) => j < i && other.name === name)) {
-            throw invalid(`output "${name.slice(0, 253)}" is requested twice`);
+            throw invalid(`output "${name.slice(0, 253)}" is requested twice; ask for it once`);
           }
           if ((parameters?.shared_memory_region ?? undefined) !== undefined) {
-            const text = `output "${name.slice(0, 253)}": shared memory is not supported, the answer has the data`;
+            const text = `output "${name.slice(0, 253)}": shared memory is not supported: the answer has the data`;
             throw new RequestError("Unsupported", `${text}; leave the parameter shared_memory_region out`);
           }
           return {

@@ -25,13 +25,13 @@ export type Example = ReadonlyMap<string, FeatureValues>;
  * that are no input are of no account, as where TensorFlow parses examples.
  */
 export const inputsOf = (model: Model, examples: readonly Example[], context: Example | undefined): RowRequest => {
-  if (examples.length === 0) throw invalid("there are no examples");
+  if (examples.length === 0) throw invalid("there are no examples; send at least one");
   const inputs = new Map<string, Tensor>();
   for (const info of model.inputs) {
     const given = examples.map((example) => example.get(info.name) ?? context?.get(info.name));
     if (info.default !== undefined && given.every((values) => values === undefined)) continue;
     const rows = given.map((values, i) => {
-      if (values === undefined) throw invalid(`example ${i}: feature "${info.name}" is missing`);
+      if (values === undefined) throw invalid(`example ${i}: feature "${info.name}" is missing; send it`);
       return values;
     });
     const shape = shapeOf(info, rows);

@@ -106,7 +106,7 @@ const predict = ({ model }: Service, maxTensorBytes: number): Answer => {
       inputs.set(key, readTensorProto(info, value, maxTensorBytes));
     }
     const [missing] = addDefaults(model, inputs);
-    if (missing !== undefined) throw invalid(`input "${missing}" is missing`);
+    if (missing !== undefined) throw invalid(`input "${missing}" is missing; send it`);
     const unknown = filter.find((name) => !names.includes(name));
     if (unknown !== undefined) {
       throw invalid(`output_filter: ${shown(unknown)} is unknown; the model's outputs are ${quoted(names)}`);
@@ -208,7 +208,7 @@ const multiInference =
       if (tasks.length === MAX_TASKS) throw invalid(`there are more than ${MAX_TASKS} tasks`);
       tasks.push({ task, outputs: outputsFor(model, task) });
     });
-    if (tasks.length === 0) throw invalid("there are no tasks");
+    if (tasks.length === 0) throw invalid("there are no tasks; send at least one");
     const read = readInput(model.inputs, input);
     const wanted = new Set(tasks.flatMap(({ outputs }) => outputs));
     const rows = inputsOf(model, read.examples, read.context);

@@ -51,7 +51,7 @@ export const createPredictReader = (model: Model): ((body: Uint8Array) => Predic
     }
     const byRow = tensors.size === all.size ? all : new Set(tensors.keys());
     const [missing] = addDefaults(model, tensors);
-    if (missing !== undefined) throw invalid(`input "${missing}" is missing`);
+    if (missing !== undefined) throw invalid(`input "${missing}" is missing; send it`);
     return rows === undefined
       ? { form: "columns", inputs: tensors }
       : { form: "rows", inputs: tensors, byRow, count: rows.count };
@@ -155,11 +155,11 @@ const readRows = (model: Model, only: TensorInfo | undefined, instances: unknown
   if (only !== undefined && isTensor(instances)) {
     const [count] = instances.shape;
     if (count === undefined) throw invalid(`"instances" must be a list`);
-    if (count === 0) throw invalid(`"instances" is empty`);
+    if (count === 0) throw invalid('"instances" is empty; send at least one row');
     return { tensors: new Map([[only.name, instances]]), count };
   }
   if (!Array.isArray(instances)) throw invalid(`"instances" must be a list`);
-  if (instances.length === 0) throw invalid(`"instances" is empty`);
+  if (instances.length === 0) throw invalid('"instances" is empty; send at least one row');
   const rows = new Map<string, Tensor[]>(model.inputs.map(({ name }) => [name, []]));
   let named: boolean | undefined;
   for (const [i, instance] of instances.entries()) {

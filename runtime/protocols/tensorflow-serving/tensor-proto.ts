@@ -61,7 +61,8 @@ export const readTensorProto = (info: TensorInfo, message: Uint8Array, maxBytes:
   if (shape === undefined) throw invalid(`${label}: tensor_shape has an unknown rank; give the sizes`);
   checkShape(info, shape);
   const count = elementCount(shape);
-  if (count === undefined) throw invalid(`${label}: shape [${shape}] has more elements than can be counted`);
+  if (count === undefined)
+    throw invalid(`${label}: shape [${shape}] has more elements than can be counted; correct the shape`);
   const { datatype } = info;
   if (datatype === "BYTES") {
     if (content !== undefined && content.length > 0) {

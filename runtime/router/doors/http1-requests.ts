@@ -71,7 +71,7 @@ const readBody = (served: Served): boolean => {
     state.deadline = Number.POSITIVE_INFINITY;
     served.body?.end();
   } else {
-    if (state.hasEnded) throw new Refusal(400, "the request ended in its body");
+    if (state.hasEnded) throw new Refusal(400, "the request ended before its body was complete");
     state.deadline = state.started + state.times.transferMs + (served.body?.received() ?? 0) / MIN_BYTES_PER_MS;
   }
   return isWhole;

@@ -113,7 +113,7 @@ const take = (state: StreamedState, message: Received): void => {
 const end = (state: StreamedState): void => {
   const { call } = state;
   if (call.pending() > 0) {
-    call.failWith(new CallError(STATUS.INTERNAL, "the call ended in its last message"));
+    call.failWith(new CallError(STATUS.INTERNAL, "the call ended before its last message was complete"));
     return;
   }
   state.ended = true;

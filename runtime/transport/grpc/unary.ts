@@ -44,7 +44,7 @@ const end = (state: UnaryState): void => {
   if (call.isOver()) return;
   try {
     if (request === undefined || call.pending() > 0) {
-      throw new CallError(STATUS.INTERNAL, "the call ended in its message");
+      throw new CallError(STATUS.INTERNAL, "the call ended before its message was complete");
     }
     const plain = call.plain(request);
     const by = bound.codec();

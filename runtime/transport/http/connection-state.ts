@@ -116,7 +116,7 @@ export const awaitHead = (state: ConnectionState): void => {
   const { active, input, times } = state;
   const isPartial = input.pending() > 0;
   if (state.hasEnded) {
-    if (isPartial) throw new Refusal(400, "the request ended in its header");
+    if (isPartial) throw new Refusal(400, "the request ended before its header was complete");
     linger(state);
   } else if (!isPartial) {
     state.phase = "idle";

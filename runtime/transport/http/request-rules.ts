@@ -101,10 +101,10 @@ export const parseTarget = (method: string, text: string, from: number, end: num
 };
 
 export const parseLength = (value: string): number => {
-  if (value.length === 0) throw new Refusal(400, "content-length is empty");
+  if (value.length === 0) throw new Refusal(400, "content-length is empty; give a number of bytes, or leave it out");
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
-    if (code < 48 || code > 57) throw new Refusal(400, "content-length is not a number");
+    if (code < 48 || code > 57) throw new Refusal(400, "content-length is not a number of bytes");
   }
   if (value.length > MAX_LENGTH_DIGITS)
     throw new Refusal(413, "content-length is larger than any body that is accepted");

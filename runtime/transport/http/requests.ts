@@ -52,7 +52,7 @@ const readBody = (served: Served): boolean => {
 
 const awaitBody = ({ reader, state }: Served): void => {
   const { head, socket, started, times } = state;
-  if (state.hasEnded) throw new Refusal(400, "the request ended in its body");
+  if (state.hasEnded) throw new Refusal(400, "the request ended before its body was complete");
   if (head?.expectContinue === true && reader.received() === 0) {
     socket.write(CONTINUE);
     head.expectContinue = false;

@@ -54,11 +54,12 @@ const readInputs = (model: Model, request: InferRequest): Map<string, Tensor> =>
       throw invalid(`input "${shorten(input.name)}" is unknown; the model's inputs are ${list(model.inputs)}`);
     }
     const { name } = info;
-    if (tensors.has(name)) throw invalid(`input "${name}" is given twice`);
+    if (tensors.has(name)) throw invalid(`input "${name}" is given twice; send it once`);
     tensors.set(name, readInput(info, input, raw[index]));
   }
   const missing = addDefaults(model, tensors);
-  if (missing.length > 0) throw invalid(`input ${missing.map((name) => `"${name}"`).join(", ")} is missing`);
+  if (missing.length > 0)
+    throw invalid(`input ${missing.map((name) => `"${name}"`).join(", ")} is missing; send all inputs of the model`);
   return tensors;
 };
 
@@ -73,11 +74,11 @@ const readInput = (info: TensorInfo, input: RequestInput, raw: Buffer | undefine
   }
   const count = elementCount(input.shape);
   if (count === undefined) {
-    throw invalid(`input "${name}": shape [${input.shape}] has more elements than can be counted`);
+    throw invalid(`input "${name}": shape [${input.shape}] has more elements than can be counted; correct the shape`);
   }
   if (datatype === "BYTES") boundStrings(`input "${name}"`, count);
   if (input.parameters.has("shared_memory_region")) {
-    throw new RequestError("Unsupported", `input "${name}": shared memory is not supported, send the data itself`);
+    throw new RequestError("Unsupported", `input "${name}": shared memory is not supported; send the data itself`);
   }
   const { contents } = input;
   if (raw === undefined) {
@@ -86,7 +87,7 @@ const readInput = (info: TensorInfo, input: RequestInput, raw: Buffer | undefine
     return { datatype, shape: input.shape, bytes };
   }
   if (contents?.some((message) => message.length > 0)) {
-    throw invalid(`input "${name}": has both contents and raw_input_contents`);
+    throw invalid(`input "${name}": has both contents and raw_input_contents; send one of them`);
   }
   if (datatype === "BYTES") checkStrings(name, raw, count);
   else checkRaw(name, datatype, raw, count);
@@ -117,7 +118,7 @@ const wantedOutputs = (model: Model, request: InferRequest): string[] => {
     if (!model.outputs.some((output) => output.name === name)) {
       throw invalid(`output "${shorten(name)}" is unknown; the model's outputs are ${list(model.outputs)}`);
     }
-    if (names.has(name)) throw invalid(`output "${name}" is requested twice`);
+    if (names.has(name)) throw invalid(`output "${name}" is requested twice; ask for it once`);
     if (parameters.has("shared_memory_region")) {
       throw new RequestError("Unsupported", `output "${name}": parameter shared_memory_region is not supported`);
     }
