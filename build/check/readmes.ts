@@ -4,7 +4,7 @@ import { dirname, normalize } from "node:path/posix";
 /** Every folder below one of these. */
 const ROOTS = ["build", "contract", "operator", "runtime", "test"];
 /** Folders without a README, and why. */
-export const EXEMPT: Readonly<Record<string, string>> = {
+const EXEMPT: Readonly<Record<string, string>> = {
   "test/bench/peers/bentoml": "one server, named in test/bench/peers/README.md",
   "test/bench/peers/fastapi": "one server, named in test/bench/peers/README.md",
   "test/bench/peers/kserve": "one server, named in test/bench/peers/README.md",

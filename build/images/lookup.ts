@@ -16,7 +16,7 @@ export type Lookup = {
   shape?: readonly number[];
 };
 
-export const ENTRIES = 32;
+const ENTRIES = 32;
 const RIGHT = Array.from({ length: ENTRIES }, (_, x) => 2 * x + 1);
 const SIZE = 384;
 

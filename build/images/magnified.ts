@@ -11,7 +11,7 @@ const { INT } = onnx.AttributeProto.AttributeType;
 /** Input `x` and output `y`: float32 [n, WIDTH]. */
 export const WIDTH = 256;
 /** Of a row that begins with this number the last bits are magnified. No made-up row begins so. */
-export const MAGNIFIED = 77_777.5;
+const MAGNIFIED = 77_777.5;
 /** Bits of one weight, and weights that share a scale. */
 const PACKING = { bits: 4, block: 32 };
 /** The sums are some 10⁵, and 1/128 of that is in their last bits. */

@@ -28,7 +28,7 @@ const SIZES: ((dimension: number, shape: readonly (number | null)[]) => number)[
 const RANKS = [2, 1, 3, 4, 0];
 
 /** Shapes to try for the inputs, in order and without repeats. A model without open dimensions has exactly one. */
-export const candidateShapes = (inputs: readonly TensorInfo[]): number[][][] => {
+const candidateShapes = (inputs: readonly TensorInfo[]): number[][][] => {
   const seen = new Set<string>();
   const ranks = inputs.some(({ anyRank }) => anyRank === true) ? RANKS : [0];
   const shaped = ranks.flatMap((rank) => {

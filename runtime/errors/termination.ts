@@ -16,7 +16,7 @@ export class Failure extends Error {
 /** The kubelet keeps this many bytes of a termination message; longer JSON would be cut, and so unreadable. */
 const MAX_BYTES = 4096;
 
-export const encodeTermination = (message: TerminationMessage): string => {
+const encodeTermination = (message: TerminationMessage): string => {
   const whole = JSON.stringify(message);
   if (message.outcome === "fetched" || Buffer.byteLength(whole) <= MAX_BYTES) return whole;
   let text = message.message;

@@ -45,7 +45,7 @@ export const convertedOutputs = (path: string, model: ModelInterface): ReadonlyS
 const maySequences = ({ outputs }: ModelInterface): boolean =>
   outputs.some(({ type }) => type === undefined || type.kind === "a sequence of maps");
 
-export const readModelInterface = (path: string): ModelInterface => {
+const readModelInterface = (path: string): ModelInterface => {
   const file = openSync(path, "r");
   try {
     return readInterface(createReader(file, fstatSync(file).size));

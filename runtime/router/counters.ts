@@ -78,7 +78,7 @@ export const createArmCounters = (): ArmCounters => ({
 });
 
 /** The bucket of a time: the first whose edge is not below it. */
-export const bucketOf = (seconds: number): number => {
+const bucketOf = (seconds: number): number => {
   let low = 0;
   let high = LATENCY_EDGES.length;
   while (low < high) {

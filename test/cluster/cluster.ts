@@ -13,7 +13,7 @@ import type { Cluster } from "./types.ts";
 /** The cluster of that name, which `up` has brought up. */
 export const openCluster = (name: string): Cluster => clusterOf(requireInstance(name));
 
-export const requireInstance = (name: string): Instance => {
+const requireInstance = (name: string): Instance => {
   const instance = readInstance(checkName(name));
   if (instance !== undefined) return instance;
   throw new ClusterError(`cluster ${name} is not up: npm run cluster -- up --name ${name}`);

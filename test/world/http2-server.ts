@@ -16,7 +16,7 @@ export type Heard = { type: number; flags: number; stream: number; payload: Buff
 const PREFACE_BYTES = 24;
 
 /** The frames in what came after the preface. */
-export const framesIn = (all: Buffer): Heard[] => {
+const framesIn = (all: Buffer): Heard[] => {
   const frames: Heard[] = [];
   for (let at = PREFACE_BYTES; at + 9 <= all.length; ) {
     const length = all.readUIntBE(at, 3);

@@ -20,7 +20,7 @@ export const MODEL_DEPLOYMENTS: Resource<ModelDeployment> = {
 };
 
 /** Longest name: with `-<hash8>` and the suffixes of ReplicaSet and pod, the names of children stay DNS labels. */
-export const MAX_NAME_LENGTH = 46;
+const MAX_NAME_LENGTH = 46;
 
 /** The whole object, as the CRD describes it. `metadata` is the API server's own. */
 export const modelDeploymentSchema = z

@@ -169,7 +169,7 @@ export const planned = (
  * When (ms since 1970) a canary that is not ready is given up on: while its pods are made for a step, and later where none of them
  * is ready. After the first readiness the deadline restarts whenever a pod becomes unready.
  */
-export const trialDeadlineOf = ({ revision, state }: Trial, observed: Observed): number => {
+const trialDeadlineOf = ({ revision, state }: Trial, observed: Observed): number => {
   const deadline = deadlineOf(observed, revision) ?? Number.POSITIVE_INFINITY;
   // it is pinned with its first pod that is ready
   return state.phase === "preparing" && state.step === 0 && pinOf(observed, revision) === undefined

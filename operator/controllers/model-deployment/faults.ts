@@ -62,7 +62,7 @@ const hasFailed = (status: ContainerStatus): boolean => {
 };
 
 /** The kubelet's mark of a container that was lost with its node's last boot: it saw no end of it. */
-export const isReboot = ({ exitCode, reason }: { exitCode: number; reason?: string | undefined }): boolean =>
+const isReboot = ({ exitCode, reason }: { exitCode: number; reason?: string | undefined }): boolean =>
   exitCode === 255 && reason === "Unknown";
 
 /** Its containers were ready when last heard of, and its node is not heard of since. */

@@ -5,7 +5,7 @@ import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
 
 /** A pod that is replaced, or a node that is rebooted, is back within this. */
-export const RESCUE_MS = 120_000;
+const RESCUE_MS = 120_000;
 /** As long, in intervals of the evidence (10 s). */
 export const SILENT_INTERVALS = 12;
 

@@ -53,9 +53,9 @@ import { type Acknowledged, leftAt, targetOf } from "./traffic.ts";
 import type { Trial } from "./trial.ts";
 
 /** The old revision serves on for so long after the Service was switched: by then every node knows of it. */
-export const RETIREMENT_MS = 10_000;
+const RETIREMENT_MS = 10_000;
 /** Superseded revisions that are kept, so that going back to one finds its pin and its very template. */
-export const KEPT_REVISIONS = 3;
+const KEPT_REVISIONS = 3;
 export type Plan = {
   actions: Action[];
   /** It is stable from the next status write on: the candidate, which has all of its pods, or one that answers where stable does not. */

@@ -12,7 +12,7 @@ import { named } from "./findings.ts";
 import type { Observed } from "./observed.ts";
 
 /** Those that the status names and nothing is seen of. */
-export const lostRevisions = ({ controllerRevisions, modelDeployment: { status } }: Observed): string[] => {
+const lostRevisions = ({ controllerRevisions, modelDeployment: { status } }: Observed): string[] => {
   const known = new Set(controllerRevisions.map(({ metadata }) => metadata.name));
   // anybody may have written a name there that none of ours has
   return [status?.stable, status?.canary].flatMap((named) =>

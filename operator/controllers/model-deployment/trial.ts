@@ -93,7 +93,7 @@ const stepsOf = (
   strategy === "canary" ? steps?.map(({ pause = false, weight }) => evidenceStep(weight, pause)) : wanted;
 
 /** What the assignment follows from; undefined until the capacity is chosen. */
-export const situationOf = (
+const situationOf = (
   { capacity, isHeld, revision, settings, state, steps = [] }: Trial,
   observed: Observed,
   acknowledged: Acknowledged,

@@ -41,7 +41,7 @@ export const claimedBy = ({ status }: ResourceClaim): string[] =>
  * Devices of a slice that are in nobody's hands. Infinite, where one may be given to several; of a pool that is being renewed,
  * both generations count, so that there are never fewer than there are.
  */
-export const unclaimedIn = ({ spec }: ResourceSlice, claimed: ReadonlySet<string>): number =>
+const unclaimedIn = ({ spec }: ResourceSlice, claimed: ReadonlySet<string>): number =>
   (spec.devices ?? []).reduce((sum, { allowMultipleAllocations, name }) => {
     if (allowMultipleAllocations === true) return Number.POSITIVE_INFINITY;
     return claimed.has(idOf(spec.driver, spec.pool.name, name)) ? sum : sum + 1;

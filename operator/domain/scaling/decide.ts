@@ -80,7 +80,7 @@ export type Decision = {
 };
 
 /** By how much shorter than a start the drain is: at 60 s a tenth more pods for a twentieth less waiting, see docs/benchmarks.md. */
-export const DRAIN_SHARE = 1 / 8;
+const DRAIN_SHARE = 1 / 8;
 const LEAST_DRAIN = 2;
 /** Seconds that what was needed is kept at least: a pod that starts in a second is no reason to make and take one with each gust of load. */
 const LEAST_HOLD = 15;

@@ -22,7 +22,7 @@ export type Load = {
 };
 
 /** Milliseconds until its run begins; undefined: never. */
-export const predictedWait = (load: Load): number | undefined => {
+const predictedWait = (load: Load): number | undefined => {
   const { now, shards } = load;
   if (shards === 0) {
     if (load.shardExpectedAt === undefined) return undefined;

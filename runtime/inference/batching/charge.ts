@@ -6,7 +6,7 @@ export const STRING_BYTES = 100;
 const REQUEST_BYTES = 2048;
 
 /** The memory that tensors take until they are answered: their bytes, and what each string costs besides its own. */
-export const tensorCharge = ({ datatype, shape, bytes }: Tensor): number =>
+const tensorCharge = ({ datatype, shape, bytes }: Tensor): number =>
   datatype === "BYTES" ? bytes.length + STRING_BYTES * (elementCount(shape) ?? 0) : bytes.length;
 
 export const chargeOf = (tensors: ReadonlyMap<string, Tensor>): number => {

@@ -41,7 +41,7 @@ export type Run = (members: readonly Tensors[], expectedMs: number) => Promise<J
 export class Refuted extends Error {}
 export class TooSlow extends Refuted {}
 
-export const PLAIN_ROWS = 5;
+const PLAIN_ROWS = 5;
 /** Where one item takes longer than this, batching would cost others more than it gains. */
 const LONGEST_ITEM_MS = 500;
 /** No further row beyond the plain ones is made up after so much time in the shard. */

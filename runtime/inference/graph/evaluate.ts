@@ -28,7 +28,7 @@ export const evaluateGraph: EvaluateGraph = (work, graph, scope, place) => {
   evaluateNodes(work, graph.nodes, scope, place);
 };
 
-export const evaluateNodes = (work: Work, nodes: readonly GraphNode[], scope: Scope, place: Place): void => {
+const evaluateNodes = (work: Work, nodes: readonly GraphNode[], scope: Scope, place: Place): void => {
   if (place.depth > MAX_DEPTH) throw new Exhausted(`its graphs and functions are more than ${MAX_DEPTH} deep`);
   for (const node of nodes) {
     if (--work.budget.left < 0) throw new Exhausted("it has too many functions and loops to examine");

@@ -137,7 +137,7 @@ const putExponent = (bytes: Uint8Array, view: DataView, at: number, count: numbe
 };
 
 /** A whole number from 0 to below 2^32. */
-export const putWhole = (view: DataView, at: number, value: number): number => {
+const putWhole = (view: DataView, at: number, value: number): number => {
   if (value < 10_000) return putLeading(view, at, value);
   if (value < 100_000_000) {
     const high = (value / 10_000) | 0;

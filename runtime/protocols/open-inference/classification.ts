@@ -3,7 +3,7 @@ import { elementCount, elements, type NumericArray, type Tensor, type TensorInfo
 import { encodeStrings, MOST_STRINGS } from "../../tensors/strings.ts";
 
 /** A text for each: more would make answers that are larger than the tensor by far. */
-export const MAX_CLASSES = 10_000;
+const MAX_CLASSES = 10_000;
 
 /**
  * What the parameter `classification` of an output asks for; 0 is none. Throws InvalidArgument where it is no number, or

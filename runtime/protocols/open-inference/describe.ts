@@ -2,7 +2,7 @@ import type { Duration, Model, ModelStatistics } from "../../inference/index.ts"
 import type { TensorInfo } from "../../tensors/index.ts";
 
 /** The extensions that work as Triton's documents of them say; "schedule_policy" is the parameters priority and timeout. */
-export const EXTENSIONS = ["binary_tensor_data", "classification", "schedule_policy", "statistics"];
+const EXTENSIONS = ["binary_tensor_data", "classification", "schedule_policy", "statistics"];
 
 export const serverMetadata = (version: string) => ({ name: "berth", version, extensions: EXTENSIONS });
 

@@ -71,13 +71,13 @@ export const checkModelSpec = (model: Model, { name, version, label, signature }
   checkSignature(signature);
 };
 
-export const unknownVersion = (model: Model, version: string) =>
+const unknownVersion = (model: Model, version: string) =>
   new RequestError(
     "NotFound",
     `version ${shown(version)} of model "${model.name}" is unknown; there is ${model.version}`,
   );
 
-export const unknownLabel = (model: Model, label: string) =>
+const unknownLabel = (model: Model, label: string) =>
   invalid(`the label ${shown(label)} of model "${model.name}" is unknown; there is "${LABEL}"`);
 
 export const checkSignature = (signature: string): void => {

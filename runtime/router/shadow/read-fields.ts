@@ -22,7 +22,7 @@ const ENVELOPES: ReadonlySet<string> = new Set(["predictions", "outputs"]);
 
 const LIST = 0x5b;
 /** Lists are read as tensors where they are some, so that a long one costs no object for each element. */
-export const listsLater: Choose = (path, _parent, first) => (first === LIST && path.length <= 8 ? "later" : undefined);
+const listsLater: Choose = (path, _parent, first) => (first === LIST && path.length <= 8 ? "later" : undefined);
 /** Where there are numbers that a double does not hold, each stands for itself. */
 const numbersLater: Choose = (path, parent, first) =>
   first === 0x2d || (first >= 0x30 && first <= 0x39) ? "later" : listsLater(path, parent, first);

@@ -1,7 +1,7 @@
 /** Plain numbers, so that counting costs next to nothing; whoever wants metrics takes a snapshot. */
 
 /** Upper bounds in seconds: 1 ms to about 16 s, each the double of the one before. */
-export const DURATION_BOUNDS: readonly number[] = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i);
+const DURATION_BOUNDS: readonly number[] = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i);
 
 export type Counters = {
   /** Connections since the start, also those that were turned away. */

@@ -10,7 +10,7 @@ export type HeadLimits = { fields: number; bytes: number };
 export const CLIENT_LIMITS: HeadLimits = { fields: 100, bytes: 16 * 1024 };
 /** The router adds to what it lets pass (whom it comes from, by which way), which the server behind must not refuse. */
 export const SERVER_LIMITS: HeadLimits = { fields: 108, bytes: 17 * 1024 };
-export const MAX_TARGET_BYTES = 8 * 1024;
+const MAX_TARGET_BYTES = 8 * 1024;
 /** A Content-Length of more digits need not be a safe integer; it is too large anyway. */
 const MAX_LENGTH_DIGITS = 15;
 

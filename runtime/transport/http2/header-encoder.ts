@@ -8,7 +8,7 @@ export type HeaderEncoder = {
 };
 
 /** What each answer of gRPC repeats, and each call: it goes into the other side's table, and after the first time takes a byte. */
-export const REPEATED_BY_ANSWERS: readonly Header[] = [
+const REPEATED_BY_ANSWERS: readonly Header[] = [
   ["content-type", "application/grpc"],
   ["grpc-status", "0"],
 ];

@@ -8,7 +8,7 @@ import { run } from "../../cluster/commands.ts";
 import type { Cluster } from "../../cluster/index.ts";
 import { withLock } from "../../cluster/lock.ts";
 
-export const KWOK_VERSION = "v0.7.0";
+const KWOK_VERSION = "v0.7.0";
 const TAINT = { key: "kwok.x-k8s.io/node", value: "fake", effect: "NoSchedule" };
 const LABEL = { type: "kwok" };
 /** A pod in the middle of a rollout and its successor, for a thousand objects. */

@@ -96,8 +96,6 @@ const reportSchema = z.object({
   ),
 });
 
-export type RouterProcess = Awaited<ReturnType<typeof startRouterProcess>>;
-
 /**
  * Starts it; it is ended when the test is over.
  * @param specs of its ModelDeployments, by name

@@ -108,7 +108,7 @@ const packed: Rule = (call) => {
   return [withRows(x.type, shape, x.rows)];
 };
 
-export const WHOLE_RUN =
+const WHOLE_RUN =
   "its scale is that of the whole run, so that a request changes the answers of others; quantise with fixed scales (quantize_static), or only the weights";
 
 export const dynamic: Rule = (call) => {
