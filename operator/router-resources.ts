@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { parseQuantity } from "./api/v1alpha1/index.ts";
 import type { RouterResources } from "./controllers/namespace-router/children/deployment.ts";
+import { parseJson } from "./platform/kube/json.ts";
 
 /** A request that is slow to end keeps its body: a router needs so much at the worst, and no limit of the CPU. */
 export const DEFAULT_ROUTER_RESOURCES = '{"requests":{"cpu":"100m","memory":"128Mi"},"limits":{"memory":"768Mi"}}';
@@ -16,7 +17,7 @@ const schema = z.strictObject({ requests: amounts, limits: amounts });
 
 /** Throws an `Error` that says what is wrong. */
 export const parseRouterResources = (text: string): RouterResources => {
-  const { data, error } = schema.safeParse(jsonOf(text));
+  const { data, error } = schema.safeParse(parseJson(text));
   if (data === undefined)
     throw new Error(`must be JSON like ${DEFAULT_ROUTER_RESOURCES}: ${error?.issues[0]?.message ?? text}`);
   const { limits, requests } = data;
@@ -30,14 +31,6 @@ export const parseRouterResources = (text: string): RouterResources => {
       `limits.memory must be at least ${LEAST_MEMORY}, not ${limits.memory}: a router would be killed under load`,
     );
   return data;
-};
-
-const jsonOf = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };
 
 const isLess = (one: string, other: string): boolean => (parseQuantity(one) ?? 0n) < (parseQuantity(other) ?? 0n);

@@ -96,6 +96,7 @@ export const RULES: readonly Rule[] = [
       ...API,
       "operator/platform/kube/client.ts",
       "operator/platform/kube/errors.ts",
+      "operator/platform/kube/json.ts",
       OBJECTS,
       "operator/platform/controller/events.ts",
     ],

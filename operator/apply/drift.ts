@@ -1,5 +1,6 @@
 /** Whether an object still is as we want it. Pure. */
 import { sameQuantity } from "../api/v1alpha1/index.ts";
+import { isRecord } from "../platform/kube/json.ts";
 
 /** Maps whose values are quantities, which the API server respells (`1024Mi` comes back as `1Gi`). */
 const QUANTITY_MAPS = new Set(["limits", "requests"]);
@@ -15,7 +16,7 @@ const EXACT = new Set(["ingress", "podSelector", "subjects"]);
 export const covers = (intended: unknown, observed: unknown, field = ""): boolean => {
   if (EXACT.has(field)) return covers(intended, observed) && covers(observed, intended);
   if (Array.isArray(intended)) return Array.isArray(observed) && coversList(intended, observed, field);
-  if (isMap(intended)) return isMap(observed) && coversMap(intended, observed, field);
+  if (isRecord(intended)) return isRecord(observed) && coversMap(intended, observed, field);
   if (field === "quantity" && isScalar(intended) && isScalar(observed)) return sameQuantity(intended, observed);
   return intended === observed;
 };
@@ -41,16 +42,16 @@ const coversList = (intended: unknown[], observed: unknown[], field: string): bo
     // mostly both have the same order
     const beside = observed[index];
     if (isNamed(beside) && beside.name === item.name && covers(item, beside, field)) return true;
-    byName ??= Map.groupBy(observed.filter(isMap), ({ name }) => name);
+    byName ??= Map.groupBy(observed.filter(isRecord), ({ name }) => name);
     return byName.get(item.name)?.some((other) => covers(item, other, field)) === true;
   });
 };
 
-const isNamed = (item: unknown): item is { name: string } => isMap(item) && typeof item.name === "string";
+const isNamed = (item: unknown): item is { name: string } => isRecord(item) && typeof item.name === "string";
 
 /** The first field of `intended`, as far down as there are maps, that `observed` does not have so; undefined: it covers all. */
 export const differenceOf = (intended: unknown, observed: unknown): string[] | undefined => {
-  if (!isMap(intended) || !isMap(observed)) return undefined;
+  if (!isRecord(intended) || !isRecord(observed)) return undefined;
   for (const [name, value] of Object.entries(intended)) {
     if (!covers(value, observed[name], name)) return [name, ...(differenceOf(value, observed[name]) ?? [])];
   }
@@ -62,7 +63,7 @@ export const differenceOf = (intended: unknown, observed: unknown): string[] | u
  * defaults go with the rest, and come back by themselves.
  */
 export const replacement = (intended: unknown, observed: unknown): unknown => {
-  if (!isMap(intended) || !isMap(observed)) return intended;
+  if (!isRecord(intended) || !isRecord(observed)) return intended;
   // a label may be called `constructor`, which every object has
   const added = Object.keys(observed).filter((key) => !Object.hasOwn(intended, key) || intended[key] === undefined);
   const kept = Object.entries(intended).map(([key, value]) => [key, replacement(value, own(observed, key))] as const);
@@ -70,8 +71,5 @@ export const replacement = (intended: unknown, observed: unknown): unknown => {
 };
 
 const own = (map: Record<string, unknown>, key: string): unknown => (Object.hasOwn(map, key) ? map[key] : undefined);
-
-export const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isScalar = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";

@@ -2,10 +2,12 @@
  * What was last written, on the object itself: a hash of it, so that what this version no longer writes is found; and the names of the
  * fields that were posted, which a server-side apply removes only when they were taken over. Pure.
  */
+
 import { hash } from "node:crypto";
 import { APPLIED_ANNOTATION } from "../api/v1alpha1/index.ts";
+import { isRecord } from "../platform/kube/json.ts";
 import type { KubeObject } from "../platform/kube/objects.ts";
-import { ATOMIC_MAPS, isMap } from "./drift.ts";
+import { ATOMIC_MAPS } from "./drift.ts";
 
 /** `intended` as it is applied, when nothing of the object was posted. */
 export const signed = <T extends KubeObject>(intended: T): T => annotated(intended, digestOf(intended));
@@ -70,12 +72,12 @@ const ITEM_KEYS = ["name", "port", "containerPort", "protocol", "mountPath", "ke
 
 /** The paths of all fields, without their values. */
 function* fieldPaths(value: unknown, field: string, path: string): Generator<string> {
-  if (isMap(value) && !ATOMIC_MAPS.has(field)) {
+  if (isRecord(value) && !ATOMIC_MAPS.has(field)) {
     for (const [key, inner] of Object.entries(value))
       if (inner !== undefined) yield* fieldPaths(inner, key, `${path}/${key}`);
   } else if (Array.isArray(value)) {
     for (const item of value) {
-      const name = isMap(item)
+      const name = isRecord(item)
         ? ITEM_KEYS.filter((key) => Object.hasOwn(item, key)).map((key) => [key, item[key]])
         : [];
       yield* fieldPaths(item, "", `${path}/${JSON.stringify(name.length === 0 ? item : name)}`);

@@ -1,8 +1,8 @@
 /** Which of an object's fields are this manager's: a server-side apply removes what is its own and is left out of it. */
 import type { Client } from "../platform/kube/client.ts";
+import { isRecord } from "../platform/kube/json.ts";
 import type { KubeObject } from "../platform/kube/objects.ts";
 import type { Action } from "./actions.ts";
-import { isMap } from "./drift.ts";
 
 type Apply = Extract<Action, { verb: "apply" }>;
 type Restore = Extract<Action, { verb: "restore" }>;
@@ -60,18 +60,18 @@ export const withTemplate = (entries: readonly Entry[], manager: string, apiVers
 };
 
 const specOf = ({ fieldsV1 }: Entry): Record<string, unknown> => {
-  const spec = isMap(fieldsV1) ? fieldsV1["f:spec"] : undefined;
-  return isMap(spec) ? spec : {};
+  const spec = isRecord(fieldsV1) ? fieldsV1["f:spec"] : undefined;
+  return isRecord(spec) ? spec : {};
 };
 
 const templateOf = (entry: Entry): object | undefined => {
   const template = specOf(entry)["f:template"];
-  return isMap(template) ? template : undefined;
+  return isRecord(template) ? template : undefined;
 };
 
 const withoutTemplate = (entry: Entry): Entry[] => {
   const { "f:template": _, ...spec } = specOf(entry);
-  const { "f:spec": __, ...rest } = isMap(entry.fieldsV1) ? entry.fieldsV1 : {};
+  const { "f:spec": __, ...rest } = isRecord(entry.fieldsV1) ? entry.fieldsV1 : {};
   const fieldsV1 = Object.keys(spec).length === 0 ? rest : { ...rest, "f:spec": spec };
   return Object.keys(fieldsV1).length === 0 ? [] : [{ ...entry, fieldsV1 }];
 };
@@ -92,7 +92,7 @@ const union = (one: object, other: object): object => {
   const merged = new Map<string, unknown>(Object.entries(one));
   for (const [name, inner] of Object.entries(other)) {
     const there = merged.get(name);
-    merged.set(name, isMap(there) && isMap(inner) ? union(there, inner) : inner);
+    merged.set(name, isRecord(there) && isRecord(inner) ? union(there, inner) : inner);
   }
   return Object.fromEntries(merged);
 };

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { APPLIED_ANNOTATION } from "../api/v1alpha1/index.ts";
-import type { ObjectKey } from "../platform/kube/objects.ts";
+import { fullNameOf, type ObjectKey } from "../platform/kube/objects.ts";
 import { type Action, nameOf } from "./actions.ts";
 import type { Obstacle, Refused } from "./obstacle.ts";
 
@@ -80,15 +80,15 @@ type State = {
 export const createWritePace = (): WritePace => {
   const state: State = { remembered: new Map(), refusals: new Map() };
   return {
-    due: (key, actions, now) => dueOf(state, keyed(key), actions, now),
+    due: (key, actions, now) => dueOf(state, fullNameOf(key), actions, now),
     done(key, actions, now, refused = []) {
-      const again = rememberRefused(state.refusals, keyed(key), actions, refused, now);
-      rememberWritten(state.remembered, keyed(key), actions, now);
+      const again = rememberRefused(state.refusals, fullNameOf(key), actions, refused, now);
+      rememberWritten(state.remembered, fullNameOf(key), actions, now);
       return again;
     },
     forget(key) {
-      state.remembered.delete(keyed(key));
-      state.refusals.delete(keyed(key));
+      state.remembered.delete(fullNameOf(key));
+      state.refusals.delete(fullNameOf(key));
     },
   };
 };
@@ -161,8 +161,6 @@ const rememberWritten = (
   }
   if (ofKey.size > 0) remembered.set(key, ofKey);
 };
-
-const keyed = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
 
 const paceOf = ({ verb }: Action): Pace => (verb === "restore" ? PACES.restore : PACES.other);
 

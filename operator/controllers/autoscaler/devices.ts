@@ -6,7 +6,8 @@ import type { Room } from "../../domain/placement/room.ts";
 import type { Sliced } from "../../domain/placement/slices.ts";
 import type { Surveyed } from "../../domain/placement/surveyed.ts";
 import type { Decision } from "../../domain/scaling/decide.ts";
-import { boundsOf, type Entry, nameOf } from "./entry.ts";
+import { fullNameOf } from "../../platform/kube/objects.ts";
+import { boundsOf, type Entry } from "./entry.ts";
 
 /** Pods that each may have more, by what the nodes had when they were last looked at. */
 export const grant = (entries: readonly Entry[], seen: Surveyed): Sliced<Allocation> => {
@@ -15,7 +16,7 @@ export const grant = (entries: readonly Entry[], seen: Surveyed): Sliced<Allocat
     const more = entry.desired - placedOf(entry, seen);
     if (template === undefined || more <= 0) return [];
     const priority = seen.priorities.get(template.priorityClassName ?? "") ?? 0;
-    return [{ key: nameOf(entry.key), spec: template, more, since, priority }];
+    return [{ key: fullNameOf(entry.key), spec: template, more, since, priority }];
   });
   return allocate(seen.rooms, claims);
 };
@@ -33,7 +34,7 @@ export function* within(
   seen: Surveyed | undefined,
   allocation: Allocation | undefined,
 ): Sliced<Within> {
-  const more = allocation?.granted.get(nameOf(entry.key));
+  const more = allocation?.granted.get(fullNameOf(entry.key));
   if (seen === undefined || allocation === undefined || more === undefined)
     return { wanted: decision.wanted, shortage: undefined };
   const granted = placedOf(entry, seen) + more;

@@ -25,8 +25,6 @@ export type Entry = {
   looks: number;
 };
 
-export const nameOf = ({ name, namespace }: ObjectKey): string => `${namespace}/${name}`;
-
 export const newEntry = (key: ObjectKey, subject: Subject, now: number): Entry => {
   const { learnt, replicas, wish } = subject;
   const wanted = Math.min(Math.max(replicas ?? Math.max(1, wish.min), wish.min), wish.max);

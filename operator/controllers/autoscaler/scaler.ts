@@ -5,10 +5,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { inSlices } from "../../domain/placement/slices.ts";
 import type { Scale, Scaler, Subject } from "../../domain/scaling/scale.ts";
-import type { ObjectKey } from "../../platform/kube/objects.ts";
+import { fullNameOf, type ObjectKey } from "../../platform/kube/objects.ts";
 import { grant } from "./devices.ts";
 import { createEars } from "./ears.ts";
-import { type Entry, nameOf, newEntry, takeSubject } from "./entry.ts";
+import { type Entry, newEntry, takeSubject } from "./entry.ts";
 import { considerAll, wantsMore } from "./look.ts";
 import { countPods } from "./pods.ts";
 import { publishAll } from "./publish.ts";
@@ -94,7 +94,7 @@ const step = async (state: ScalerState, chosen: readonly Entry[], now: number): 
 
 /** Its number of pods does not follow the load any more. */
 const forget = ({ entries, options, tally }: ScalerState, key: ObjectKey): undefined => {
-  const name = nameOf(key);
+  const name = fullNameOf(key);
   if (entries.has(name)) options.report(key, undefined, 0);
   entries.delete(name);
   tally.forget(key.namespace, key.name);
@@ -102,7 +102,7 @@ const forget = ({ entries, options, tally }: ScalerState, key: ObjectKey): undef
 };
 
 const take = ({ entries }: ScalerState, key: ObjectKey, subject: Subject, now: number): Scale => {
-  const name = nameOf(key);
+  const name = fullNameOf(key);
   const known = entries.get(name);
   const entry = known ?? newEntry(key, subject, now);
   if (known === undefined) entries.set(name, entry);

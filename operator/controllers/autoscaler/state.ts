@@ -4,9 +4,9 @@ import type { Surveyed } from "../../domain/placement/surveyed.ts";
 import type { Decision } from "../../domain/scaling/decide.ts";
 import type { Scale } from "../../domain/scaling/scale.ts";
 import type { RunCurve } from "../../domain/scaling/signals.ts";
-import type { ObjectKey, Pod } from "../../platform/kube/objects.ts";
+import { fullNameOf, type ObjectKey, type Pod } from "../../platform/kube/objects.ts";
 import type { Ears, Hear } from "./ears.ts";
-import { type Entry, nameOf } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { Tally } from "./tally.ts";
 
 export type ScalerOptions = {
@@ -46,4 +46,5 @@ export type Look = { entry: Entry; decision: Decision; look: number };
 export const MOST_IN_SLICE = 25;
 
 /** It has not been forgotten meanwhile. */
-export const isKnown = ({ entries }: ScalerState, entry: Entry): boolean => entries.get(nameOf(entry.key)) === entry;
+export const isKnown = ({ entries }: ScalerState, entry: Entry): boolean =>
+  entries.get(fullNameOf(entry.key)) === entry;

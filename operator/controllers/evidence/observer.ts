@@ -2,7 +2,6 @@
  * Asks the routers every ten seconds what they have counted of a rollout, and keeps its evidence. Now and then it is written down,
  * for the next leader: what was counted since then is counted by that one, from the routers' own numbers.
  */
-
 import { addTo, countOn, fitsWeight, NO_TOTALS, startCounting } from "../../domain/rollout/counts.ts";
 import { requestsOf } from "../../domain/rollout/evidence/arms.ts";
 import { decide, observe, startEvidence } from "../../domain/rollout/evidence/evidence.ts";
@@ -12,7 +11,7 @@ import { type Kept, recall, remember } from "../../domain/rollout/memory.ts";
 import type { Observation, Observer, Trial } from "../../domain/rollout/observation.ts";
 import type { RouterCounts } from "../../domain/rollout/router-counts.ts";
 import { counted, judged, type Pace } from "../../domain/rollout/words.ts";
-import type { ObjectKey } from "../../platform/kube/objects.ts";
+import { fullNameOf, type ObjectKey } from "../../platform/kube/objects.ts";
 
 /** What the ready routers have counted for a ModelDeployment; those that do not answer are left out. */
 export type AskCounts = (modelDeployment: ObjectKey) => Promise<RouterCounts[]>;
@@ -43,14 +42,12 @@ export const createObserver = (ask: AskCounts): Observer => {
   return {
     look: async (key, trial, now, memory) => {
       if (trial !== undefined) return await look(state, key, trial, now, memory);
-      state.trials.delete(nameOf(key));
+      state.trials.delete(fullNameOf(key));
       return undefined;
     },
     rate: (key, now) => rate(state, key, now),
   };
 };
-
-const nameOf = ({ name, namespace }: ObjectKey): string => `${namespace}/${name}`;
 
 const look = async (
   state: ObserverState,
@@ -77,7 +74,7 @@ const watchedOf = (
   memory: string | undefined,
 ): Watched => {
   const { analysisKey, canary } = trial;
-  const name = nameOf(key);
+  const name = fullNameOf(key);
   const known = trials.get(name);
   if (known?.kept.canary === canary && known.kept.analysis === analysisKey) return known;
   const entry = { kept: recall(memory, canary, analysisKey) ?? begin(trial, now), rememberedAt: now };
@@ -132,7 +129,7 @@ const report = (kept: Kept, trial: Trial, now: number): Omit<Observation, "memor
 
 /** Requests a second, by two looks that are some seconds apart: undefined at the first. */
 const rate = async ({ ask, rates }: ObserverState, key: ObjectKey, now: number): Promise<number | undefined> => {
-  const name = nameOf(key);
+  const name = fullNameOf(key);
   for (const [other, { at }] of rates) if (now - at > RATE_MS) rates.delete(other);
   const counts = await ask(key);
   if (counts.length === 0) return undefined;

@@ -4,6 +4,7 @@
  */
 import { canonicalQuantity } from "../../api/v1alpha1/index.ts";
 import { byIdentity } from "../../platform/cache/by-identity.ts";
+import { isRecord } from "../../platform/kube/json.ts";
 import { podTemplate, type RenderSettings } from "./children/pod-template.ts";
 import type { RevisionSpec } from "./revision-spec.ts";
 
@@ -31,7 +32,7 @@ export const canonical: (spec: RevisionSpec) => string = byIdentity((spec) =>
 /** With keys in order. Empty lists and maps say what absent ones say, and so does a default of Kubernetes' own. */
 const inOneSpelling = (value: unknown, field: string): unknown => {
   if (Array.isArray(value)) return value.length === 0 ? undefined : list(value, field);
-  if (!isMap(value)) return field === "serviceAccountName" && value === "default" ? undefined : value;
+  if (!isRecord(value)) return field === "serviceAccountName" && value === "default" ? undefined : value;
   const whole = field === "resources" ? withImpliedRequests(value) : value;
   // without a prototype, in which a key may have a meaning
   const result: Record<string, unknown> = Object.create(null);
@@ -57,11 +58,8 @@ const quantity = (value: unknown): unknown =>
 const withImpliedRequests = ({ limits, requests, ...rest }: Record<string, unknown>): Record<string, unknown> => ({
   ...rest,
   limits,
-  requests: { ...(isMap(limits) ? limits : {}), ...(isMap(requests) ? requests : {}) },
+  requests: { ...(isRecord(limits) ? limits : {}), ...(isRecord(requests) ? requests : {}) },
 });
-
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** One spelling for equal values. */
 export const sortedJson = (value: unknown): string => JSON.stringify(inKeyOrder(value));
@@ -80,7 +78,7 @@ export const isSameJson = (one: unknown, other: unknown): boolean => {
   if (Array.isArray(one)) {
     return Array.isArray(other) && one.length === other.length && one.every((item, at) => isSameJson(item, other[at]));
   }
-  return isMap(one) ? isMap(other) && areSameFields(one, other) : one === other;
+  return isRecord(one) ? isRecord(other) && areSameFields(one, other) : one === other;
 };
 
 const areSameFields = (one: Record<string, unknown>, other: Record<string, unknown>): boolean => {

@@ -1,7 +1,7 @@
 /** What is not done as often as it could be. What these know is lost with the process, and nothing comes of that. */
 import { isDeepStrictEqual } from "node:util";
 import { findCondition, type ModelDeploymentStatus } from "../../api/v1alpha1/index.ts";
-import type { ObjectKey } from "../../platform/kube/objects.ts";
+import { fullNameOf, type ObjectKey } from "../../platform/kube/objects.ts";
 
 /** A pod that gets its node, becomes ready, and then available, changes the status three times within a second or two: the news takes the rest along. */
 const PROGRESS_MS = 2_000;
@@ -40,11 +40,9 @@ export const createPace = (): Pace => {
     wait(key, before, after, now) {
       if (isDeepStrictEqual(before, after)) return undefined;
       if (!isDeepStrictEqual(newsOf(before), newsOf(after))) return 0;
-      return Math.max(0, (written.get(nameOf(key)) ?? 0) + PROGRESS_MS - now);
+      return Math.max(0, (written.get(fullNameOf(key)) ?? 0) + PROGRESS_MS - now);
     },
-    wrote: (key, now) => void written.set(nameOf(key), now),
-    forget: (key) => void written.delete(nameOf(key)),
+    wrote: (key, now) => void written.set(fullNameOf(key), now),
+    forget: (key) => void written.delete(fullNameOf(key)),
   };
 };
-
-const nameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;

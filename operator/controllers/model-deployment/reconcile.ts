@@ -14,7 +14,7 @@ import type { EventRecorder } from "../../platform/controller/events.ts";
 import type { Reconcile, ReconcileContext, Result } from "../../platform/controller/result.ts";
 import type { Client } from "../../platform/kube/client.ts";
 import { KubeError } from "../../platform/kube/errors.ts";
-import type { KubeObject, ObjectKey, Resource } from "../../platform/kube/objects.ts";
+import { fullNameOf, type KubeObject, type ObjectKey, type Resource } from "../../platform/kube/objects.ts";
 import { CONTROLLER_REVISIONS, DEPLOYMENTS } from "../../platform/kube/resources.ts";
 import { adopting } from "./adopt.ts";
 import { answerOrders } from "./answer-orders.ts";
@@ -122,7 +122,7 @@ const reconcile = async (reconciler: Reconciler, pass: Pass): Promise<Result> =>
 const forget = async (reconciler: Reconciler, key: ObjectKey): Promise<Result> => {
   const { fetches, hindrances, observer, pace, reclaim, scaler, statuses, writes } = reconciler;
   for (const memory of [pace, writes, statuses, reclaim]) memory.forget(key);
-  hindrances.delete(nameOf(key));
+  hindrances.delete(fullNameOf(key));
   await fetches.look(key, undefined, 0);
   await observer.look(key, undefined, 0);
   scaler.look(key, undefined, 0);
@@ -191,7 +191,7 @@ const carryOut = async (reconciler: Reconciler, pass: Pass, decided: Decided, in
   const write = (status: ModelDeploymentStatus) => writeStatus(reconciler, pass, decided, status);
 
   // who gets requests and who serves is told before anything else is written, and whatever becomes of that
-  const before = hindrances.get(nameOf(key));
+  const before = hindrances.get(fullNameOf(key));
   const first = statusWith(before);
   const isFirst = movesRequests(written.status, first);
   // a status that cannot be written holds up no other write: those follow from the one before
@@ -262,8 +262,8 @@ const writeChildren = async (
   // a webhook that hangs has taken its time
   const untilTried = writes.done(key, done, clock(), refused);
   await recordContests(client, events, [observed.modelDeployment], contested, signal);
-  if (obstacle === undefined) hindrances.delete(nameOf(key));
-  else hindrances.set(nameOf(key), obstacle);
+  if (obstacle === undefined) hindrances.delete(fullNameOf(key));
+  else hindrances.set(fullNameOf(key), obstacle);
   return { due, error, obstacle, obstacles, waits: [untilRepeated, untilTried] };
 };
 
@@ -286,8 +286,6 @@ const whenDenied = (error: Error, log: ReconcileContext["log"]): Result => {
   log.error({ err: error }, "the API server refuses the status");
   return { requeueAfterMs: DENIED_AGAIN_MS };
 };
-
-const nameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
 
 /** The routing table, the revision that serves, or how far a rollout is. */
 const movesRequests = (before: ModelDeploymentStatus | undefined, after: ModelDeploymentStatus): boolean => {

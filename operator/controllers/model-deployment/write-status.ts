@@ -18,7 +18,7 @@ import { refusalOf as refusalOfWrite } from "../../domain/diagnosis/refusal.ts";
 import type { EventRecorder } from "../../platform/controller/events.ts";
 import type { Client } from "../../platform/kube/client.ts";
 import { KubeError } from "../../platform/kube/errors.ts";
-import type { ObjectKey } from "../../platform/kube/objects.ts";
+import { fullNameOf, type ObjectKey } from "../../platform/kube/objects.ts";
 import type { Observed } from "./observed.ts";
 
 type Of = Pick<Observed, "modelDeployment" | "owner">;
@@ -42,28 +42,28 @@ export const createStatusWriter = (client: Client, events: EventRecorder): Statu
   const denied = new Set<string>();
   const tellDenied = (key: ObjectKey, { modelDeployment }: Of, error: unknown): void => {
     const denial = refusalIn(error);
-    if (denial === undefined || !("message" in denial) || denied.has(nameOf(key))) return;
-    denied.add(nameOf(key));
+    if (denial === undefined || !("message" in denial) || denied.has(fullNameOf(key))) return;
+    denied.add(fullNameOf(key));
     const { message } = refusalOfWrite(denial.message);
     events.event(modelDeployment, "Warning", "StatusRefused", "WriteStatus", oneLine(message));
   };
   return {
     async write(key, observed, status, now, { log, signal }) {
-      const known = refusals.get(nameOf(key));
+      const known = refusals.get(fullNameOf(key));
       if (known !== undefined && now - known.at < AGAIN_MS) {
         const written = await writeMinimal(client, observed, status, known.message, now, signal);
         return { status: written, againAfterMs: known.at + AGAIN_MS - now };
       }
       try {
         await applyAlone(client, observed, status, signal);
-        refusals.delete(nameOf(key));
-        denied.delete(nameOf(key));
+        refusals.delete(fullNameOf(key));
+        denied.delete(fullNameOf(key));
         return { status };
       } catch (error) {
         const message = refusalOf(error);
         if (message === undefined) tellDenied(key, observed, error);
         if (message === undefined) throw error;
-        refusals.set(nameOf(key), { at: now, message });
+        refusals.set(fullNameOf(key), { at: now, message });
         if (known === undefined && !saysSo(observed)) {
           log.error(
             { err: error },
@@ -75,13 +75,11 @@ export const createStatusWriter = (client: Client, events: EventRecorder): Statu
       }
     },
     forget(key) {
-      refusals.delete(nameOf(key));
-      denied.delete(nameOf(key));
+      refusals.delete(fullNameOf(key));
+      denied.delete(fullNameOf(key));
     },
   };
 };
-
-const nameOf = ({ name, namespace }: ObjectKey): string => `${namespace}/${name}`;
 
 const saysSo = ({ modelDeployment: { status } }: Of): boolean =>
   findCondition(status?.conditions, "Ready")?.reason === "StatusRefused";

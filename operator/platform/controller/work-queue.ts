@@ -1,4 +1,4 @@
-import type { ObjectKey } from "../kube/objects.ts";
+import { fullNameOf, type ObjectKey } from "../kube/objects.ts";
 
 /**
  * Time as the queue needs it, so that tests can pass it by hand. `now` is monotonic; both in milliseconds. `turn`: in the next turn of
@@ -107,10 +107,8 @@ export const createWorkQueue = (timers: Timers, observe: QueueObserver): WorkQue
   };
 };
 
-const idOf = ({ name, namespace }: ObjectKey): string => `${namespace}/${name}`;
-
 const entryOf = ({ entries }: QueueState, key: ObjectKey): Entry => {
-  const id = idOf(key);
+  const id = fullNameOf(key);
   const known = entries.get(id);
   if (known !== undefined) return known;
   const made: Entry = {
@@ -126,7 +124,8 @@ const entryOf = ({ entries }: QueueState, key: ObjectKey): Entry => {
 };
 
 const dropIfUnused = ({ entries }: QueueState, entry: Entry): void => {
-  if (entry.state === "idle" && entry.failures === 0 && entry.delayed === undefined) entries.delete(idOf(entry.key));
+  if (entry.state === "idle" && entry.failures === 0 && entry.delayed === undefined)
+    entries.delete(fullNameOf(entry.key));
 };
 
 const cancelDelay = (entry: Entry): void => {

@@ -1,8 +1,6 @@
 import { errorWithoutAnswer } from "./errors.ts";
+import { isRecord } from "./json.ts";
 import type { KubeObject, Resource } from "./objects.ts";
-
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Whether an answer is an object of this kind. The fields within are the API server's promise: it has

@@ -2,6 +2,7 @@
  * A list as its bytes come, item by item: whoever makes pods decides how large a page of them is, and to parse one whole holds the event
  * loop, and the memory of all its items, for as long as there are bytes. Pure.
  */
+import { parseJson } from "./json.ts";
 
 export type ListReader = {
   /** The items that end in this piece. Throws where one is no JSON. */
@@ -77,18 +78,10 @@ export const createListReader = (): ListReader => {
     return items;
   };
 
-  return { take, rest: () => parsed(Buffer.concat(around).toString()) };
+  return { take, rest: () => parseJson(Buffer.concat(around).toString()) };
 };
 
 /** A copy, for a part of the piece would keep the whole of what the socket has read. */
 const keep = (to: Buffer[], piece: Buffer, from: number, end: number): void => {
   if (end > from) to.push(Buffer.from(piece.subarray(from, end)));
-};
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };

@@ -92,6 +92,9 @@ export type ControllerRevision = Omit<Concrete<V1ControllerRevision>, "data"> & 
 
 export type ObjectKey = { namespace: string; name: string };
 
+/** `namespace/name`, as people write it: what an object of its kind is known by. */
+export const fullNameOf = ({ namespace, name }: ObjectKey): string => `${namespace}/${name}`;
+
 /** What the client needs to address a kind. `T` only carries the object's type. */
 export type Resource<T extends KubeObject> = {
   apiVersion: string;

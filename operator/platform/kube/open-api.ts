@@ -1,5 +1,5 @@
-import { isRecord } from "./decode.ts";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
+import { isRecord } from "./json.ts";
 import { startDeadline } from "./raw-client.ts";
 import type { Schema } from "./schema.ts";
 import type { Transport } from "./transport.ts";

@@ -1,5 +1,6 @@
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
+import { parseJson } from "./json.ts";
 import { createListReader } from "./list-reader.ts";
 import { withoutManagedFields } from "./managed-fields.ts";
 import type { RateLimit } from "./rate-limit.ts";
@@ -70,7 +71,7 @@ const attempt = async (
     if (status < 400 && call.item !== undefined) return await readItems(body, call.item);
     const answer = await body.text();
     const text = call.isLean === true ? withoutManagedFields(answer) : answer;
-    const value = parse(text);
+    const value = parseJson(text);
     if (status >= 400) throw errorFromStatus(operation, status, value, retryAfter(answered["retry-after"]));
     if (value === undefined) throw errorWithoutAnswer(operation, "NotJson", `not JSON: ${text.slice(0, 200)}`);
     return value;
@@ -96,14 +97,6 @@ const readItems = async (body: AsyncIterable<Buffer>, item: (value: unknown) => 
     await turn();
   }
   return reader.rest();
-};
-
-const parse = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };
 
 /** Retry-After in milliseconds. The API server sends whole seconds, never a date. */

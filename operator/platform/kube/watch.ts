@@ -1,6 +1,7 @@
 import { StringDecoder } from "node:string_decoder";
-import { decode, isRecord } from "./decode.ts";
+import { decode } from "./decode.ts";
 import { errorFromStatus, errorWithoutAnswer, KubeError } from "./errors.ts";
+import { isRecord } from "./json.ts";
 import { withoutManagedFields } from "./managed-fields.ts";
 import type { KubeObject, Resource } from "./objects.ts";
 import { describe, pathOf } from "./paths.ts";
