@@ -2,6 +2,7 @@
 import { devicesOf } from "../../api/v1alpha1/index.ts";
 import type { Mount, Subject } from "../../domain/diagnosis/cause.ts";
 import type { Room } from "../../domain/placement/room.ts";
+import { claimOf } from "./children/pod-template.ts";
 import { deploymentOf, lacksClaims, podsOf, wantedOf } from "./findings.ts";
 import type { Observed } from "./observed.ts";
 import type { Revision } from "./revision.ts";
@@ -24,7 +25,7 @@ export const subjectOf = (observed: Observed, revision: Revision, now: number, r
 /** Those whose absence holds a pod up; where they come from is where the user corrects them. */
 const mountsOf = ({ spec: { model } }: Revision): Mount[] => {
   const { caBundle, credentials, uri } = model;
-  const claim = /^pvc:\/\/([^/]+)\//.exec(uri)?.[1];
+  const claim = claimOf(uri);
   return [
     ...(caBundle ? [{ what: `ConfigMap ${caBundle.configMapName} (spec.model.caBundle)`, isClaim: false }] : []),
     ...(credentials ? [{ what: `Secret ${credentials.secretName} (spec.model.credentials)`, isClaim: false }] : []),

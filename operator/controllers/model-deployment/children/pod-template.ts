@@ -194,7 +194,8 @@ const userEnv = ({ server }: RevisionSpec): { name: string; value: string }[] =>
 
 const DENIED = new RegExp(DENIED_ENV);
 
-const claimOf = (uri: string): string | undefined => /^pvc:\/\/([^/]+)\//.exec(uri)?.[1];
+/** The PersistentVolumeClaim that a `pvc://` URI names. */
+export const claimOf = (uri: string): string | undefined => /^pvc:\/\/([^/]+)\//.exec(uri)?.[1];
 
 /** Where the model comes from, for the init container only: the server sees no credentials. */
 const mounts = ({ model }: RevisionSpec): Mount[] => [
