@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { KubeObject, ObjectMeta } from "../platform/kube/objects.ts";
 import { DEPLOYMENTS, POD_DISRUPTION_BUDGETS, ROLE_BINDINGS, SERVICES } from "../platform/kube/resources.ts";
-import { ensure, mark } from "./actions.ts";
+import { ensure, mark, remove } from "./actions.ts";
 import { signed } from "./signature.ts";
 
 const metadata = { name: "a", namespace: "default" };
@@ -45,6 +45,14 @@ describe("ensure", () => {
     const going = seen(binding("old", ["a"]));
     const observed = { ...going, metadata: { ...going.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
     assert.deepEqual(ensure(ROLE_BINDINGS, observed, binding("new", ["a"])), []);
+  });
+
+  it("keeps what is being deleted right, as long as finalizers keep it", () => {
+    const [before, after] = [service({ selector: { app: "a" } }), service({ selector: { app: "b" } })];
+    const going = seen(signed(before));
+    const observed = { ...going, metadata: { ...going.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
+    assert.deepEqual(verbs(ensure(SERVICES, observed, after)), ["apply"]);
+    assert.deepEqual([ensure(SERVICES, observed, before), remove(SERVICES, observed)], [[], []]);
   });
 
   it("takes a role from those to whom somebody else has given it", () => {

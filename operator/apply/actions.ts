@@ -76,13 +76,13 @@ export const applyStatus = (resource: Resource<KubeObject>, observed: KubeObject
 };
 
 /**
- * `intended` where there is nothing yet, or something else by now. What can never become it is deleted, and made anew when it is gone.
+ * `intended` where there is nothing yet, or something else by now. What can never become it is deleted, and made anew when it is gone. What is on its way out for another
+ * reason is kept right until then: its finalizers may take long, and requests go by it.
  */
 export const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
   // posted, since a server-side apply that makes an object costs the API server much more
   if (observed === undefined) return [create(resource, signedForPost(intended))];
-  if (observed.metadata.deletionTimestamp !== undefined) return [];
-  if (mustBeMadeAnew(intended, observed)) return [remove(resource, observed)];
+  if (mustBeMadeAnew(intended, observed)) return remove(resource, observed);
   const correction = correctionOf(intended, observed);
   if (correction !== undefined) return [correct(resource, observed, correction)];
   const { object, takesOver } = signedForApply(intended, observed);
@@ -138,7 +138,8 @@ export const isEdited = ({ metadata: { managedFields = [] }, spec }: Deployment)
   spec?.paused === true ||
   managedFields.some(({ manager }) => manager !== FIELD_MANAGER && manager !== SCALING_FIELD_MANAGER);
 
-export const remove = (resource: Resource<KubeObject>, { metadata }: KubeObject): Action => {
-  const { name, namespace = "", uid = "" } = metadata;
-  return { verb: "delete", resource, name, namespace, uid };
+/** Nothing where that is done, and what has yet to take its finalizers off is waited for. */
+export const remove = (resource: Resource<KubeObject>, { metadata }: KubeObject): Action[] => {
+  const { deletionTimestamp, name, namespace = "", uid = "" } = metadata;
+  return deletionTimestamp === undefined ? [{ verb: "delete", resource, name, namespace, uid }] : [];
 };

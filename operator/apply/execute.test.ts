@@ -17,7 +17,7 @@ test("of very many actions the first hundred are tried in one go", async () => {
   assert.equal((await run(objects.map((one) => create(CONFIG_MAPS, one)))).done.length, 100);
   assert.equal(world.all(CONFIG_MAPS).length, 100);
   for (let left = 100; left > 0; left -= 100) {
-    await run(world.all(CONFIG_MAPS).map((one) => remove(CONFIG_MAPS, one)));
+    await run(world.all(CONFIG_MAPS).flatMap((one) => remove(CONFIG_MAPS, one)));
   }
   assert.deepEqual([world.all(CONFIG_MAPS).length, world.writes.length], [0, 200]);
 });

@@ -306,7 +306,9 @@ export const createWorld = (): World => {
       write(`delete ${key}`);
       const before = existing(key);
       if (options?.uid !== undefined && options.uid !== before.metadata.uid) throw new Refused("conflict", key);
-      erase(key);
+      const { deletionTimestamp = at(), finalizers = [] } = before.metadata;
+      if (finalizers.length === 0) erase(key);
+      else store(key, { ...before, metadata: { ...before.metadata, deletionTimestamp } });
     },
   };
 

@@ -21,10 +21,10 @@ export const pinActions = (observed: Observed): Action[] =>
     const pods = observed.pods.filter((pod) => revisionOf(pod) === revision.name && isLive(pod));
     const pin = pinOf(observed, revision);
     const madeUp = madeUpPin(observed, revision, pods);
-    if (madeUp !== undefined) return [remove(CONFIG_MAPS, madeUp)];
+    if (madeUp !== undefined) return remove(CONFIG_MAPS, madeUp);
     if (pin !== undefined) {
       const others = pods.filter((pod) => (fetchedDigest(pod) ?? pin) !== pin);
-      return others.map((pod) => remove(PODS, pod));
+      return others.flatMap((pod) => remove(PODS, pod));
     }
     const proved = pods
       .filter(isReady)

@@ -255,7 +255,7 @@ const retire = (
 
 const removed = (observed: Observed, revision: Revision): Action[] => {
   const existing = deploymentOf(observed, revision);
-  return existing === undefined ? [] : [remove(DEPLOYMENTS, existing)];
+  return existing === undefined ? [] : remove(DEPLOYMENTS, existing);
 };
 
 /** Deletes what superseded revisions without pods leave behind: what belongs to pods, and all of it beyond the last few and the rejected ones. */
@@ -268,11 +268,11 @@ const forget = (observed: Observed, { superseded }: Roles): Action[] => {
     revisions.flatMap(({ name }) => named(objects, name) ?? []);
   return [
     ...forgetUnknown(observed),
-    ...existing(observed.services, idle).map((object) => remove(SERVICES, object)),
-    ...existing(observed.disruptionBudgets, idle).map((object) => remove(POD_DISRUPTION_BUDGETS, object)),
-    ...existing(observed.configMaps, old).map((object) => remove(CONFIG_MAPS, object)),
-    ...endedOf(observed, old).map((object) => remove(CONFIG_MAPS, object)),
-    ...existing(observed.controllerRevisions, old).map((object) => remove(CONTROLLER_REVISIONS, object)),
+    ...existing(observed.services, idle).flatMap((object) => remove(SERVICES, object)),
+    ...existing(observed.disruptionBudgets, idle).flatMap((object) => remove(POD_DISRUPTION_BUDGETS, object)),
+    ...existing(observed.configMaps, old).flatMap((object) => remove(CONFIG_MAPS, object)),
+    ...endedOf(observed, old).flatMap((object) => remove(CONFIG_MAPS, object)),
+    ...existing(observed.controllerRevisions, old).flatMap((object) => remove(CONTROLLER_REVISIONS, object)),
   ];
 };
 
@@ -304,9 +304,9 @@ const forgetUnknown = ({
     return revision !== undefined && name === batchingName(revision) && !kept.has(revision);
   };
   return [
-    ...services.filter(isLeft).map((object) => remove(SERVICES, object)),
-    ...disruptionBudgets.filter(isLeft).map((object) => remove(POD_DISRUPTION_BUDGETS, object)),
-    ...pins.slice(KEPT_REVISIONS).map((object) => remove(CONFIG_MAPS, object)),
-    ...configMaps.filter(isEnded).map((object) => remove(CONFIG_MAPS, object)),
+    ...services.filter(isLeft).flatMap((object) => remove(SERVICES, object)),
+    ...disruptionBudgets.filter(isLeft).flatMap((object) => remove(POD_DISRUPTION_BUDGETS, object)),
+    ...pins.slice(KEPT_REVISIONS).flatMap((object) => remove(CONFIG_MAPS, object)),
+    ...configMaps.filter(isEnded).flatMap((object) => remove(CONFIG_MAPS, object)),
   ];
 };

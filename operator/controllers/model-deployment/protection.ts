@@ -16,7 +16,7 @@ export const budgetActions = (observed: Observed, revision: Revision): Action[] 
   const { spec } = observed.modelDeployment;
   const isWanted = (isExternal(spec) ? observed.replicas : maxReplicasOf(spec)) >= SMALLEST_BUDGET;
   if (isWanted) return ensure(POD_DISRUPTION_BUDGETS, existing, disruptionBudget(observed.owner, revision.name));
-  return existing === undefined ? [] : [remove(POD_DISRUPTION_BUDGETS, existing)];
+  return existing === undefined ? [] : remove(POD_DISRUPTION_BUDGETS, existing);
 };
 
 export const policyActions = ({ networkPolicies, owner }: Observed, operatorNamespace: string): Action[] =>

@@ -114,7 +114,7 @@ export const recordActions = (
     ...left.flatMap((one) =>
       one.metadata.name === givingBack?.name ? returning(one, givingBack) : ended(observed, one, at),
     ),
-    ...byAge.slice(0, Math.max(0, byAge.length - (KEPT - 1))).map((one) => remove(MODEL_ROLLOUTS, one)),
+    ...byAge.slice(0, Math.max(0, byAge.length - (KEPT - 1))).flatMap((one) => remove(MODEL_ROLLOUTS, one)),
   ];
 };
 
@@ -135,7 +135,7 @@ const returning = (one: ModelRollout, { weight }: Pick<GivingBack, "weight">): A
 const ended = (observed: Observed, one: ModelRollout, endedAt: string): Action[] => {
   const { status } = observed.modelDeployment;
   const before = one.status ?? unwritten(observed, one, endedAt);
-  if (before === undefined) return [remove(MODEL_ROLLOUTS, one)];
+  if (before === undefined) return remove(MODEL_ROLLOUTS, one);
   const { state, to } = before;
   // only one that answers where stable does not takes over though another one is wanted
   const taken = state === "Superseded" ? promoted("rescue") : "it is the stable revision";

@@ -12,6 +12,7 @@ import { givenUp } from "../../domain/diagnosis/explain.ts";
 import { refusalOf } from "../../domain/diagnosis/refusal.ts";
 import { rejected as rejectedInWords } from "../../domain/rollout/words.ts";
 import type { Scale } from "../../domain/scaling/scale.ts";
+import type { Deployment } from "../../platform/kube/objects.ts";
 import type { Owner } from "./children/owner.ts";
 import { deadlineOf, deploymentOf, isAvailable, isServing, named, readyOf, routedPort, wantedOf } from "./findings.ts";
 import { type GivingBack, givingBackInWords } from "./giving-back.ts";
@@ -135,12 +136,8 @@ const ofWay = (
   stable: Revision,
   { router }: Newest,
 ): Verdict | undefined => {
-  const retiring = superseded.find((revision) => deploymentOf(observed, revision) !== undefined);
-  if (retiring !== undefined)
-    return working(
-      "Retiring",
-      `${stable.name} serves; ${retiring.name} stays until every node routes to its successor`,
-    );
+  const retiring = superseded.flatMap((revision) => deploymentOf(observed, revision) ?? [])[0];
+  if (retiring !== undefined) return working("Retiring", oneLine(`${stable.name} serves; ${stayInWords(retiring)}`));
   if (!wantsRouter(observed))
     return isServing(observed, stable)
       ? undefined
@@ -149,6 +146,16 @@ const ofWay = (
   const unrouted = `${stable.name} ${unroutedInWords(observed)}`;
   if (router !== undefined) return failing(router, `; ${unrouted} they are ready`);
   return working("Routing", `${unrouted} the routers of this namespace are ready`);
+};
+
+/** Why the pods of a superseded revision are still there. */
+const stayInWords = ({ metadata: { deletionTimestamp, finalizers = [], name } }: Deployment): string => {
+  if (deletionTimestamp === undefined) return `${name} stays until every node routes to its successor`;
+  const others = finalizers.filter((one) => one !== "foregroundDeletion");
+  if (others.length === 0) return `Deployment ${name} is deleted and stays until its pods are gone`;
+  const [word, them] = others.length === 1 ? ["finalizer", "it"] : ["finalizers", "them"];
+  const list = `${word} ${others.join(", ")}`;
+  return `Deployment ${name} is deleted, but its pods stay because of ${list}; check that the controller that removes ${them} runs`;
 };
 
 const serving = (observed: Observed, stable: Revision, scale: Scale | undefined): Verdict => {

@@ -55,9 +55,7 @@ export const planRouter = (
     .map((part) => `${part?.kind} ${part?.metadata.name}`);
   if (users.length === 0) {
     const gone = <T extends KubeObject>(resource: Resource<T>, object: T | undefined): Action[] =>
-      object === undefined || object.metadata.deletionTimestamp !== undefined || !isRouterPart(object)
-        ? []
-        : [remove(resource, object)];
+      object === undefined || !isRouterPart(object) ? [] : remove(resource, object);
     const actions = [
       ...gone(DEPLOYMENTS, deployment),
       ...gone(POD_DISRUPTION_BUDGETS, budget),
