@@ -124,7 +124,12 @@ export const plan = (
       ...(serving === undefined ? [] : policyActions(observed, operatorNamespace)),
       ...pinActions(observed),
       ...endBatching(observed, endedIn),
-      ...recordActions(observed, stable?.name ?? "", { trial, givingBack, evidence }, now),
+      ...recordActions(
+        observed,
+        stable?.name ?? "",
+        { trial, givingBack, evidence, rejected: roles.rejected?.name },
+        now,
+      ),
       ...(givingBack?.isLeaving === true ? removed(observed, givingBack.revision) : []),
       ...retirement.actions,
       ...forget(observed, roles),

@@ -90,13 +90,15 @@ export type Recorded = {
   /** Its record ends when it has given all back, or has taken over after all. */
   givingBack?: Pick<GivingBack, "name" | "weight"> | undefined;
   evidence: Evidence;
+  /** What the spec asks for was rolled back, and is not tried again without a word on its record. */
+  rejected?: string | undefined;
 };
 
 /** Writes the record of the rollout that runs, ends those that were left, and deletes the oldest. */
 export const recordActions = (
   observed: Observed,
   stable: string,
-  { evidence: { memory, words }, givingBack, trial }: Recorded,
+  { evidence: { memory, words }, givingBack, rejected, trial }: Recorded,
   now: number,
 ): Action[] => {
   const { modelRollouts } = observed;
@@ -109,8 +111,11 @@ export const recordActions = (
     ...(trial === undefined
       ? []
       : current === undefined
-        ? [create(MODEL_ROLLOUTS, recordOf(observed, trial))]
+        ? [create(MODEL_ROLLOUTS, recordOf(observed, { name: trial.name, revision: trial.revision.name }))]
         : written(current, statusOf(observed, trial, stable, { memory, words }, current, at))),
+    ...(rejected === undefined || !lacksRecord(observed, rejected)
+      ? []
+      : [create(MODEL_ROLLOUTS, recordOf(observed, { name: nextName(observed, rejected), revision: rejected }))]),
     ...left.flatMap((one) =>
       one.metadata.name === givingBack?.name ? returning(one, givingBack) : ended(observed, one, at),
     ),
@@ -151,20 +156,28 @@ const ended = (observed: Observed, one: ModelRollout, endedAt: string): Action[]
 
 /** Of one that was rejected before anything was written of it: without a record nobody could ask for another try. */
 const unwritten = ({ modelDeployment, owner }: Observed, one: ModelRollout, at: string): RolloutRecord | undefined => {
-  const { rollout, stable } = modelDeployment.status ?? {};
+  const { stable } = modelDeployment.status ?? {};
   const to = one.metadata.labels?.[REVISION_LABEL];
-  if (to === undefined || rollout?.rejected?.some(({ revision }) => revision === to) !== true) return undefined;
+  if (to === undefined || !isRejected(modelDeployment.status, to)) return undefined;
   const end = { step: "1/1", weight: "0%", state: "RolledBack" as const };
   return { model: owner.name, from: stable?.revision ?? "", to, ...end, startedAt: at };
 };
 
 const withoutMemory = ({ memory: _, ...status }: RolloutRecord): RolloutRecord => status;
 
-const recordOf = ({ owner }: Observed, { name, revision }: Trial): ModelRollout => ({
+const recordOf = ({ owner }: Observed, { name, revision }: { name: string; revision: string }): ModelRollout => ({
   apiVersion: API_VERSION,
   kind: ROLLOUT_KIND,
-  metadata: childMeta(owner, name, revision.name),
+  metadata: childMeta(owner, name, revision),
 });
+
+/** Its record may have been refused as long as it ran, or deleted: then nobody could ask for another try. */
+const lacksRecord = ({ modelDeployment, modelRollouts }: Observed, revision: string): boolean =>
+  isRejected(modelDeployment.status, revision) &&
+  !modelRollouts.some(({ metadata }) => metadata.labels?.[REVISION_LABEL] === revision);
+
+const isRejected = (status: Observed["modelDeployment"]["status"], name: string): boolean =>
+  status?.rollout?.rejected?.some(({ revision }) => revision === name) === true;
 
 const written = (record: ModelRollout, wanted: RolloutRecord): Action[] => {
   const status = boundedRecord(wanted);

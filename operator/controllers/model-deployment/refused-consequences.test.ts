@@ -38,6 +38,35 @@ describe("a swap whose pods are never asked for", () => {
   });
 });
 
+describe("a rollout that is rolled back without a record", () => {
+  for (const why of ["it was refused as long as the rollout ran", "somebody has deleted it"])
+    it(`has one later, so that it can be tried again: ${why}`, async () => {
+      const world = await serving();
+      world.isOneOperator = true;
+      const old = stable(world);
+      world.quality = (revision) => ({ errors: revision === old ? 0 : 0.3, slower: 1 });
+      world.refuses = (write) =>
+        why.startsWith("it was") && write.startsWith("create ModelRollout/")
+          ? errorFromStatus(write, 403, { message: 'admission webhook "policy.example.com" denied the request: no' })
+          : undefined;
+      world.put(spec("two"));
+      await until(world, () => statusOf(world).rollout?.rejected !== undefined);
+      await during(world, 5);
+      for (const { metadata } of world.all(MODEL_ROLLOUTS)) world.erase(MODEL_ROLLOUTS, metadata.name);
+      world.refuses = () => undefined;
+      world.quality = () => ({ errors: 0, slower: 1 });
+      await during(world, 5);
+      const [record, ...others] = world.all(MODEL_ROLLOUTS);
+      assert.ok(record !== undefined && others.length === 0);
+      assert.deepEqual(
+        [record.status?.state, record.status?.to],
+        ["RolledBack", record.metadata.labels?.["berth.dev/revision"]],
+      );
+      world.annotate(MODEL_ROLLOUTS, record.metadata.name, ACTION_ANNOTATION, "retry");
+      await until(world, () => stable(world) !== old);
+    });
+});
+
 describe("a retry that cannot be taken off its ModelRollout", () => {
   it("takes one rejection back, and none that comes later; once it can, it goes", async () => {
     const world = await serving({ steps: [{ weight: "50%" }] });
