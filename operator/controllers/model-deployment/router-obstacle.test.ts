@@ -28,6 +28,36 @@ const cases: [name: string, news: Partial<RouterNews>, reason: string | undefine
     /^the routers of this namespace: the API server refuses the pods: failed quota.*set limits\.cpu and limits\.memory in router\.resources of Berth's chart$/,
   ],
   [
+    "a limit of the namespace",
+    {
+      deployment: refused(
+        'Pod "berth-router-1" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
+      ),
+    },
+    "AdmissionDenied",
+    /set router\.resources\.limits\.cpu of Berth's chart: a LimitRange of the namespace sets a limit below the request$/,
+  ],
+  [
+    "an account that is not there yet",
+    {
+      deployment: refused(
+        'pods "berth-router-1" is forbidden: error looking up service account a/berth-router: serviceaccount "berth-router" not found',
+      ),
+    },
+    "PodsRefused",
+    /serviceaccount "berth-router" not found$/,
+  ],
+  [
+    "a quota of other pods' priority",
+    {
+      deployment: refused(
+        'pods "berth-router-1" is forbidden: insufficient quota to match these scopes: [{PriorityClass In [high]}]',
+      ),
+    },
+    "QuotaExceeded",
+    /create a ResourceQuota with that scope in this namespace$/,
+  ],
+  [
     "a webhook that is down",
     { obstacles: [{ kind: "refused", isHopeless: false, message: 'failed calling webhook "w": refused' }] },
     "AdmissionDenied",

@@ -43,4 +43,7 @@ const hindrance = (obstacles: RouterNews["obstacles"]): Cause | undefined => {
 const inRouterWords = (message: string): string =>
   message
     .replaceAll(/spec\.resources(\.[a-z.-]*[a-z])?/g, (_, field = "") => `router.resources${field} of Berth's chart`)
-    .replaceAll("this ModelDeployment's objects", "them");
+    .replaceAll("this ModelDeployment's objects", "them")
+    // they have one priority and one account, which Berth makes
+    .replace(/(a ResourceQuota with that scope in this namespace), or change \S+/, "$1")
+    .replace(/; create ServiceAccount \S+, or correct \S+/, "");

@@ -507,6 +507,36 @@ describe("explain", () => {
       ["AdmissionDenied", "maximum memory usage per Container is 1Gi, but limit is 2Gi", range],
       ["AdmissionDenied", "cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000", range],
       [
+        "QuotaExceeded",
+        "insufficient quota to match these scopes: [{PriorityClass In [high]}]",
+        "create a ResourceQuota with that scope in this namespace, or change spec.scheduling.priorityClassName",
+      ],
+      [
+        "QuotaExceeded",
+        "status unknown for quota: compute, resources: limits.cpu,pods",
+        "wait until Kubernetes has counted for ResourceQuota compute",
+      ],
+      [
+        "AdmissionDenied",
+        'unable to validate against any security context constraint: [provider "restricted-v2": .spec.securityContext: Invalid value: 65532]',
+        "on OpenShift, set podSecurityContext of Berth's chart to {runAsUser: null, runAsGroup: null}",
+      ],
+      [
+        "AdmissionDenied",
+        'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
+        "set spec.resources.limits.cpu: a LimitRange of the namespace sets a limit below the request",
+      ],
+      [
+        "AdmissionDenied",
+        'spec.initContainers[0].resources.requests: Invalid value: "2Gi": must be less than or equal to memory limit of 1Gi',
+        "set spec.model.fetch.resources.limits.memory: a LimitRange of the namespace sets a limit below the request",
+      ],
+      [
+        "PodsRefused",
+        'error looking up service account default/x: serviceaccount "x" not found',
+        "create ServiceAccount x, or correct spec.serviceAccountName",
+      ],
+      [
         "PodsRefused",
         "no PriorityClass with name urgent was found",
         "create PriorityClass urgent, or correct spec.scheduling.priorityClassName",
@@ -519,8 +549,8 @@ describe("explain", () => {
     ] as const) {
       assert.deepEqual(told(refusal), [reason, `the API server refuses the pods: ${refusal}; ${cure}`]);
     }
-    const account = 'error looking up service account default/x: serviceaccount "x" not found';
-    assert.deepEqual(told(account), ["PodsRefused", `the API server refuses the pods: ${account}`]);
+    const other = "the object has been modified";
+    assert.deepEqual(told(other), ["PodsRefused", `the API server refuses the pods: ${other}`]);
   });
 
   it("says by how much each of the nearest nodes falls short", () => {

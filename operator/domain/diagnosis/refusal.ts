@@ -29,6 +29,16 @@ const RULES: readonly Rule[] = [
     cure: ([, quota]) => `change ResourceQuota ${quota}, or spec.resources`,
   },
   {
+    pattern: /insufficient quota to match these scopes/,
+    reason: "QuotaExceeded",
+    cure: () => "create a ResourceQuota with that scope in this namespace, or change spec.scheduling.priorityClassName",
+  },
+  {
+    pattern: /status unknown for quota: ([^,]+)/,
+    reason: "QuotaExceeded",
+    cure: ([, quota]) => `wait until Kubernetes has counted for ResourceQuota ${quota}`,
+  },
+  {
     pattern: /violates PodSecurity "([^":]+)/,
     reason: "AdmissionDenied",
     cure: ([, level]) => `lower the namespace's label pod-security.kubernetes.io/enforce: ${level}`,
@@ -49,6 +59,14 @@ const RULES: readonly Rule[] = [
     reason: "AdmissionDenied",
     cure: LIMIT_RANGE,
   },
+  {
+    // the request is ours or the spec's, and the limit that it has not
+    pattern:
+      /spec\.(containers|initContainers)\[\d+\]\.resources\.requests: .*?: must be less than or equal to (\S+) limit/,
+    reason: "AdmissionDenied",
+    cure: ([, kind, resource]) =>
+      `set ${kind === "containers" ? "spec.resources" : "spec.model.fetch.resources"}.limits.${resource}: a LimitRange of the namespace sets a limit below the request`,
+  },
   { pattern: /max limit to request ratio per (?:Container|Pod) is/, reason: "AdmissionDenied", cure: LIMIT_RANGE },
   {
     pattern: RIGHT,
@@ -60,6 +78,16 @@ const RULES: readonly Rule[] = [
     pattern: /no answer within [\d.]+ s|did not complete within/,
     reason: undefined,
     cure: () => `find out what holds it up, such as an admission webhook (${LISTED})`,
+  },
+  {
+    pattern: /unable to validate against any security context constraint/,
+    reason: "AdmissionDenied",
+    cure: () => "on OpenShift, set podSecurityContext of Berth's chart to {runAsUser: null, runAsGroup: null}",
+  },
+  {
+    pattern: /error looking up service account [^:]+: serviceaccounts? "([^"]+)" not found/,
+    reason: undefined,
+    cure: ([, name]) => `create ServiceAccount ${name}, or correct spec.serviceAccountName`,
   },
   {
     pattern: /no PriorityClass with name (\S+)/,
