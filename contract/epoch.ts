@@ -1,4 +1,7 @@
 /** The version of a routing table. */
 
-/** A later one is none that an operator has counted to: there would be no room for those that come after it. */
+/**
+ * No operator counts so far. Routers take a table of this epoch, which somebody may have made up, and none of a later one; whoever follows it
+ * leaves it for any other, so that there is always a way back.
+ */
 export const LAST_EPOCH = 2 ** 52;

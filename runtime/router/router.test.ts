@@ -33,6 +33,13 @@ describe("the routing table", () => {
     assert.equal(refusal(table(50, Number.MAX_SAFE_INTEGER)), "invalid", "no table would come after it");
   });
 
+  it("is left for any other where its epoch is the last one, after which none could come", () => {
+    const last = table(5, 2 ** 52);
+    assert.deepEqual(nextTable(table(5), last), last);
+    assert.deepEqual(nextTable(last, table(50, 2)), table(50, 2));
+    assert.deepEqual(nextTable(last, { ...table(50, 2 ** 52) }), last);
+  });
+
   it("adds up in tenths, too", () => {
     for (let tenths = 0; tenths <= 1000; tenths++) assert.ok("epoch" in nextTable(undefined, table(tenths / 10)));
   });

@@ -46,7 +46,7 @@ export const nextTable = (current: Table | undefined, offered: unknown): Table |
   if (!parsed.success) return { refused: "invalid", message: z.prettifyError(parsed.error) };
   const { epoch, routes } = parsed.data;
   if (routes.length === 0) return { refused: "empty", message: `the table of epoch ${epoch} has no routes` };
-  if (current !== undefined && epoch < current.epoch) {
+  if (current !== undefined && epoch < current.epoch && current.epoch < LAST_EPOCH) {
     return { refused: "older", message: `the table is of epoch ${epoch}, and epoch ${current.epoch} is in use` };
   }
   // What has been acknowledged under an epoch does not change under it.

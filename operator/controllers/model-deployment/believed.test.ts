@@ -14,11 +14,14 @@ import {
   statusOf,
   until,
 } from "../../../test/simulation/passes.ts";
+import { createFollowers } from "../../../test/simulation/routers.ts";
 import type { World } from "../../../test/simulation/world.ts";
 import type { ModelDeploymentSpec, RolloutStatus } from "../../api/v1alpha1/index.ts";
 
 const STEPS: Partial<Rollout> = { steps: [{ weight: "50%", pause: true }] };
 const more: Partial<ModelDeploymentSpec> = { scaling: { minReplicas: 3 } };
+const IMMEDIATE: Partial<Rollout> = { strategy: "immediate" };
+const routed: Partial<ModelDeploymentSpec> = { ...more, traffic: { path: "router" } };
 const candidate = (world: World): string => statusOf(world).rollout?.revision ?? "";
 
 /** A canary that is being watched, with half of the requests. */
@@ -87,6 +90,30 @@ describe("a status that somebody has edited", () => {
     await until(world, () => statusOf(world).rollout === undefined, 5);
     assert.notEqual(statusOf(world).phase, "Degraded");
   });
+
+  for (const short of [0, 1, 2])
+    it(`leaves routers a way back from any epoch that they take: ${short} below the last`, async () => {
+      const world = await serving(IMMEDIATE, routed);
+      world.isOneOperator = true;
+      const followers = createFollowers(world);
+      followers.follow();
+      await during(world, 1, followers.follow);
+      const { traffic } = statusOf(world);
+      assert.ok(traffic !== undefined);
+      world.editStatus({ ...statusOf(world), traffic: { ...traffic, epoch: 2 ** 52 - short } });
+      followers.follow();
+      assert.equal(world.routers()[0]?.epoch, 2 ** 52 - short);
+      const old = stable(world);
+      world.put(spec("two", IMMEDIATE, routed));
+      await until(world, () => {
+        followers.follow();
+        return stable(world) !== old;
+      });
+      await during(world, 2, followers.follow);
+      assert.equal(followers.words(), `${stable(world)} 100 %, 3 ready`);
+      assert.equal(world.routers()[0]?.epoch, statusOf(world).traffic?.epoch);
+      assert.ok((statusOf(world).traffic?.epoch ?? 0) < 2 ** 52);
+    });
 
   it("holds nothing up until a time that is far away", async () => {
     const { old, world } = await watched();

@@ -79,7 +79,7 @@ const believedTraffic = (observed: Observed, { epoch, port, routes }: Traffic, n
   const created = Date.parse(observed.modelDeployment.metadata.creationTimestamp ?? "") || 0;
   const isOurs = port >= FIRST_PORT && port < FIRST_PORT + PORTS;
   const isWhole = routes.reduce((sum, { weight }) => sum + weight, 0) === 100;
-  const isEpoch = epoch >= Math.max(1, Math.floor(created / 1000)) && epoch <= LAST_EPOCH;
+  const isEpoch = epoch >= Math.max(1, Math.floor(created / 1000)) && epoch < LAST_EPOCH;
   return {
     epoch: isEpoch ? epoch : Math.floor(now / 1000) + AHEAD_SECONDS,
     port: isOurs ? port : (routedPort(observed) ?? port),

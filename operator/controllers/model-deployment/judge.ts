@@ -8,7 +8,7 @@ import { rivalOf } from "../../domain/placement/rival.ts";
 import { inSlices } from "../../domain/placement/slices.ts";
 import type { Observation, Observer } from "../../domain/rollout/observation.ts";
 import { stepsFor } from "../../domain/rollout/steps.ts";
-import { isAcknowledged } from "../../domain/traffic/acknowledged.ts";
+import { isAcknowledged, isCounted } from "../../domain/traffic/acknowledged.ts";
 import { advance, isOverdue, mustPlanAgain, planned, swapDeadlineOf } from "./advance.ts";
 import { writtenWeight } from "./applied.ts";
 import { faultOf } from "./faults.ts";
@@ -42,7 +42,7 @@ export const acknowledgement = async (ask: AskRouters, observed: Observed, roles
   // routers may follow a later table than the one that somebody has put back
   if (observed.isDoubted !== true && !mustAsk(observed, roles, isMoving)) return { acknowledged: undefined };
   const reports = await ask(observed.owner);
-  const ahead = Math.max(0, ...reports.map((report) => report?.epoch ?? 0));
+  const ahead = Math.max(0, ...reports.filter(isCounted).map(({ epoch }) => epoch));
   return ahead > table.epoch ? { acknowledged: false, ahead } : { acknowledged: isAcknowledged(reports, table) };
 };
 

@@ -68,4 +68,8 @@ describe("an acknowledgement", () => {
     assert.equal(isAcknowledged([says(7), says(7), undefined], traffic), false);
     assert.equal(isAcknowledged([says(7), says(7, 20_001)], traffic), false);
   });
+
+  it("is none of who follows a table that somebody has made up", () => {
+    assert.equal(isAcknowledged([says(7), says(2 ** 52)], traffic), false);
+  });
 });
