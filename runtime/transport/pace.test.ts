@@ -66,6 +66,20 @@ test("a thousand that begin at once begin in turns, in their order, and nothing 
   assert.deepEqual(begun, [...all.keys()]);
 });
 
+test("one that has waited is not known to be silent before it was read from", () => {
+  const turns = handTurns();
+  const gateOf = createGates({ later: turns.later });
+  const all = Array.from({ length: 20 }, (_, i) => gateOf(sources([])(String(i))));
+  for (const gate of all) gate.resume();
+  const last = all.at(-1);
+  assert.equal(last?.waits(), true);
+  turns.next();
+  assert.equal(last?.waits(), true, "its turn has come, and nothing was read yet");
+  turns.next();
+  assert.equal(last?.waits(), false);
+  assert.equal(turns.waiting(), 0);
+});
+
 test("one that is gone does not go on", () => {
   const turns = handTurns();
   const gateOf = createGates({ later: turns.later });

@@ -10,7 +10,7 @@ export type Gate = {
   pause(): void;
   /** It wants more: in this turn of the event loop, or in one in which there is time for it. */
   resume(): void;
-  /** It waits for a turn in which there is time for it: what it says, or has said, is not known. */
+  /** It waits for a turn in which there is time for it, or has just got it: what it says, or has said, is not known. */
   waits(): boolean;
   /** A piece has come. */
   read(bytes: number): void;
@@ -76,6 +76,8 @@ type State = PaceOptions & {
   readonly flowing: Set<Source>;
   /** Those that want more and wait for a turn, longest first. */
   readonly waiting: Set<Source>;
+  /** Those that have waited, and are read from in this turn: who looks before that must not take them for silent. */
+  readonly fresh: Set<Source>;
 };
 
 export const createGates = ({ remains, awake, later = setImmediate }: PaceOptions = {}): ((source: Source) => Gate) => {
@@ -87,12 +89,13 @@ export const createGates = ({ remains, awake, later = setImmediate }: PaceOption
     onTurn: () => nextTurn(state),
     flowing: new Set(),
     waiting: new Set(),
+    fresh: new Set(),
   };
   return (source) => gateOf(state, source);
 };
 
 const gateOf = (state: State, source: Source): Gate => {
-  const { flowing, waiting } = state;
+  const { flowing, fresh, waiting } = state;
   let wants = false;
   return {
     pause() {
@@ -107,11 +110,12 @@ const gateOf = (state: State, source: Source): Gate => {
       if (state.begun >= MOST_BEGUN || state.read >= MOST_BYTES || waiting.size > 0) waiting.add(source);
       else begin(state, source);
     },
-    waits: () => waiting.has(source),
+    waits: () => waiting.has(source) || fresh.has(source),
     read: (bytes) => countRead(state, source, bytes),
     close() {
       flowing.delete(source);
       waiting.delete(source);
+      fresh.delete(source);
     },
   };
 };
@@ -142,9 +146,11 @@ const nextTurn = (state: State): void => {
   state.isScheduled = false;
   state.read = 0;
   state.begun = 0;
+  state.fresh.clear();
   for (const source of state.waiting) {
     if (state.begun >= MOST_BEGUN) break;
     state.waiting.delete(source);
+    state.fresh.add(source);
     begin(state, source);
   }
   if (state.begun > 0) schedule(state);
