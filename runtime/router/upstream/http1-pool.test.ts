@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
-import { until } from "../../../test/world/patience.ts";
+import { Worker } from "node:worker_threads";
+import { PATIENCE_MS, until } from "../../../test/world/patience.ts";
 import type { Events, Message } from "../message.ts";
 import { createPool, type Pool } from "./http1-pool.ts";
 
@@ -26,8 +28,8 @@ const pod = async (
   return { port: typeof address === "object" && address !== null ? address.port : 0, server };
 };
 
-const poolTo = (port: number): Pool => {
-  const pool = createPool({ host: "127.0.0.1", port }, () => performance.now());
+const poolTo = (port: number, now = () => performance.now()): Pool => {
+  const pool = createPool({ host: "127.0.0.1", port }, now);
   ends.push(pool.retire);
   return pool;
 };
@@ -48,6 +50,23 @@ const send = (pool: Pool, message = MESSAGE): Promise<string> =>
   });
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+/** A pod on a thread of its own, which ends its connections when it is told to, and says when that is done. */
+const ENDS_WHEN_TOLD = `
+  const { parentPort, workerData: { answer, ended } } = require("node:worker_threads");
+  const sockets = [];
+  const server = require("node:net").createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => undefined).on("data", () => socket.write(answer));
+  });
+  server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
+  parentPort.on("message", () => {
+    for (const socket of sockets) socket.end(() => {
+      Atomics.store(ended, 0, 1);
+      Atomics.notify(ended, 0);
+    });
+  });
+`;
 
 describe("the connections to a pod over HTTP/1.1", () => {
   it("take nothing of a body before they have one", async () => {
@@ -115,6 +134,32 @@ describe("the connections to a pod over HTTP/1.1", () => {
     await send(pool);
     await until("the end of the connection", () => closed === 1);
     assert.equal(pool.size(), 0);
+    assert.equal(await send(pool), "200");
+  });
+
+  it("do not use one that has been idle for so long that a pod may close it, though nobody has swept", async () => {
+    let time = 0;
+    const { port } = await pod((socket, _, count) => (count === 1 ? socket.write(OK) : socket.destroy()));
+    const pool = poolTo(port, () => time);
+    assert.equal(await send(pool), "200");
+    time = 4000;
+    assert.equal(await send(pool), "200");
+    assert.equal(pool.size(), 1);
+  });
+
+  it("know one that had ended before the request was written, though its end comes with the request", async () => {
+    const ended = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(ENDS_WHEN_TOLD, { eval: true, workerData: { ended, answer: OK } });
+    ends.push(() => void worker.terminate());
+    const [port] = await once(worker, "message");
+    let time = 0;
+    const pool = poolTo(port, () => time);
+    assert.equal(await send(pool), "200");
+    time = 1000;
+    worker.postMessage("end");
+    // nobody looks at what the kernel has to tell meanwhile
+    assert.notEqual(Atomics.wait(ended, 0, 0, PATIENCE_MS), "timed-out");
+    assert.equal(await send(pool), "unseen");
     assert.equal(await send(pool), "200");
   });
 });

@@ -40,6 +40,11 @@ export const createPool = (address: Address, now: () => number): Pool => {
   return {
     send(message, events) {
       let connection = idle.pop();
+      // on a busy machine the last sweep was long ago, and a pod may just be closing what has been idle
+      while (connection !== undefined && isOld(connection, now())) {
+        connection.destroy();
+        connection = idle.pop();
+      }
       if (connection === undefined) {
         size++;
         connection = openConnection(address, host);
@@ -47,7 +52,7 @@ export const createPool = (address: Address, now: () => number): Pool => {
       return connection.send(message, events);
     },
     sweep(time) {
-      for (const connection of [...idle]) if (time - connection.idleSince() >= IDLE_MS) connection.destroy();
+      for (const connection of [...idle]) if (isOld(connection, time)) connection.destroy();
     },
     retire() {
       retired = true;
@@ -56,3 +61,5 @@ export const createPool = (address: Address, now: () => number): Pool => {
     size: () => size,
   };
 };
+
+const isOld = (connection: Connection, time: number): boolean => time - connection.idleSince() >= IDLE_MS;

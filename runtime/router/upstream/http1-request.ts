@@ -6,15 +6,20 @@ import { type ConnectionState, fail, isOver } from "./http1-state.ts";
 /** A request that is smaller goes into an empty socket's buffer at once: where the kernel refuses it, nothing of it has left. */
 const AT_ONCE_BYTES = 16 * 1024;
 
+/** One that has been idle for longer, in ms, may have ended meanwhile: that it has may come with what is being dealt with now. */
+const SURE_MS = 20;
+
 export const send = (state: ConnectionState, message: Message, told: Events): Sent => {
   const { phase, socket } = state;
+  const isSure = state.now() - state.sentAt < SURE_MS;
   state.reused = phase !== "connecting";
   state.heard = false;
   state.events = told;
   state.method = message.method;
   state.sentAt = state.now();
   state.unwritten = message;
-  if (state.reused) begin(state);
+  if (state.reused && isSure) begin(state);
+  else if (state.reused) setImmediate(() => setImmediate(beginLater, state, told));
   return {
     pause: () => {
       if (state.events === told) socket.pause();
@@ -28,6 +33,14 @@ export const send = (state: ConnectionState, message: Message, told: Events): Se
       fail(state, "the client no longer waits for it");
     },
   };
+};
+
+/**
+ * After two turns, since the first may have begun before: what the kernel had to tell was told, and where it was that the connection
+ * had ended, the request has gone nowhere.
+ */
+const beginLater = (state: ConnectionState, told: Events): void => {
+  if (state.events === told && !isOver(state)) begin(state);
 };
 
 /** Writes the request, now that there is a connection. */

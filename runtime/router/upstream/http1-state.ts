@@ -24,7 +24,7 @@ export type ConnectionState = {
   phase: Phase;
   /** Who is told of the answer to the request that is under way, if one is. */
   events: Events | undefined;
-  /** What is not written yet, as there is no connection. */
+  /** What is not written yet, as there is no connection, or it is not known whether there still is. */
   unwritten: Message | undefined;
   method: string;
   sentAt: number;
@@ -88,8 +88,9 @@ export const fail = (state: ConnectionState, reason: string, isUnsent = false): 
   else told.failed(kind, reason);
 };
 
-const failureOf = ({ atOnce, heard, phase, reused }: ConnectionState, isUnsent: boolean): Failure => {
+const failureOf = ({ atOnce, heard, phase, reused, unwritten }: ConnectionState, isUnsent: boolean): Failure => {
   if (phase === "connecting") return "unreachable";
+  if (unwritten !== undefined) return "unseen";
   if (!reused || (heard && !isUnsent)) return "broken";
   return isUnsent && atOnce ? "unseen" : "stale";
 };
