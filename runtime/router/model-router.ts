@@ -2,6 +2,7 @@
 import { type After, after as afterMs } from "../event-loop/after.ts";
 import type { Times } from "../transport/http/times.ts";
 import { createPace, type Pace } from "../transport/pace.ts";
+import type { Door } from "./doors/door.ts";
 import { createListener, type Listener } from "./doors/listener.ts";
 import { startExchange } from "./exchange.ts";
 import { type Arm, createFleet, type Fleet, type PodPlace } from "./fleet.ts";
@@ -79,56 +80,37 @@ export type RouterOptions = {
 /** Where nothing else is said: what Envoy and others give a stream, and longer than any model thinks before its next word. */
 const STREAM_IDLE_MS = 300_000;
 
+type State = {
+  readonly options: RouterOptions & Required<Pick<RouterOptions, "after" | "maxStreams" | "pace">>;
+  readonly fleet: Fleet;
+  settings: Settings;
+  table: Table | undefined;
+  /** When the last request came, by `options.now`. */
+  lastRequest: number;
+};
+
 export const createModelRouter = (
   model: string,
-  initial: Settings,
-  options: RouterOptions,
+  settings: Settings,
+  given: RouterOptions,
   wanted: (arm: Arm) => void,
 ): ModelRouter => {
-  const {
-    after = afterMs,
-    cap,
-    judging = createJudging(),
-    kept,
-    maxHeldBytes,
-    maxStreams = cap,
-    now,
-    pace = createPace(),
-    random,
-    times,
-  } = options;
-  let settings = initial;
-  let table: Table | undefined;
-  let lastRequest = Number.NEGATIVE_INFINITY;
+  const { cap, after = afterMs, judging = createJudging(), kept, maxHeldBytes, now, random } = given;
+  const { maxStreams = cap, pace = createPace() } = given;
+  const options: State["options"] = { ...given, after, maxStreams, pace };
   const fleet = createFleet({
-    limits: () => ({ ...settings, maxBytes: maxHeldBytes }),
+    limits: () => ({ ...state.settings, maxBytes: maxHeldBytes }),
     connect: (place: PodPlace) => createPodClient(place, now),
     ...{ cap, maxStreams, now, after },
   });
-  const timeoutMs = (): number => settings.requestTimeoutMs;
+  const state: State = { options, fleet, settings, table: undefined, lastRequest: Number.NEGATIVE_INFINITY };
   const shadow = createShadow({
-    ...{ cap, fleet, judging, kept, random, timeoutMs },
-    table: () => table,
-    tolerances: () => settings.tolerances,
+    ...{ cap, fleet, judging, kept, random },
+    timeoutMs: () => state.settings.requestTimeoutMs,
+    table: () => state.table,
+    tolerances: () => state.settings.tolerances,
   });
-  const port: Port = {
-    ...{ model, fleet, now, after, random, wanted, timeoutMs },
-    streams: createStreamSlots(),
-    idleMs: () => settings.streamIdleMs ?? STREAM_IDLE_MS,
-    table: () => table,
-    wakes: () => settings.wakes === true,
-    shortage: () => settings.shortage,
-    answered: shadow.answered,
-    freed: kept.freed,
-  };
-  const door = {
-    ...{ kept, times, pace, now, after, closing: options.closing },
-    isTrusted: options.isTrusted ?? (() => false),
-    serve: (message: Message, reply: Reply, client: Client) => {
-      lastRequest = now();
-      return startExchange(port, message, reply, client);
-    },
-  };
+  const door = doorOf(state, portOf(state, model, shadow.answered, wanted));
   let listener = createListener(door, options);
   return {
     model,
@@ -140,20 +122,49 @@ export const createModelRouter = (
     renewListener: () => {
       listener = createListener(door, options);
     },
-    lastRequest: () => lastRequest,
-    table: () => table,
-    offer(offered) {
-      const next = nextTable(table, offered);
-      if ("refused" in next) return next;
-      table = next;
-      for (const { revision } of next.routes) fleet.arm(revision);
-      fleet.keepOnly(new Set(next.routes.map(({ revision }) => revision)));
-      return undefined;
-    },
+    lastRequest: () => state.lastRequest,
+    table: () => state.table,
+    offer: (offered) => offer(state, offered),
     configure: (next) => {
-      settings = next;
+      state.settings = next;
     },
-    settings: () => settings,
+    settings: () => state.settings,
     sweep: (time) => fleet.sweep(time),
   };
+};
+
+/** What an exchange is given. */
+const portOf = (state: State, model: string, answered: Port["answered"], wanted: (arm: Arm) => void): Port => {
+  const { after, kept, now, random } = state.options;
+  return {
+    ...{ model, fleet: state.fleet, now, after, random, wanted, answered },
+    timeoutMs: () => state.settings.requestTimeoutMs,
+    streams: createStreamSlots(),
+    idleMs: () => state.settings.streamIdleMs ?? STREAM_IDLE_MS,
+    table: () => state.table,
+    wakes: () => state.settings.wakes === true,
+    shortage: () => state.settings.shortage,
+    freed: kept.freed,
+  };
+};
+
+/** What a client's connection is given. */
+const doorOf = (state: State, port: Port): Door => {
+  const { after, closing, isTrusted = () => false, kept, now, pace, times } = state.options;
+  return {
+    ...{ kept, times, pace, now, after, closing, isTrusted },
+    serve: (message: Message, reply: Reply, client: Client) => {
+      state.lastRequest = now();
+      return startExchange(port, message, reply, client);
+    },
+  };
+};
+
+const offer = (state: State, offered: unknown): Refusal | undefined => {
+  const next = nextTable(state.table, offered);
+  if ("refused" in next) return next;
+  state.table = next;
+  for (const { revision } of next.routes) state.fleet.arm(revision);
+  state.fleet.keepOnly(new Set(next.routes.map(({ revision }) => revision)));
+  return undefined;
 };
