@@ -355,6 +355,22 @@ describe("TensorFlow Serving over gRPC", () => {
     await refused(ask(one.prediction, "Classify", { model_spec: spec, input }), 3, /cannot classify.*"scores"/);
   });
 
+  test("one result that is asked for many times is refused before all of them are in memory", async () => {
+    answer = scored;
+    const feature = { x: { float_list: { value: [1, 2] } }, n: { int64_list: { value: [1] } } };
+    const examples = Array.from({ length: 30 }, () => ({ features: { feature } }));
+    const multi = (count: number) => {
+      const task = { model_spec: { name: "scorer" }, method_name: "tensorflow/serving/classify" };
+      return ask(two.prediction, "MultiInference", {
+        tasks: Array(count).fill(task),
+        input: { example_list: { examples } },
+      });
+    };
+    const { results } = await multi(2);
+    assert.deepEqual(results[1], results[0]);
+    await refused(multi(64), 8, /the answer has \d+ bytes, and at most 10000 are allowed/);
+  });
+
   test("metadata and status", async () => {
     const { metadata } = await ask(two.prediction, "GetModelMetadata", {
       model_spec: { name: "scorer" },

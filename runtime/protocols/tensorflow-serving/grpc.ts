@@ -2,10 +2,12 @@ import { invalid, RequestError } from "../../errors/request-error.ts";
 import type { Service } from "../../inference/index.ts";
 import { addDefaults } from "../../inference/inputs.ts";
 import type { Tensor } from "../../tensors/index.ts";
+import { answerTooLarge } from "../../transport/grpc/answer.ts";
 import { AS_BYTES } from "../../transport/grpc/as-bytes.ts";
 import type { GrpcService, UnaryMethod } from "../../transport/grpc/types.ts";
 import { quoted, shown, unknownInput } from "./check.ts";
 import { readInput } from "./example-proto.ts";
+import { writeClassifications, writeRegressions } from "./example-results.ts";
 import { classesOf, floatsOf, inputsOf, outputsFor, PREDICT_INSTEAD, type Task, valuesOf } from "./examples.ts";
 import { createPairing, type Pairing, type Run, runRows } from "./rows.ts";
 import {
@@ -19,9 +21,8 @@ import {
 } from "./signature.ts";
 import { readTensorProto, writeTensorProto } from "./tensor-proto.ts";
 import {
-  addBytes,
+  add,
   addEntry,
-  addFloat,
   addMessage,
   addNumber,
   entryOf,
@@ -34,7 +35,7 @@ import {
 } from "./wire.ts";
 
 export type GrpcOptions = {
-  /** The most bytes that one tensor may have after its repeated values are written out. */
+  /** The most bytes that one tensor may have after its repeated values are written out, and an answer. */
   maxTensorBytes: number;
 };
 
@@ -52,7 +53,10 @@ export const createGrpcServices = (service: Service, options: GrpcOptions): Grpc
         call.onCancelled = () => inference.cancel();
         return inference.result;
       };
-      return finish(await answer(request, run));
+      const message = await answer(request, run);
+      // one result may be asked for many times: it is refused before all of them are in memory
+      if (message.length > options.maxTensorBytes) throw answerTooLarge(message.length, options.maxTensorBytes);
+      return finish(message);
     },
   });
   const serviceOf = (name: string, answers: Record<string, Answer>): GrpcService => {
@@ -159,26 +163,10 @@ const resultOf = (
   count: number,
 ): Pieces => {
   const result = pieces();
-  if (task === "regress") {
-    for (const value of Array.from(floatsOf(valuesOf(names, outputs, count)))) {
-      const regression = pieces();
-      addFloat(regression, 1, value);
-      addMessage(result, 1, regression);
-    }
-    return result;
-  }
-  const { classes, scores, labels } = classesOf(names, outputs, count);
-  const floats = floatsOf(scores);
-  for (let row = 0; row < count; row++) {
-    const classification = pieces();
-    for (let i = row * classes; i < (row + 1) * classes; i++) {
-      const one = pieces();
-      const label = labels?.[i];
-      if (label !== undefined) addBytes(one, 1, label);
-      addFloat(one, 2, floats[i] ?? 0);
-      addMessage(classification, 1, one);
-    }
-    addMessage(result, 1, classification);
+  if (task === "regress") add(result, writeRegressions(floatsOf(valuesOf(names, outputs, count))));
+  else {
+    const { classes, scores, labels } = classesOf(names, outputs, count);
+    add(result, writeClassifications(floatsOf(scores), labels, classes, count));
   }
   return result;
 };
@@ -214,10 +202,14 @@ const multiInference =
     const rows = inputsOf(model, read.examples, read.context);
     const results = await runRows(pairing, run, rows, [...wanted], PREDICT_INSTEAD);
     const answer = pieces();
+    const written = new Map<Task, Pieces>();
     for (const { task, outputs } of tasks) {
       const result = pieces();
       addMessage(result, 1, writeModelSpec(model));
-      addMessage(result, task === "classify" ? 2 : 3, resultOf(task, outputs, results, read.examples.length));
+      // of the same task as before it is the same
+      const content = written.get(task) ?? resultOf(task, outputs, results, read.examples.length);
+      written.set(task, content);
+      addMessage(result, task === "classify" ? 2 : 3, content);
       addMessage(answer, 1, result);
     }
     return answer;

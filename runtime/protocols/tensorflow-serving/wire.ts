@@ -153,10 +153,3 @@ export const addEntry = (message: Pieces, field: number, key: string, value: Pie
   addMessage(entry, 2, value);
   addMessage(message, field, entry);
 };
-
-export const addFloat = (message: Pieces, field: number, value: number): void => {
-  const bytes = Buffer.allocUnsafe(5);
-  bytes[0] = field * 8 + FIXED32;
-  bytes.writeFloatLE(value, 1);
-  add(message, bytes);
-};

@@ -6,9 +6,9 @@ import { append, type JsonText, writeFlat } from "../../protocols/json/write.ts"
 import { createEncoder } from "../../protocols/open-inference/grpc/response.ts";
 import { writeTensorProto } from "../../protocols/tensorflow-serving/tensor-proto.ts";
 import {
+  add,
   addBytes,
   addEntry,
-  addFloat,
   addMessage,
   addNumber,
   addText,
@@ -23,6 +23,13 @@ import { compare } from "./compare.ts";
 import { judge } from "./judge.ts";
 import type { Output, Outputs } from "./outputs.ts";
 import { isInference, type Read, readAnswer, readJsonAnswer } from "./read-answer.ts";
+
+const addFloat = (message: Pieces, field: number, value: number): void => {
+  const bytes = Buffer.alloc(5);
+  bytes[0] = field * 8 + 5;
+  bytes.writeFloatLE(value, 1);
+  add(message, bytes);
+};
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const numbers = (tensor: Tensor | undefined): number[] => {

@@ -13,6 +13,9 @@ const JOINED_BYTES = 16 * 1024;
 /** What a status may tell, in bytes: clients take 8 kB of headers at least. */
 const MOST_DETAILS = 4096;
 
+export const answerTooLarge = (bytes: number, mostBytes: number): CallError =>
+  new CallError(STATUS.RESOURCE_EXHAUSTED, `the answer has ${bytes} bytes, and at most ${mostBytes} are allowed`);
+
 /** The answering side of one call. */
 export type Answer = {
   /** Sends a message. Throws a CallError or RequestError, and sends nothing of it, where it is too large, or where too much waits already. */
@@ -31,12 +34,7 @@ export const createAnswer = (stream: Stream, maxBytes: number, lease: Lease): An
   return {
     message: (bytes) => {
       const length = PREFIX_BYTES + bytes.length;
-      if (bytes.length > maxBytes) {
-        throw new CallError(
-          STATUS.RESOURCE_EXHAUSTED,
-          `the answer has ${bytes.length} bytes, and at most ${maxBytes} are allowed`,
-        );
-      }
+      if (bytes.length > maxBytes) throw answerTooLarge(bytes.length, maxBytes);
       if (stream.room() < length) lease.take(length);
       begin();
       const joined = bytes.length <= JOINED_BYTES;
