@@ -3,8 +3,11 @@ import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { handTimers } from "../../../test/world/hand-timers.ts";
 import { until } from "../../../test/world/patience.ts";
 import { startRawPod, startRouter } from "../../../test/world/router.ts";
+import { TIMES } from "../../transport/http/times.ts";
+import type { Pace } from "../../transport/pace.ts";
 
 const open = async (t: TestContext, port: number): Promise<Socket> => {
   const socket = connect(port, "127.0.0.1").on("error", () => undefined);
@@ -69,4 +72,41 @@ test("connections that say nothing keep nobody out, by whichever protocol", asyn
   // those that have begun stay
   assert.equal(await answered(port), false);
   assert.deepEqual([begun.closed, next.closed], [false, false]);
+});
+
+test("one that waits for its turn to be read is not late with its first byte, and one that says nothing is", async (t) => {
+  const timers = handTimers();
+  const waiting: Socket[] = [];
+  let waits = true;
+  const pace: Pace = (socket) => ({
+    pause: () => socket.pause(),
+    resume: () => void (waits ? waiting.push(socket) : socket.resume()),
+    waits: () => waits,
+    ...{ read: () => undefined, close: () => undefined },
+  });
+  const pod = await startRawPod(() => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  const example = await startRouter([{ http: pod.port, grpc: 1 }], { after: timers.after, pace });
+  t.after(() => {
+    example.close();
+    pod.close();
+  });
+  const late = async (): Promise<void> => {
+    timers.ring(TIMES.headerMs);
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+  };
+  const connections = (): number => example.router.listener.connections();
+  const answer = answered(example.port);
+  await until("it waits", () => waiting.length === 1);
+  assert.equal(timers.begun(TIMES.headerMs), 1, "its time has begun");
+  await late();
+  assert.equal(connections(), 1);
+  waits = false;
+  waiting[0]?.resume();
+  assert.equal(await answer, true);
+  await until("it is closed", () => connections() === 0);
+  await open(t, example.port);
+  await until("the next one", () => connections() === 1);
+  await late();
+  await until("it is closed", () => connections() === 0);
 });

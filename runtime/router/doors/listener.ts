@@ -116,7 +116,7 @@ const onSocket = (state: State, socket: Socket): void => {
     sockets.delete(socket);
     places.remove(guest);
   });
-  recognise(socket, gate, door.times.headerMs, (isHttp2) => {
+  recognise(socket, gate, door, (isHttp2) => {
     connection = adopt(state, socket, gate, isHttp2);
   });
 };
@@ -142,9 +142,22 @@ const adopt = (state: State, socket: Socket, gate: Gate, isHttp2: boolean): Clie
 const PREFACE_START = "PRI ";
 
 /** Reads as much as tells the protocol, and puts it back. */
-const recognise = (socket: Socket, gate: Gate, withinMs: number, found: (isHttp2: boolean) => void): void => {
+const recognise = (
+  socket: Socket,
+  gate: Gate,
+  { after, times }: Pick<Door, "after" | "times">,
+  found: (isHttp2: boolean) => void,
+): void => {
   const ignore = (): undefined => undefined;
-  const tooLate = setTimeout(() => socket.destroy(), withinMs);
+  let isFound = false;
+  const onLate = (): void => {
+    if (isFound) return;
+    // what waits for its turn is not late
+    if (gate.waits()) tooLate.refresh();
+    else socket.destroy();
+  };
+  // timers come before the sockets: what has come is read first
+  const tooLate = after(times.headerMs, () => setImmediate(onLate));
   let before: Buffer = Buffer.alloc(0);
   const onEnd = (): void => {
     socket.destroy();
@@ -156,7 +169,8 @@ const recognise = (socket: Socket, gate: Gate, withinMs: number, found: (isHttp2
       before = start;
       return;
     }
-    clearTimeout(tooLate);
+    isFound = true;
+    tooLate.close();
     socket.off("data", onData);
     socket.off("end", onEnd);
     gate.pause();
@@ -168,6 +182,6 @@ const recognise = (socket: Socket, gate: Gate, withinMs: number, found: (isHttp2
   socket.on("data", onData);
   socket.once("end", onEnd);
   socket.on("error", ignore);
-  socket.once("close", () => clearTimeout(tooLate));
+  socket.once("close", tooLate.close);
   gate.resume();
 };
