@@ -76,8 +76,8 @@ export const applyStatus = (resource: Resource<KubeObject>, observed: KubeObject
 };
 
 /**
- * `intended` where there is nothing yet, or something else by now. What can never become it is deleted, and made anew when it is gone. What is on its way out for another
- * reason is kept right until then: its finalizers may take long, and requests go by it.
+ * `intended` where there is nothing yet, or something else by now. What can never become it is deleted, and made anew when it is gone. What
+ * is on its way out for another reason is kept right until then: its finalizers may take long, and requests go by it.
  */
 export const ensure = <T extends KubeObject>(resource: Resource<T>, observed: T | undefined, intended: T): Action[] => {
   // posted, since a server-side apply that makes an object costs the API server much more

@@ -44,6 +44,15 @@ const deployment = z.object({
   }),
 });
 
+const service = z.object({
+  spec: z.looseObject({
+    internalTrafficPolicy: z.string().optional(),
+    publishNotReadyAddresses: z.boolean().optional(),
+    sessionAffinity: z.string().optional(),
+    ports: z.array(z.looseObject({ name: z.string().optional(), port: z.number() })),
+  }),
+});
+
 const CHILDREN = "controllerrevisions,deployments,services,networkpolicies,poddisruptionbudgets,configmaps";
 const MANAGED_BY = "app.kubernetes.io/managed-by";
 describe("whose an object is", () => {
@@ -165,6 +174,31 @@ describe("whose an object is", () => {
           kind === "Service" && name === "left" && labels[MANAGED_BY] === "berth",
       ),
     );
+  });
+
+  it("what sends requests astray is taken off a Service, and what does no harm stays", async () => {
+    const read = async () => service.parse(JSON.parse(await kubectl("get", "service", "left", "-o", "json"))).spec;
+    const { ports } = await read();
+    const [first, ...rest] = ports;
+    assert.ok(first !== undefined);
+    const astray = {
+      ...{ internalTrafficPolicy: "Local", publishNotReadyAddresses: true, sessionAffinity: "ClientIP" },
+      ports: [{ ...first, port: 4242 }, ...rest],
+    };
+    await kubectl("patch", "service", "left", "--type=merge", "-p", JSON.stringify({ spec: astray }));
+    await eventually(
+      "as Berth wants it",
+      async () => {
+        const { internalTrafficPolicy, ports, publishNotReadyAddresses = false } = await read();
+        const isBack = ports.some(({ name, port }) => name === first.name && port === first.port);
+        return (
+          internalTrafficPolicy === "Cluster" && !publishNotReadyAddresses && isBack && ports.length === 1 + rest.length
+        );
+      },
+      read,
+    );
+    assert.equal((await read()).sessionAffinity, "ClientIP");
+    await seen("left", "ready", isReady);
   });
 
   it("the routers' name is refused, and what is put into their pods is taken out", async () => {
