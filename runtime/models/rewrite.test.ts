@@ -79,7 +79,9 @@ describe("inputs that have a default", () => {
     await assert.rejects(infer([x, { ...tensor("scale", [1], 1), datatype: "FP64" }]), {
       message: /input "scale": datatype/,
     });
-    await assert.rejects(infer([tensor("scale", [1], 1)]), { message: 'input "x" is missing' });
+    await assert.rejects(infer([tensor("scale", [1], 1)]), {
+      message: 'input "x" is missing; send every input that has no default',
+    });
     await assert.rejects(predict({ instances: [{ x: 1 }, { x: 2, scale: 1 }] }), {
       message: /instance 0: input "scale" is missing, and instance 1 has it/,
     });

@@ -141,7 +141,7 @@ const checkNames = (infos: ReadonlyMap<string, TensorInfo>, inputs: readonly Req
     ({ name, default: value }) => value === undefined && inputs.every((input) => input.name !== name),
   );
   if (missing.length > 0)
-    throw invalid(`input ${list(missing.map(({ name }) => name))} is missing; send all inputs of the model`);
+    throw invalid(`input ${list(missing.map(({ name }) => name))} is missing; send every input that has no default`);
 };
 
 const checkType = (info: TensorInfo, input: RequestInput): number => {

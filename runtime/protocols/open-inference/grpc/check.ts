@@ -59,7 +59,9 @@ const readInputs = (model: Model, request: InferRequest): Map<string, Tensor> =>
   }
   const missing = addDefaults(model, tensors);
   if (missing.length > 0)
-    throw invalid(`input ${missing.map((name) => `"${name}"`).join(", ")} is missing; send all inputs of the model`);
+    throw invalid(
+      `input ${missing.map((name) => `"${name}"`).join(", ")} is missing; send every input that has no default`,
+    );
   return tensors;
 };
 
